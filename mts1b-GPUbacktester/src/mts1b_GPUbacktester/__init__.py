@@ -1,0 +1,1 @@
+"""Simulate many strategies over many assets fast."""

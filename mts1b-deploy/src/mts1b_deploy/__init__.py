@@ -1,0 +1,1 @@
+"""Turn one profile into a running system."""

@@ -1,0 +1,1 @@
+"""The types, protocols and subjects that cross a package boundary."""

@@ -1,0 +1,1 @@
+"""Slice a parent order into children."""

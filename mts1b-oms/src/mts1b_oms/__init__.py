@@ -1,0 +1,1 @@
+"""Own every order from intent to terminal state."""

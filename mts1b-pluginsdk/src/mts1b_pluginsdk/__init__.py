@@ -1,0 +1,1 @@
+"""Scaffolding and conformance kits for plugin authors."""

@@ -1,0 +1,1 @@
+"""The mathematics of systematic trading: allocators, metrics, costs and factors."""

@@ -1,0 +1,1 @@
+"""Run strategies and promote them."""
