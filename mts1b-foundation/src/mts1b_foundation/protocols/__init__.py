@@ -1,0 +1,30 @@
+"""The shapes that plugins match: structural, checked by ``isinstance``, no base class needed."""
+
+from mts1b_foundation.protocols.broker import (
+    AccountQuery,
+    AccountSnapshot,
+    BrokerProtocol,
+    CancelAllOrders,
+    FillHistory,
+    OrderQuery,
+    SimulatedVenue,
+)
+from mts1b_foundation.protocols.marketdata import MarketDataProtocol
+from mts1b_foundation.protocols.portfolio import Allocator, Sizer
+from mts1b_foundation.protocols.quant import FactorFn
+from mts1b_foundation.protocols.risk import RiskGate
+
+__all__ = [
+    "AccountQuery",
+    "AccountSnapshot",
+    "Allocator",
+    "BrokerProtocol",
+    "CancelAllOrders",
+    "FactorFn",
+    "FillHistory",
+    "MarketDataProtocol",
+    "OrderQuery",
+    "RiskGate",
+    "SimulatedVenue",
+    "Sizer",
+]

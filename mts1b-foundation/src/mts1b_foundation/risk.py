@@ -1,0 +1,415 @@
+"""Envelopes, decisions, approvals and halts: what risk says, and with what evidence."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Annotated, Any, Self
+
+from pydantic import Field, model_validator
+
+from mts1b_foundation.model import (
+    FrozenModel,
+    Identifier,
+    PositiveDecimal,
+    UtcDatetime,
+)
+from mts1b_foundation.orders import ExecutionMode, Order, OrderType, Side, TimeInForce
+from mts1b_foundation.symbology import AssetClass, Symbol
+
+__all__ = [
+    "ActiveHalt",
+    "DenyCode",
+    "GateResult",
+    "HaltRequest",
+    "HaltSeverity",
+    "OrderRejection",
+    "ResumeRequest",
+    "RiskApproval",
+    "RiskContext",
+    "RiskDecision",
+    "RiskEnvelope",
+    "WatchdogAlert",
+    "halt_scope",
+]
+
+Share = Annotated[float, Field(gt=0.0, le=1.0)]
+
+
+class RiskEnvelope(FrozenModel):
+    """The limits of one fund, versioned. Every ``_pct`` is a fraction of NAV: 0.05 is 5 %."""
+
+    envelope_id: Identifier
+    fund_id: Identifier
+    nav_usd: PositiveDecimal
+    max_gross_exposure_pct: float = Field(default=1.0, ge=0.0, le=5.0)
+    max_net_exposure_pct: float = Field(default=1.0, ge=-5.0, le=5.0)
+    max_position_pct: Share = 0.05
+    max_position_usd: PositiveDecimal | None = None
+    max_sector_pct: Share = 0.30
+    max_asset_class_pct: Share = 1.0
+    max_country_pct: Share = 1.0
+    daily_loss_halt_pct: Share = 0.03
+    weekly_loss_halt_pct: Share = 0.08
+    monthly_loss_halt_pct: Share = 0.15
+    max_order_notional_usd: PositiveDecimal = Decimal(100_000)
+    max_order_qty: PositiveDecimal | None = None
+    allowed_brokers: list[str] = Field(default_factory=list)
+    allowed_order_types: list[OrderType] = Field(
+        default_factory=lambda: [OrderType.MARKET, OrderType.LIMIT]
+    )
+    allowed_asset_classes: list[AssetClass] = Field(default_factory=lambda: [AssetClass.EQUITIES])
+    enable_shorting: bool = False
+    max_short_fee_bps: float = Field(default=200.0, ge=0.0)
+    require_borrow_locate: bool = False
+    enable_synthetic_stop: bool = True
+    synthetic_stop_pct: Share = 0.10
+    cro_veto_enabled: bool = False
+    cro_veto_confidence_threshold: float = Field(default=0.85, ge=0.0, le=1.0)
+    cro_veto_timeout_s: float = Field(default=5.0, gt=0.0)
+    version: int = Field(default=1, ge=1)
+    created_at: UtcDatetime = Field(default_factory=lambda: datetime(1970, 1, 1, tzinfo=UTC))
+    notes: str = ""
+
+
+class DenyCode(StrEnum):
+    """Name why an order was denied. The value is what the audit log and ``mts why`` show."""
+
+    DUPLICATE_KEY = "DUPLICATE_KEY"
+    KEY_REUSE_MISMATCH = "KEY_REUSE_MISMATCH"
+    SCHEMA_INVALID = "SCHEMA_INVALID"
+    BROKER_NOT_ALLOWED = "BROKER_NOT_ALLOWED"
+    ORDER_TYPE_NOT_ALLOWED = "ORDER_TYPE_NOT_ALLOWED"
+    ASSET_CLASS_NOT_ALLOWED = "ASSET_CLASS_NOT_ALLOWED"
+    UNKNOWN_SYMBOL = "UNKNOWN_SYMBOL"
+    MAX_ORDER_NOTIONAL = "MAX_ORDER_NOTIONAL"
+    MAX_ORDER_QTY = "MAX_ORDER_QTY"
+    MAX_POSITION_PCT = "MAX_POSITION_PCT"
+    MAX_POSITION_USD = "MAX_POSITION_USD"
+    MAX_GROSS_EXPOSURE = "MAX_GROSS_EXPOSURE"
+    MAX_NET_EXPOSURE = "MAX_NET_EXPOSURE"
+    MAX_SECTOR = "MAX_SECTOR"
+    MAX_ASSET_CLASS = "MAX_ASSET_CLASS"
+    REDUCE_ONLY_WOULD_OPEN = "REDUCE_ONLY_WOULD_OPEN"
+    FIRM_HALTED = "FIRM_HALTED"
+    FUND_HALTED = "FUND_HALTED"
+    STRATEGY_HALTED = "STRATEGY_HALTED"
+    HALT_STATE_UNREADABLE = "HALT_STATE_UNREADABLE"
+    DAILY_LOSS = "DAILY_LOSS"
+    WEEKLY_LOSS = "WEEKLY_LOSS"
+    MONTHLY_LOSS = "MONTHLY_LOSS"
+    SHORTING_DISABLED = "SHORTING_DISABLED"
+    BORROW_FEE_TOO_HIGH = "BORROW_FEE_TOO_HIGH"
+    BORROW_NOT_LOCATED = "BORROW_NOT_LOCATED"
+    CRO_VETO = "CRO_VETO"
+    CRO_UNAVAILABLE = "CRO_UNAVAILABLE"
+    NO_ENVELOPE = "NO_ENVELOPE"
+    NO_NAV = "NO_NAV"
+    REF_PRICE_MISSING = "REF_PRICE_MISSING"
+    REF_PRICE_STALE = "REF_PRICE_STALE"
+    GATE_ERROR = "GATE_ERROR"
+    GATE_TIMEOUT = "GATE_TIMEOUT"
+    GATE_NOT_BOOL = "GATE_NOT_BOOL"
+    GATE_DENIED = "GATE_DENIED"
+    RISK_UNAVAILABLE = "RISK_UNAVAILABLE"
+    APPROVAL_INVALID = "APPROVAL_INVALID"
+    APPROVAL_USED = "APPROVAL_USED"
+    EPOCH_CHANGED = "EPOCH_CHANGED"
+    NOT_RECONCILED = "NOT_RECONCILED"
+    VENUE_REFUSED = "VENUE_REFUSED"
+
+
+class GateResult(FrozenModel):
+    """What one gate said of one order; ``limit`` and ``value`` explain a denial."""
+
+    gate: str
+    passed: bool
+    code: str | None = None
+    reason: str = ""
+    limit: str | None = None
+    value: str | None = None
+
+
+class OrderRejection(FrozenModel):
+    """Say which gate rejected which order, and why."""
+
+    order_id: Identifier
+    gate: str
+    code: str
+    reason: str
+    limit: str | None = None
+    value: str | None = None
+    fund_id: str
+    strategy_id: str
+    timestamp: UtcDatetime
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
+class RiskContext(dict[str, Any]):
+    """The facts that gates may read, by name, with typed accessors for the usual ones.
+
+    It is a ``dict``, so ``context["market_open_today"]`` works as documented; a gate that wants
+    to explain a denial ends with ``return context.reject(...)``.
+    """
+
+    rejection: GateResult | None = None
+
+    def reject(
+        self, code: DenyCode | str, reason: str, *, limit: object = None, value: object = None
+    ) -> bool:
+        """Record why the current gate denies, and return False."""
+        self.rejection = GateResult(
+            gate=str(self.get("gate", "")),
+            passed=False,
+            code=str(code),
+            reason=reason,
+            limit=_text(limit),
+            value=_text(value),
+        )
+        return False
+
+    def need_decimal(self, name: str) -> Decimal:
+        """Return a finite Decimal.
+
+        :raises LookupError: when it is missing.
+        :raises TypeError: when it is no Decimal.
+        :raises ValueError: when it is not finite.
+        """
+        value = self[name]
+        if not isinstance(value, Decimal):
+            raise TypeError(f"context[{name!r}] must be a Decimal, not {type(value).__name__}")
+        if not value.is_finite():
+            raise ValueError(f"context[{name!r}] is {value}")
+        return value
+
+    @property
+    def now(self) -> datetime:
+        """Return the time of the check (aware).
+
+        :raises LookupError: when the context has none.
+        """
+        moment: datetime = self["now"]
+        return moment
+
+
+class RiskApproval(FrozenModel):
+    """A signed permission to send exactly one order, once, before it expires.
+
+    Every field but ``signature`` is bound by the signature (reliability ruling 9.4).
+    """
+
+    approval_id: Identifier
+    order_id: Identifier
+    idempotency_key: Identifier
+    fund_id: Identifier
+    strategy_id: Identifier
+    account: str = ""
+    mode: ExecutionMode
+    broker: Identifier
+    symbol: Symbol
+    side: Side
+    quantity: PositiveDecimal
+    order_type: OrderType
+    limit_price: PositiveDecimal | None = None
+    stop_price: PositiveDecimal | None = None
+    tif: TimeInForce
+    order_expires_at: UtcDatetime | None = None
+    reduce_only: bool = False
+    parent_order_id: str = ""
+    reference_price: PositiveDecimal
+    envelope_id: Identifier
+    envelope_version: int = Field(ge=1)
+    reservation_id: Identifier
+    halt_epoch: int = Field(ge=0)
+    lease_id: str = ""
+    policy_hash: str
+    issued_at: UtcDatetime
+    expires_at: UtcDatetime
+    nonce: Identifier
+    key_id: Identifier
+    algorithm: str
+    signature: str = ""
+
+    def signing_fields(self) -> list[tuple[str, str]]:
+        """Return (name, text) of every bound field in the order of declaration."""
+        return [
+            (name, _canonical(getattr(self, name)))
+            for name in type(self).model_fields
+            if name != "signature"
+        ]
+
+    @classmethod
+    def terms_of(cls, order: Order) -> dict[str, Any]:
+        """Return the bound fields that an order itself decides."""
+        return {
+            "order_id": order.order_id,
+            "idempotency_key": order.idempotency_key,
+            "fund_id": order.fund_id,
+            "strategy_id": order.strategy_id,
+            "account": order.account or "",
+            "mode": order.mode,
+            "broker": order.broker,
+            "symbol": order.symbol,
+            "side": order.side,
+            "quantity": order.quantity,
+            "order_type": order.order_type,
+            "limit_price": order.limit_price,
+            "stop_price": order.stop_price,
+            "tif": order.tif,
+            "order_expires_at": order.expires_at,
+            "reduce_only": order.reduce_only,
+            "parent_order_id": order.parent_order_id or "",
+        }
+
+
+def _canonical(value: object) -> str:
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "true" if value else "false"
+        case Decimal():
+            text = f"{value:f}"
+            return text.rstrip("0").rstrip(".") if "." in text else text
+        case datetime():
+            return value.astimezone(UTC).isoformat(timespec="microseconds")
+        case StrEnum():
+            return value.value
+        case _:
+            return str(value)
+
+
+class RiskDecision(FrozenModel):
+    """The answer of the risk engine for one order, with the result of every gate that ran."""
+
+    order_id: Identifier
+    approved: bool
+    rejecting_gate: str = ""
+    code: str = ""
+    reason: str = ""
+    gates: tuple[GateResult, ...] = ()
+    approval: RiskApproval | None = None
+    decided_at: UtcDatetime
+    fund_id: str = ""
+    strategy_id: str = ""
+
+    @model_validator(mode="after")
+    def _an_approval_has_evidence(self) -> Self:
+        if self.approved and self.approval is None:
+            raise ValueError("an approved decision carries its signed approval")
+        if not self.approved and not (self.code and self.rejecting_gate):
+            raise ValueError("a denial names its gate and code")
+        return self
+
+    @property
+    def rejection_code(self) -> str:
+        """Return ``code``, by its name on the wire."""
+        return self.code
+
+
+class HaltSeverity(StrEnum):
+    """Say how wide a halt is."""
+
+    FIRM_HALT = "FIRM_HALT"
+    FUND_HALT = "FUND_HALT"
+    STRATEGY_HALT = "STRATEGY_HALT"
+
+
+def halt_scope(
+    severity: HaltSeverity, fund_id: str | None = None, strategy_id: str | None = None
+) -> str:
+    """Return ``firm``, ``fund:ID`` or ``strategy:ID``.
+
+    :raises ValueError: when the severity needs an id that is missing.
+    """
+    match severity:
+        case HaltSeverity.FIRM_HALT:
+            return "firm"
+        case HaltSeverity.FUND_HALT if fund_id:
+            return f"fund:{fund_id}"
+        case HaltSeverity.STRATEGY_HALT if strategy_id:
+            return f"strategy:{strategy_id}"
+        case _:
+            need = "fund_id" if severity is HaltSeverity.FUND_HALT else "strategy_id"
+            raise ValueError(f"{severity.value} needs a {need}")
+
+
+class HaltRequest(FrozenModel):
+    """Ask that a scope stops trading.
+
+    ``reduce_only_allowed`` lets reduce-only orders pass, so that a fund can go flat; without it
+    nothing leaves at all.
+    """
+
+    severity: HaltSeverity
+    fund_id: str | None = None
+    strategy_id: str | None = None
+    reason: str = Field(min_length=1)
+    requested_by: Identifier
+    requested_at: UtcDatetime | None = None
+    halt_id: str | None = None
+    reduce_only_allowed: bool = False
+
+    @model_validator(mode="after")
+    def _scope_is_complete(self) -> Self:
+        halt_scope(self.severity, self.fund_id, self.strategy_id)
+        return self
+
+    @property
+    def scope(self) -> str:
+        """Return ``firm``, ``fund:ID`` or ``strategy:ID``."""
+        return halt_scope(self.severity, self.fund_id, self.strategy_id)
+
+
+class ActiveHalt(FrozenModel):
+    """A halt in force; ``epoch`` is the halt epoch that it started."""
+
+    halt_id: Identifier
+    scope: Identifier
+    severity: HaltSeverity
+    reason: str
+    requested_by: Identifier
+    requested_at: UtcDatetime
+    epoch: int = Field(ge=1)
+    reduce_only_allowed: bool = False
+
+
+class ResumeRequest(FrozenModel):
+    """An operator's signed act that ends the halts of one scope.
+
+    The signature covers domain ``mts/resume/v1`` and ``signing_fields``; ``epoch`` is the halt
+    epoch that the operator saw.
+    """
+
+    scope: Identifier
+    reason: str = Field(min_length=1)
+    cosigned_by: str = Field(pattern=r"^operator:[A-Za-z0-9_.-]+$")
+    requested_at: UtcDatetime
+    epoch: int = Field(ge=0)
+    key_id: str = ""
+    signature: str = ""
+
+    def signing_fields(self) -> list[tuple[str, str]]:
+        """Return (name, text) of every bound field in the order of declaration."""
+        return [
+            (name, _canonical(getattr(self, name)))
+            for name in type(self).model_fields
+            if name != "signature"
+        ]
+
+
+class WatchdogAlert(FrozenModel):
+    """What one watchdog noticed."""
+
+    alert_id: Identifier
+    watchdog: Identifier
+    scope: Identifier
+    message: str
+    value: str
+    threshold: str
+    action: str
+    raised_at: UtcDatetime
