@@ -1,0 +1,200 @@
+"""Move events from streams into a service: parsed, once each, in order."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from mts1b_foundation.model import FrozenModel
+from mts1b_foundation.nats import STREAMS, SubjectSpec, base_subject, fund_of, spec_for
+from pydantic import ValidationError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from mts1b_platform.eventbus.port import Consumer, EventBus, Message, dead_letter_subject
+from mts1b_platform.store.engine import Store
+
+__all__ = ["Event", "EventPump", "PumpStalled"]
+
+_BATCH = 256
+
+
+class PumpStalled(Exception):
+    """A stream did not deliver what its publisher says it holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One parsed event. ``base_subject`` has no fund suffix."""
+
+    subject: str
+    base_subject: str
+    fund_id: str | None
+    payload: FrozenModel
+    message_id: str
+    stream: str
+    sequence: int
+
+
+EventHandler = Callable[[AsyncConnection, Event], Awaitable[None]]
+
+
+@dataclass(slots=True)
+class _Source:
+    stream: str
+    incarnation: str
+    position: int
+    consumer: Consumer
+
+
+class EventPump:
+    """Read ``streams`` (in that order) into ``handler``, each event once.
+
+    The handler runs inside a transaction that also records the message; an exception rolls all
+    of it back. A message that is no valid payload goes to the dead letters and is recorded, so
+    it can not block the stream.
+
+    :param name: the durable name; also the consumer name in the inbox.
+    :param wanted: base subjects to parse; others are skipped. None takes all.
+    """
+
+    def __init__(
+        self,
+        bus: EventBus,
+        store: Store,
+        *,
+        name: str,
+        streams: Sequence[str],
+        handler: EventHandler,
+        wanted: frozenset[str] | None = None,
+    ) -> None:
+        self._bus = bus
+        self._store = store
+        self._name = name
+        self._streams = tuple(streams)
+        self._handler = handler
+        self._wanted = wanted
+        self._sources: dict[str, _Source] = {}
+
+    async def start(self) -> None:
+        """Attach to every stream at the position that the store records."""
+        for stream in self._streams:
+            await self._attach(stream)
+
+    async def _attach(self, stream: str) -> _Source:
+        await self._bus.ensure_stream(STREAMS[stream])
+        info = await self._bus.stream_info(stream)
+        async with self._store.read() as connection:
+            position = await self._store.inbox.position(
+                connection, self._name, stream, info.incarnation
+            )
+        consumer = await self._bus.consumer(
+            stream, f"{self._name}-{stream}", start_sequence=position + 1
+        )
+        source = _Source(stream, info.incarnation, position, consumer)
+        self._sources[stream] = source
+        return source
+
+    async def drain(self, upto: Mapping[str, int], *, patience_s: float = 20.0) -> int:
+        """Process everything up to the given sequences; return how many events had an effect.
+
+        :raises PumpStalled: when a stream does not deliver within ``patience_s``.
+        """
+        handled = 0
+        for stream in self._streams:
+            source = self._sources[stream]
+            loop = asyncio.get_running_loop()
+            deadline = loop.time() + patience_s
+            while source.position < upto.get(stream, 0):
+                want = min(upto[stream] - source.position, _BATCH)
+                messages = await source.consumer.fetch(want, timeout_s=1.0)
+                if messages:
+                    handled += await self._process(source, messages)
+                elif loop.time() > deadline:
+                    raise PumpStalled(
+                        f"{self._name}: stream {stream} stands at {source.position}, "
+                        f"its publisher says {upto[stream]}"
+                    )
+                else:
+                    source = await self._attach(stream)
+        return handled
+
+    async def run(self, *, idle_s: float = 0.5) -> None:
+        """Process events as they come, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for stream in self._streams:
+                group.create_task(self._follow(self._sources[stream], idle_s))
+
+    async def _follow(self, source: _Source, idle_s: float) -> None:
+        while True:
+            messages = await source.consumer.fetch(_BATCH, timeout_s=idle_s)
+            if messages:
+                await self._process(source, messages)
+
+    async def _process(self, source: _Source, messages: list[Message]) -> int:
+        fresh = [m for m in messages if (m.sequence or 0) > source.position]
+        handled = 0
+        if fresh:
+            last = max(m.sequence or 0 for m in fresh)
+            async with self._store.transaction() as tx:
+                new = await self._store.inbox.claim(
+                    tx, self._name, [m.message_id or _fallback_id(m) for m in fresh]
+                )
+                for message in fresh:
+                    handled += await self._handle(tx, message, new)
+                await self._store.inbox.advance(
+                    tx, self._name, source.stream, source.incarnation, last
+                )
+            source.position = last
+        for message in messages:
+            await message.ack()
+        return handled
+
+    async def _handle(self, tx: AsyncConnection, message: Message, new: set[str]) -> bool:
+        message_id = message.message_id or _fallback_id(message)
+        if message_id not in new:
+            return False
+        new.discard(message_id)
+        base = base_subject(message.subject)
+        if self._wanted is not None and not self._is_wanted(base):
+            return False
+        try:
+            spec: SubjectSpec = spec_for(message.subject)
+            payload = spec.model.model_validate_json(message.data)
+        except (LookupError, ValidationError) as error:
+            await self._refuse(message, error)
+            return False
+        event = Event(
+            subject=message.subject,
+            base_subject=base,
+            fund_id=fund_of(message.subject),
+            payload=payload,
+            message_id=message_id,
+            stream=message.stream or "",
+            sequence=message.sequence or 0,
+        )
+        await self._handler(tx, event)
+        return True
+
+    def _is_wanted(self, base: str) -> bool:
+        wanted = self._wanted or frozenset()
+        if base in wanted:
+            return True
+        try:
+            return spec_for(base).subject in wanted
+        except LookupError:
+            return False
+
+    async def _refuse(self, message: Message, error: Exception) -> None:
+        headers = {"mts-subject": message.subject, "mts-error": type(error).__name__}
+        subject = dead_letter_subject(message.stream or "", self._name)
+        await self._bus.publish(subject, message.data, headers=headers)
+
+    async def close(self) -> None:
+        """Release the consumers; positions stay."""
+        for source in self._sources.values():
+            await source.consumer.close()
+
+
+def _fallback_id(message: Message) -> str:
+    return f"{message.stream}:{message.sequence}"

@@ -1,0 +1,134 @@
+"""What a service is, and what it is given."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
+
+import sqlalchemy as sa
+from mts1b_foundation.model import FrozenModel
+from mts1b_foundation.nats import STREAMS
+
+from mts1b_platform.clock import Clock, SystemClock
+from mts1b_platform.config import Settings
+from mts1b_platform.eventbus.port import (
+    EventBus,
+    NoResponders,
+    RequestTimeout,
+    Subscription,
+)
+from mts1b_platform.ids import Ids
+from mts1b_platform.latency import StageLatency
+from mts1b_platform.rng import Rng
+from mts1b_platform.store.engine import Store
+from mts1b_platform.store.outbox import OutboxRelay
+from mts1b_platform.supervision import TaskGroupSupervisor
+
+__all__ = ["Service", "ServiceContext"]
+
+Req = TypeVar("Req", bound=FrozenModel)
+Rep = TypeVar("Rep", bound=FrozenModel)
+
+
+@dataclass(slots=True)
+class ServiceContext:
+    """Everything that a service may touch: no service reaches for more than this.
+
+    ``clock`` is virtual in a replay; ``system_clock`` is always the machine's, for time-outs,
+    heartbeats and latencies only.
+    """
+
+    name: str
+    home: Path
+    settings: Settings
+    clock: Clock
+    ids: Ids
+    rng: Rng
+    bus: EventBus
+    log: Any
+    tasks: TaskGroupSupervisor
+    latency: StageLatency = field(default_factory=StageLatency)
+    system_clock: Clock = field(default_factory=SystemClock)
+    replay: bool = False
+
+    async def open_store(
+        self, name: str, metadata: sa.MetaData | None = None, *, version: int = 1
+    ) -> Store:
+        """Open the store ``name``: a file under MTS_HOME/db, or a schema of the database that
+        ``store.url_template`` names."""
+        template = self.settings.store.url_template
+        target = template.format(name=name) if template else self.home / "db" / f"{name}.sqlite"
+        return await Store.open(target, metadata=metadata, name=name, version=version)
+
+    async def relay(self, store: Store, stream: str) -> OutboxRelay:
+        """Return a started relay; outside of a replay it also publishes on its own."""
+        relay = OutboxRelay(store, self.bus, STREAMS[stream])
+        await relay.start()
+        if not self.replay:
+            self.tasks.start(f"{self.name}.relay", relay.run())
+        return relay
+
+    async def serve_model(
+        self,
+        subject: str,
+        request: type[Req],
+        handler: Callable[[Req], Awaitable[FrozenModel]],
+    ) -> Subscription:
+        """Serve a command whose request and reply are models."""
+
+        async def answer(data: bytes) -> bytes:
+            return (await handler(request.model_validate_json(data))).model_dump_json().encode()
+
+        return await self.bus.serve(subject, answer, queue=self.name)
+
+    async def call(
+        self,
+        subject: str,
+        request: FrozenModel,
+        reply: type[Rep],
+        *,
+        attempt_s: float = 3.0,
+        patience_s: float = 0.0,
+    ) -> Rep:
+        """Send a command and return its reply; it must be safe to send twice.
+
+        :param attempt_s: how long one attempt may take.
+        :param patience_s: how long to go on asking when nobody answers.
+        :raises NoResponders, RequestTimeout: when nobody answered in time.
+        :raises RemoteError: when the other side refused.
+        """
+        data = request.model_dump_json().encode()
+        deadline = self.system_clock.monotonic() + patience_s
+        while True:
+            try:
+                answer = await self.bus.request(subject, data, timeout_s=attempt_s)
+                return reply.model_validate_json(answer)
+            except (NoResponders, RequestTimeout):
+                if self.system_clock.monotonic() >= deadline:
+                    raise
+                await asyncio.sleep(0.05)
+
+
+class Service(ABC):
+    """One of the processes of the system (or one of several in a process)."""
+
+    name: ClassVar[str]
+
+    def __init__(self, ctx: ServiceContext) -> None:
+        self.ctx = ctx
+
+    @abstractmethod
+    async def start(self) -> None:
+        """Open stores, recover, subscribe. The service is ready when this returns."""
+
+    @abstractmethod
+    async def stop(self) -> None:
+        """Stop taking work, finish what is begun, close stores."""
+
+    async def health(self) -> dict[str, str]:
+        """Return named checks, each ``ok`` or what is wrong."""
+        return {"bus": "ok" if self.ctx.bus.connected else "disconnected"}

@@ -1,0 +1,85 @@
+"""Serve ``/healthz`` and ``/metrics`` of a process, on loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+__all__ = ["HealthServer", "PortInUse"]
+
+Health = Callable[[], Awaitable[dict[str, dict[str, str]]]]
+
+_LIMIT = 8192
+_REASONS = {200: "OK", 404: "Not Found", 405: "Method Not Allowed", 503: "Service Unavailable"}
+
+
+class PortInUse(OSError):
+    """Another process listens on the port."""
+
+
+class HealthServer:
+    """A GET-only server for two paths.
+
+    :param port: 0 for any free port.
+    :param health: returns for each service its named checks.
+    """
+
+    def __init__(self, port: int, health: Health) -> None:
+        self._port = port
+        self._health = health
+        self._server: asyncio.Server | None = None
+
+    async def start(self) -> int:
+        """Listen; return the port.
+
+        :raises PortInUse: when the port is taken.
+        """
+        try:
+            self._server = await asyncio.start_server(
+                self._serve, "127.0.0.1", self._port, limit=_LIMIT
+            )
+        except OSError as error:
+            raise PortInUse(
+                f"port {self._port} is in use; set service.health_port to a free port, or to 0 "
+                "for any"
+            ) from error
+        port: int = self._server.sockets[0].getsockname()[1]
+        return port
+
+    async def stop(self) -> None:
+        """Stop listening."""
+        if self._server is not None:
+            self._server.close()
+            await self._server.wait_closed()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5.0)
+            status, kind, body = await self._respond(head)
+            reply = (
+                f"HTTP/1.1 {status} {_REASONS[status]}\r\nContent-Type: {kind}\r\n"
+                f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+            )
+            writer.write(reply.encode() + body)
+            await writer.drain()
+        except (TimeoutError, OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+            pass  # a client that speaks no HTTP, or left, needs no answer
+        finally:
+            writer.close()
+
+    async def _respond(self, head: bytes) -> tuple[int, str, bytes]:
+        method, _, rest = head.decode("latin-1").partition(" ")
+        path = rest.partition(" ")[0].partition("?")[0]
+        if method != "GET":
+            return 405, "text/plain", b"only GET\n"
+        if path == "/metrics":
+            return 200, CONTENT_TYPE_LATEST, generate_latest()
+        if path == "/healthz":
+            services = await self._health()
+            good = all(value == "ok" for checks in services.values() for value in checks.values())
+            body = {"status": "ok" if good else "failing", "services": services}
+            return (200 if good else 503), "application/json", json.dumps(body).encode()
+        return 404, "text/plain", b"see /healthz and /metrics\n"

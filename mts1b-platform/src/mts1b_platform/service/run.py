@@ -1,0 +1,171 @@
+"""Run services in this process until they are told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from mts1b_foundation.commands import Heartbeat
+from mts1b_foundation.nats import PLATFORM_SERVICES_HEARTBEAT
+
+from mts1b_platform.clock import Clock, SystemClock, VirtualClock
+from mts1b_platform.config import Settings
+from mts1b_platform.eventbus.connect import connect
+from mts1b_platform.eventbus.local import LocalBus
+from mts1b_platform.eventbus.port import EventBus
+from mts1b_platform.ids import SystemIds
+from mts1b_platform.logging import get_logger
+from mts1b_platform.plugins import load_plugin
+from mts1b_platform.rng import SystemRng
+from mts1b_platform.service.base import Service, ServiceContext
+from mts1b_platform.service.http import HealthServer
+from mts1b_platform.supervision import TaskGroupSupervisor
+
+__all__ = ["SERVICES", "run_services"]
+
+SERVICES = ("operations", "riskengine", "oms", "research", "marketdata")
+"""The five services in the order in which they start; they stop in reverse."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class ServiceHost:
+    """Hold the services of one process."""
+
+    def __init__(self, names: Sequence[str], home: Path, settings: Settings) -> None:
+        self._names = tuple(names)
+        self._home = home
+        self._settings = settings
+        self._stopping = asyncio.Event()
+        self._failure: tuple[str, Exception] | None = None
+        self._tasks = TaskGroupSupervisor(self._failed)
+        self._services: list[Service] = []
+        self._buses: list[EventBus] = []
+        self._log = get_logger("host")
+
+    def _failed(self, name: str, error: Exception) -> None:
+        self._log.error("task failed", task=name, error=repr(error), exc_info=error)
+        self._failure = self._failure or (name, error)
+        self._stopping.set()
+
+    def stop(self) -> None:
+        """Ask the host to stop."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Start, wait for the end, stop.
+
+        :raises Exception: what made a service fail, after the others have stopped.
+        """
+        http = HealthServer(self._settings.service.health_port, self._health)
+        try:
+            port = await http.start()
+            await self._start()
+            for service in self._services:
+                self._announce(service, port)
+                self._tasks.start(f"{service.name}.heartbeat", self._heartbeat(service))
+            self._log.info("ready", services=list(self._names), health_port=port)
+            await self._stopping.wait()
+        finally:
+            await self._shutdown(http)
+        if self._failure is not None:
+            raise self._failure[1]
+
+    async def _start(self) -> None:
+        shared: EventBus | None = None
+        if self._settings.bus.kind == "local":
+            shared = LocalBus()
+        for name in self._names:
+            bus = shared or await connect(self._home, settings=self._settings, name=name)
+            if bus not in self._buses:
+                self._buses.append(bus)
+            service = self._build(name, bus)
+            self._services.append(service)
+            await service.start()
+
+    def _build(self, name: str, bus: EventBus) -> Service:
+        kind = load_plugin("mts1b.services", name)
+        clock: Clock = VirtualClock(_EPOCH) if self._settings.replay.enabled else SystemClock()
+        context = ServiceContext(
+            name=name,
+            home=self._home,
+            settings=self._settings,
+            clock=clock,
+            ids=SystemIds(),
+            rng=SystemRng(),
+            bus=bus,
+            log=get_logger(name),
+            tasks=self._tasks,
+            replay=self._settings.replay.enabled,
+        )
+        service: Service = kind(context)
+        return service
+
+    def _announce(self, service: Service, port: int) -> None:
+        path = self._home / "run" / f"{service.name}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(".partial")
+        partial.write_text(json.dumps({"pid": os.getpid(), "health_port": port}))
+        os.replace(partial, path)
+
+    async def _health(self) -> dict[str, dict[str, str]]:
+        return {service.name: await service.health() for service in self._services}
+
+    async def _heartbeat(self, service: Service) -> None:
+        sequence = 0
+        while True:
+            checks = await service.health()
+            bad = [f"{key}: {value}" for key, value in checks.items() if value != "ok"]
+            beat = Heartbeat(
+                service=service.name,
+                pid=os.getpid(),
+                status="; ".join(bad) or "ok",
+                sequence=sequence,
+            )
+            if service.ctx.bus.connected:
+                await service.ctx.bus.publish(
+                    PLATFORM_SERVICES_HEARTBEAT, beat.model_dump_json().encode()
+                )
+            sequence += 1
+            self._save_latency(service)
+            await asyncio.sleep(self._settings.service.heartbeat_s)
+
+    def _save_latency(self, service: Service) -> None:
+        service.ctx.latency.save(self._home / "run" / "latency" / f"{service.name}.json")
+
+    async def _shutdown(self, http: HealthServer) -> None:
+        for service in reversed(self._services):
+            await service.stop()
+            self._save_latency(service)
+        await self._tasks.stop()
+        for bus in self._buses:
+            await bus.close()
+        await http.stop()
+        for service in self._services:
+            (self._home / "run" / f"{service.name}.json").unlink(missing_ok=True)
+
+
+async def _host(names: Sequence[str], home: Path, settings: Settings) -> None:
+    host = ServiceHost(names, home, settings)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, host.stop)
+    await host.run()
+
+
+def run_services(names: Sequence[str], *, home: Path, settings: Settings) -> None:
+    """Run the named services until SIGTERM or SIGINT.
+
+    :raises Exception: what made a service fail.
+    """
+    try:
+        import uvloop
+    except ImportError:
+        asyncio.run(_host(names, home, settings))
+    else:
+        uvloop.run(_host(names, home, settings))

@@ -1,0 +1,17 @@
+"""The record: one transactional store a service, with its outbox and inbox."""
+
+from mts1b_platform.store.engine import Store, StoreError, StoreNewer
+from mts1b_platform.store.inbox import Inbox
+from mts1b_platform.store.outbox import Outbox, OutboxRelay
+from mts1b_platform.store.types import DecimalText, UtcText
+
+__all__ = [
+    "DecimalText",
+    "Inbox",
+    "Outbox",
+    "OutboxRelay",
+    "Store",
+    "StoreError",
+    "StoreNewer",
+    "UtcText",
+]

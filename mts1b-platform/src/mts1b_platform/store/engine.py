@@ -1,0 +1,178 @@
+"""Open a store on SQLite (WAL, synchronous=FULL) or PostgreSQL, and run its transactions."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from mts1b_platform.store import tables
+from mts1b_platform.store.inbox import Inbox
+from mts1b_platform.store.migrations import migrate
+from mts1b_platform.store.outbox import Outbox
+
+__all__ = ["Store", "StoreError", "StoreNewer"]
+
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+
+
+class StoreError(Exception):
+    """The store can not be opened or trusted; the message says what to do."""
+
+
+class StoreNewer(StoreError):
+    """The store was written by a newer version of its package."""
+
+
+def _sqlite_engine(path: Path, *, read_only: bool) -> AsyncEngine:
+    if read_only and not path.exists():
+        raise StoreError(f"no store at {path}; has the service run with this MTS_HOME?")
+    if not read_only:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    mode = "ro" if read_only else "rwc"
+    engine = create_async_engine(f"sqlite+aiosqlite:///file:{path}?mode={mode}&uri=true")
+
+    @sa.event.listens_for(engine.sync_engine, "connect")
+    def _configure(connection: Any, record: object) -> None:
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        pragmas = ["busy_timeout=10000", "foreign_keys=ON"]
+        if not read_only:
+            pragmas += ["journal_mode=WAL", "synchronous=FULL", "wal_autocheckpoint=2000"]
+        for pragma in pragmas:
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @sa.event.listens_for(engine.sync_engine, "begin")
+    def _begin(connection: sa.Connection) -> None:
+        writes = connection.get_execution_options().get("mts_writes", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def _postgres_engine(url: str, name: str) -> AsyncEngine:
+    settings = {"search_path": name, "synchronous_commit": "on"}
+    try:
+        return create_async_engine(url, connect_args={"server_settings": settings})
+    except ImportError as error:
+        raise StoreError(
+            "PostgreSQL needs the extra mts1b-platform[postgres] (package asyncpg)"
+        ) from error
+
+
+class Store:
+    """One service's record: its tables, its outbox, its inbox.
+
+    Transactions are serialised: one writer at a time, so what a transaction read stays true
+    until it commits. A commit that returned is on disk.
+    """
+
+    def __init__(self, engine: AsyncEngine, name: str, *, read_only: bool) -> None:
+        self._engine = engine
+        self._lock = asyncio.Lock()
+        self._writer: AsyncConnection | None = None
+        self.name = name
+        self.read_only = read_only
+        self.outbox = Outbox()
+        self.inbox = Inbox(self.dialect)
+
+    @classmethod
+    async def open(
+        cls,
+        url_or_path: str | Path,
+        *,
+        metadata: sa.MetaData | None = None,
+        name: str = "store",
+        version: int = 1,
+        read_only: bool = False,
+    ) -> Store:
+        """Open the store, creating or upgrading its tables.
+
+        :param url_or_path: a file path for SQLite, or a ``postgresql+asyncpg://`` URL.
+        :param metadata: the package's own tables.
+        :param name: names the store; on PostgreSQL, its schema.
+        :param version: the package's schema version; each is one step of ``migrations``.
+        :raises StoreError: when it can not be opened.
+        :raises StoreNewer: when a newer version wrote it.
+        """
+        if not _NAME.fullmatch(name):
+            raise StoreError(f"store name {name!r} must be lower case letters, digits and _")
+        text = str(url_or_path)
+        postgres = text.startswith("postgresql")
+        if postgres:
+            engine = _postgres_engine(text, name)
+        else:
+            engine = _sqlite_engine(Path(text), read_only=read_only)
+        store = cls(engine, name, read_only=read_only)
+        try:
+            await store._prepare(metadata, version)
+        except (sa.exc.OperationalError, sa.exc.DatabaseError, OSError) as error:
+            await engine.dispose()
+            raise StoreError(f"store {text} can not be opened: {error}") from error
+        except StoreError:
+            await engine.dispose()
+            raise
+        return store
+
+    @property
+    def dialect(self) -> str:
+        """Return ``sqlite`` or ``postgresql``."""
+        return self._engine.dialect.name
+
+    async def _prepare(self, metadata: sa.MetaData | None, version: int) -> None:
+        if self.read_only:
+            async with self.read() as connection:
+                await connection.execute(sa.select(sa.literal(1)))
+            return
+        self._writer = await self._engine.connect()
+        await self._writer.execution_options(mts_writes=True)
+        async with self.transaction() as tx:
+            if self.dialect == "postgresql":
+                await tx.execute(sa.text(f'CREATE SCHEMA IF NOT EXISTS "{self.name}"'))
+            await tx.run_sync(tables.metadata.create_all)
+            if metadata is not None:
+                await tx.run_sync(metadata.create_all)
+            found = await migrate(tx, self.name, version)
+            if found > version:
+                raise StoreNewer(
+                    f"store {self.name} has schema version {found}, this package knows {version}; "
+                    "install the newer package, or restore a backup made by this one"
+                )
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncConnection]:
+        """Run one write transaction; it commits at the end, and rolls back on an exception."""
+        async with self._lock:
+            if self._writer is None:
+                raise StoreError(f"store {self.name} is closed or read-only")
+            async with self._writer.begin():
+                yield self._writer
+                await self.outbox.record_position(self._writer)
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """Run reads that see one state and take no part in the writer's turn."""
+        async with self._engine.connect() as connection:
+            yield connection
+
+    def insert(self, table: sa.Table) -> Any:
+        """Return an INSERT that can ``on_conflict_do_nothing`` / ``on_conflict_do_update``."""
+        dialect = postgresql if self.dialect == "postgresql" else sqlite
+        return dialect.insert(table)
+
+    async def close(self) -> None:
+        """Record how far the outbox is published, then close."""
+        if self._writer is not None:
+            async with self.transaction():
+                pass
+            writer, self._writer = self._writer, None
+            await writer.close()
+        await self._engine.dispose()

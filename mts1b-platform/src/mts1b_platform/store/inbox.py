@@ -1,0 +1,63 @@
+"""What enters the store: each message has its effect once, whatever the bus delivers."""
+
+from __future__ import annotations
+
+import json
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from mts1b_platform.store.tables import consumed
+
+__all__ = ["Inbox"]
+
+_CLAIM = {
+    "sqlite": sa.text(
+        "INSERT INTO inbox (consumer, message_id) SELECT :consumer, value FROM json_each(:ids) "
+        "WHERE true ON CONFLICT DO NOTHING RETURNING message_id"
+    ),
+    "postgresql": sa.text(
+        "INSERT INTO inbox (consumer, message_id) "
+        "SELECT :consumer, value FROM json_array_elements_text(CAST(:ids AS json)) "
+        "ON CONFLICT DO NOTHING RETURNING message_id"
+    ),
+}
+
+
+class Inbox:
+    """Remember, in the transaction of the effect, which messages had theirs."""
+
+    def __init__(self, dialect: str) -> None:
+        self._claim = _CLAIM[dialect]
+
+    async def claim(self, tx: AsyncConnection, consumer: str, message_ids: list[str]) -> set[str]:
+        """Record the ids; return those that are new. Duplicates within the call count once."""
+        if not message_ids:
+            return set()
+        result = await tx.execute(
+            self._claim, {"consumer": consumer, "ids": json.dumps(message_ids)}
+        )
+        return {row.message_id for row in result}
+
+    async def position(
+        self, tx: AsyncConnection, consumer: str, stream: str, incarnation: str
+    ) -> int:
+        """Return the last sequence consumed of this incarnation of the stream, or 0."""
+        row = (
+            await tx.execute(
+                sa.select(consumed.c.sequence, consumed.c.incarnation).where(
+                    consumed.c.consumer == consumer, consumed.c.stream == stream
+                )
+            )
+        ).first()
+        return int(row.sequence) if row is not None and row.incarnation == incarnation else 0
+
+    async def advance(
+        self, tx: AsyncConnection, consumer: str, stream: str, incarnation: str, sequence: int
+    ) -> None:
+        """Record that everything up to ``sequence`` is consumed."""
+        where = (consumed.c.consumer == consumer) & (consumed.c.stream == stream)
+        values = {"incarnation": incarnation, "sequence": sequence}
+        changed = await tx.execute(consumed.update().where(where).values(**values))
+        if changed.rowcount == 0:
+            await tx.execute(consumed.insert().values(consumer=consumer, stream=stream, **values))

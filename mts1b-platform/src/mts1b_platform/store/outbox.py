@@ -1,0 +1,140 @@
+"""What leaves the store: events written with the state, published afterwards, in order."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+from mts1b_foundation.nats import StreamSpec, spec_for
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from mts1b_platform.eventbus.port import EventBus
+from mts1b_platform.store.tables import outbox, outbox_position
+
+if TYPE_CHECKING:
+    from mts1b_platform.store.engine import Store
+
+__all__ = ["Outbox", "OutboxRelay"]
+
+_BATCH = 500
+
+
+class Outbox:
+    """Collect events inside transactions."""
+
+    def __init__(self) -> None:
+        self.added = asyncio.Event()
+        self._position: dict[str, tuple[int, str]] = {}
+        self._recorded: dict[str, tuple[int, str]] = {}
+
+    async def add(
+        self, tx: AsyncConnection, *, event_id: str, subject: str, payload: bytes
+    ) -> None:
+        """Add one event. ``event_id`` becomes the message id and must be stable.
+
+        :raises sqlalchemy.exc.IntegrityError: when the id was used before.
+        :raises LookupError: when the subject is not in the registry.
+        """
+        await self.add_many(tx, [(event_id, subject, payload)])
+
+    async def add_many(self, tx: AsyncConnection, events: list[tuple[str, str, bytes]]) -> None:
+        """Add (event_id, subject, payload) rows in order."""
+        if not events:
+            return
+        for _, subject, _ in events:
+            spec_for(subject)
+        rows = [{"event_id": e, "subject": s, "payload": p} for e, s, p in events]
+        await tx.execute(outbox.insert(), rows)
+        self.added.set()
+
+    def published(self, stream: str, position: int, incarnation: str) -> None:
+        """Note how far a relay got; the next transaction records it."""
+        self._position[stream] = (position, incarnation)
+
+    async def record_position(self, tx: AsyncConnection) -> None:
+        """Write down how far relays got. Losing this only means publishing again."""
+        for stream, (position, incarnation) in self._position.items():
+            if self._recorded.get(stream) == (position, incarnation):
+                continue
+            values = {"published": position, "incarnation": incarnation}
+            changed = await tx.execute(
+                outbox_position.update().where(outbox_position.c.stream == stream).values(**values)
+            )
+            if changed.rowcount == 0:
+                await tx.execute(outbox_position.insert().values(stream=stream, **values))
+            self._recorded[stream] = (position, incarnation)
+
+
+class OutboxRelay:
+    """Publish the outbox of a store to one stream, in order, at least once.
+
+    The message id is the event id, so the stream drops what was published twice within its
+    window, and the inbox of each consumer drops the rest. When the stream was made anew, all
+    of it is published again: the store is the record.
+    """
+
+    def __init__(self, store: Store, bus: EventBus, stream: StreamSpec) -> None:
+        self._store = store
+        self._bus = bus
+        self._spec = stream
+        self._lock = asyncio.Lock()
+        self._position = 0
+        self._incarnation = ""
+        self.head = 0
+        self.stream = stream.name
+
+    async def start(self) -> None:
+        """Make sure of the stream and find where publishing goes on."""
+        await self._bus.ensure_stream(self._spec)
+        info = await self._bus.stream_info(self.stream)
+        async with self._store.read() as connection:
+            row = (
+                await connection.execute(
+                    sa.select(outbox_position).where(outbox_position.c.stream == self.stream)
+                )
+            ).first()
+        same = row is not None and row.incarnation == info.incarnation
+        self._position = int(row.published) if row is not None and same else 0
+        self._incarnation = info.incarnation
+        self.head = info.last_sequence
+
+    async def flush(self) -> int:
+        """Publish everything that is committed; return how many events went out."""
+        total = 0
+        async with self._lock:
+            while True:
+                sent = await self._publish_batch()
+                total += sent
+                if sent < _BATCH:
+                    return total
+
+    async def _publish_batch(self) -> int:
+        async with self._store.read() as connection:
+            rows = (
+                await connection.execute(
+                    sa.select(outbox)
+                    .where(outbox.c.position > self._position)
+                    .order_by(outbox.c.position)
+                    .limit(_BATCH)
+                )
+            ).all()
+        if not rows:
+            return 0
+        acks = await asyncio.gather(
+            *(
+                self._bus.publish_durable(row.subject, row.payload, message_id=row.event_id)
+                for row in rows
+            )
+        )
+        self.head = max(self.head, *(ack.sequence for ack in acks))
+        self._position = int(rows[-1].position)
+        self._store.outbox.published(self.stream, self._position, self._incarnation)
+        return len(rows)
+
+    async def run(self) -> None:
+        """Publish whatever is added, until cancelled."""
+        while True:
+            self._store.outbox.added.clear()
+            await self.flush()
+            await self._store.outbox.added.wait()

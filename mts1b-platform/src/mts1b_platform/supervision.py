@@ -1,0 +1,60 @@
+"""The boundary around every task: what a handler or service raises ends here, and is told."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+from mts1b_platform.eventbus.port import RemoteError, RequestHandler
+
+__all__ = ["TaskGroupSupervisor", "answer", "remote_code"]
+
+
+def remote_code(error: BaseException) -> str:
+    """Return the code that a requester sees for an exception."""
+    code = getattr(error, "code", None)
+    return code if isinstance(code, str) else type(error).__name__
+
+
+async def answer(handler: RequestHandler, data: bytes) -> bytes:
+    """Run a request handler as the far side of a wire does: what it raises travels as text.
+
+    :raises RemoteError: for anything that the handler raised.
+    """
+    try:
+        return await handler(data)
+    except RemoteError:
+        raise
+    except Exception as error:
+        raise RemoteError(remote_code(error), str(error)) from error
+
+
+class TaskGroupSupervisor:
+    """Run named tasks; the first that fails is handed to ``on_failure``, once.
+
+    Nothing is swallowed: a failed task stops the service, so that it restarts from its store.
+    """
+
+    def __init__(self, on_failure: Callable[[str, Exception], None]) -> None:
+        self._on_failure = on_failure
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def start(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        """Run ``work`` until it ends, fails or is stopped."""
+        task = asyncio.create_task(self._guard(name, work), name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _guard(self, name: str, work: Awaitable[None]) -> None:
+        try:
+            await work
+        except Exception as error:
+            self._on_failure(name, error)
+
+    async def stop(self) -> None:
+        """Cancel what still runs, and wait for it."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
