@@ -115,10 +115,10 @@ class Store:
         try:
             await store._prepare(metadata, version)
         except (sa.exc.OperationalError, sa.exc.DatabaseError, OSError) as error:
-            await engine.dispose()
+            await store._release()
             raise StoreError(f"store {text} can not be opened: {error}") from error
         except StoreError:
-            await engine.dispose()
+            await store._release()
             raise
         return store
 
@@ -173,6 +173,10 @@ class Store:
         if self._writer is not None:
             async with self.transaction():
                 pass
-            writer, self._writer = self._writer, None
+        await self._release()
+
+    async def _release(self) -> None:
+        writer, self._writer = self._writer, None
+        if writer is not None:
             await writer.close()
         await self._engine.dispose()
