@@ -91,6 +91,7 @@ __all__ = [
     "HaltRequest",
     "HaltSeverity",
     "Identifier",
+    "IntentDecision",
     "Instrument",
     "Liquidity",
     "MarketCalendar",

@@ -33,7 +33,7 @@ from mts1b_foundation.risk import (
     RiskEnvelope,
     WatchdogAlert,
 )
-from mts1b_foundation.signals import Signal
+from mts1b_foundation.signals import IntentDecision, Signal
 
 __all__ = [
     "BROKERS_FILLS_RAW",
@@ -64,6 +64,7 @@ __all__ = [
     "OPERATIONS_HALT_REQUESTED",
     "OPERATIONS_HALT_RESUMED",
     "PLATFORM_SERVICES_HEARTBEAT",
+    "RESEARCH_INTENTS_DECIDED",
     "RESEARCH_SIGNALS_PUBLISHED",
     "RISK_ENVELOPE_UPDATED",
     "RISK_GATE_FAILED",
@@ -197,6 +198,7 @@ MARKETDATA_QUOTES = _event("marketdata.quotes.*", Quote, "marketdata", "MARKETDA
 MARKETDATA_BARS = _event("marketdata.bars.*.*", Bar, "marketdata", "MARKETDATA")
 
 RESEARCH_SIGNALS_PUBLISHED = _event("research.signals.published", Signal, "research", "RESEARCH")
+RESEARCH_INTENTS_DECIDED = _event("research.intents.decided", IntentDecision, "research", "RESEARCH")
 
 RISK_ENVELOPE_UPDATED = _event("risk.envelope.updated", RiskEnvelope, "riskengine", "RISK")
 RISK_ORDERS_APPROVED = _event("risk.orders.approved", RiskDecision, "riskengine", "RISK")

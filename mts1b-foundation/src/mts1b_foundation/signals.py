@@ -10,7 +10,7 @@ from pydantic import Field
 from mts1b_foundation.model import FrozenModel, Identifier, PositiveDecimal, UtcDatetime
 from mts1b_foundation.symbology import Symbol
 
-__all__ = ["MarketRegime", "Signal", "TargetWeight"]
+__all__ = ["IntentDecision", "MarketRegime", "Signal", "TargetWeight"]
 
 
 class MarketRegime(StrEnum):
@@ -56,3 +56,16 @@ class TargetWeight(FrozenModel):
     fund_id: Identifier
     strategy_id: Identifier
     as_of: UtcDatetime
+
+
+class IntentDecision(FrozenModel):
+    """The one recorded outcome of an intent: which orders it led to, or why to none."""
+
+    signal_id: Identifier
+    fund_id: Identifier
+    strategy_id: Identifier
+    symbol: Symbol
+    outcome: str
+    reason: str
+    order_ids: tuple[str, ...] = ()
+    decided_at: UtcDatetime
