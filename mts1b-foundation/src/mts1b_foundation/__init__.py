@@ -52,6 +52,7 @@ from mts1b_foundation.risk import (
     halt_scope,
 )
 from mts1b_foundation.signals import (
+    IntentDecision,
     MarketRegime,
     Signal,
     TargetWeight,
@@ -91,8 +92,8 @@ __all__ = [
     "HaltRequest",
     "HaltSeverity",
     "Identifier",
-    "IntentDecision",
     "Instrument",
+    "IntentDecision",
     "Liquidity",
     "MarketCalendar",
     "MarketRegime",

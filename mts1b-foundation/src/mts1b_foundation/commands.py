@@ -72,7 +72,7 @@ class CancelReply(FrozenModel):
 
 
 class CancelAll(FrozenModel):
-    """Ask that all open orders of a scope (``firm``, ``fund:ID``, ``strategy:ID``) are cancelled."""
+    """Ask to cancel the open orders of a scope (``firm``, ``fund:ID``, ``strategy:ID``)."""
 
     scope: str = "firm"
     actor: Identifier

@@ -198,7 +198,9 @@ MARKETDATA_QUOTES = _event("marketdata.quotes.*", Quote, "marketdata", "MARKETDA
 MARKETDATA_BARS = _event("marketdata.bars.*.*", Bar, "marketdata", "MARKETDATA")
 
 RESEARCH_SIGNALS_PUBLISHED = _event("research.signals.published", Signal, "research", "RESEARCH")
-RESEARCH_INTENTS_DECIDED = _event("research.intents.decided", IntentDecision, "research", "RESEARCH")
+RESEARCH_INTENTS_DECIDED = _event(
+    "research.intents.decided", IntentDecision, "research", "RESEARCH"
+)
 
 RISK_ENVELOPE_UPDATED = _event("risk.envelope.updated", RiskEnvelope, "riskengine", "RISK")
 RISK_ORDERS_APPROVED = _event("risk.orders.approved", RiskDecision, "riskengine", "RISK")
