@@ -1,0 +1,109 @@
+"""Trade the sample tape on paper, from an empty folder to a report."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from mts1b_deploy.errors import DeployError
+from mts1b_deploy.profile import Layout, processes, write_profile
+from mts1b_deploy.runs import archive_finished, is_open, read_progress, read_result
+from mts1b_deploy.supervisor import Supervisor, mts_command
+
+__all__ = ["Interrupted", "run_paper"]
+
+_POLL_S = 0.2
+
+
+class Interrupted(DeployError):
+    """The person at the terminal stopped the run; the next one continues it."""
+
+    exit_code = 130
+
+
+async def _mts(home: Path, *arguments: str) -> None:
+    """Run one ``mts`` command to its end, with its output on this terminal."""
+    child = await asyncio.create_subprocess_exec(
+        *mts_command(), *arguments, env={**os.environ, "MTS_HOME": str(home)}
+    )
+    code = await child.wait()
+    if code != 0:
+        failure = DeployError(f"`mts {' '.join(arguments)}` ended with exit code {code}")
+        failure.exit_code = code
+        raise failure
+
+
+async def run_paper(
+    home: Path, *, layout: Layout, bus: str, profile: str = "paper", report: bool = True
+) -> str:
+    """Run the replay to its end and return the state hash.
+
+    A finished run is moved aside and a new one begins; an interrupted one goes on.
+
+    :raises Interrupted: on SIGINT or SIGTERM; nothing is lost.
+    :raises ServiceFailed: when a service can not be kept running.
+    """
+    console = Console(stderr=True)
+    wanted = processes(layout, bus)
+    write_profile(profile, home)
+    archived = archive_finished(home)
+    if archived is not None:
+        console.print(f"the last run is finished and kept in {archived}; a new one begins")
+    elif is_open(home):
+        done = read_progress(home)
+        where = f" after tick {done.tick} of {done.total}" if done else ""
+        console.print(f"going on with the interrupted run{where}")
+    await _mts(home, "config", "check")
+    await _mts(home, "data", "import", "--sample")
+    supervisor = Supervisor(home, wanted, {**os.environ, "MTS_BUS__KIND": bus})
+    await supervisor.start()
+    try:
+        await _wait(home, supervisor, console)
+    finally:
+        await supervisor.stop()
+    if report:
+        await _mts(home, "report", "build")
+    result = read_result(home) or {}
+    return str(result["state_hash"])
+
+
+async def _wait(home: Path, supervisor: Supervisor, console: Console) -> None:
+    """Show the progress until the replay is finished."""
+    stop: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, lambda n=number: stop.done() or stop.set_result(n))
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed:.0f}/{task.total:.0f} sessions"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    last_told = -1
+    with Progress(*columns, console=console, disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task("starting", total=None)
+        while read_result(home) is None:
+            if stop.done():
+                raise Interrupted("stopped; run it again to go on where it is")
+            if supervisor.failed is not None and supervisor.failed.done():
+                raise supervisor.failed.result()
+            progress = read_progress(home)
+            if progress is not None:
+                bar.update(
+                    task,
+                    description=f"trading {progress.as_of[:10]}",
+                    completed=progress.tick + 1,
+                    total=progress.total,
+                )
+                tenth = 10 * (progress.tick + 1) // max(progress.total, 1)
+                if tenth > last_told and not sys.stderr.isatty():
+                    console.print(f"{tenth * 10:3d} % of the tape, {progress.as_of[:10]}")
+                    last_told = tenth
+            await asyncio.wait({stop}, timeout=_POLL_S)

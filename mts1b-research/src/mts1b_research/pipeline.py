@@ -1,0 +1,175 @@
+"""The path from signals to orders: the stages, in order, in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+
+from mts1b_foundation.orders import ExecutionMode, Order, OrderType
+from mts1b_foundation.signals import IntentDecision, Signal
+from mts1b_foundation.symbology import Symbol
+from mts1b_platform.ids import derive_id
+from mts1b_portfolio.netting import OrderDelta, net_to_orders, weights_to_quantities
+
+from mts1b_research.mandates import Mandate
+from mts1b_research.strategy import StrategyBook
+
+__all__ = ["STAGES", "IntentPipeline", "PlannedOrder", "Work"]
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedOrder:
+    """An order that follows from a signal."""
+
+    signal_id: str
+    order: Order
+
+
+@dataclass(slots=True)
+class Work:
+    """What one decision of one strategy carries through the stages."""
+
+    signals: list[Signal]
+    book: StrategyBook
+    as_of: datetime
+    targets: dict[Symbol, Decimal] = field(default_factory=dict)
+    deltas: tuple[OrderDelta, ...] = ()
+    orders: list[PlannedOrder] = field(default_factory=list)
+    decisions: list[IntentDecision] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class IntentPipeline:
+    """Turn the signals of one strategy into orders; every signal ends in one decision.
+
+    :param lot_size: orders are whole multiples of it, rounded toward zero.
+    :param no_trade_band: a change smaller than this fraction of the strategy's NAV is left
+        undone (closing a position is always done).
+    """
+
+    mandate: Mandate
+    mode: ExecutionMode = ExecutionMode.PAPER
+    broker: str = "paper"
+    lot_size: Decimal = Decimal(1)
+    no_trade_band: Decimal = Decimal("0.01")
+
+    def run(self, signals: Sequence[Signal], book: StrategyBook, as_of: datetime) -> Work:
+        """Pass the signals through every stage."""
+        work = Work(signals=list(signals), book=book, as_of=as_of)
+        for _, stage in STAGES:
+            stage(self, work)
+        return work
+
+    def strategy_gate(self, work: Work) -> None:
+        """Drop signals that the mandate does not cover, with a decision that says so."""
+        kept = []
+        for signal in work.signals:
+            objection = self.mandate.objection(signal)
+            if objection is None:
+                kept.append(signal)
+            else:
+                work.decisions.append(self._decision(work, signal, *objection))
+        work.signals = kept
+
+    def size(self, work: Work) -> None:
+        """Turn target weights into whole quantities of the strategy's own NAV."""
+        weights = {str(signal.symbol): signal.target_weight or 0.0 for signal in work.signals}
+        prices = {str(signal.symbol): signal.reference_price for signal in work.signals}
+        sized = weights_to_quantities(weights, work.book.nav_usd, prices, self.lot_size)
+        work.targets = {Symbol(symbol): quantity for symbol, quantity in sized.items()}
+
+    def net(self, work: Work) -> None:
+        """Compare targets with what is held and working; keep changes worth trading."""
+        current = {symbol: work.book.exposure(symbol) for symbol in work.targets}
+        wanted = {
+            signal.symbol: self._worth_trading(signal, work.targets[signal.symbol], current, work)
+            for signal in work.signals
+        }
+        work.deltas = net_to_orders(wanted, current, lot_size=self.lot_size)
+
+    def _worth_trading(
+        self,
+        signal: Signal,
+        target: Decimal,
+        current: Mapping[Symbol, Decimal],
+        work: Work,
+    ) -> Decimal:
+        have = current[signal.symbol]
+        change = abs(target - have) * signal.reference_price
+        small = change < self.no_trade_band * work.book.nav_usd
+        return have if small and target != 0 else target
+
+    def make_orders(self, work: Work) -> None:
+        """Give each change an order with a key that a retry repeats."""
+        by_symbol = {signal.symbol: signal for signal in work.signals}
+        for delta in work.deltas:
+            signal = by_symbol[delta.symbol]
+            key = (
+                f"{self.mandate.strategy_id}-{work.as_of.isoformat()}"
+                f"-{delta.symbol}-{delta.side.value}"
+            )
+            order = Order(
+                order_id=derive_id("ord", key),
+                idempotency_key=key,
+                symbol=delta.symbol,
+                side=delta.side,
+                quantity=delta.quantity,
+                order_type=OrderType.MARKET,
+                fund_id=self.mandate.fund_id,
+                strategy_id=self.mandate.strategy_id,
+                broker=self.broker,
+                actor="research_signal_executor",
+                created_at=work.as_of,
+                mode=self.mode,
+                signal_id=signal.signal_id,
+                reference_price=signal.reference_price,
+                reduce_only=delta.reduce_only,
+            )
+            work.orders.append(PlannedOrder(signal.signal_id, order))
+
+    def decide(self, work: Work) -> None:
+        """Record for each remaining signal what came of it."""
+        for signal in work.signals:
+            orders = tuple(
+                planned.order.order_id
+                for planned in work.orders
+                if planned.signal_id == signal.signal_id
+            )
+            if orders:
+                decision = self._decision(work, signal, "ORDERED", "sent to the OMS", orders)
+            else:
+                decision = self._decision(
+                    work, signal, "NO_CHANGE", "the position is at its target, or close to it"
+                )
+            work.decisions.append(decision)
+
+    def _decision(
+        self,
+        work: Work,
+        signal: Signal,
+        outcome: str,
+        reason: str,
+        order_ids: tuple[str, ...] = (),
+    ) -> IntentDecision:
+        return IntentDecision(
+            signal_id=signal.signal_id,
+            fund_id=self.mandate.fund_id,
+            strategy_id=self.mandate.strategy_id,
+            symbol=signal.symbol,
+            outcome=outcome,
+            reason=reason,
+            order_ids=order_ids,
+            decided_at=work.as_of,
+        )
+
+
+STAGES: tuple[tuple[str, Callable[[IntentPipeline, Work], None]], ...] = (
+    ("strategy_gate", IntentPipeline.strategy_gate),
+    ("size", IntentPipeline.size),
+    ("net", IntentPipeline.net),
+    ("make_orders", IntentPipeline.make_orders),
+    ("decide", IntentPipeline.decide),
+)
+"""The stages between a strategy and the OMS, in their order."""

@@ -1,0 +1,175 @@
+"""Run the strategies on one bar: decide once, write it down, then send."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from mts1b_foundation.nats import (
+    RESEARCH_INTENTS_DECIDED,
+    RESEARCH_SIGNALS_PUBLISHED,
+    with_fund,
+)
+from mts1b_foundation.orders import Order
+from mts1b_foundation.risk import ActiveHalt
+from mts1b_foundation.signals import Signal
+from mts1b_platform.ids import derive_id
+from mts1b_platform.store import Store
+from pydantic import TypeAdapter
+
+from mts1b_research.history import BarHistory
+from mts1b_research.pipeline import IntentPipeline, Work
+from mts1b_research.strategy import MarketView, Strategy, StrategyBook, make_signal
+from mts1b_research.tables import plans
+
+__all__ = ["Sleeve", "StrategyRunner"]
+
+_ORDERS = TypeAdapter(list[Order])
+Submit = Callable[[Order], Awaitable[Order]]
+ReadBook = Callable[[str, str], Awaitable[StrategyBook]]
+HaltOf = Callable[[str, str], ActiveHalt | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Sleeve:
+    """One strategy in one fund, with the pipeline that trades it."""
+
+    strategy: Strategy
+    pipeline: IntentPipeline
+
+    @property
+    def fund_id(self) -> str:
+        """Return the fund that the strategy trades for."""
+        return self.pipeline.mandate.fund_id
+
+
+class StrategyRunner:
+    """Run sleeves against bars.
+
+    A plan (the signals and the orders that follow) is committed before the first order is sent.
+    After a crash the plan is sent again as it was, so that a half-sent decision is finished and
+    never made anew from a book that it has already changed.
+
+    While a halt of a fund lets reduce-only orders pass, its sleeves leave their positions; what
+    they want otherwise goes to risk as ever, which denies it.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        history: BarHistory,
+        sleeves: Sequence[Sleeve],
+        *,
+        submit: Submit,
+        read_book: ReadBook,
+        halt_of: HaltOf,
+    ) -> None:
+        self._store = store
+        self._history = history
+        self._sleeves = tuple(sleeves)
+        self._submit = submit
+        self._read_book = read_book
+        self._halt_of = halt_of
+
+    async def on_bar(self, as_of: datetime) -> int:
+        """Let every sleeve act on the bars that end at ``as_of``; return the orders sent."""
+        sent = 0
+        for sleeve in self._sleeves:
+            sent += await self._run(sleeve, as_of)
+        return sent
+
+    async def _run(self, sleeve: Sleeve, as_of: datetime) -> int:
+        strategy = sleeve.strategy
+        seen = self._history.bars_seen(strategy.symbols, as_of)
+        if seen == 0:
+            return 0
+        halt = self._halt_of(sleeve.fund_id, strategy.strategy_id)
+        leaving = halt is not None and halt.reduce_only_allowed
+        if not leaving and not strategy.is_due(seen):
+            return 0
+        plan_id = derive_id("plan", strategy.strategy_id, as_of.isoformat())
+        orders = await self._known_plan(plan_id)
+        if orders is None:
+            orders = await self._new_plan(plan_id, sleeve, as_of, seen, halt if leaving else None)
+        for order in orders:
+            await self._submit(order)
+        return len(orders)
+
+    async def _known_plan(self, plan_id: str) -> list[Order] | None:
+        async with self._store.read() as connection:
+            text = await connection.scalar(
+                sa.select(plans.c.orders).where(plans.c.plan_id == plan_id)
+            )
+        return None if text is None else _ORDERS.validate_json(text)
+
+    async def _new_plan(
+        self,
+        plan_id: str,
+        sleeve: Sleeve,
+        as_of: datetime,
+        seen: int,
+        halt: ActiveHalt | None,
+    ) -> list[Order]:
+        strategy = sleeve.strategy
+        book = await self._read_book(sleeve.fund_id, strategy.strategy_id)
+        view = self._history.view(strategy.symbols, as_of, strategy.history)
+        signals: list[Signal] = []
+        if halt is not None and _holds(book):
+            signals = _exits(view, sleeve, book, halt)
+        elif strategy.is_due(seen):
+            signals = strategy.generate_intents(view)
+        signals = [signal.with_(fund_id=sleeve.fund_id) for signal in signals]
+        work = sleeve.pipeline.run(signals, book, as_of)
+        await self._record(plan_id, strategy.strategy_id, signals, work)
+        return [planned.order for planned in work.orders]
+
+    async def _record(
+        self, plan_id: str, strategy_id: str, signals: list[Signal], work: Work
+    ) -> None:
+        orders = _ORDERS.dump_json([planned.order for planned in work.orders]).decode()
+        events = [
+            (
+                signal.signal_id,
+                with_fund(RESEARCH_SIGNALS_PUBLISHED, signal.fund_id or ""),
+                signal.model_dump_json().encode(),
+            )
+            for signal in signals
+        ]
+        events += [
+            (
+                derive_id("dec", decision.signal_id),
+                with_fund(RESEARCH_INTENTS_DECIDED, decision.fund_id),
+                decision.model_dump_json().encode(),
+            )
+            for decision in work.decisions
+        ]
+        async with self._store.transaction() as tx:
+            await tx.execute(
+                plans.insert().values(
+                    plan_id=plan_id, strategy_id=strategy_id, as_of=work.as_of, orders=orders
+                )
+            )
+            await self._store.outbox.add_many(tx, events)
+
+
+def _holds(book: StrategyBook) -> bool:
+    return any(quantity != 0 for quantity in book.positions.values())
+
+
+def _exits(view: MarketView, sleeve: Sleeve, book: StrategyBook, halt: ActiveHalt) -> list[Signal]:
+    """Return a flat signal for each position that is not already being closed."""
+    return [
+        make_signal(
+            view,
+            strategy_id=sleeve.strategy.strategy_id,
+            symbol=symbol,
+            weight=0.0,
+            thesis=f"leave the position: {halt.scope} is halted ({halt.reason})",
+            confidence=1.0,
+            horizon_minutes=1,
+        )
+        for symbol in sleeve.strategy.symbols
+        if book.exposure(symbol) != 0
+    ]

@@ -1,0 +1,168 @@
+"""The NATS service of this package: bars in, orders out."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import ClassVar
+
+import sqlalchemy as sa
+from mts1b_foundation.commands import (
+    BookQuery,
+    BookReply,
+    OrdersQuery,
+    OrdersReply,
+    SubmitOrder,
+    SubmitReply,
+)
+from mts1b_foundation.market_data import Bar
+from mts1b_foundation.nats import CMD_OMS_BOOK, CMD_OMS_ORDERS, CMD_OMS_SUBMIT, MARKETDATA_BARS
+from mts1b_foundation.orders import ExecutionMode, Order
+from mts1b_foundation.replay import ReplayStep
+from mts1b_foundation.risk import ActiveHalt
+from mts1b_foundation.symbology import Symbol
+from mts1b_platform.halt import HaltStore
+from mts1b_platform.lockstep import LockstepParticipant, Mark, digest_rows
+from mts1b_platform.pump import Event, EventPump
+from mts1b_platform.service.base import Service
+from mts1b_platform.store import OutboxRelay, Store
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from mts1b_research.history import BarHistory
+from mts1b_research.mandates import Mandate
+from mts1b_research.pipeline import IntentPipeline
+from mts1b_research.registry import StrategyRegistry
+from mts1b_research.runner import Sleeve, StrategyRunner
+from mts1b_research.strategy import StrategyBook
+from mts1b_research.tables import bars, metadata, plans
+
+__all__ = ["ResearchService"]
+
+_PATIENCE_S = 90.0
+
+
+class ResearchService(Service):
+    """Run the configured strategies on every bar."""
+
+    name: ClassVar[str] = "research"
+
+    _store: Store
+    _relay: OutboxRelay
+    _pump: EventPump
+    _runner: StrategyRunner
+
+    async def start(self) -> None:
+        """Restore the history, attach to the bars, answer the replay."""
+        ctx = self.ctx
+        self._store = await ctx.open_store("research", metadata)
+        self._history = BarHistory()
+        async with self._store.read() as connection:
+            await self._history.load(connection)
+        self._relay = await ctx.relay(self._store, "RESEARCH")
+        halts = HaltStore(ctx.home / "halt")
+
+        def halt_of(fund_id: str, strategy_id: str) -> ActiveHalt | None:
+            return halts.blocked(fund_id=fund_id, strategy_id=strategy_id, reduce_only=False)
+
+        self._runner = StrategyRunner(
+            self._store,
+            self._history,
+            self._sleeves(),
+            submit=self._submit,
+            read_book=self._read_book,
+            halt_of=halt_of,
+        )
+        self._pump = EventPump(
+            ctx.bus,
+            self._store,
+            name="research",
+            streams=["MARKETDATA"],
+            handler=self._on_event,
+            wanted=frozenset({MARKETDATA_BARS}),
+        )
+        await self._pump.start()
+        self._pending: datetime | None = None
+        if ctx.replay:
+            participant = LockstepParticipant(
+                ctx,
+                self._store,
+                segment="research",
+                pump=self._pump,
+                relay=self._relay,
+                on_step=self._on_step,
+                digest=self._digest,
+            )
+            await participant.start()
+        else:
+            ctx.tasks.start("research.pump", self._pump.run())
+
+    def _sleeves(self) -> list[Sleeve]:
+        registry = StrategyRegistry()
+        settings = self.ctx.settings
+        brokers = {fund.fund.fund_id: fund.fund.broker for fund in settings.funds}
+        return [
+            Sleeve(
+                registry.build(entry),
+                IntentPipeline(
+                    Mandate.from_settings(entry),
+                    mode=ExecutionMode(settings.mode),
+                    broker=brokers[entry.fund_id],
+                ),
+            )
+            for entry in settings.strategies
+            if entry.enabled
+        ]
+
+    async def _on_event(self, tx: AsyncConnection, event: Event) -> None:
+        if isinstance(event.payload, Bar):
+            await self._history.add(tx, event.payload)
+
+    async def _on_step(self, step: ReplayStep, mark: Mark) -> None:
+        if not step.final:
+            with self.ctx.latency.stage("research.decide"):
+                await self._runner.on_bar(step.as_of)
+
+    async def _submit(self, order: Order) -> Order:
+        reply = await self.ctx.call(
+            CMD_OMS_SUBMIT, SubmitOrder(order=order), SubmitReply, patience_s=_PATIENCE_S
+        )
+        return reply.order
+
+    async def _read_book(self, fund_id: str, strategy_id: str) -> StrategyBook:
+        book = await self.ctx.call(
+            CMD_OMS_BOOK,
+            BookQuery(fund_id=fund_id, strategy_id=strategy_id),
+            BookReply,
+            patience_s=_PATIENCE_S,
+        )
+        open_orders = await self.ctx.call(
+            CMD_OMS_ORDERS,
+            OrdersQuery(fund_id=fund_id, strategy_id=strategy_id, open_only=True),
+            OrdersReply,
+            patience_s=_PATIENCE_S,
+        )
+        nav = next((n.nav_usd for n in book.navs if n.strategy_id == strategy_id), Decimal(0))
+        working: dict[Symbol, Decimal] = {}
+        for order in open_orders.orders:
+            left = order.remaining_quantity * order.side.sign
+            working[order.symbol] = working.get(order.symbol, Decimal(0)) + left
+        positions = {position.symbol: position.quantity for position in book.positions}
+        return StrategyBook(nav_usd=nav, positions=positions, working=working)
+
+    async def _digest(self) -> tuple[str, dict[str, int]]:
+        async with self._store.read() as connection:
+            planned = (
+                await connection.execute(
+                    sa.select(plans.c.plan_id, plans.c.orders).order_by(
+                        plans.c.as_of, plans.c.strategy_id
+                    )
+                )
+            ).all()
+            count = await connection.scalar(sa.select(sa.func.count()).select_from(bars))
+        return digest_rows(planned), {"plans": len(planned), "bars": int(count or 0)}
+
+    async def stop(self) -> None:
+        """Publish what is committed, then close."""
+        await self._relay.flush()
+        await self._pump.close()
+        await self._store.close()

@@ -1,0 +1,6 @@
+"""The strategies that come with the package."""
+
+from mts1b_research.strategies.risk_parity import RiskParityRebalance
+from mts1b_research.strategies.trend_following import TrendFollowing
+
+__all__ = ["RiskParityRebalance", "TrendFollowing"]

@@ -1,0 +1,126 @@
+"""What a strategy is: a function from the past to signals, with nothing else in reach."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, ClassVar, Protocol, Self
+
+import numpy as np
+import numpy.typing as npt
+from mts1b_foundation.market_data import UniversePanel
+from mts1b_foundation.signals import MarketRegime, Signal
+from mts1b_foundation.symbology import Symbol
+from mts1b_platform.ids import derive_id
+
+__all__ = ["MarketView", "Strategy", "StrategyBook", "make_signal"]
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class MarketView:
+    """What a strategy may look at: the past up to ``as_of``, and how many bars there were.
+
+    ``panel`` holds at most the strategy's ``history`` last bars; ``bars_seen`` counts all of
+    them, so that a strategy can act every so many bars.
+    """
+
+    as_of: datetime
+    panel: UniversePanel
+    bars_seen: int
+
+    @property
+    def last_prices(self) -> dict[str, float]:
+        """Return the last close of every symbol."""
+        closes: Floats = np.asarray(self.panel.close[-1], dtype=np.float64)
+        return dict(zip(self.panel.symbols, (float(price) for price in closes), strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class StrategyBook:
+    """What a strategy owns: its NAV, positions, and what is still working at the venue."""
+
+    nav_usd: Decimal
+    positions: Mapping[Symbol, Decimal]
+    working: Mapping[Symbol, Decimal]
+
+    def exposure(self, symbol: Symbol) -> Decimal:
+        """Return the position once every working order has filled."""
+        return self.positions.get(symbol, Decimal(0)) + self.working.get(symbol, Decimal(0))
+
+
+class Strategy(Protocol):
+    """Turn a view of the market into signals with target weights.
+
+    A strategy has no clock, no bus and no broker, so the same object runs in a sweep, a replay
+    and live. ``configure`` checks the parameters once; unknown ones are refused.
+    """
+
+    kind: ClassVar[str]
+
+    @property
+    def strategy_id(self) -> str:
+        """Return the id of this instance."""
+        ...
+
+    @property
+    def symbols(self) -> tuple[Symbol, ...]:
+        """Return the symbols in the order of the panel's columns."""
+        ...
+
+    @property
+    def history(self) -> int:
+        """Return how many bars ``generate_intents`` needs."""
+        ...
+
+    @classmethod
+    def configure(
+        cls, strategy_id: str, symbols: Sequence[Symbol], params: Mapping[str, Any]
+    ) -> Self:
+        """Build the strategy.
+
+        :raises StrategyConfigError: when a parameter is unknown or out of range.
+        """
+        ...
+
+    def is_due(self, bars_seen: int) -> bool:
+        """Return whether the strategy acts on its ``bars_seen``-th bar."""
+        ...
+
+    def generate_intents(self, view: MarketView) -> list[Signal]:
+        """Return one signal per symbol of the strategy; [] to leave everything as it is."""
+        ...
+
+
+def make_signal(
+    view: MarketView,
+    *,
+    strategy_id: str,
+    symbol: Symbol,
+    weight: float,
+    thesis: str,
+    confidence: float,
+    horizon_minutes: int,
+    regime: MarketRegime = MarketRegime.TRANSITION,
+    expected_return: float = 0.0,
+) -> Signal:
+    """Return a signal whose id follows from the strategy, the bar and the symbol."""
+    price = view.last_prices[symbol]
+    return Signal(
+        signal_id=derive_id("sig", strategy_id, view.as_of.isoformat(), symbol),
+        agent_id=strategy_id,
+        symbol=symbol,
+        strategy=strategy_id,
+        thesis=thesis,
+        direction=(weight > 0) - (weight < 0),
+        confidence=confidence,
+        expected_return=expected_return,
+        horizon_minutes=horizon_minutes,
+        regime=regime,
+        created_at=view.as_of,
+        reference_price=Decimal(repr(price)),
+        target_weight=weight,
+    )
