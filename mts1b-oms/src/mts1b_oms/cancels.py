@@ -1,0 +1,153 @@
+"""Cancel orders and say truthfully what became of it."""
+
+from __future__ import annotations
+
+from mts1b_foundation.commands import (
+    CancelAllReply,
+    CancelOutcome,
+    CancelReply,
+    OrdersQuery,
+)
+from mts1b_foundation.orders import Order, OrderStatus
+
+from mts1b_oms.errors import OrderRefused, UnknownOrder
+from mts1b_oms.gateway import Gateway
+from mts1b_oms.orders import IN_DOUBT, OrderService
+from mts1b_oms.outcomes import CouldNotLook, NeverSeen, Sent, Silent
+from mts1b_oms.parents import is_parent, settle_parent
+from mts1b_oms.transitions import OrderEvent
+from mts1b_oms.venue_sync import VenueSync
+
+__all__ = ["Canceller", "query_of"]
+
+_BEFORE_VENUE = frozenset({OrderStatus.CREATED, OrderStatus.PENDING_RISK, OrderStatus.APPROVED})
+
+
+def query_of(scope: str) -> OrdersQuery:
+    """Return the query for the open orders of ``firm``, ``fund:ID`` or ``strategy:ID``.
+
+    :raises OrderRefused: for any other scope.
+    """
+    kind, _, name = scope.partition(":")
+    match kind:
+        case "firm" if not name:
+            return OrdersQuery(open_only=True)
+        case "fund" if name:
+            return OrdersQuery(fund_id=name, open_only=True)
+        case "strategy" if name:
+            return OrdersQuery(strategy_id=name, open_only=True)
+        case _:
+            raise OrderRefused(
+                "SCOPE_INVALID", f"scope {scope!r} is none of firm, fund:ID, strategy:ID"
+            )
+
+
+class Canceller:
+    """Cancel through the venue's own evidence."""
+
+    def __init__(self, *, service: OrderService, gateway: Gateway, sync: VenueSync) -> None:
+        self._service = service
+        self._record = service.record
+        self._gateway = gateway
+        self._sync = sync
+
+    async def cancel(self, order_id: str, *, actor: str, reason: str = "") -> CancelReply:
+        """Cancel one order. A cancel that is repeated, or comes too late, changes nothing.
+
+        :raises UnknownOrder: when there is no such order.
+        """
+        order = await self._record.order(order_id)
+        if order is None:
+            raise UnknownOrder(order_id)
+        self._service.cancel_wanted.add(order_id)
+        try:
+            if is_parent(order):
+                await self._cancel_children(order_id, actor, reason)
+            async with self._service.keys.hold(order.idempotency_key):
+                return await self._cancel(await self._fresh(order), f"{actor}: {reason}")
+        finally:
+            self._service.cancel_wanted.discard(order_id)
+
+    async def cancel_all(self, scope: str, *, actor: str, reason: str = "") -> CancelAllReply:
+        """Cancel every open order of a scope; list what may still be open."""
+        canceled, residue = [], []
+        for stored in await self._record.find(query_of(scope)):
+            order = await self._fresh(stored.order)
+            if order.is_terminal:
+                continue
+            reply = await self.cancel(order.order_id, actor=actor, reason=reason)
+            if reply.outcome is CancelOutcome.CONFIRMED:
+                canceled.append(order.order_id)
+            elif not reply.order.is_terminal:
+                residue.append(order.order_id)
+        return CancelAllReply(canceled=tuple(canceled), residue=tuple(residue))
+
+    async def _fresh(self, order: Order) -> Order:
+        return await self._record.order(order.order_id) or order
+
+    async def _cancel_children(self, parent_id: str, actor: str, reason: str) -> None:
+        for child in await self._record.children(parent_id):
+            if not child.is_terminal:
+                await self.cancel(child.order_id, actor=actor, reason=reason)
+
+    async def _cancel(self, order: Order, why: str) -> CancelReply:
+        if order.status in IN_DOUBT:
+            match await self._service.adopt(order):
+                case Order() as adopted:
+                    order = adopted
+                case CouldNotLook():
+                    return CancelReply(order=order, outcome=CancelOutcome.UNKNOWN)
+                case NeverSeen():
+                    return _reply(await self._confirmed(order, why))
+        if order.is_terminal:
+            return _reply(order)
+        if order.status in _BEFORE_VENUE:
+            return _reply(await self._confirmed(order, why))
+        if is_parent(order):
+            async with self._record.unit() as unit:
+                return _reply(await settle_parent(unit, order.order_id, finished=True) or order)
+        return await self._cancel_at_venue(order, why)
+
+    async def _confirmed(self, order: Order, why: str) -> Order:
+        async with self._record.unit() as unit:
+            current = await unit.order(order.order_id) or order
+            if current.is_terminal:
+                return current
+            return unit.change(current, OrderEvent.CANCEL_CONFIRMED, detail=why)
+
+    async def _cancel_at_venue(self, order: Order, why: str) -> CancelReply:
+        async with self._record.unit() as unit:
+            current = await unit.order(order.order_id) or order
+            if current.is_terminal:
+                return _reply(current)
+            if current.status is not OrderStatus.PENDING_CANCEL:
+                unit.change(current, OrderEvent.CANCEL_ASKED, detail=why)
+        answer = await self._gateway.cancel(order.order_id)
+        await self._sync.collect()
+        if answer is True:
+            return _reply(await self._confirmed(order, why))
+        if isinstance(answer, Silent):
+            return _reply(await self._fresh(order))
+        return _reply(await self._restored(order))
+
+    async def _restored(self, order: Order) -> Order:
+        """Return the order after a cancel that the venue did not confirm."""
+        found = await self._gateway.find(order)
+        async with self._record.unit() as unit:
+            current = await unit.order(order.order_id) or order
+            if current.is_terminal or not isinstance(found, Sent) or found.theirs.is_terminal:
+                return current
+            part = current.filled_quantity > 0
+            event = OrderEvent.WORKING_PARTLY_FILLED if part else OrderEvent.WORKING
+            return unit.change(current, event, detail="the venue did not cancel it")
+
+
+def _reply(order: Order) -> CancelReply:
+    """Return what the state of the order proves of its cancel."""
+    if order.status is OrderStatus.CANCELED:
+        outcome = CancelOutcome.CONFIRMED
+    elif order.is_terminal:
+        outcome = CancelOutcome.TOO_LATE
+    else:
+        outcome = CancelOutcome.UNKNOWN
+    return CancelReply(order=order, outcome=outcome)

@@ -1,0 +1,71 @@
+"""The errors of the OMS, named by who must act."""
+
+from __future__ import annotations
+
+__all__ = [
+    "IllegalTransition",
+    "OmsError",
+    "OrderRefused",
+    "ReconciliationMismatch",
+    "RiskUnavailable",
+    "UnknownAlgorithm",
+    "UnknownOrder",
+]
+
+
+class OmsError(Exception):
+    """Root of every error that the OMS raises; ``code`` is what programs match."""
+
+    code = "OMS_ERROR"
+
+
+class IllegalTransition(OmsError):
+    """Stop: the order can not take this event in its state. This is a defect, never input."""
+
+    code = "ILLEGAL_TRANSITION"
+
+    def __init__(self, *, order_id: str, state: str, event: str, legal: tuple[str, ...]) -> None:
+        self.order_id, self.state, self.event, self.legal = order_id, state, event, legal
+        allowed = ", ".join(legal) or "none"
+        super().__init__(
+            f"order {order_id} is {state} and can not take the event {event}; legal: {allowed}"
+        )
+
+
+class OrderRefused(OmsError):
+    """Correct the order: it was refused before it became an intent, nothing was recorded."""
+
+    def __init__(self, code: str, message: str) -> None:
+        self.code = code
+        super().__init__(message)
+
+
+class UnknownOrder(OmsError):
+    """Correct the id: no such order was ever recorded here."""
+
+    code = "UNKNOWN_ORDER"
+
+    def __init__(self, order_id: str) -> None:
+        self.order_id = order_id
+        super().__init__(f"no order {order_id}; list the orders with `mts oms orders`")
+
+
+class UnknownAlgorithm(OmsError):
+    """Correct the name, or install the package that brings the algorithm."""
+
+    code = "UNKNOWN_ALGORITHM"
+
+    def __init__(self, name: str, known: tuple[str, ...]) -> None:
+        super().__init__(f"no execution algorithm {name!r}; known: {', '.join(known)}")
+
+
+class RiskUnavailable(OmsError):
+    """Retry: the risk engine gave no answer, so nobody approved anything."""
+
+    code = "RISK_UNAVAILABLE"
+
+
+class ReconciliationMismatch(OmsError):
+    """Investigate: the venue and the ledger disagree, so no order may leave."""
+
+    code = "NOT_RECONCILED"

@@ -1,0 +1,120 @@
+"""Book executions: once by the venue's id, whatever state the order is in. Fills always win."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from mts1b_foundation.orders import Fill, Order, OrderStatus
+
+from mts1b_oms.ledger import Owner, quantise
+from mts1b_oms.tables import books
+from mts1b_oms.tables.books import BookedFill
+from mts1b_oms.transitions import OrderEvent
+from mts1b_oms.unit import Unit
+
+__all__ = ["EXTERNAL", "QUARANTINING", "book_fills", "flags_of"]
+
+EXTERNAL = "external"
+"""Owner of executions that no order of ours explains."""
+
+LATE = "late"
+LATE_AFTER_REFUSAL = "late_after_refusal"
+EARLY = "early"
+OVERFILL = "overfill"
+MISMATCH = "mismatch"
+
+QUARANTINING = frozenset({LATE_AFTER_REFUSAL, OVERFILL, MISMATCH, EXTERNAL})
+"""Flags after which the strategy must not trade until somebody has looked."""
+
+_EARLY_STATES = frozenset({OrderStatus.CREATED, OrderStatus.PENDING_RISK, OrderStatus.APPROVED})
+_LATE_STATES = frozenset({OrderStatus.CANCELED, OrderStatus.EXPIRED})
+
+
+def flags_of(order: Order | None, fill: Fill) -> tuple[str, ...]:
+    """Return what is odd about a fill, given the order before it; nothing odd: empty."""
+    if order is None:
+        return (EXTERNAL,)
+    found = []
+    if order.status in _LATE_STATES:
+        found.append(LATE)
+    if order.status is OrderStatus.REJECTED:
+        found.append(LATE_AFTER_REFUSAL)
+    if order.status in _EARLY_STATES:
+        found.append(EARLY)
+    if order.filled_quantity + fill.quantity > order.quantity:
+        found.append(OVERFILL)
+    if fill.symbol != order.symbol or fill.side is not order.side:
+        found.append(MISMATCH)
+    return tuple(found)
+
+
+async def book_fills(unit: Unit, fills: Sequence[Fill]) -> list[BookedFill]:
+    """Book the fills that are new, move their orders, flag and quarantine what is odd.
+
+    :return: what was booked, in order.
+    """
+    if not fills:
+        return []
+    known = await books.known_fills(unit.tx, [fill.fill_id for fill in fills])
+    booked = []
+    for fill in fills:
+        if fill.fill_id not in known:
+            known.add(fill.fill_id)
+            booked.append(await _book(unit, fill))
+    return booked
+
+
+async def _book(unit: Unit, fill: Fill) -> BookedFill:
+    order = await unit.order(fill.order_id)
+    item = BookedFill(fill, _owner(order, fill), flags_of(order, fill))
+    average = await _average(unit, order, fill) if order else fill.price
+    unit.book(item)
+    if order is not None and order.status is not OrderStatus.CREATED:
+        _fill_order(unit, order, fill, average, item.flags)
+        if order.parent_order_id is not None:
+            await _fill_parent(unit, order.parent_order_id, fill)
+    odd = QUARANTINING.intersection(item.flags)
+    if odd:
+        reason = f"fill {fill.fill_id} of order {fill.order_id}: {', '.join(sorted(odd))}"
+        unit.quarantine(item.owner, fill.fill_id, reason)
+    return item
+
+
+def _owner(order: Order | None, fill: Fill) -> Owner:
+    if order is not None:
+        return (order.fund_id, order.strategy_id)
+    return (fill.fund_id or EXTERNAL, fill.strategy_id or EXTERNAL)
+
+
+async def _average(unit: Unit, order: Order, fill: Fill) -> Decimal:
+    """Return the mean price of all fills of the order, exact before the one rounding."""
+    earlier: list[BookedFill] = []
+    if order.filled_quantity:
+        earlier = await books.fills_of(unit.tx, order.order_id)
+    parts = [item.fill for item in (*earlier, *unit.booked_of(order.order_id))] + [fill]
+    notional = sum((part.notional for part in parts), Decimal(0))
+    return quantise(notional / sum((part.quantity for part in parts), Decimal(0)))
+
+
+def _fill_order(
+    unit: Unit, order: Order, fill: Fill, average: Decimal, flags: tuple[str, ...]
+) -> None:
+    filled = order.filled_quantity + fill.quantity
+    complete = filled >= order.quantity
+    unit.change(
+        order,
+        OrderEvent.COMPLETE_FILL if complete else OrderEvent.PARTIAL_FILL,
+        detail=",".join((fill.fill_id, *flags)),
+        filled_quantity=filled,
+        average_fill_price=average,
+    )
+
+
+async def _fill_parent(unit: Unit, parent_id: str, fill: Fill) -> None:
+    parent = await unit.order(parent_id)
+    if parent is None or parent.status is OrderStatus.CREATED:
+        return
+    before = parent.filled_quantity * (parent.average_fill_price or Decimal(0))
+    filled = parent.filled_quantity + fill.quantity
+    _fill_order(unit, parent, fill, quantise((before + fill.notional) / filled), ())

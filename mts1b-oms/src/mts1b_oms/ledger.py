@@ -1,0 +1,214 @@
+"""Positions, FIFO lots, cash and profit of every strategy: a value that fills change.
+
+Each (fund, strategy) has a virtual sub-book. The sub-books are the only record of who owns what;
+summed over all of them they equal the position at the venue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from decimal import ROUND_HALF_EVEN, Decimal
+from types import MappingProxyType
+
+from mts1b_foundation.orders import Fill
+from mts1b_foundation.positions import Position, PositionLot
+from mts1b_foundation.symbology import Symbol
+
+__all__ = ["Holding", "Ledger", "Lot", "Owner", "SubBook", "quantise"]
+
+QUANTUM = Decimal("1e-8")
+ZERO = Decimal(0)
+
+Owner = tuple[str, str]
+"""(fund_id, strategy_id)"""
+
+
+def quantise(amount: Decimal) -> Decimal:
+    """Return an amount of money rounded to 1e-8, half to even."""
+    return amount.quantize(QUANTUM, rounding=ROUND_HALF_EVEN)
+
+
+@dataclass(frozen=True, slots=True)
+class Lot:
+    """What is left of one opening fill; ``quantity`` is signed."""
+
+    lot_id: str
+    quantity: Decimal
+    price: Decimal
+    opened_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """One symbol in one sub-book: open lots, oldest first, and what closed ones earned."""
+
+    symbol: Symbol
+    lots: tuple[Lot, ...] = ()
+    realized_usd: Decimal = ZERO
+    fees_usd: Decimal = ZERO
+    last_fill_price: Decimal = ZERO
+
+    @property
+    def quantity(self) -> Decimal:
+        """Return the signed position."""
+        return sum((lot.quantity for lot in self.lots), ZERO)
+
+    @property
+    def average_price(self) -> Decimal:
+        """Return the mean price of the open lots, 1e-8; zero when flat."""
+        quantity = self.quantity
+        if not quantity:
+            return ZERO
+        return quantise(sum((lot.quantity * lot.price for lot in self.lots), ZERO) / quantity)
+
+    def unrealized(self, mark: Decimal) -> Decimal:
+        """Return what closing every lot at ``mark`` would earn before fees, USD."""
+        return quantise(sum((lot.quantity * (mark - lot.price) for lot in self.lots), ZERO))
+
+    def booked(self, fill: Fill) -> Holding:
+        """Return the holding after ``fill``: it closes the oldest opposite lots, then opens."""
+        left, gain = fill.signed_quantity, ZERO
+        kept: list[Lot] = []
+        for lot in self.lots:
+            if left * lot.quantity >= 0:
+                kept.append(lot)
+                continue
+            closed = -left if abs(left) < abs(lot.quantity) else lot.quantity
+            gain += closed * (fill.price - lot.price)
+            left += closed
+            if closed != lot.quantity:
+                kept.append(replace(lot, quantity=lot.quantity - closed))
+        if left:
+            kept.append(Lot(fill.fill_id, left, fill.price, fill.timestamp))
+        return Holding(
+            symbol=self.symbol,
+            lots=tuple(kept),
+            realized_usd=self.realized_usd + quantise(gain),
+            fees_usd=self.fees_usd + quantise(fill.fees),
+            last_fill_price=fill.price,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SubBook:
+    """The virtual account of one strategy in one fund."""
+
+    fund_id: str
+    strategy_id: str
+    initial_usd: Decimal = ZERO
+    cash_usd: Decimal = ZERO
+    holdings: Mapping[Symbol, Holding] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def owner(self) -> Owner:
+        """Return (fund_id, strategy_id)."""
+        return (self.fund_id, self.strategy_id)
+
+    @property
+    def realized_usd(self) -> Decimal:
+        """Return the profit of closed lots before fees."""
+        return sum((h.realized_usd for h in self.holdings.values()), ZERO)
+
+    @property
+    def fees_usd(self) -> Decimal:
+        """Return all fees paid."""
+        return sum((h.fees_usd for h in self.holdings.values()), ZERO)
+
+    def booked(self, fill: Fill) -> SubBook:
+        """Return the book after ``fill``."""
+        holding = self.holdings.get(fill.symbol, Holding(fill.symbol)).booked(fill)
+        flow = quantise(fill.signed_quantity * fill.price) + quantise(fill.fees)
+        holdings = MappingProxyType({**self.holdings, fill.symbol: holding})
+        return replace(self, cash_usd=self.cash_usd - flow, holdings=holdings)
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """All sub-books and the last price of every symbol. Changes return a new ledger."""
+
+    books: Mapping[Owner, SubBook] = field(default_factory=lambda: MappingProxyType({}))
+    marks: Mapping[Symbol, Decimal] = field(default_factory=lambda: MappingProxyType({}))
+
+    @classmethod
+    def of(cls, books: Iterable[SubBook], marks: Mapping[Symbol, Decimal] | None = None) -> Ledger:
+        """Return a ledger of ``books``."""
+        return cls(
+            MappingProxyType({book.owner: book for book in books}),
+            MappingProxyType(dict(marks or {})),
+        )
+
+    def book(self, fund_id: str, strategy_id: str) -> SubBook:
+        """Return one sub-book; an empty one without capital when it was never used."""
+        return self.books.get((fund_id, strategy_id), SubBook(fund_id, strategy_id))
+
+    def booked(self, fill: Fill, owner: Owner) -> Ledger:
+        """Return the ledger after ``owner`` got ``fill``."""
+        changed = self.book(*owner).booked(fill)
+        return replace(self, books=MappingProxyType({**self.books, owner: changed}))
+
+    def marked(self, prices: Mapping[Symbol, Decimal]) -> Ledger:
+        """Return the ledger with newer last prices."""
+        return replace(self, marks=MappingProxyType({**self.marks, **prices}))
+
+    def mark(self, holding: Holding) -> Decimal:
+        """Return the last price of a holding: the market's, else that of its last fill."""
+        return self.marks.get(holding.symbol, holding.last_fill_price)
+
+    def quantities(self) -> dict[Symbol, Decimal]:
+        """Return the position per symbol summed over all sub-books; flat symbols are left out."""
+        total: dict[Symbol, Decimal] = {}
+        for book in self.books.values():
+            for symbol, holding in book.holdings.items():
+                total[symbol] = total.get(symbol, ZERO) + holding.quantity
+        return {symbol: quantity for symbol, quantity in total.items() if quantity}
+
+    def cash(self) -> Decimal:
+        """Return the cash of all sub-books together, USD."""
+        return sum((book.cash_usd for book in self.books.values()), ZERO)
+
+    def positions(
+        self, *, fund_id: str | None = None, strategy_id: str | None = None, as_of: datetime
+    ) -> tuple[Position, ...]:
+        """Return the open positions of a fund or strategy (None: all), sorted by owner, symbol."""
+        found = []
+        for owner, book in sorted(self.books.items()):
+            if fund_id not in (None, owner[0]) or strategy_id not in (None, owner[1]):
+                continue
+            for _, holding in sorted(book.holdings.items()):
+                if holding.quantity:
+                    found.append(self._position(book, holding, as_of))
+        return tuple(found)
+
+    def _position(self, book: SubBook, holding: Holding, as_of: datetime) -> Position:
+        mark = self.mark(holding)
+        return Position(
+            symbol=holding.symbol,
+            quantity=holding.quantity,
+            average_price=holding.average_price,
+            last_price=mark,
+            market_value_usd=quantise(holding.quantity * mark),
+            realized_pnl_usd=holding.realized_usd,
+            unrealized_pnl_usd=holding.unrealized(mark),
+            fund_id=book.fund_id,
+            strategy_id=book.strategy_id,
+            as_of=as_of,
+        )
+
+    def lots(self, fund_id: str, strategy_id: str) -> tuple[PositionLot, ...]:
+        """Return the open lots of one sub-book, by symbol, oldest first."""
+        book = self.book(fund_id, strategy_id)
+        return tuple(
+            PositionLot(
+                lot_id=lot.lot_id,
+                symbol=symbol,
+                quantity=lot.quantity,
+                price=lot.price,
+                opened_at=lot.opened_at,
+                fund_id=fund_id,
+                strategy_id=strategy_id,
+            )
+            for symbol, holding in sorted(book.holdings.items())
+            for lot in holding.lots
+        )

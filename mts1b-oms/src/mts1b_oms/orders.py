@@ -1,0 +1,227 @@
+"""The order service: from an intent to the venue's answer, once per key, whatever dies between.
+
+The steps are recorded in three transactions: the intent; the consumed approval, ahead of the
+wire; the venue's answer. A restart continues from the last of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from mts1b_foundation.orders import Order, OrderStatus
+from mts1b_foundation.risk import DenyCode, RiskDecision
+from mts1b_platform.latency import StageLatency
+
+from mts1b_oms.acknowledge import record_outcome
+from mts1b_oms.approved import ApprovedOrder
+from mts1b_oms.errors import OrderRefused, RiskUnavailable, UnknownOrder
+from mts1b_oms.gate import ReconciliationGate
+from mts1b_oms.gateway import Gateway
+from mts1b_oms.intake import Intake, same_economics
+from mts1b_oms.locks import KeyedLocks
+from mts1b_oms.outcomes import CouldNotLook, Fenced, NeverSeen, Refused, Sent, Silent
+from mts1b_oms.record import OmsRecord
+from mts1b_oms.tables.orders import approval_is_used, read_order, read_order_by_key
+from mts1b_oms.transitions import OrderEvent
+from mts1b_oms.unit import Unit
+
+__all__ = ["QUARANTINED", "OrderService", "RiskChecker"]
+
+QUARANTINED = "QUARANTINED"
+
+IN_DOUBT = frozenset({OrderStatus.SUBMITTING, OrderStatus.UNKNOWN})
+
+
+class RiskChecker(Protocol):
+    """Decide whether an order may leave; asked twice for one order, it answers the same."""
+
+    async def check(self, order: Order) -> RiskDecision:
+        """Return the decision.
+
+        :raises RiskUnavailable: when there is no answer.
+        """
+        ...
+
+
+class OrderService:
+    """Own every order from intent to terminal state.
+
+    :param risk_pause: waited between attempts while risk is unavailable; None denies instead.
+    """
+
+    def __init__(
+        self,
+        *,
+        record: OmsRecord,
+        gateway: Gateway,
+        risk: RiskChecker,
+        intake: Intake,
+        gate: ReconciliationGate,
+        latency: StageLatency,
+        risk_pause: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        self.record = record
+        self.keys = KeyedLocks()
+        self.cancel_wanted: set[str] = set()
+        self._gateway = gateway
+        self._risk = risk
+        self._intake = intake
+        self._gate = gate
+        self._latency = latency
+        self._risk_pause = risk_pause
+
+    async def submit(self, order: Order) -> Order:
+        """Take an order through to the venue's answer and return it as recorded.
+
+        The same key with the same economics returns the order that is there, and continues it
+        when it was interrupted.
+
+        :raises OrderRefused: when it can not become an order; ``KEY_REUSE_MISMATCH`` when its
+            key was used for other economics.
+        :raises ReconciliationMismatch: while the reconciliation gate is closed.
+        """
+        with self._latency.stage("oms.submit"):
+            self._gate.require_open()
+            self._intake.check(order)
+            async with self.keys.hold(order.idempotency_key):
+                return await self._carry_on(await self._intend(order))
+
+    async def carry_on(self, order_id: str) -> Order:
+        """Continue an order from where its record stands.
+
+        :raises UnknownOrder: when there is none.
+        """
+        order = await self.record.order(order_id)
+        if order is None:
+            raise UnknownOrder(order_id)
+        async with self.keys.hold(order.idempotency_key):
+            return await self._carry_on(await self.record.order(order_id) or order)
+
+    async def _intend(self, order: Order) -> Order:
+        async with self.record.unit() as unit:
+            known = await _known_order(unit, order)
+            if known is not None:
+                return known
+            unit.create(order)
+            if (order.fund_id, order.strategy_id) in self.record.unhalted:
+                return _deny(unit, order, QUARANTINED, "an odd execution waits for its halt")
+            return unit.change(order, OrderEvent.RISK_ASKED)
+
+    async def _carry_on(self, order: Order) -> Order:
+        if order.status in IN_DOUBT:
+            order = await self._resolve(order)
+        if order.status is OrderStatus.PENDING_RISK:
+            order = await self._decide(order)
+        return order
+
+    async def _decide(self, order: Order) -> Order:
+        admitted = await self._admitted(order)
+        async with self.record.unit() as unit:
+            current = await unit.order(order.order_id) or order
+            if current.status is not OrderStatus.PENDING_RISK:
+                return current
+            if isinstance(admitted, Fenced):
+                return _deny(unit, current, admitted.code, admitted.reason)
+            begun = await self._begin_sending(unit, current, admitted)
+        return await self._send(admitted) if begun.status is OrderStatus.SUBMITTING else begun
+
+    async def _admitted(self, order: Order) -> ApprovedOrder | Fenced:
+        decision = await self._ask_risk(order)
+        if isinstance(decision, Fenced):
+            return decision
+        if not decision.approved or decision.approval is None:
+            return Fenced(decision.code, f"{decision.rejecting_gate}: {decision.reason}")
+        return self._gateway.admit(order, decision.approval)
+
+    async def _ask_risk(self, order: Order) -> RiskDecision | Fenced:
+        while True:
+            try:
+                with self._latency.stage("oms.risk"):
+                    return await self._risk.check(order)
+            except RiskUnavailable as error:
+                if self._risk_pause is None or order.order_id in self.cancel_wanted:
+                    return Fenced(DenyCode.RISK_UNAVAILABLE, str(error))
+            await self._risk_pause()
+
+    async def _begin_sending(self, unit: Unit, order: Order, approved: ApprovedOrder) -> Order:
+        """Consume the approval and write the send ahead; or end the order here."""
+        if order.order_id in self.cancel_wanted:
+            return unit.change(order, OrderEvent.CANCEL_CONFIRMED)
+        approval = approved.approval
+        if await approval_is_used(unit.tx, approval):
+            reason = f"approval {approval.approval_id} was used before"
+            return _deny(unit, order, DenyCode.APPROVAL_USED, reason)
+        moved = unit.change(order, OrderEvent.RISK_APPROVED, detail=approval.approval_id)
+        unit.use(order.order_id, approval)
+        return unit.change(moved, OrderEvent.SENDING)
+
+    async def _send(self, approved: ApprovedOrder) -> Order:
+        with self._latency.stage("oms.gateway"):
+            outcome = await self._gateway.send(approved)
+        return await self._recorded(approved.order.order_id, outcome)
+
+    async def _recorded(self, order_id: str, outcome: Sent | Refused | Fenced | Silent) -> Order:
+        async with self.record.unit() as unit:
+            order = await unit.order(order_id)
+            if order is None:
+                raise UnknownOrder(order_id)
+            return record_outcome(unit, order, outcome)
+
+    async def adopt(self, order: Order) -> Order | CouldNotLook | NeverSeen:
+        """Look for an order in doubt at the venue and take over what is found there."""
+        match await self._gateway.find(order):
+            case Sent() | Refused() as found:
+                return await self._recorded(order.order_id, found)
+            case absent:
+                return absent
+
+    async def _resolve(self, order: Order) -> Order:
+        match await self.adopt(order):
+            case Order() as adopted:
+                return adopted
+            case CouldNotLook(reason):
+                return await self._recorded(order.order_id, Silent(reason))
+            case NeverSeen():
+                return await self._send_again(order)
+
+    async def _send_again(self, order: Order) -> Order:
+        """Send an order that certainly never arrived, with the approval consumed for it.
+
+        The approval is for one send that reaches the venue, and the venue has proved that none
+        did. When it does not hold any more, risk is asked anew.
+        """
+        stored = await self.record.stored(order.order_id)
+        if stored is None or stored.approval is None:
+            raise UnknownOrder(order.order_id)
+        admitted = self._gateway.admit(order, stored.approval)
+        if isinstance(admitted, ApprovedOrder):
+            return await self._send(admitted)
+        if admitted.code != DenyCode.APPROVAL_INVALID:
+            return await self._recorded(order.order_id, admitted)
+        async with self.record.unit() as unit:
+            return unit.change(order, OrderEvent.NOT_AT_VENUE, detail=admitted.reason)
+
+
+async def _known_order(unit: Unit, order: Order) -> Order | None:
+    stored = await read_order_by_key(unit.tx, order.idempotency_key)
+    if stored is not None:
+        if same_economics(stored.order, order):
+            return stored.order
+        raise OrderRefused(
+            DenyCode.KEY_REUSE_MISMATCH,
+            f"key {order.idempotency_key!r} belongs to order {stored.order.order_id} with other "
+            "economics, for ever; use a new key",
+        )
+    if await read_order(unit.tx, order.order_id) is not None:
+        raise OrderRefused(
+            DenyCode.KEY_REUSE_MISMATCH,
+            f"order id {order.order_id!r} was used with another key; use a new id",
+        )
+    return None
+
+
+def _deny(unit: Unit, order: Order, code: str, reason: str) -> Order:
+    return unit.change(
+        order, OrderEvent.DENIED, detail=code, rejected_code=code, rejected_reason=reason
+    )

@@ -1,0 +1,40 @@
+"""Parent orders: worked here by an algorithm, ended by what becomes of their children."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from mts1b_foundation.orders import Order
+
+from mts1b_oms.tables.orders import read_children
+from mts1b_oms.transitions import OrderEvent
+from mts1b_oms.unit import Unit
+
+__all__ = ["is_parent", "settle_parent"]
+
+
+def is_parent(order: Order) -> bool:
+    """Tell whether an open order is worked here, not at a venue."""
+    return not order.is_terminal and order.accepted_at is not None and order.submitted_at is None
+
+
+async def settle_parent(unit: Unit, parent_id: str, *, finished: bool = False) -> Order | None:
+    """End a parent whose children have all ended without filling it.
+
+    :param finished: no more children will come, although they do not sum to the parent.
+    """
+    parent = await unit.order(parent_id)
+    if parent is None or parent.is_terminal:
+        return parent
+    children = [
+        await unit.order(child.order_id) or child
+        for child in await read_children(unit.tx, parent_id)
+    ]
+    sent = sum((child.quantity for child in children), Decimal(0))
+    if any(not child.is_terminal for child in children):
+        return parent
+    if not finished and sent < parent.quantity:
+        return parent
+    return unit.change(
+        parent, OrderEvent.CANCEL_CONFIRMED, detail="its children ended before it was filled"
+    )

@@ -1,0 +1,115 @@
+"""What the OMS knows: the store, and the open orders and ledger that it keeps at hand."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from decimal import Decimal
+
+import sqlalchemy as sa
+from mts1b_foundation.commands import OrdersQuery
+from mts1b_foundation.funds import NavSnapshot
+from mts1b_foundation.orders import Order
+from mts1b_platform.clock import Clock
+from mts1b_platform.store import Store
+
+from mts1b_oms.ledger import Ledger, Owner, SubBook
+from mts1b_oms.nav import NavKey
+from mts1b_oms.tables import books, orders
+from mts1b_oms.tables.orders import StoredOrder
+from mts1b_oms.tables.store import quarantines, venue_cursor
+from mts1b_oms.unit import Unit
+
+__all__ = ["OmsRecord"]
+
+
+class OmsRecord:
+    """The committed state. It changes through :meth:`unit` alone, one unit at a time."""
+
+    def __init__(self, store: Store, clock: Clock, *, venue: str) -> None:
+        self.store = store
+        self.clock = clock
+        self.venue = venue
+        self.open_orders: dict[str, Order] = {}
+        self.ledger = Ledger()
+        self.navs: dict[NavKey, NavSnapshot] = {}
+        self.cursor: str | None = None
+        self.unhalted: set[Owner] = set()
+        self.order_position = 0
+        self.fill_position = 0
+        self._turn = asyncio.Lock()
+
+    @classmethod
+    async def open(
+        cls, store: Store, clock: Clock, *, venue: str, capital: Mapping[Owner, Decimal]
+    ) -> OmsRecord:
+        """Load the state; give every owner in ``capital`` that has no book yet its cash.
+
+        :param capital: USD that each (fund, strategy) starts with.
+        """
+        record = cls(store, clock, venue=venue)
+        await record._load()
+        new = [owner for owner in sorted(capital) if owner not in record.ledger.books]
+        if new:
+            async with record.unit() as unit:
+                for fund_id, strategy_id in new:
+                    amount = capital[(fund_id, strategy_id)]
+                    unit.open_book(SubBook(fund_id, strategy_id, amount, amount))
+        return record
+
+    async def _load(self) -> None:
+        async with self.store.read() as tx:
+            found = await orders.find_orders(tx, OrdersQuery(open_only=True))
+            self.open_orders = {item.order.order_id: item.order for item in found}
+            self.ledger = await books.read_ledger(tx)
+            self.navs = {(n.fund_id, n.strategy_id): n for n in await books.latest_navs(tx)}
+            self.order_position = await orders.last_position(tx)
+            self.fill_position = await books.last_fill_position(tx)
+            where = venue_cursor.c.venue == self.venue
+            self.cursor = (await tx.execute(sa.select(venue_cursor.c.cursor).where(where))).scalar()
+            waiting = sa.select(quarantines).where(quarantines.c.halted == 0)
+            self.unhalted = {(q.fund_id, q.strategy_id) for q in await tx.execute(waiting)}
+
+    @property
+    def peaks(self) -> dict[NavKey, Decimal]:
+        """Return the highest NAV of every fund and strategy so far."""
+        return {key: nav.peak_nav_usd for key, nav in self.navs.items()}
+
+    @asynccontextmanager
+    async def unit(self) -> AsyncIterator[Unit]:
+        """Collect changes and commit them together; an exception leaves everything as it was."""
+        async with self._turn:
+            async with self.store.transaction() as tx:
+                unit = Unit(self, tx)
+                yield unit
+                await unit.flush()
+            unit.adopt()
+
+    async def order(self, order_id: str) -> Order | None:
+        """Return the committed order, open or not."""
+        found = self.open_orders.get(order_id)
+        if found is not None:
+            return found
+        stored = await self.stored(order_id)
+        return stored.order if stored else None
+
+    async def stored(self, order_id: str) -> StoredOrder | None:
+        """Return the committed order with what is kept beside it."""
+        async with self.store.read() as tx:
+            return await orders.read_order(tx, order_id)
+
+    async def by_key(self, key: str) -> StoredOrder | None:
+        """Return the order that used an idempotency key, ever."""
+        async with self.store.read() as tx:
+            return await orders.read_order_by_key(tx, key)
+
+    async def find(self, query: OrdersQuery) -> list[StoredOrder]:
+        """Return the orders that a query asks for, oldest first."""
+        async with self.store.read() as tx:
+            return await orders.find_orders(tx, query)
+
+    async def children(self, parent_id: str) -> list[Order]:
+        """Return the children of a parent order, oldest first."""
+        async with self.store.read() as tx:
+            return await orders.read_children(tx, parent_id)

@@ -1,0 +1,73 @@
+"""Recover before trading: settle what was in flight, reconcile, then continue what was begun."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mts1b_foundation.orders import Order, OrderStatus
+
+from mts1b_oms.gate import ReconciliationGate
+from mts1b_oms.orders import IN_DOUBT, OrderService
+from mts1b_oms.outcomes import CouldNotLook, NeverSeen
+from mts1b_oms.reconcile import Break, Reconciler
+from mts1b_oms.record import OmsRecord
+
+__all__ = ["Recovery", "RecoveryReport"]
+
+
+@dataclass(frozen=True, slots=True)
+class RecoveryReport:
+    """What a start-up found: orders adopted, to continue, not visible; and the breaks."""
+
+    adopted: tuple[str, ...] = ()
+    continued: tuple[str, ...] = ()
+    not_visible: tuple[str, ...] = ()
+    breaks: tuple[Break, ...] = ()
+
+
+class Recovery:
+    """Bring a restarted OMS to where it would be had it never stopped."""
+
+    def __init__(
+        self,
+        *,
+        record: OmsRecord,
+        service: OrderService,
+        reconciler: Reconciler,
+        gate: ReconciliationGate,
+    ) -> None:
+        self._record = record
+        self._service = service
+        self._reconciler = reconciler
+        self._gate = gate
+
+    async def run(self) -> RecoveryReport:
+        """Recover; the gate is open afterwards only if everything was seen and agrees."""
+        adopted, absent, unseen = await self._adopt()
+        result = await self._reconciler.reconcile()
+        if unseen:
+            self._gate.close(f"the venue could not be asked about {', '.join(unseen)}")
+        if not self._gate.is_open:
+            breaks = result if isinstance(result, tuple) else ()
+            return RecoveryReport(adopted, (), unseen, breaks)
+        continued = await self._continue(absent)
+        return RecoveryReport(adopted, continued, unseen)
+
+    async def _adopt(self) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+        """Return the ids in doubt that were found, never arrived, and could not be looked for."""
+        found: dict[type[object], list[str]] = {Order: [], NeverSeen: [], CouldNotLook: []}
+        for order in list(self._record.open_orders.values()):
+            if order.status in IN_DOUBT:
+                found[type(await self._service.adopt(order))].append(order.order_id)
+        return tuple(found[Order]), tuple(found[NeverSeen]), tuple(found[CouldNotLook])
+
+    async def _continue(self, absent: tuple[str, ...]) -> tuple[str, ...]:
+        """Send what never arrived, ask risk for what it never answered, in order of arrival."""
+        begun = [
+            order.order_id
+            for order in list(self._record.open_orders.values())
+            if order.status is OrderStatus.PENDING_RISK or order.order_id in absent
+        ]
+        for order_id in begun:
+            await self._service.carry_on(order_id)
+        return tuple(begun)

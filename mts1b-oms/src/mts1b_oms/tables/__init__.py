@@ -1,0 +1,1 @@
+"""The record of the OMS: its tables, and the rows that values become."""

@@ -1,0 +1,240 @@
+"""Sub-books, prices, snapshots and fills as rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from types import MappingProxyType
+from typing import Any
+
+import sqlalchemy as sa
+from mts1b_foundation.funds import NavSnapshot
+from mts1b_foundation.orders import Fill
+from mts1b_foundation.symbology import Symbol
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from mts1b_oms.ledger import Holding, Ledger, Lot, Owner, SubBook
+from mts1b_oms.tables.store import cash, fills, lots, marks, navs, positions
+
+__all__ = [
+    "BookedFill",
+    "fills_of",
+    "insert_fills",
+    "known_fills",
+    "last_fill_position",
+    "latest_navs",
+    "read_fills",
+    "read_ledger",
+    "read_nav_history",
+    "write_book",
+    "write_holdings",
+    "write_marks",
+    "write_navs",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class BookedFill:
+    """A fill, whose it is, and what was odd about it."""
+
+    fill: Fill
+    owner: Owner
+    flags: tuple[str, ...] = ()
+
+
+async def read_ledger(tx: AsyncConnection) -> Ledger:
+    """Return the ledger as it was last committed."""
+    open_lots: dict[tuple[str, str, str], list[Lot]] = {}
+    for row in await tx.execute(sa.select(lots).order_by(lots.c.ordinal)):
+        key = (row.fund_id, row.strategy_id, row.symbol)
+        open_lots.setdefault(key, []).append(
+            Lot(row.lot_id, row.quantity, row.price, row.opened_at)
+        )
+    holdings: dict[Owner, dict[Symbol, Holding]] = {}
+    for row in await tx.execute(sa.select(positions)):
+        symbol = Symbol(row.symbol)
+        holdings.setdefault((row.fund_id, row.strategy_id), {})[symbol] = Holding(
+            symbol=symbol,
+            lots=tuple(open_lots.get((row.fund_id, row.strategy_id, row.symbol), ())),
+            realized_usd=row.realized_usd,
+            fees_usd=row.fees_usd,
+            last_fill_price=row.last_fill_price,
+        )
+    books = [
+        SubBook(
+            row.fund_id,
+            row.strategy_id,
+            row.initial_usd,
+            row.cash_usd,
+            MappingProxyType(holdings.get((row.fund_id, row.strategy_id), {})),
+        )
+        for row in await tx.execute(sa.select(cash))
+    ]
+    prices = {Symbol(row.symbol): row.price for row in await tx.execute(sa.select(marks))}
+    return Ledger.of(books, prices)
+
+
+async def write_book(tx: AsyncConnection, book: SubBook) -> None:
+    """Replace the cash row of one sub-book."""
+    owned = (cash.c.fund_id == book.fund_id) & (cash.c.strategy_id == book.strategy_id)
+    await tx.execute(sa.delete(cash).where(owned))
+    await tx.execute(
+        sa.insert(cash),
+        {
+            "fund_id": book.fund_id,
+            "strategy_id": book.strategy_id,
+            "initial_usd": book.initial_usd,
+            "cash_usd": book.cash_usd,
+        },
+    )
+
+
+async def write_holdings(tx: AsyncConnection, book: SubBook, symbols: Iterable[Symbol]) -> None:
+    """Replace the position and lots of some symbols of one sub-book."""
+    for symbol in sorted(symbols):
+        holding = book.holdings[symbol]
+        key = {"fund_id": book.fund_id, "strategy_id": book.strategy_id, "symbol": str(symbol)}
+        for table in (positions, lots):
+            await tx.execute(sa.delete(table).filter_by(**key))
+        await tx.execute(
+            sa.insert(positions),
+            key
+            | {
+                "quantity": holding.quantity,
+                "average_price": holding.average_price,
+                "realized_usd": holding.realized_usd,
+                "fees_usd": holding.fees_usd,
+                "last_fill_price": holding.last_fill_price,
+            },
+        )
+        if holding.lots:
+            await tx.execute(sa.insert(lots), _lot_rows(key, holding))
+
+
+def _lot_rows(key: Mapping[str, str], holding: Holding) -> list[dict[str, Any]]:
+    return [
+        {
+            **key,
+            "ordinal": ordinal,
+            "lot_id": lot.lot_id,
+            "quantity": lot.quantity,
+            "price": lot.price,
+            "opened_at": lot.opened_at,
+        }
+        for ordinal, lot in enumerate(holding.lots)
+    ]
+
+
+async def write_marks(
+    tx: AsyncConnection, prices: Mapping[Symbol, Decimal], as_of: datetime
+) -> None:
+    """Replace the last prices of some symbols."""
+    if not prices:
+        return
+    names = [str(symbol) for symbol in prices]
+    await tx.execute(sa.delete(marks).where(marks.c.symbol.in_(names)))
+    await tx.execute(
+        sa.insert(marks),
+        [{"symbol": str(s), "price": price, "as_of": as_of} for s, price in prices.items()],
+    )
+
+
+async def write_navs(tx: AsyncConnection, snapshots: Sequence[NavSnapshot]) -> None:
+    """Record snapshots; one of the same moment replaces the earlier."""
+    for as_of in {snapshot.as_of for snapshot in snapshots}:
+        await tx.execute(sa.delete(navs).where(navs.c.as_of == as_of))
+    if snapshots:
+        await tx.execute(
+            sa.insert(navs),
+            [
+                {
+                    "fund_id": snapshot.fund_id,
+                    "strategy_id": snapshot.strategy_id or "",
+                    "as_of": snapshot.as_of,
+                    "payload": snapshot.model_dump_json(),
+                }
+                for snapshot in snapshots
+            ],
+        )
+
+
+async def latest_navs(tx: AsyncConnection) -> list[NavSnapshot]:
+    """Return the newest snapshot of every fund and strategy, funds first, sorted."""
+    newest = (
+        sa.select(navs.c.fund_id, navs.c.strategy_id, sa.func.max(navs.c.as_of).label("as_of"))
+        .group_by(navs.c.fund_id, navs.c.strategy_id)
+        .subquery()
+    )
+    query = (
+        sa.select(navs.c.payload)
+        .join(
+            newest,
+            (navs.c.fund_id == newest.c.fund_id)
+            & (navs.c.strategy_id == newest.c.strategy_id)
+            & (navs.c.as_of == newest.c.as_of),
+        )
+        .order_by(navs.c.fund_id, navs.c.strategy_id)
+    )
+    return [NavSnapshot.model_validate_json(row.payload) for row in await tx.execute(query)]
+
+
+async def read_nav_history(tx: AsyncConnection) -> list[NavSnapshot]:
+    """Return every snapshot ever, by time, fund, strategy."""
+    query = sa.select(navs.c.payload).order_by(navs.c.as_of, navs.c.fund_id, navs.c.strategy_id)
+    return [NavSnapshot.model_validate_json(row.payload) for row in await tx.execute(query)]
+
+
+async def insert_fills(tx: AsyncConnection, booked: Sequence[tuple[int, BookedFill]]) -> None:
+    """Insert new fills with their positions."""
+    await tx.execute(
+        sa.insert(fills),
+        [
+            {
+                "fill_id": item.fill.fill_id,
+                "position": position,
+                "order_id": item.fill.order_id,
+                "fund_id": item.owner[0],
+                "strategy_id": item.owner[1],
+                "flags": ",".join(item.flags),
+                "payload": item.fill.model_dump_json(),
+            }
+            for position, item in booked
+        ],
+    )
+
+
+def _booked(row: sa.Row[Any]) -> BookedFill:
+    return BookedFill(
+        fill=Fill.model_validate_json(row.payload),
+        owner=(row.fund_id, row.strategy_id),
+        flags=tuple(row.flags.split(",")) if row.flags else (),
+    )
+
+
+async def read_fills(tx: AsyncConnection) -> list[BookedFill]:
+    """Return every fill, in the order of booking."""
+    rows = await tx.execute(sa.select(fills).order_by(fills.c.position))
+    return [_booked(row) for row in rows]
+
+
+async def fills_of(tx: AsyncConnection, order_id: str) -> list[BookedFill]:
+    """Return the fills of one order, in the order of booking."""
+    query = sa.select(fills).where(fills.c.order_id == order_id).order_by(fills.c.position)
+    return [_booked(row) for row in await tx.execute(query)]
+
+
+async def known_fills(tx: AsyncConnection, fill_ids: Sequence[str]) -> set[str]:
+    """Return which of the ids are booked already."""
+    found: set[str] = set()
+    for start in range(0, len(fill_ids), 500):
+        chunk = fill_ids[start : start + 500]
+        query = sa.select(fills.c.fill_id).where(fills.c.fill_id.in_(chunk))
+        found.update((await tx.execute(query)).scalars())
+    return found
+
+
+async def last_fill_position(tx: AsyncConnection) -> int:
+    """Return the position of the newest fill; 0 before the first."""
+    return int((await tx.execute(sa.select(sa.func.max(fills.c.position)))).scalar() or 0)

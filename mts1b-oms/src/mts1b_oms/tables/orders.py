@@ -1,0 +1,180 @@
+"""Orders and their events as rows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+from mts1b_foundation.commands import OrdersQuery
+from mts1b_foundation.orders import TERMINAL_STATUSES, Order
+from mts1b_foundation.risk import RiskApproval
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from mts1b_oms.tables.store import approvals_used, order_events, orders
+from mts1b_oms.transitions import Transition
+
+__all__ = [
+    "StoredOrder",
+    "approval_is_used",
+    "find_orders",
+    "history",
+    "insert_orders",
+    "last_position",
+    "read_children",
+    "read_order",
+    "read_order_by_key",
+    "write_events",
+    "write_orders",
+]
+
+_OPEN = orders.c.status.not_in([status.value for status in TERMINAL_STATUSES])
+
+
+@dataclass(frozen=True, slots=True)
+class StoredOrder:
+    """An order with what the OMS keeps beside it."""
+
+    order: Order
+    algo: str | None = None
+    params: dict[str, Any] = field(default_factory=dict)
+    approval: RiskApproval | None = None
+
+
+def _stored(row: sa.Row[Any]) -> StoredOrder:
+    return StoredOrder(
+        order=Order.model_validate_json(row.payload),
+        algo=row.algo,
+        params=json.loads(row.params) if row.params else {},
+        approval=RiskApproval.model_validate_json(row.approval) if row.approval else None,
+    )
+
+
+async def read_order(tx: AsyncConnection, order_id: str) -> StoredOrder | None:
+    """Return one order by its id."""
+    row = (await tx.execute(sa.select(orders).where(orders.c.order_id == order_id))).first()
+    return _stored(row) if row else None
+
+
+async def read_order_by_key(tx: AsyncConnection, key: str) -> StoredOrder | None:
+    """Return one order by its idempotency key."""
+    row = (await tx.execute(sa.select(orders).where(orders.c.idempotency_key == key))).first()
+    return _stored(row) if row else None
+
+
+async def read_children(tx: AsyncConnection, parent_id: str) -> list[Order]:
+    """Return the children of a parent order, oldest first."""
+    query = (
+        sa.select(orders).where(orders.c.parent_order_id == parent_id).order_by(orders.c.position)
+    )
+    return [_stored(row).order for row in await tx.execute(query)]
+
+
+async def find_orders(tx: AsyncConnection, query: OrdersQuery) -> list[StoredOrder]:
+    """Return the orders that a query asks for, oldest first."""
+    select = sa.select(orders).order_by(orders.c.position)
+    for column, wanted in (
+        (orders.c.fund_id, query.fund_id),
+        (orders.c.strategy_id, query.strategy_id),
+        (orders.c.order_id, query.order_id),
+    ):
+        if wanted is not None:
+            select = select.where(column == wanted)
+    if query.open_only:
+        select = select.where(_OPEN)
+    return [_stored(row) for row in await tx.execute(select)]
+
+
+async def last_position(tx: AsyncConnection) -> int:
+    """Return the position of the newest order; 0 before the first."""
+    return int((await tx.execute(sa.select(sa.func.max(orders.c.position)))).scalar() or 0)
+
+
+async def history(tx: AsyncConnection, order_id: str) -> list[dict[str, Any]]:
+    """Return every recorded change of an order, oldest first."""
+    query = (
+        sa.select(order_events)
+        .where(order_events.c.order_id == order_id)
+        .order_by(order_events.c.version)
+    )
+    return [dict(row._mapping) for row in await tx.execute(query)]
+
+
+async def insert_orders(tx: AsyncConnection, created: Sequence[tuple[int, StoredOrder]]) -> None:
+    """Insert new orders with their positions."""
+    rows = [
+        {
+            "order_id": new.order.order_id,
+            "position": position,
+            "idempotency_key": new.order.idempotency_key,
+            "fund_id": new.order.fund_id,
+            "strategy_id": new.order.strategy_id,
+            "status": new.order.status.value,
+            "version": new.order.version,
+            "parent_order_id": new.order.parent_order_id,
+            "algo": new.algo,
+            "params": json.dumps(new.params, sort_keys=True) if new.algo else None,
+            "approval": None,
+            "payload": new.order.model_dump_json(),
+        }
+        for position, new in created
+    ]
+    await tx.execute(sa.insert(orders), rows)
+
+
+async def write_orders(tx: AsyncConnection, changed: Sequence[tuple[int, Order]]) -> int:
+    """Replace orders, each only while its stored version is the given one; return how many."""
+    statement = (
+        sa.update(orders)
+        .where(orders.c.order_id == sa.bindparam("b_id"))
+        .where(orders.c.version == sa.bindparam("b_version"))
+        .values(
+            status=sa.bindparam("b_status"),
+            version=sa.bindparam("b_next"),
+            payload=sa.bindparam("b_payload"),
+        )
+    )
+    written = 0
+    for version, order in changed:
+        result = await tx.execute(
+            statement,
+            {
+                "b_id": order.order_id,
+                "b_version": version,
+                "b_status": order.status.value,
+                "b_next": order.version,
+                "b_payload": order.model_dump_json(),
+            },
+        )
+        written += result.rowcount
+    return written
+
+
+async def write_events(tx: AsyncConnection, transitions: Sequence[Transition]) -> None:
+    """Append the records of changes."""
+    await tx.execute(
+        sa.insert(order_events),
+        [
+            {
+                "order_id": change.order.order_id,
+                "version": change.version,
+                "event": change.event.value,
+                "before": change.before.value,
+                "after": change.after.value,
+                "detail": change.detail,
+                "at": change.at,
+            }
+            for change in transitions
+        ],
+    )
+
+
+async def approval_is_used(tx: AsyncConnection, approval: RiskApproval) -> bool:
+    """Tell whether an approval, or its nonce, was consumed before."""
+    query = sa.select(approvals_used.c.order_id).where(
+        (approvals_used.c.approval_id == approval.approval_id)
+        | (approvals_used.c.nonce == approval.nonce)
+    )
+    return (await tx.execute(query)).first() is not None

@@ -1,0 +1,159 @@
+"""The tables of the OMS. One transaction writes state and outbox, never one without the other."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from mts1b_platform.store import DecimalText, UtcText
+
+__all__ = [
+    "approvals_used",
+    "bars_pending",
+    "cash",
+    "fills",
+    "lots",
+    "marks",
+    "metadata",
+    "navs",
+    "order_events",
+    "orders",
+    "positions",
+    "quarantines",
+    "venue_cursor",
+]
+
+metadata = sa.MetaData()
+
+orders = sa.Table(
+    "orders",
+    metadata,
+    sa.Column("order_id", sa.Text, primary_key=True),
+    sa.Column("position", sa.Integer, nullable=False, unique=True),
+    sa.Column("idempotency_key", sa.Text, nullable=False, unique=True),
+    sa.Column("fund_id", sa.Text, nullable=False),
+    sa.Column("strategy_id", sa.Text, nullable=False),
+    sa.Column("status", sa.Text, nullable=False, index=True),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("parent_order_id", sa.Text, nullable=True, index=True),
+    sa.Column("algo", sa.Text, nullable=True),
+    sa.Column("params", sa.Text, nullable=True),
+    sa.Column("approval", sa.Text, nullable=True),
+    sa.Column("payload", sa.Text, nullable=False),
+)
+"""Every order ever; a key is never forgotten. ``position`` is the order of arrival."""
+
+order_events = sa.Table(
+    "order_events",
+    metadata,
+    sa.Column("order_id", sa.Text, primary_key=True),
+    sa.Column("version", sa.Integer, primary_key=True),
+    sa.Column("event", sa.Text, nullable=False),
+    sa.Column("before", sa.Text, nullable=False),
+    sa.Column("after", sa.Text, nullable=False),
+    sa.Column("detail", sa.Text, nullable=False),
+    sa.Column("at", UtcText, nullable=False),
+)
+
+fills = sa.Table(
+    "fills",
+    metadata,
+    sa.Column("fill_id", sa.Text, primary_key=True),
+    sa.Column("position", sa.Integer, nullable=False, unique=True),
+    sa.Column("order_id", sa.Text, nullable=False, index=True),
+    sa.Column("fund_id", sa.Text, nullable=False),
+    sa.Column("strategy_id", sa.Text, nullable=False),
+    sa.Column("flags", sa.Text, nullable=False),
+    sa.Column("payload", sa.Text, nullable=False),
+)
+"""Every execution, booked once by the venue's own id."""
+
+positions = sa.Table(
+    "positions",
+    metadata,
+    sa.Column("fund_id", sa.Text, primary_key=True),
+    sa.Column("strategy_id", sa.Text, primary_key=True),
+    sa.Column("symbol", sa.Text, primary_key=True),
+    sa.Column("quantity", DecimalText, nullable=False),
+    sa.Column("average_price", DecimalText, nullable=False),
+    sa.Column("realized_usd", DecimalText, nullable=False),
+    sa.Column("fees_usd", DecimalText, nullable=False),
+    sa.Column("last_fill_price", DecimalText, nullable=False),
+)
+
+lots = sa.Table(
+    "lots",
+    metadata,
+    sa.Column("fund_id", sa.Text, primary_key=True),
+    sa.Column("strategy_id", sa.Text, primary_key=True),
+    sa.Column("symbol", sa.Text, primary_key=True),
+    sa.Column("ordinal", sa.Integer, primary_key=True),
+    sa.Column("lot_id", sa.Text, nullable=False),
+    sa.Column("quantity", DecimalText, nullable=False),
+    sa.Column("price", DecimalText, nullable=False),
+    sa.Column("opened_at", UtcText, nullable=False),
+)
+
+cash = sa.Table(
+    "cash",
+    metadata,
+    sa.Column("fund_id", sa.Text, primary_key=True),
+    sa.Column("strategy_id", sa.Text, primary_key=True),
+    sa.Column("initial_usd", DecimalText, nullable=False),
+    sa.Column("cash_usd", DecimalText, nullable=False),
+)
+
+navs = sa.Table(
+    "navs",
+    metadata,
+    sa.Column("fund_id", sa.Text, primary_key=True),
+    sa.Column("strategy_id", sa.Text, primary_key=True),
+    sa.Column("as_of", UtcText, primary_key=True),
+    sa.Column("payload", sa.Text, nullable=False),
+)
+"""Every snapshot; ``strategy_id`` is empty for the fund as a whole."""
+
+approvals_used = sa.Table(
+    "approvals_used",
+    metadata,
+    sa.Column("approval_id", sa.Text, primary_key=True),
+    sa.Column("nonce", sa.Text, nullable=False, unique=True),
+    sa.Column("order_id", sa.Text, nullable=False),
+    sa.Column("used_at", UtcText, nullable=False),
+)
+"""Approvals are for one send: the row is written with the order's SUBMITTING."""
+
+quarantines = sa.Table(
+    "quarantines",
+    metadata,
+    sa.Column("fund_id", sa.Text, primary_key=True),
+    sa.Column("strategy_id", sa.Text, primary_key=True),
+    sa.Column("fill_id", sa.Text, primary_key=True),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("at", UtcText, nullable=False),
+    sa.Column("halted", sa.Integer, nullable=False),
+)
+"""Odd executions; ``halted`` is 1 once operations confirmed the halt of the strategy."""
+
+venue_cursor = sa.Table(
+    "venue_cursor",
+    metadata,
+    sa.Column("venue", sa.Text, primary_key=True),
+    sa.Column("cursor", sa.Text, nullable=False),
+)
+
+marks = sa.Table(
+    "marks",
+    metadata,
+    sa.Column("symbol", sa.Text, primary_key=True),
+    sa.Column("price", DecimalText, nullable=False),
+    sa.Column("as_of", UtcText, nullable=False),
+)
+
+bars_pending = sa.Table(
+    "bars_pending",
+    metadata,
+    sa.Column("symbol", sa.Text, primary_key=True),
+    sa.Column("interval", sa.Text, primary_key=True),
+    sa.Column("as_of", UtcText, primary_key=True),
+    sa.Column("payload", sa.Text, nullable=False),
+)
+"""Bars taken from the bus that the venue and the ledger have not worked through yet."""

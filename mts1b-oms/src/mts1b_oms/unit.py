@@ -1,0 +1,255 @@
+"""One unit of work: changes that are committed together with the events that tell of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from mts1b_foundation.funds import NavSnapshot
+from mts1b_foundation.model import FrozenModel
+from mts1b_foundation.nats import (
+    OMS_FILLS_CREATED,
+    OMS_NAV_UPDATED,
+    OMS_ORDERS_ACCEPTED,
+    OMS_ORDERS_CANCELED,
+    OMS_ORDERS_CREATED,
+    OMS_ORDERS_EXPIRED,
+    OMS_ORDERS_FILLED,
+    OMS_ORDERS_REJECTED,
+    OMS_ORDERS_SUBMITTED,
+    OMS_ORDERS_UNKNOWN,
+    with_fund,
+)
+from mts1b_foundation.orders import Order, OrderStatus
+from mts1b_foundation.risk import RiskApproval
+from mts1b_foundation.symbology import Symbol
+from mts1b_platform.ids import derive_id
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from mts1b_oms.ledger import Owner, SubBook
+from mts1b_oms.tables import books, orders
+from mts1b_oms.tables.books import BookedFill
+from mts1b_oms.tables.orders import StoredOrder
+from mts1b_oms.tables.store import approvals_used, quarantines, venue_cursor
+from mts1b_oms.tables.store import orders as orders_table
+from mts1b_oms.transitions import OrderEvent, Transition, apply
+
+if TYPE_CHECKING:
+    from mts1b_oms.record import OmsRecord
+
+__all__ = ["SUBJECT_OF", "Unit"]
+
+SUBJECT_OF: Mapping[OrderStatus, str] = {
+    OrderStatus.CREATED: OMS_ORDERS_CREATED,
+    OrderStatus.SUBMITTED: OMS_ORDERS_SUBMITTED,
+    OrderStatus.ACCEPTED: OMS_ORDERS_ACCEPTED,
+    OrderStatus.FILLED: OMS_ORDERS_FILLED,
+    OrderStatus.REJECTED: OMS_ORDERS_REJECTED,
+    OrderStatus.CANCELED: OMS_ORDERS_CANCELED,
+    OrderStatus.EXPIRED: OMS_ORDERS_EXPIRED,
+    OrderStatus.UNKNOWN: OMS_ORDERS_UNKNOWN,
+}
+"""The event that tells of an order entering a state; other states have none."""
+
+
+class Unit:
+    """Changes staged on top of the committed record. Built by ``OmsRecord.unit`` alone."""
+
+    def __init__(self, record: OmsRecord, tx: AsyncConnection) -> None:
+        self.tx = tx
+        self.now: datetime = record.clock.now()
+        self.ledger = record.ledger
+        self._record = record
+        self._created: list[tuple[int, StoredOrder]] = []
+        self._transitions: list[Transition] = []
+        self._orders: dict[str, Order] = {}
+        self._stored_versions: dict[str, int] = {}
+        self._fills: list[tuple[int, BookedFill]] = []
+        self._touched: dict[Owner, set[Symbol]] = {}
+        self._opened: list[SubBook] = []
+        self._approvals: list[tuple[str, RiskApproval]] = []
+        self._quarantined: list[tuple[Owner, str, str]] = []
+        self._navs: tuple[NavSnapshot, ...] = ()
+        self._marks: dict[Symbol, Decimal] = {}
+        self._cursor: str | None = None
+        self._events: list[tuple[str, str, bytes]] = []
+
+    async def order(self, order_id: str) -> Order | None:
+        """Return an order as this unit has it."""
+        found = self._orders.get(order_id) or self._record.open_orders.get(order_id)
+        if found is not None:
+            return found
+        stored = await orders.read_order(self.tx, order_id)
+        return stored.order if stored else None
+
+    def create(
+        self, order: Order, *, algo: str | None = None, params: dict[str, Any] | None = None
+    ) -> None:
+        """Record a new intent and its event."""
+        position = self._record.order_position + len(self._created) + 1
+        self._created.append((position, StoredOrder(order, algo, params or {})))
+        self._orders[order.order_id] = order
+        self._tell_of(order)
+
+    def change(
+        self, order: Order, event: OrderEvent, *, detail: str = "", **changes: object
+    ) -> Order:
+        """Let ``event`` happen to ``order``, record it, and return the order afterwards.
+
+        :raises IllegalTransition: when the table forbids it.
+        """
+        transition = apply(order, event, at=self.now, detail=detail, **changes)
+        self._stored_versions.setdefault(order.order_id, order.version)
+        self._transitions.append(transition)
+        self._orders[order.order_id] = transition.order
+        self._tell_of(transition.order)
+        return transition.order
+
+    def book(self, item: BookedFill) -> None:
+        """Enter a fill in the ledger."""
+        position = self._record.fill_position + len(self._fills) + 1
+        self._fills.append((position, item))
+        self.ledger = self.ledger.booked(item.fill, item.owner)
+        self._touched.setdefault(item.owner, set()).add(item.fill.symbol)
+        fill = item.fill.with_(fund_id=item.owner[0], strategy_id=item.owner[1])
+        self._tell(derive_id("evt", "fill", fill.fill_id), OMS_FILLS_CREATED, item.owner[0], fill)
+
+    def booked_of(self, order_id: str) -> list[BookedFill]:
+        """Return the fills of an order that this unit has booked."""
+        return [item for _, item in self._fills if item.fill.order_id == order_id]
+
+    def open_book(self, book: SubBook) -> None:
+        """Start a sub-book with its capital."""
+        self._opened.append(book)
+        self.ledger = type(self.ledger).of([*self.ledger.books.values(), book], self.ledger.marks)
+
+    def use(self, order_id: str, approval: RiskApproval) -> None:
+        """Consume an approval, for good."""
+        self._approvals.append((order_id, approval))
+
+    def quarantine(self, owner: Owner, fill_id: str, reason: str) -> None:
+        """Record that a strategy got an odd execution and must be halted."""
+        self._quarantined.append((owner, fill_id, reason))
+
+    def mark(self, prices: Mapping[Symbol, Decimal]) -> None:
+        """Take newer last prices."""
+        self._marks.update(prices)
+        self.ledger = self.ledger.marked(prices)
+
+    def navs(self, snapshots: tuple[NavSnapshot, ...]) -> None:
+        """Record snapshots and their events."""
+        self._navs = snapshots
+        for nav in snapshots:
+            payload = nav.model_dump_json()
+            event_id = derive_id("evt", "nav", payload)
+            subject = with_fund(OMS_NAV_UPDATED, nav.fund_id)
+            self._events.append((event_id, subject, payload.encode()))
+
+    def move_cursor(self, cursor: str) -> None:
+        """Record up to where the venue's fills are booked."""
+        self._cursor = cursor
+
+    def _tell_of(self, order: Order) -> None:
+        subject = SUBJECT_OF.get(order.status)
+        if subject is not None:
+            event_id = derive_id("evt", order.order_id, order.status.value, str(order.version))
+            self._tell(event_id, subject, order.fund_id, order)
+
+    def _tell(self, event_id: str, subject: str, fund_id: str, model: FrozenModel) -> None:
+        payload = model.model_dump_json().encode()
+        self._events.append((event_id, with_fund(subject, fund_id), payload))
+
+    async def flush(self) -> None:
+        """Write everything that was staged, the events last."""
+        await self._write_orders()
+        await self._write_books()
+        if self._navs:
+            await books.write_navs(self.tx, self._navs)
+        if self._cursor is not None and self._cursor != self._record.cursor:
+            await self._write_cursor(self._cursor)
+        if self._quarantined:
+            await self.tx.execute(sa.insert(quarantines), self._quarantine_rows())
+        await self._record.store.outbox.add_many(self.tx, self._events)
+
+    async def _write_orders(self) -> None:
+        if self._created:
+            final = [(n, self._latest(new)) for n, new in self._created]
+            await orders.insert_orders(self.tx, final)
+        fresh = {new.order.order_id for _, new in self._created}
+        changed = [
+            (version, self._orders[order_id])
+            for order_id, version in self._stored_versions.items()
+            if order_id not in fresh
+        ]
+        if await orders.write_orders(self.tx, changed) != len(changed):
+            raise RuntimeError("an order changed under a unit of work: two writers on one store")
+        if self._transitions:
+            await orders.write_events(self.tx, self._transitions)
+        for order_id, approval in self._approvals:
+            await self._write_approval(order_id, approval)
+
+    def _latest(self, new: StoredOrder) -> StoredOrder:
+        return StoredOrder(self._orders[new.order.order_id], new.algo, new.params)
+
+    async def _write_approval(self, order_id: str, approval: RiskApproval) -> None:
+        await self.tx.execute(
+            sa.insert(approvals_used),
+            {
+                "approval_id": approval.approval_id,
+                "nonce": approval.nonce,
+                "order_id": order_id,
+                "used_at": self.now,
+            },
+        )
+        await self.tx.execute(
+            sa.update(orders_table)
+            .where(orders_table.c.order_id == order_id)
+            .values(approval=approval.model_dump_json())
+        )
+
+    async def _write_books(self) -> None:
+        if self._fills:
+            await books.insert_fills(self.tx, self._fills)
+        for book in self._opened:
+            if book.owner not in self._touched:
+                await books.write_book(self.tx, book)
+        for owner, symbols in sorted(self._touched.items()):
+            await books.write_book(self.tx, self.ledger.books[owner])
+            await books.write_holdings(self.tx, self.ledger.books[owner], symbols)
+        await books.write_marks(self.tx, self._marks, self.now)
+
+    async def _write_cursor(self, cursor: str) -> None:
+        venue = self._record.venue
+        await self.tx.execute(sa.delete(venue_cursor).where(venue_cursor.c.venue == venue))
+        await self.tx.execute(sa.insert(venue_cursor), {"venue": venue, "cursor": cursor})
+
+    def _quarantine_rows(self) -> Sequence[dict[str, Any]]:
+        return [
+            {
+                "fund_id": owner[0],
+                "strategy_id": owner[1],
+                "fill_id": fill_id,
+                "reason": reason,
+                "at": self.now,
+                "halted": 0,
+            }
+            for owner, fill_id, reason in self._quarantined
+        ]
+
+    def adopt(self) -> None:
+        """Make the committed changes the record's state. Called once, after the commit."""
+        record = self._record
+        for order_id, order in self._orders.items():
+            if order.is_terminal:
+                record.open_orders.pop(order_id, None)
+            else:
+                record.open_orders[order_id] = order
+        record.ledger = self.ledger
+        record.navs.update({(n.fund_id, n.strategy_id): n for n in self._navs})
+        record.cursor = self._cursor or record.cursor
+        record.order_position += len(self._created)
+        record.fill_position += len(self._fills)
+        record.unhalted.update(owner for owner, _, _ in self._quarantined)

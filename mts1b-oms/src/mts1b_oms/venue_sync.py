@@ -1,0 +1,92 @@
+"""Take over from the venue what happened there: fills first, then the orders that ended."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mts1b_brokers.errors import BrokerError
+from mts1b_foundation.orders import Fill, Order
+from mts1b_foundation.protocols import BrokerProtocol, FillHistory, OrderQuery
+
+from mts1b_oms.acknowledge import conclude
+from mts1b_oms.fills import book_fills
+from mts1b_oms.outcomes import CouldNotLook
+from mts1b_oms.parents import settle_parent
+from mts1b_oms.record import OmsRecord
+from mts1b_oms.tables.books import BookedFill
+from mts1b_oms.unit import Unit
+
+__all__ = ["News", "VenueSync"]
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What the venue told since the cursor, and how it sees orders that are still open here."""
+
+    fills: Sequence[Fill] = ()
+    cursor: str | None = None
+    views: Sequence[Order] = ()
+
+
+class VenueSync:
+    """Read the venue; the record's cursor says from where."""
+
+    def __init__(self, record: OmsRecord, venue: BrokerProtocol) -> None:
+        self._record = record
+        self._venue = venue
+        self._turn = asyncio.Lock()
+
+    async def read(self) -> News | CouldNotLook:
+        """Return what is new, without recording anything."""
+        try:
+            fills: list[Fill] = []
+            cursor = self._record.cursor
+            if isinstance(self._venue, FillHistory):
+                fills, cursor = await self._venue.fills_since(cursor)
+            return News(fills, cursor, await self._views(fills))
+        except (TimeoutError, OSError, BrokerError, ValueError) as error:
+            return CouldNotLook(f"{type(error).__name__}: {error}")
+
+    async def _views(self, fills: Sequence[Fill]) -> list[Order]:
+        if not isinstance(self._venue, OrderQuery):
+            return []
+        found = []
+        for order in _unexplained(list(self._record.open_orders.values()), fills):
+            theirs = await self._venue.get_order_by_key(order.idempotency_key)
+            if theirs is not None:
+                found.append(theirs)
+        return found
+
+    async def take(self, unit: Unit, news: News) -> list[BookedFill]:
+        """Record the news in ``unit``; return the fills that were new."""
+        booked = await book_fills(unit, news.fills)
+        for theirs in news.views:
+            ours = await unit.order(theirs.order_id)
+            if ours is None or ours.is_terminal:
+                continue
+            ended = conclude(unit, ours, theirs)
+            if ended.is_terminal and ended.parent_order_id is not None:
+                await settle_parent(unit, ended.parent_order_id)
+        if news.cursor is not None:
+            unit.move_cursor(news.cursor)
+        return booked
+
+    async def collect(self) -> list[BookedFill] | CouldNotLook:
+        """Read and record in one go."""
+        async with self._turn:
+            news = await self.read()
+            if isinstance(news, CouldNotLook):
+                return news
+            async with self._record.unit() as unit:
+                return await self.take(unit, news)
+
+
+def _unexplained(orders: Sequence[Order], fills: Sequence[Fill]) -> list[Order]:
+    """Return the orders that are at the venue and that the fills do not complete."""
+    left = {order.order_id: order.remaining_quantity for order in orders}
+    for fill in fills:
+        if fill.order_id in left:
+            left[fill.order_id] -= fill.quantity
+    return [o for o in orders if o.submitted_at is not None and left[o.order_id] > 0]

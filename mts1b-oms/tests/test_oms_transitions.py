@@ -1,0 +1,97 @@
+"""The transition table, cell by cell."""
+
+from __future__ import annotations
+
+import itertools
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+from mts1b_foundation import TERMINAL_STATUSES, Order, OrderStatus, Side, Symbol
+from mts1b_oms.errors import IllegalTransition
+from mts1b_oms.transitions import TRANSITIONS, OrderEvent, apply, legal_events, to_markdown
+
+NOW = datetime(2020, 1, 2, 21, tzinfo=UTC)
+S, E = OrderStatus, OrderEvent
+CELLS = list(itertools.product(OrderStatus, OrderEvent))
+
+
+def order_in(state: OrderStatus) -> Order:
+    return Order(
+        order_id="o-1",
+        idempotency_key="k-1",
+        symbol=Symbol("SPX"),
+        side=Side.BUY,
+        quantity=Decimal(10),
+        fund_id="f",
+        strategy_id="s",
+        created_at=NOW,
+        status=state,
+        version=3,
+    )
+
+
+def test_there_are_fourteen_states_and_every_one_but_created_is_reached() -> None:
+    assert len(OrderStatus) == 14
+    assert set(TRANSITIONS.values()) == set(OrderStatus) - {S.CREATED}
+
+
+@pytest.mark.parametrize(("state", "event"), CELLS, ids=lambda value: value.value)
+def test_every_cell_moves_as_the_table_says_or_refuses(
+    state: OrderStatus, event: OrderEvent
+) -> None:
+    order = order_in(state)
+    if (state, event) in TRANSITIONS:
+        record = apply(order, event, at=NOW, detail="why")
+        assert record.after is TRANSITIONS[state, event]
+        assert (record.before, record.version, record.event) == (state, 4, event)
+        assert (record.at, record.detail) == (NOW, "why")
+        assert order.status is state, "the order that went in is a value and stays"
+    else:
+        with pytest.raises(IllegalTransition) as caught:
+            apply(order, event, at=NOW)
+        assert caught.value.legal == tuple(e.value for e in legal_events(state))
+        assert "o-1" in str(caught.value)
+        assert event.value in str(caught.value)
+
+
+@pytest.mark.parametrize("state", [s for s in OrderStatus if s is not S.CREATED])
+def test_fills_win_in_every_state_but_created(state: OrderStatus) -> None:
+    assert TRANSITIONS[state, E.COMPLETE_FILL] is S.FILLED
+    assert (state, E.PARTIAL_FILL) in TRANSITIONS
+    assert (S.CREATED, E.COMPLETE_FILL) not in TRANSITIONS
+
+
+@pytest.mark.parametrize("state", sorted(TERMINAL_STATUSES))
+def test_only_a_fill_moves_a_finished_order(state: OrderStatus) -> None:
+    assert set(legal_events(state)) == {E.PARTIAL_FILL, E.COMPLETE_FILL}
+    assert TRANSITIONS[state, E.PARTIAL_FILL] is state, "a late part does not reopen it"
+
+
+def test_silence_never_ends_an_order() -> None:
+    silenced = {after for (_, event), after in TRANSITIONS.items() if event is E.SILENCE}
+    assert silenced == {S.UNKNOWN}
+
+
+def test_only_an_approved_order_is_sent() -> None:
+    assert [s for (s, e) in TRANSITIONS if e is E.SENDING] == [S.APPROVED]
+    assert [s for (s, e) in TRANSITIONS if e is E.RISK_APPROVED] == [S.PENDING_RISK]
+
+
+def test_nothing_denies_an_order_that_may_be_at_the_venue() -> None:
+    denied = {s for (s, e) in TRANSITIONS if e is E.DENIED}
+    assert denied == {S.CREATED, S.PENDING_RISK, S.APPROVED, S.SUBMITTING}
+
+
+def test_a_pending_cancel_stays_pending_through_a_part_fill() -> None:
+    assert TRANSITIONS[S.PENDING_CANCEL, E.PARTIAL_FILL] is S.PENDING_CANCEL
+    assert TRANSITIONS[S.PENDING_REPLACE, E.PARTIAL_FILL] is S.PENDING_REPLACE
+
+
+def test_the_markdown_shows_every_move() -> None:
+    text = to_markdown()
+    rows = {line.split("`")[1]: line for line in text.splitlines()[2:]}
+    assert set(rows) == {event.value for event in OrderEvent}
+    for (state, event), after in TRANSITIONS.items():
+        assert state.value in rows[event.value]
+        assert f"**{after.value}**" in rows[event.value]
