@@ -1,0 +1,176 @@
+"""What the paper venue knows, and a draft of what one event changes in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+
+from mts1b_foundation import Fill, Order, Quote
+
+__all__ = ["AccountPosition", "Draft", "Mark", "VenueState", "WorkingOrder"]
+
+Owner = tuple[str, str, str]
+"""Fund, strategy and symbol."""
+
+_NOTHING = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkingOrder:
+    """An order with what the venue keeps beside it.
+
+    ``position`` is its place in the order of arrival; ``day`` the trading day of a day order,
+    once its first bar or quote has told it; ``fills`` how many fills it has.
+    """
+
+    position: int
+    order: Order
+    arrives_at: datetime
+    triggered: bool = False
+    day: date | None = None
+    fills: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """The last bar of a symbol and interval: its end and its close."""
+
+    ends_at: datetime
+    close: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class AccountPosition:
+    """The account's net position in one symbol, at average cost."""
+
+    symbol: str
+    quantity: Decimal = _NOTHING
+    average_price: Decimal = _NOTHING
+    realized_pnl: Decimal = _NOTHING
+    fees: Decimal = _NOTHING
+
+    def after(self, fill: Fill) -> AccountPosition:
+        """Return the position after a fill."""
+        held, traded = self.quantity, fill.signed_quantity
+        left = held + traded
+        if held * traded >= 0:
+            cost = held * self.average_price + traded * fill.price
+            average, gain = cost / left, _NOTHING
+        else:
+            closed = min(abs(held), abs(traded)) * (1 if held > 0 else -1)
+            gain = closed * (fill.price - self.average_price)
+            average = self.average_price if left * held > 0 else fill.price if left else _NOTHING
+        return AccountPosition(
+            self.symbol, left, average, self.realized_pnl + gain, self.fees + fill.fees
+        )
+
+
+@dataclass(slots=True)
+class VenueState:
+    """Every order and fill ever, and the account. Changed by :meth:`apply` alone."""
+
+    cash: Decimal
+    orders: dict[int, WorkingOrder] = field(default_factory=dict)
+    by_key: dict[str, int] = field(default_factory=dict)
+    by_order_id: dict[str, int] = field(default_factory=dict)
+    by_broker_id: dict[str, int] = field(default_factory=dict)
+    open: dict[str, dict[int, None]] = field(default_factory=dict)
+    fills: list[Fill] = field(default_factory=list)
+    positions: dict[str, AccountPosition] = field(default_factory=dict)
+    holdings: dict[Owner, Decimal] = field(default_factory=dict)
+    marks: dict[tuple[str, str], Mark] = field(default_factory=dict)
+    quotes: dict[str, Quote] = field(default_factory=dict)
+    prices: dict[str, tuple[datetime, Decimal]] = field(default_factory=dict)
+
+    def apply(self, draft: Draft) -> None:
+        """Take over everything that a draft changed."""
+        for working in draft.orders.values():
+            self.put(working)
+        self.fills.extend(draft.fills)
+        self.positions.update(draft.positions)
+        self.holdings.update(draft.holdings)
+        self.cash = draft.cash
+        for key, mark in draft.marks.items():
+            self.marks[key] = mark
+            self.see_price(key[0], mark.ends_at, mark.close)
+
+    def put(self, working: WorkingOrder) -> None:
+        """Index one order."""
+        order, position = working.order, working.position
+        self.orders[position] = working
+        self.by_key[order.idempotency_key] = position
+        self.by_order_id[order.order_id] = position
+        self.by_broker_id[order.broker_order_id or ""] = position
+        if order.is_terminal:
+            self.open.get(order.symbol, {}).pop(position, None)
+        else:
+            self.open.setdefault(order.symbol, {})[position] = None
+
+    def see_price(self, symbol: str, at: datetime, price: Decimal) -> None:
+        """Keep the newest price of a symbol."""
+        known = self.prices.get(symbol)
+        if known is None or known[0] <= at:
+            self.prices[symbol] = (at, price)
+
+    def find(self, order_id: str) -> WorkingOrder | None:
+        """Return an order by the client's id or by the broker's."""
+        position = self.by_order_id.get(order_id, self.by_broker_id.get(order_id))
+        return None if position is None else self.orders[position]
+
+    def open_orders(self) -> list[WorkingOrder]:
+        """Return the open orders in the order of arrival."""
+        places = sorted(place for by_symbol in self.open.values() for place in by_symbol)
+        return [self.orders[place] for place in places]
+
+
+class Draft:
+    """Collect what one event changes; the state itself stays untouched until it is on record."""
+
+    def __init__(self, state: VenueState) -> None:
+        self._state = state
+        self.orders: dict[int, WorkingOrder] = {}
+        self.fills: list[Fill] = []
+        self.positions: dict[str, AccountPosition] = {}
+        self.holdings: dict[Owner, Decimal] = {}
+        self.marks: dict[tuple[str, str], Mark] = {}
+        self.cash = state.cash
+
+    @property
+    def must_be_recorded(self) -> bool:
+        """Return whether losing this draft could change a later fill."""
+        return bool(self.orders) or any(self._state.open.get(symbol) for symbol, _ in self.marks)
+
+    def open_orders(self, symbol: str) -> Iterator[WorkingOrder]:
+        """Yield the open orders of a symbol, oldest first, as the draft has them."""
+        for place in list(self._state.open.get(symbol, ())):
+            working = self.orders.get(place) or self._state.orders[place]
+            if not working.order.is_terminal:
+                yield working
+
+    def mark(self, symbol: str, interval: str) -> Mark | None:
+        """Return the last bar of a symbol and interval."""
+        key = (symbol, interval)
+        return self.marks.get(key) or self._state.marks.get(key)
+
+    def held_by(self, order: Order) -> Decimal:
+        """Return the signed quantity that the owner of ``order`` holds."""
+        key = (order.fund_id, order.strategy_id, str(order.symbol))
+        return self.holdings.get(key, self._state.holdings.get(key, _NOTHING))
+
+    def put(self, working: WorkingOrder) -> None:
+        """Note a new state of an order; an unchanged one is not noted."""
+        if working.position in self.orders or self._state.orders.get(working.position) != working:
+            self.orders[working.position] = working
+
+    def book(self, fill: Fill, order: Order) -> None:
+        """Book a fill into position, owner's holding and cash."""
+        symbol = str(fill.symbol)
+        position = self.positions.get(symbol) or self._state.positions.get(symbol)
+        self.positions[symbol] = (position or AccountPosition(symbol)).after(fill)
+        self.holdings[order.fund_id, order.strategy_id, symbol] = (
+            self.held_by(order) + fill.signed_quantity
+        )
+        self.cash -= fill.signed_quantity * fill.price + fill.fees
+        self.fills.append(fill)
