@@ -75,10 +75,11 @@ async def run_paper(
 
 async def _wait(home: Path, supervisor: Supervisor, console: Console) -> None:
     """Show the progress until the replay is finished."""
-    stop: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, lambda n=number: stop.done() or stop.set_result(n))
+        loop.add_signal_handler(number, stopped.set)
+    stop = asyncio.create_task(stopped.wait())
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),

@@ -1,0 +1,149 @@
+"""The halt record: a local file that decides, without any network, whether an order may leave."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from mts1b_foundation.model import FrozenModel
+from mts1b_foundation.risk import ActiveHalt, HaltSeverity
+from pydantic import Field, ValidationError
+
+from mts1b_platform.errors import MustStop
+
+__all__ = ["HaltState", "HaltStateUnreadable", "HaltStore"]
+
+
+class HaltStateUnreadable(MustStop):
+    """The halt record can not be read: everything counts as halted."""
+
+
+class HaltState(FrozenModel):
+    """The halts in force. Each change raises ``epoch`` by one, so that an approval of an
+    earlier epoch can be told from one of now."""
+
+    epoch: int = Field(default=0, ge=0)
+    active: tuple[ActiveHalt, ...] = ()
+    lifted: tuple[str, ...] = ()
+
+    def of(self, scope: str) -> ActiveHalt | None:
+        """Return the halt of exactly this scope, or None."""
+        return next((halt for halt in self.active if halt.scope == scope), None)
+
+
+_UNREADABLE = ActiveHalt(
+    halt_id="halt-unreadable",
+    scope="firm",
+    severity=HaltSeverity.FIRM_HALT,
+    reason="the halt record can not be read",
+    requested_by="mts1b-platform",
+    requested_at=datetime(1970, 1, 1, tzinfo=UTC),
+    epoch=1,
+)
+
+
+class HaltStore:
+    """Keep the halt record of one MTS_HOME in ``<directory>/halts.json``.
+
+    Writers take a file lock, write a new file, sync it and rename it. Readers read again only
+    when the file has changed, so :meth:`blocked` costs one ``stat``.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._path = directory / "halts.json"
+        self._seen: tuple[int, int, int] | None = None
+        self._state = HaltState()
+
+    def state(self) -> HaltState:
+        """Return the record; an absent file is an empty record.
+
+        :raises HaltStateUnreadable: when the file is there and makes no sense.
+        """
+        try:
+            status = self._path.stat()
+        except FileNotFoundError:
+            self._seen, self._state = None, HaltState()
+            return self._state
+        except OSError as error:
+            raise HaltStateUnreadable(f"{self._path}: {error}") from error
+        mark = (status.st_mtime_ns, status.st_size, status.st_ino)
+        if mark != self._seen:
+            self._state = self._load()
+            self._seen = mark
+        return self._state
+
+    def _load(self) -> HaltState:
+        try:
+            return HaltState.model_validate_json(self._path.read_bytes())
+        except (OSError, ValidationError) as error:
+            self._seen = None
+            raise HaltStateUnreadable(
+                f"{self._path} can not be read, so everything is halted: "
+                f"{' '.join(str(error).split())[:200]}"
+            ) from error
+
+    def blocked(self, *, fund_id: str, strategy_id: str, reduce_only: bool) -> ActiveHalt | None:
+        """Return the widest halt that stops an order, or None when it may leave."""
+        try:
+            active = self.state().active
+        except HaltStateUnreadable:
+            return _UNREADABLE
+        if not active:
+            return None
+        for scope in ("firm", f"fund:{fund_id}", f"strategy:{strategy_id}"):
+            for halt in active:
+                if halt.scope == scope and not (reduce_only and halt.reduce_only_allowed):
+                    return halt
+        return None
+
+    def apply(self, halt: ActiveHalt) -> HaltState:
+        """Put a halt in force; return the record. The same ``halt_id`` again changes nothing,
+        also after it was lifted."""
+        with self._writing() as state:
+            known = {item.halt_id for item in state.active} | set(state.lifted)
+            if halt.halt_id in known:
+                return state
+            epoch = state.epoch + 1
+            active = (*state.active, halt.with_(epoch=epoch))
+            return self._save(state.with_(epoch=epoch, active=active))
+
+    def lift(self, scope: str) -> HaltState:
+        """End the halts of exactly this scope; return the record."""
+        with self._writing() as state:
+            ended = tuple(halt.halt_id for halt in state.active if halt.scope == scope)
+            if not ended:
+                return state
+            left = tuple(halt for halt in state.active if halt.scope != scope)
+            return self._save(
+                HaltState(epoch=state.epoch + 1, active=left, lifted=(*state.lifted, *ended))
+            )
+
+    @contextmanager
+    def _writing(self) -> Iterator[HaltState]:
+        self._directory.mkdir(parents=True, exist_ok=True)
+        lock = os.open(self._directory / "halts.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield self.state()
+        finally:
+            os.close(lock)
+
+    def _save(self, state: HaltState) -> HaltState:
+        partial = self._path.with_suffix(".partial")
+        with partial.open("wb") as file:
+            file.write(state.model_dump_json(indent=1).encode())
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, self._path)
+        folder = os.open(self._directory, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+        self._seen = None
+        return self.state()
