@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from mts1b_platform.errors import FixConfiguration, Refused, RetryLater
+
 __all__ = [
     "BrokerConfigError",
     "BrokerError",
@@ -20,13 +22,13 @@ class BrokerError(Exception):
     code = "BROKER"
 
 
-class VenueUnavailable(BrokerError):
+class VenueUnavailable(BrokerError, RetryLater):
     """The venue can not say now. Ask again by the order's key; do not assume a rejection."""
 
     code = "VENUE_UNAVAILABLE"
 
 
-class BrokerRefused(BrokerError):
+class BrokerRefused(BrokerError, Refused):
     """The venue refused, with evidence: it has not taken this order.
 
     :param code: for programs; the text is for people.
@@ -52,7 +54,7 @@ class DuplicateOrderId(BrokerRefused):
     code = "DUPLICATE_ORDER_ID"
 
 
-class BrokerConfigError(BrokerError):
+class BrokerConfigError(BrokerError, FixConfiguration):
     """The configuration asks for a venue that can not be built."""
 
     code = "BROKER_CONFIG"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -118,13 +119,14 @@ class Ledger:
             return
         async with self._store.transaction() as tx:
             for working in draft.orders.values():
-                await self._upsert(tx, _orders, ("position",), _order_row(working))
+                place = {"position": working.position}
+                await self._upsert(tx, _orders, place, _order_row(working))
             if draft.fills:
                 await self._write_fills(tx, draft, fills_before)
             for (symbol, interval), mark in pending.items():
-                row = {"symbol": symbol, "interval": interval}
-                row |= {"ends_at": mark.ends_at, "close": mark.close}
-                await self._upsert(tx, _marks, ("symbol", "interval"), row)
+                key = {"symbol": symbol, "interval": interval}
+                values = {"ends_at": mark.ends_at, "close": mark.close}
+                await self._upsert(tx, _marks, key, values)
         self._pending = {}
 
     async def _write_fills(self, tx: AsyncConnection, draft: Draft, before: int) -> None:
@@ -139,22 +141,17 @@ class Ledger:
         ]
         await tx.execute(sa.insert(_fills), rows)
         for held in draft.positions.values():
-            row = {name: getattr(held, name) for name in _positions.c.keys()}  # noqa: SIM118
-            await self._upsert(tx, _positions, ("symbol",), row)
+            await self._upsert(tx, _positions, {"symbol": held.symbol}, _position_row(held))
         for (fund_id, strategy_id, symbol), quantity in draft.holdings.items():
-            row = {"fund_id": fund_id, "strategy_id": strategy_id, "symbol": symbol}
-            key = ("fund_id", "strategy_id", "symbol")
-            await self._upsert(tx, _holdings, key, row | {"quantity": quantity})
-        await self._upsert(tx, _account, ("name",), {"name": self._venue, "cash": draft.cash})
+            owner = {"fund_id": fund_id, "strategy_id": strategy_id, "symbol": symbol}
+            await self._upsert(tx, _holdings, owner, {"quantity": quantity})
+        await self._upsert(tx, _account, {"name": self._venue}, {"cash": draft.cash})
 
     async def _upsert(
-        self, tx: AsyncConnection, table: sa.Table, key: tuple[str, ...], row: dict[str, Any]
+        self, tx: AsyncConnection, table: sa.Table, key: Mapping[str, Any], row: Mapping[str, Any]
     ) -> None:
-        changed = {name: value for name, value in row.items() if name not in key}
-        statement = self._store.insert(table).values(row)
-        await tx.execute(
-            statement.on_conflict_do_update(index_elements=list(key), set_=changed)
-        )
+        statement = self._store.insert(table).values({**key, **row})
+        await tx.execute(statement.on_conflict_do_update(index_elements=list(key), set_=dict(row)))
 
     async def close(self) -> None:
         """Close the store."""
@@ -164,7 +161,6 @@ class Ledger:
 def _order_row(working: WorkingOrder) -> dict[str, Any]:
     order = working.order
     return {
-        "position": working.position,
         "idempotency_key": order.idempotency_key,
         "order_id": order.order_id,
         "broker_order_id": order.broker_order_id,
@@ -174,6 +170,15 @@ def _order_row(working: WorkingOrder) -> dict[str, Any]:
         "day": working.day.isoformat() if working.day else None,
         "fills": working.fills,
         "payload": order.model_dump_json(),
+    }
+
+
+def _position_row(held: AccountPosition) -> dict[str, Any]:
+    return {
+        "quantity": held.quantity,
+        "average_price": held.average_price,
+        "realized_pnl": held.realized_pnl,
+        "fees": held.fees,
     }
 
 

@@ -46,9 +46,7 @@ def _take(order: Order, price: Decimal, profile: VenueProfile) -> Terms | None:
     return Terms(price, Liquidity.TAKER)
 
 
-def price_at(
-    order: Order, price: Decimal, *, triggered: bool, profile: VenueProfile
-) -> Verdict:
+def price_at(order: Order, price: Decimal, *, triggered: bool, profile: VenueProfile) -> Verdict:
     """Judge an order against one price that can be taken: the ask for a buy, the bid for a sell."""
     stop = order.stop_price
     active = triggered or stop is None or _beyond(price, stop, order.side.sign)

@@ -95,6 +95,9 @@ class VenueState:
         for key, mark in draft.marks.items():
             self.marks[key] = mark
             self.see_price(key[0], mark.ends_at, mark.close)
+        for symbol, quote in draft.quotes.items():
+            self.quotes[symbol] = quote
+            self.see_price(symbol, quote.timestamp, quote.mid)
 
     def put(self, working: WorkingOrder) -> None:
         """Index one order."""
@@ -135,6 +138,7 @@ class Draft:
         self.positions: dict[str, AccountPosition] = {}
         self.holdings: dict[Owner, Decimal] = {}
         self.marks: dict[tuple[str, str], Mark] = {}
+        self.quotes: dict[str, Quote] = {}
         self.cash = state.cash
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -147,17 +148,7 @@ class PaperVenue:
         return draft
 
     def _cancel_in(self, draft: Draft, working: WorkingOrder) -> None:
-        canceled = working.order.with_(status=OrderStatus.CANCELED)
-        draft.put(
-            WorkingOrder(
-                position=working.position,
-                order=canceled,
-                arrives_at=working.arrives_at,
-                triggered=working.triggered,
-                day=working.day,
-                fills=working.fills,
-            )
-        )
+        draft.put(replace(working, order=working.order.with_(status=OrderStatus.CANCELED)))
 
     def on_bars(self, bars: Sequence[Bar]) -> Draft:
         """Match bars in order of time and symbol."""
@@ -172,15 +163,8 @@ class PaperVenue:
         last = self.state.quotes.get(str(quote.symbol))
         if last is None or (quote != last and quote.timestamp >= last.timestamp):
             match_quote(draft, quote, venue=self.name, profile=self.profile)
+            draft.quotes[str(quote.symbol)] = quote
         return draft
-
-    def see_quote(self, quote: Quote) -> None:
-        """Keep a quote whose draft has been applied as the latest of its symbol."""
-        symbol = str(quote.symbol)
-        last = self.state.quotes.get(symbol)
-        if last is None or quote.timestamp >= last.timestamp:
-            self.state.quotes[symbol] = quote
-            self.state.see_price(symbol, quote.timestamp, quote.mid)
 
     def order_by_key(self, key: str) -> Order | None:
         """Return the order with an idempotency key, in any state."""

@@ -1,0 +1,86 @@
+"""Build the venue that the settings name. The only place that reads the mode."""
+
+from __future__ import annotations
+
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mts1b_foundation import ExecutionMode
+from mts1b_foundation.protocols import BrokerProtocol, SimulatedVenue
+
+from mts1b_brokers.errors import BrokerConfigError, LiveTradingUnavailable, UnknownBroker
+
+if TYPE_CHECKING:
+    from mts1b_platform.clock import Clock
+    from mts1b_platform.config import Settings
+    from mts1b_platform.ids import Ids
+
+__all__ = ["GROUP", "create_simulated", "create_venue", "known_brokers"]
+
+GROUP = "mts1b.brokers"
+"""The entry-point group of adapters: ``create(settings, *, home, clock, ids)``."""
+
+
+def known_brokers() -> tuple[str, ...]:
+    """Return the names of the installed adapters, sorted."""
+    return tuple(sorted({entry.name for entry in entry_points(group=GROUP)}))
+
+
+def create_venue(settings: Settings, *, home: Path, clock: Clock, ids: Ids) -> BrokerProtocol:
+    """Return the venue of the funds' broker, as the mode allows it.
+
+    :raises LiveTradingUnavailable: for the modes that need a real market, and when a paper mode
+        names an adapter that is not a simulation.
+    :raises UnknownBroker: when no adapter has the name.
+    :raises BrokerConfigError: when the funds name more than one broker.
+    """
+    if settings.mode in (ExecutionMode.LIVE, ExecutionMode.SHADOW):
+        raise LiveTradingUnavailable(
+            f"mode {settings.mode.value} needs an adapter to a real market, and this version has "
+            "none; set mode: paper"
+        )
+    name = _broker_of(settings)
+    return create_simulated(name, settings, home=home, clock=clock, ids=ids)
+
+
+def create_simulated(
+    name: str, settings: Settings, *, home: Path, clock: Clock, ids: Ids
+) -> BrokerProtocol:
+    """Return the venue of one adapter, which must be a simulation.
+
+    :raises UnknownBroker: when no adapter has the name.
+    :raises LiveTradingUnavailable: when the adapter is not a simulation.
+    """
+    venue = _create(name, settings, home=home, clock=clock, ids=ids)
+    if not isinstance(venue, SimulatedVenue):
+        raise LiveTradingUnavailable(
+            f"broker {name} is not a simulation, so mode {settings.mode.value} may not use it; "
+            "set broker: paper"
+        )
+    return venue
+
+
+def _broker_of(settings: Settings) -> str:
+    names = sorted({entry.fund.broker for entry in settings.funds}) or ["paper"]
+    if len(names) > 1:
+        raise BrokerConfigError(
+            f"the funds name {len(names)} brokers ({', '.join(names)}), and one venue serves "
+            "them all; give every fund the same broker"
+        )
+    return names[0]
+
+
+def _create(name: str, settings: Settings, *, home: Path, clock: Clock, ids: Ids) -> BrokerProtocol:
+    found = [entry for entry in entry_points(group=GROUP) if entry.name == name]
+    if not found:
+        raise UnknownBroker(
+            f"no broker adapter {name!r} is installed; known: {', '.join(known_brokers())}"
+        )
+    venue = found[0].load()(settings, home=home, clock=clock, ids=ids)
+    if not isinstance(venue, BrokerProtocol):
+        raise BrokerConfigError(
+            f"adapter {name} ({found[0].value}) does not satisfy BrokerProtocol; "
+            "see `mts plugin check`"
+        )
+    return venue
