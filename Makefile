@@ -1,0 +1,46 @@
+# `make help` lists the targets. Everything runs inside .venv, which the first target makes.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.PHONY: help paper test lint check contracts docs lock clean
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+MEMBERS := $(sort $(wildcard mts1b-*/pyproject.toml))
+SOURCES := $(MEMBERS:/pyproject.toml=/src)
+# The slowest folders first, so that the two workers end together.
+TESTS := $(wildcard tests/wheels tests/integration tests/docs tests/contracts tests/simulation) \
+         $(sort $(wildcard mts1b-*/tests))
+
+help: ## Show this list
+	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
+	    while IFS='|' read -r name text; do printf '  make %-10s %s\n' "$$name" "$$text"; done
+
+paper: $(READY) ## Set up, then trade the sample tape on paper, end to end
+	@$(BIN)/mts paper
+
+test: check ## Set up, then run all checks and all tests
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(TESTS)
+
+lint: $(READY) ## Check style, formatting and types
+	@$(BIN)/ruff check -q .
+	@$(BIN)/ruff format -q --check . || { echo "not formatted; run: $(BIN)/ruff format ." >&2; exit 1; }
+	@$(BIN)/mypy --no-error-summary $(SOURCES) tools/contracts
+
+contracts: $(READY) ## Check the architecture
+	@$(BIN)/python -m tools.contracts
+
+check: lint contracts ## Check style, types and the architecture; run no tests
+
+docs: $(READY) ## Run every snippet and check every link of the documentation
+	@$(BIN)/python -m pytest tests/docs
+
+lock: $(READY) ## Renew requirements.lock from the packages' dependencies
+	@sh tools/lock.sh
+
+clean: ## Remove .venv, caches and build output; never what a run has recorded
+	@rm -rf $(VENV) dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(READY): requirements.lock pyproject.toml tools/bootstrap.sh $(MEMBERS)
+	@PYTHON="$(PYTHON)" sh tools/bootstrap.sh
