@@ -1,0 +1,120 @@
+"""The public API: read-only, rate-limited, without secrets."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Annotated
+
+from fastapi import FastAPI, HTTPException, Path, Query, Request
+from fastapi.responses import JSONResponse, Response
+from mts1b_foundation.market_data import Bar, Quote
+from mts1b_foundation.risk import ActiveHalt
+from mts1b_foundation.time import INTERVALS
+
+from mts1b_operations.api.board import Board, FundStatus
+from mts1b_operations.api.limiter import PeerLimiter
+
+__all__ = ["create_app"]
+
+Halts = Callable[[], Awaitable[list[ActiveHalt]]]
+Health = Callable[[], Awaitable[dict[str, str]]]
+
+_SYMBOL = r"^[A-Za-z0-9._:@/-]{1,40}$"
+_LONGEST_URL = 2_048
+_HEADERS: Mapping[str, str] = {
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'",
+}
+
+SymbolPath = Annotated[str, Path(pattern=_SYMBOL)]
+
+
+def create_app(*, board: Board, halts: Halts, health: Health, limiter: PeerLimiter) -> FastAPI:
+    """Return the application over a board and two questions.
+
+    It publishes nothing and writes nothing; anything but GET and HEAD is refused.
+    """
+    app = FastAPI(
+        title="MTS1B public API", version="1", docs_url=None, redoc_url=None, openapi_url=None
+    )
+    _guard(app, limiter)
+    _market(app, board)
+    _state(app, board, halts, health)
+    return app
+
+
+def _guard(app: FastAPI, limiter: PeerLimiter) -> None:
+    @app.middleware("http")
+    async def guard(
+        request: Request, call_next: Callable[[Request], Awaitable[Response]]
+    ) -> Response:
+        response = _refusal(request, limiter) or await call_next(request)
+        response.headers.update(_HEADERS)
+        return response
+
+
+def _refusal(request: Request, limiter: PeerLimiter) -> Response | None:
+    peer = request.client.host if request.client is not None else "unknown"
+    wait = limiter.wait_for(peer)
+    if wait > 0:
+        retry = str(max(1, math.ceil(wait)))
+        body = {"detail": f"too many requests; try again in {retry} s"}
+        return JSONResponse(body, status_code=429, headers={"Retry-After": retry})
+    if request.method not in ("GET", "HEAD"):
+        body = {"detail": "this API is read-only: GET or HEAD"}
+        return JSONResponse(body, status_code=405, headers={"Allow": "GET, HEAD"})
+    if len(request.url.path) + len(request.url.query) > _LONGEST_URL:
+        return JSONResponse({"detail": "the URL is too long"}, status_code=414)
+    return None
+
+
+def _market(app: FastAPI, board: Board) -> None:
+    @app.api_route("/v1/quotes/{symbol}", methods=["GET", "HEAD"])
+    async def quote(symbol: SymbolPath) -> Quote:
+        found = board.quote(_token(symbol))
+        if found is None:
+            raise HTTPException(404, f"no quote of {symbol} has been published")
+        return found
+
+    @app.api_route("/v1/bars/{symbol}", methods=["GET", "HEAD"])
+    async def bars(symbol: SymbolPath, interval: Annotated[str, Query()] = "1d") -> list[Bar]:
+        if interval not in INTERVALS:
+            raise HTTPException(422, f"interval must be one of {', '.join(INTERVALS)}")
+        found = board.bars(_token(symbol), interval)
+        if found is None:
+            raise HTTPException(404, f"no {interval} bars of {symbol} have been published")
+        return found
+
+
+def _state(app: FastAPI, board: Board, halts: Halts, health: Health) -> None:
+    @app.api_route("/v1/funds", methods=["GET", "HEAD"])
+    async def funds() -> list[FundStatus]:
+        scopes = {halt.scope for halt in await halts()}
+        return [
+            FundStatus(
+                fund_id=nav.fund_id,
+                as_of=nav.as_of,
+                nav_usd=str(nav.nav_usd),
+                drawdown=str(nav.drawdown),
+                halted=bool(scopes & {"firm", f"fund:{nav.fund_id}"}),
+            )
+            for nav in board.navs()
+        ]
+
+    @app.api_route("/v1/halts", methods=["GET", "HEAD"])
+    async def active_halts() -> list[ActiveHalt]:
+        return await halts()
+
+    @app.api_route("/v1/healthz", methods=["GET", "HEAD"])
+    async def healthz() -> JSONResponse:
+        checks = await health()
+        good = all(value == "ok" for value in checks.values())
+        body = {"status": "ok" if good else "failing"}
+        return JSONResponse(body, status_code=200 if good else 503)
+
+
+def _token(symbol: str) -> str:
+    """Return a symbol as it stands in subjects."""
+    return symbol.replace(".", "_")

@@ -1,0 +1,79 @@
+"""Serve the API inside the operations service, on the loop that runs already."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+
+import uvicorn
+from fastapi import FastAPI
+from mts1b_platform.service.http import PortInUse
+
+__all__ = ["ApiServer"]
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals to the service host."""
+        yield
+
+
+class ApiServer:
+    """Listen on ``host`` (loopback by default); port 0 takes any free one."""
+
+    def __init__(self, app: FastAPI, *, host: str, port: int) -> None:
+        self._host, self._wanted = host, port
+        self.port = port
+        config = uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            proxy_headers=False,
+            server_header=False,
+            timeout_keep_alive=5,
+            timeout_graceful_shutdown=1,
+            limit_concurrency=100,
+            h11_max_incomplete_event_size=8_192,
+            ws="none",
+        )
+        self._server = _Server(config)
+        self._socket: socket.socket | None = None
+
+    def bind(self) -> int:
+        """Take the port; return it.
+
+        :raises PortInUse: when another process has it.
+        """
+        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
+        taken = socket.socket(family, socket.SOCK_STREAM)
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            taken.bind((self._host, self._wanted))
+            taken.listen(64)
+        except OSError as error:
+            taken.close()
+            raise PortInUse(
+                f"{self._host}:{self._wanted} can not be used for the public API ({error}); set "
+                "api.port to a free port, or to 0 for any"
+            ) from error
+        self._socket = taken
+        self.port = int(taken.getsockname()[1])
+        return self.port
+
+    async def run(self) -> None:
+        """Serve until :meth:`stop`."""
+        if self._socket is None:
+            self.bind()
+        assert_socket = self._socket
+        await self._server.serve(sockets=[assert_socket] if assert_socket else None)
+
+    async def stop(self) -> None:
+        """Finish what is begun, then close the port."""
+        self._server.should_exit = True
+        await asyncio.sleep(0)
+        if self._socket is not None and not self._server.started:
+            self._socket.close()

@@ -1,0 +1,67 @@
+"""A signed statement of how large the log is and what its root is."""
+
+from __future__ import annotations
+
+from mts1b_foundation.model import FrozenModel, UtcDatetime
+from mts1b_platform.signing import KeyRing, encode_fields
+from pydantic import Field
+
+from mts1b_operations.audit.entry import stamp
+from mts1b_operations.audit.tree import CompactRange
+from mts1b_operations.errors import ChainIntegrityError
+
+__all__ = ["AUDIT_KEY", "DOMAIN", "Checkpoint", "CheckpointSigner", "require_signed"]
+
+AUDIT_KEY = "audit"
+"""The name of the log's key in the key ring."""
+
+DOMAIN = "mts/audit-checkpoint/v1"
+
+
+class Checkpoint(FrozenModel):
+    """Size and root of the log at one moment, signed with the log's Ed25519 key."""
+
+    size: int = Field(ge=0)
+    root: str = Field(pattern=r"^[0-9a-f]{64}$")
+    created_at: UtcDatetime
+    key_id: str
+    signature: str = ""
+
+    def message(self) -> bytes:
+        """Return the bytes that the signature covers."""
+        fields = [
+            ("size", str(self.size)),
+            ("root", self.root),
+            ("created_at", stamp(self.created_at)),
+            ("key_id", self.key_id),
+        ]
+        return encode_fields(DOMAIN, fields)
+
+
+class CheckpointSigner:
+    """Sign checkpoints with the log's key, which is created on first use."""
+
+    def __init__(self, keyring: KeyRing) -> None:
+        self._signer = keyring.signer(AUDIT_KEY, "ed25519")
+
+    def sign(self, state: CompactRange, moment: UtcDatetime) -> Checkpoint:
+        """Return the signed checkpoint of ``state``."""
+        bare = Checkpoint(
+            size=state.size, root=state.root.hex(), created_at=moment, key_id=self._signer.key_id
+        )
+        return bare.model_copy(update={"signature": self._signer.sign(bare.message())})
+
+
+def require_signed(keyring: KeyRing, checkpoint: Checkpoint) -> Checkpoint:
+    """Return the checkpoint when the ring's audit key signed it.
+
+    :raises ChainIntegrityError: when it did not.
+    """
+    good = keyring.exists(AUDIT_KEY) and keyring.verifier(AUDIT_KEY).verify(
+        checkpoint.message(), checkpoint.signature, key_id=checkpoint.key_id
+    )
+    if not good:
+        raise ChainIntegrityError(
+            0, f"the checkpoint of size {checkpoint.size} is not signed by the log's key"
+        )
+    return checkpoint

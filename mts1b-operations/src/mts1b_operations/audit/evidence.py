@@ -1,0 +1,110 @@
+"""What is put aside beside the store while the log grows: entry hashes and the last checkpoint.
+
+The store alone can not show that its tail was cut off, or that all of it was rewritten with new
+hashes. These two files can; keep copies of them on another disk.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mts1b_platform.signing import KeyRing
+from pydantic import ValidationError
+
+from mts1b_operations.audit.checkpoint import Checkpoint, require_signed
+from mts1b_operations.errors import ChainIntegrityError
+
+__all__ = ["AUDIT_FOLDER", "Witness", "Witnessed", "witnessed"]
+
+AUDIT_FOLDER = "audit"
+"""The folder of the witness under MTS_HOME."""
+
+_WIDTH = 32
+_HOLE = bytes(_WIDTH)
+
+
+class Witness:
+    """Keep ``leaves`` (32 bytes an entry, by sequence) and ``checkpoint.json`` in a folder."""
+
+    def __init__(self, directory: Path) -> None:
+        self._leaves = directory / "leaves"
+        self._checkpoint = directory / "checkpoint.json"
+
+    def record(self, first: int, leaves: Sequence[bytes]) -> None:
+        """Put entry hashes aside, ``leaves[0]`` being that of sequence ``first``."""
+        if not leaves:
+            return
+        self._leaves.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(self._leaves, os.O_WRONLY | os.O_CREAT, 0o600)
+        try:
+            os.pwrite(handle, b"".join(leaves), first * _WIDTH)
+        finally:
+            os.close(handle)
+
+    def leaves(self) -> list[bytes | None]:
+        """Return the hashes by sequence; None where none was recorded."""
+        if not self._leaves.exists():
+            return []
+        data = self._leaves.read_bytes()
+        whole = len(data) - len(data) % _WIDTH
+        cut = [data[at : at + _WIDTH] for at in range(0, whole, _WIDTH)]
+        return [None if leaf == _HOLE else leaf for leaf in cut]
+
+    @property
+    def size(self) -> int:
+        """Return how many hashes are recorded."""
+        return self._leaves.stat().st_size // _WIDTH if self._leaves.exists() else 0
+
+    def publish(self, checkpoint: Checkpoint, *, durable: bool) -> None:
+        """Replace the checkpoint file, atomically; ``durable`` waits for the disk."""
+        self._checkpoint.parent.mkdir(parents=True, exist_ok=True)
+        partial = self._checkpoint.with_name(f"checkpoint.{os.getpid()}.partial")
+        with partial.open("w", encoding="utf-8") as file:
+            file.write(checkpoint.model_dump_json())
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        os.replace(partial, self._checkpoint)
+
+    def checkpoint(self) -> Checkpoint | None:
+        """Return the last checkpoint, or None before the first.
+
+        :raises ChainIntegrityError: when the file can not be read.
+        """
+        if not self._checkpoint.exists():
+            return None
+        try:
+            return Checkpoint.model_validate_json(self._checkpoint.read_bytes())
+        except (ValidationError, ValueError):
+            raise ChainIntegrityError(0, f"{self._checkpoint} is damaged") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Witnessed:
+    """What was put aside while the log grew.
+
+    ``leaves`` are the entry hashes as they were appended (None where unknown); ``checkpoints``
+    the signed roots, their signatures already proven, smallest tree first.
+    """
+
+    leaves: Sequence[bytes | None] = ()
+    checkpoints: Sequence[Checkpoint] = ()
+
+
+def witnessed(keyring: KeyRing, witness: Witness | None, stored: list[Checkpoint]) -> Witnessed:
+    """Return what the log must agree with, every signature proven.
+
+    :raises ChainIntegrityError: when a signature is bad, or the checkpoint file is gone.
+    """
+    latest = witness.checkpoint() if witness is not None else None
+    if witness is not None and latest is None and stored:
+        raise ChainIntegrityError(0, "the store has checkpoints, the checkpoint file is gone")
+    known = [*stored, *([latest] if latest is not None else [])]
+    proven = {c.size: require_signed(keyring, c) for c in known}
+    return Witnessed(
+        leaves=witness.leaves() if witness is not None else (),
+        checkpoints=[proven[size] for size in sorted(proven)],
+    )

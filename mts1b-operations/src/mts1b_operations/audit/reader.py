@@ -1,0 +1,145 @@
+"""Read the log of a home without any running service, and without being able to change it."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+from urllib.parse import quote
+
+from mts1b_platform.rng import SystemRng
+from mts1b_platform.signing import KeyRing
+
+from mts1b_operations.audit.checkpoint import Checkpoint
+from mts1b_operations.audit.entry import AuditEntry, StoredRow
+from mts1b_operations.audit.evidence import AUDIT_FOLDER, Witness, witnessed
+from mts1b_operations.audit.proof import LogCheck
+from mts1b_operations.errors import AuditUnavailable, ChainIntegrityError
+
+__all__ = ["AuditReader"]
+
+_COLUMNS = "sequence, hash, timestamp, actor, action, subject_id, data, previous_hash"
+_CHUNK = 10_000
+
+
+class AuditReader:
+    """Answer questions from the SQLite store of a home, opened read-only.
+
+    :raises AuditUnavailable: when there is no readable store.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+        path = home / "db" / "operations.sqlite"
+        if not path.exists():
+            raise AuditUnavailable(
+                f"no audit store at {path}; run `make paper` or `mts up` first, or set MTS_HOME"
+            )
+        self._connection = sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)
+        self._connection.execute("PRAGMA busy_timeout=10000")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+    def _select(self, rest: str, values: Sequence[object] = ()) -> Iterator[AuditEntry]:
+        try:
+            cursor = self._connection.execute(
+                f"SELECT {_COLUMNS} FROM audit_entries {rest}", tuple(values)
+            )
+            for row in cursor:
+                yield AuditEntry.from_row(row)
+        except sqlite3.DatabaseError as error:
+            raise AuditUnavailable(
+                f"the audit store can not be read ({error}); run "
+                "`mts mts1b-operations audit verify` to find the first bad entry"
+            ) from error
+
+    @property
+    def size(self) -> int:
+        """Return the number of entries that the last sequence implies."""
+        found = next(self._select("ORDER BY sequence DESC LIMIT 1"), None)
+        return 0 if found is None else found.sequence + 1
+
+    def entries(self, *, actions: Sequence[str] = (), since: int = 0) -> Iterator[AuditEntry]:
+        """Return entries from sequence ``since`` on, of some actions or of all, oldest first."""
+        if not actions:
+            return self._select("WHERE sequence >= ? ORDER BY sequence", [since])
+        marks = ", ".join("?" * len(actions))
+        rest = f"WHERE sequence >= ? AND action IN ({marks}) ORDER BY sequence"
+        return self._select(rest, [since, *actions])
+
+    def trail(self, subject_id: str) -> list[AuditEntry]:
+        """Return every entry of one subject, oldest first."""
+        return list(self._select("WHERE subject_id = ? ORDER BY sequence", [subject_id]))
+
+    def tail(self, count: int) -> list[AuditEntry]:
+        """Return the last entries, oldest first."""
+        return list(self._select("ORDER BY sequence DESC LIMIT ?", [count]))[::-1]
+
+    def holding(self, action: str, field: str, value: str) -> list[AuditEntry]:
+        """Return the entries of one action whose data has ``field`` equal to ``value``."""
+        rest = "WHERE action = ? AND json_extract(data, ?) = ? ORDER BY sequence"
+        return list(self._select(rest, [action, f"$.{field}", value]))
+
+    def verify(self, from_sequence: int = 0, *, keyring: KeyRing | None = None) -> tuple[int, str]:
+        """Re-derive the log from the stored bytes; return its size and root.
+
+        :raises ChainIntegrityError: naming the first bad index.
+        """
+        witness = Witness(self._home / AUDIT_FOLDER)
+        ring = keyring or KeyRing(self._home / "keys", SystemRng())
+        check = LogCheck(witnessed(ring, witness, self._checkpoints()), from_sequence=from_sequence)
+        for rows in self._chunks(check):
+            check.feed(rows)
+        check.finish()
+        self._require_sound(check.size)
+        return check.size, check.range.root.hex()
+
+    def _chunks(self, check: LogCheck) -> Iterator[list[StoredRow]]:
+        limit = _CHUNK
+        rest = "WHERE sequence >= ? ORDER BY sequence LIMIT ?"
+        query = f"SELECT {_COLUMNS} FROM audit_entries {rest}"
+        while True:
+            try:
+                rows = self._connection.execute(query, (check.size, limit)).fetchall()
+            except sqlite3.DatabaseError as error:
+                if limit == 1:
+                    raise ChainIntegrityError(check.size, f"it can not be read: {error}") from error
+                limit = 1  # go on one by one up to the row that can not be read
+                continue
+            if not rows:
+                return
+            yield rows
+
+    def _checkpoints(self) -> list[Checkpoint]:
+        query = "SELECT size, root, created_at, key_id, signature FROM audit_checkpoints ORDER BY 1"
+        names = ("size", "root", "created_at", "key_id", "signature")
+        try:
+            found = self._connection.execute(query).fetchall()
+            return [Checkpoint.model_validate(dict(zip(names, r, strict=True))) for r in found]
+        except (sqlite3.DatabaseError, ValueError) as error:
+            raise ChainIntegrityError(0, f"the checkpoints can not be read: {error}") from error
+
+    def _require_sound(self, size: int) -> None:
+        try:
+            found = self._connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
+        except sqlite3.DatabaseError as error:
+            found = str(error)
+        if found != "ok":
+            raise ChainIntegrityError(
+                size, f"every entry is intact, the database file around them is not: {found}"
+            )

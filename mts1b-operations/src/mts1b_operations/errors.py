@@ -1,0 +1,90 @@
+"""What can go wrong here, named by what to do about it."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from mts1b_platform.errors import PlatformError
+from mts1b_platform.exit_codes import ExitCode
+
+__all__ = [
+    "ApiPortInUse",
+    "AuditUnavailable",
+    "BadSelection",
+    "ChainIntegrityError",
+    "NotConfirmed",
+    "NotFound",
+    "OperationsError",
+    "ResidueLeft",
+    "ResumeRefused",
+]
+
+
+class OperationsError(PlatformError):
+    """Be the root of every error of this package; ``code`` is what programs match."""
+
+    code: ClassVar[str] = "OPERATIONS_ERROR"
+
+
+class BadSelection(OperationsError):
+    """Change the arguments: they name nothing, or contradict one another."""
+
+    code = "BAD_SELECTION"
+    exit_code = ExitCode.USAGE
+
+
+class NotConfirmed(OperationsError):
+    """Confirm the act: type the word at a terminal, or give --yes with --reason."""
+
+    code = "NOT_CONFIRMED"
+    exit_code = ExitCode.USAGE
+
+
+class NotFound(OperationsError):
+    """Look elsewhere: nothing is known of what was asked."""
+
+    code = "NOT_FOUND"
+
+
+class AuditUnavailable(OperationsError):
+    """Start the system once, or name another home: there is no readable audit store."""
+
+    code = "AUDIT_UNAVAILABLE"
+    exit_code = ExitCode.UNAVAILABLE
+
+
+class ApiPortInUse(OperationsError):
+    """Free the port of the public API, or set another one."""
+
+    code = "API_PORT_IN_USE"
+    exit_code = ExitCode.UNAVAILABLE
+
+
+class ResumeRefused(OperationsError):
+    """Get a valid signature: the resume was not signed by a registered operator's key."""
+
+    code = "RESUME_REFUSED"
+    exit_code = ExitCode.REFUSED
+
+
+class ResidueLeft(OperationsError):
+    """Look at the venue: some orders or positions may still be there."""
+
+    code = "RESIDUE_LEFT"
+
+
+class ChainIntegrityError(OperationsError):
+    """Stop and investigate: the audit log is not the one that was written.
+
+    ``index`` is the first bad sequence; every entry before it is proven.
+    """
+
+    code = "CHAIN_BROKEN"
+
+    def __init__(self, index: int, reason: str) -> None:
+        super().__init__(
+            f"audit log broken at index {index}: {reason}; entries before {index} are intact. "
+            "Keep a copy of the store and compare it with the last exported log"
+        )
+        self.index = index
+        self.reason = reason

@@ -1,0 +1,383 @@
+"""Stop trading at once, and start it again only with an operator's signature."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import sqlalchemy as sa
+from mts1b_foundation.commands import HaltReply
+from mts1b_foundation.model import FrozenModel
+from mts1b_foundation.nats import OPERATIONS_HALT_REQUESTED, OPERATIONS_HALT_RESUMED
+from mts1b_foundation.risk import ActiveHalt, HaltRequest, ResumeRequest
+from mts1b_platform.clock import Clock, SystemClock
+from mts1b_platform.config import mts_home
+from mts1b_platform.halt import HaltStateUnreadable, HaltStore
+from mts1b_platform.ids import derive_id
+from mts1b_platform.signing import KeyRing
+from mts1b_platform.store import Store
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from mts1b_operations import resume as signed
+from mts1b_operations.audit.chain import AuditChain, AuditRecord
+from mts1b_operations.errors import BadSelection, NotFound, ResumeRefused
+from mts1b_operations.parts import HALT_FOLDER, Parts, open_parts
+from mts1b_operations.tables import HALTS
+
+__all__ = ["HaltManager", "HaltStatus", "active_halts", "scope_of"]
+
+_ACTOR = "mts1b-operations"
+
+
+class HaltStatus(FrozenModel):
+    """Whether a fund or strategy may trade, and what stops it."""
+
+    halted: bool
+    epoch: int
+    active: tuple[ActiveHalt, ...] = ()
+
+
+def scope_of(
+    scope: str | None = None, fund_id: str | None = None, strategy_id: str | None = None
+) -> str:
+    """Return the one scope that the arguments name; ``firm`` when they name none.
+
+    :raises BadSelection: when they name more than one.
+    """
+    named = [
+        scope or "",
+        f"fund:{fund_id}" if fund_id else "",
+        f"strategy:{strategy_id}" if strategy_id else "",
+    ]
+    given = [text for text in named if text]
+    if len(given) > 1:
+        raise BadSelection(f"name one scope, not {' and '.join(given)}")
+    return given[0] if given else "firm"
+
+
+class HaltManager:
+    """Request and end halts.
+
+    The durable local record comes first: what reads it stops even when store and bus are gone.
+    Then one transaction writes the audit entry and the event. A halt is sticky: it survives any
+    restart and ends only by a resume that a registered operator signed.
+
+    ``HaltManager()`` works on the running system (MTS_HOME); every part can be injected.
+    """
+
+    def __init__(
+        self,
+        *,
+        home: Path | None = None,
+        store: Store | None = None,
+        halt_store: HaltStore | None = None,
+        audit: AuditChain | None = None,
+        keyring: KeyRing | None = None,
+        clock: Clock | None = None,
+        publish: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        self._home = home
+        self._clock = clock
+        self._given = (store, halt_store, audit, keyring)
+        self._publish = publish
+        self._parts: Parts | None = None
+        self._owned = False
+
+    def _local(self) -> tuple[HaltStore, Clock]:
+        """Return what a halt needs first, without opening the store."""
+        given = self._given[1]
+        halts = given or HaltStore((self._home or mts_home(os.environ)) / HALT_FOLDER)
+        return halts, self._clock or SystemClock()
+
+    async def _ready(self) -> Parts:
+        if self._parts is None:
+            self._parts = self._injected() or await open_parts(
+                self._home or mts_home(os.environ), clock=self._clock
+            )
+        return self._parts
+
+    def _injected(self) -> Parts | None:
+        store, halts, audit, keyring = self._given
+        if store is None and audit is None and keyring is None:
+            self._owned = True
+            return None
+        if store is None or halts is None or audit is None or keyring is None:
+            raise BadSelection("inject store, halt_store, audit and keyring together, or none")
+        return Parts(store, audit, halts, keyring, self._clock or SystemClock())
+
+    async def __aenter__(self) -> Self:
+        await self._ready()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close what this object opened itself."""
+        if self._parts is not None and self._owned:
+            await self._parts.store.close()
+        self._parts = None
+
+    async def request(self, request: HaltRequest) -> HaltReply:
+        """Halt a scope; the same ``halt_id`` halts once, also after its resume.
+
+        :raises StoreError, sqlalchemy.exc.DBAPIError: when the halt is in force but could not
+            be audited yet.
+        """
+        halts, clock = self._local()
+        moment = request.requested_at or clock.now()
+        halt_id = request.halt_id or derive_id(
+            "halt", request.scope, moment.isoformat(), request.reason
+        )
+        halt = ActiveHalt(
+            halt_id=halt_id,
+            scope=request.scope,
+            severity=request.severity,
+            reason=request.reason,
+            requested_by=request.requested_by,
+            requested_at=moment,
+            epoch=1,  # the record decides
+            reduce_only_allowed=request.reduce_only_allowed,
+        )
+        active, created = _put_in_force(halts, halt)
+        if active is None:
+            return HaltReply(epoch=_epoch(halts))
+        await self._record([active])
+        return HaltReply(active=active, created=created, epoch=active.epoch)
+
+    async def _record(self, halts: list[ActiveHalt]) -> None:
+        """Audit and announce halts that the store does not know yet."""
+        parts = await self._ready()
+        async with parts.store.transaction() as tx:
+            for halt in halts:
+                await self._record_halt(parts, tx, halt)
+        parts.audit.settle()
+        await self._announce()
+
+    async def _record_halt(self, parts: Parts, tx: AsyncConnection, halt: ActiveHalt) -> None:
+        insert = parts.store.insert(HALTS).values(
+            halt_id=halt.halt_id,
+            scope=halt.scope,
+            record=halt.model_dump_json(),
+            sessions=0,
+            resumed=False,
+        )
+        written = await tx.execute(insert.on_conflict_do_nothing(index_elements=["halt_id"]))
+        if written.rowcount == 0:
+            return
+        event = _request_of(halt)
+        record = AuditRecord(
+            actor=halt.requested_by,
+            action="halt_requested",
+            subject_id=halt.scope,
+            data=event.model_dump(mode="json") | {"epoch": halt.epoch},
+            timestamp=halt.requested_at,
+        )
+        await parts.audit.add(tx, [record])
+        await parts.store.outbox.add(
+            tx,
+            event_id=f"{halt.halt_id}:requested",
+            subject=OPERATIONS_HALT_REQUESTED,
+            payload=event.model_dump_json().encode(),
+        )
+
+    async def resume(
+        self,
+        *,
+        cosigned_by: str,
+        scope: str | None = None,
+        fund_id: str | None = None,
+        strategy_id: str | None = None,
+        reason: str = "resumed by operator",
+        signature: str | None = None,
+        key_id: str = "",
+        requested_at: datetime | None = None,
+        epoch: int | None = None,
+    ) -> ResumeRequest:
+        """End the halts of one scope, with the operator's signature.
+
+        Without ``signature`` the act is signed here, with the operator's private key; where this
+        machine does not hold it, the resume is refused.
+
+        :raises ResumeRefused: without a good signature; the attempt is audited.
+        :raises NotFound: when nothing halts the scope.
+        """
+        parts = await self._ready()
+        chosen = scope_of(scope, fund_id, strategy_id)
+        if signature is None:
+            try:
+                request = await self.sign_resume(
+                    scope=chosen, reason=reason, cosigned_by=cosigned_by
+                )
+            except ResumeRefused as error:
+                await self._refuse(chosen, cosigned_by, reason, error)
+                raise
+        else:
+            request = ResumeRequest(
+                scope=chosen,
+                reason=reason,
+                cosigned_by=cosigned_by,
+                requested_at=requested_at or parts.clock.now(),
+                epoch=parts.halts.state().epoch if epoch is None else epoch,
+                key_id=key_id,
+                signature=signature,
+            )
+        await self.resume_signed(request)
+        return request
+
+    async def sign_resume(self, *, scope: str, reason: str, cosigned_by: str) -> ResumeRequest:
+        """Return a resume signed with the operator's key of this machine, for the epoch now.
+
+        :raises ResumeRefused: when the key is not here.
+        """
+        parts = await self._ready()
+        return signed.sign_resume(
+            parts.keyring,
+            scope=scope,
+            reason=reason,
+            cosigned_by=cosigned_by,
+            requested_at=parts.clock.now(),
+            epoch=parts.halts.state().epoch,
+        )
+
+    async def resume_signed(self, request: ResumeRequest) -> HaltReply:
+        """End the halts of a scope by a request that was signed elsewhere.
+
+        :raises ResumeRefused: without a good signature; the attempt is audited.
+        :raises NotFound: when nothing halts the scope.
+        """
+        parts = await self._ready()
+        try:
+            signed.require_signed_resume(parts.keyring, request, epoch=parts.halts.state().epoch)
+        except ResumeRefused as error:
+            await self._refuse(request.scope, request.cosigned_by, request.reason, error)
+            raise
+        if request.scope not in {halt.scope for halt in active_halts(parts.halts)}:
+            raise NotFound(
+                f"nothing halts {request.scope}; halted are: "
+                + (", ".join(halt.scope for halt in active_halts(parts.halts)) or "none")
+            )
+        async with parts.store.transaction() as tx:
+            await self.record_resume(tx, request)
+        return await self.finish_resume(request.scope)
+
+    async def record_resume(self, tx: AsyncConnection, request: ResumeRequest) -> None:
+        """Write a proven resume inside the caller's transaction: state, audit, event."""
+        parts = await self._ready()
+        await tx.execute(HALTS.update().where(HALTS.c.scope == request.scope).values(resumed=True))
+        record = AuditRecord(
+            actor=request.cosigned_by,
+            action="halt_resumed",
+            subject_id=request.scope,
+            data=request.model_dump(mode="json"),
+            timestamp=request.requested_at,
+        )
+        await parts.audit.add(tx, [record])
+        await parts.store.outbox.add(
+            tx,
+            event_id=derive_id("resume", request.scope, str(request.epoch)),
+            subject=OPERATIONS_HALT_RESUMED,
+            payload=request.model_dump_json().encode(),
+        )
+
+    async def finish_resume(self, scope: str) -> HaltReply:
+        """Lift the local record after the resume is on record."""
+        parts = await self._ready()
+        parts.audit.settle()
+        state = parts.halts.lift(scope)
+        await self._announce()
+        return HaltReply(epoch=state.epoch)
+
+    async def _refuse(self, scope: str, who: str, reason: str, error: ResumeRefused) -> None:
+        parts = await self._ready()
+        await parts.audit.append(
+            actor=who,
+            action="halt_resume_refused",
+            subject_id=scope,
+            data={"reason": reason, "refused_because": str(error)},
+        )
+
+    async def recover(self) -> None:
+        """Make store and local record agree after a crash between the two.
+
+        A resume on record is carried out; a halt that only the local record knows is audited.
+        """
+        parts = await self._ready()
+        async with parts.store.read() as connection:
+            rows = (await connection.execute(sa.select(HALTS.c.halt_id, HALTS.c.resumed))).all()
+        resumed = {row.halt_id: bool(row.resumed) for row in rows}
+        active = active_halts(parts.halts)
+        for scope in sorted({halt.scope for halt in active if resumed.get(halt.halt_id)}):
+            parts.halts.lift(scope)
+        unknown = [halt for halt in active if halt.halt_id not in resumed]
+        if unknown:
+            await self._record(unknown)
+
+    async def list_active(self) -> list[ActiveHalt]:
+        """Return the halts in force; an unreadable record counts as a halt of the firm."""
+        return list(active_halts((await self._ready()).halts))
+
+    async def status(
+        self, *, fund_id: str | None = None, strategy_id: str | None = None
+    ) -> HaltStatus:
+        """Return what stops a fund or strategy; without either, what stops anything."""
+        parts = await self._ready()
+        scopes = {"firm", f"fund:{fund_id}", f"strategy:{strategy_id}"}
+        every = fund_id is None and strategy_id is None
+        active = tuple(halt for halt in active_halts(parts.halts) if every or halt.scope in scopes)
+        return HaltStatus(halted=bool(active), epoch=_epoch(parts.halts), active=active)
+
+    async def _announce(self) -> None:
+        if self._publish is not None:
+            await self._publish()
+
+
+def active_halts(halts: HaltStore) -> tuple[ActiveHalt, ...]:
+    """Return the halts in force; a record that can not be read is a halt of the firm."""
+    try:
+        return halts.state().active
+    except HaltStateUnreadable:
+        stop = halts.blocked(fund_id="", strategy_id="", reduce_only=False)
+        return () if stop is None else (stop,)
+
+
+def _epoch(halts: HaltStore) -> int:
+    try:
+        return halts.state().epoch
+    except HaltStateUnreadable:
+        return 0
+
+
+def _put_in_force(halts: HaltStore, halt: ActiveHalt) -> tuple[ActiveHalt | None, bool]:
+    """Write the local record; return the halt in force (None when it was lifted already) and
+    whether it is new."""
+    try:
+        before = halts.state().epoch
+        state = halts.apply(halt)
+    except HaltStateUnreadable:
+        return halt, False  # everything is halted already; the request still goes on record
+    active = next((item for item in state.active if item.halt_id == halt.halt_id), None)
+    return active, active is not None and active.epoch > before
+
+
+def _request_of(halt: ActiveHalt) -> HaltRequest:
+    kind, _, name = halt.scope.partition(":")
+    return HaltRequest(
+        severity=halt.severity,
+        fund_id=name if kind == "fund" else None,
+        strategy_id=name if kind == "strategy" else None,
+        reason=halt.reason,
+        requested_by=halt.requested_by,
+        requested_at=halt.requested_at,
+        halt_id=halt.halt_id,
+        reduce_only_allowed=halt.reduce_only_allowed,
+    )

@@ -1,0 +1,87 @@
+"""Look at the machine: the health pages of the services, and the operations store."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+import sqlalchemy as sa
+from mts1b_platform.clock import Clock
+from mts1b_platform.store import Store
+
+from mts1b_operations.watchdogs.db_watchdog import StoreProbe
+from mts1b_operations.watchdogs.dependency_watchdog import HealthPoll
+
+__all__ = ["SERVICES", "health_of", "poll_services", "probe_store", "running_services"]
+
+SERVICES = ("operations", "riskengine", "oms", "research", "marketdata")
+_TIMEOUT_S = 2.0
+
+
+def running_services(home: Path) -> dict[str, dict[str, int]]:
+    """Return pid and health port of each service that announced itself in ``home``."""
+    found = {}
+    for name in SERVICES:
+        try:
+            data = json.loads((home / "run" / f"{name}.json").read_text())
+            found[name] = {"pid": int(data["pid"]), "health_port": int(data["health_port"])}
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+    return found
+
+
+async def health_of(port: int) -> tuple[bool, str]:
+    """Ask the health page on a loopback port; return (healthy, what it says)."""
+    try:
+        status, body = await asyncio.wait_for(_get(port, "/healthz"), _TIMEOUT_S)
+    except (OSError, TimeoutError, ValueError, asyncio.IncompleteReadError) as error:
+        return False, f"no answer on port {port}: {type(error).__name__}"
+    return status == 200, body
+
+
+async def _get(port: int, path: str) -> tuple[int, str]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        writer.write(
+            f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode()
+        )
+        await writer.drain()
+        head, _, body = (await reader.read(65_536)).decode(errors="replace").partition("\r\n\r\n")
+    finally:
+        writer.close()
+    return int(head.split(" ", 2)[1]), body
+
+
+async def poll_services(home: Path, clock: Clock) -> list[HealthPoll]:
+    """Look at every announced service once."""
+    polls = []
+    for name, place in running_services(home).items():
+        healthy, detail = await health_of(place["health_port"])
+        polls.append(
+            HealthPoll(
+                service=name,
+                healthy=healthy,
+                detail="" if healthy else detail[:300],
+                at=clock.now(),
+            )
+        )
+    return polls
+
+
+async def probe_store(store: Store, clock: Clock) -> StoreProbe:
+    """Count rows of the operations store, and time it."""
+    begin = clock.monotonic()
+    async with store.read() as connection:
+        consumed = await connection.scalar(sa.text("SELECT count(*) FROM inbox"))
+        entries = await connection.scalar(sa.text("SELECT count(*) FROM audit_entries"))
+        total = await connection.scalar(sa.text("SELECT max(position) FROM outbox"))
+        published = await connection.scalar(sa.text("SELECT max(published) FROM outbox_position"))
+    return StoreProbe(
+        store=store.name,
+        at=clock.now(),
+        consumed_events=int(consumed or 0),
+        audit_entries=int(entries or 0),
+        outbox_backlog=max(int(total or 0) - int(published or 0), 0),
+        query_s=clock.monotonic() - begin,
+    )

@@ -1,0 +1,289 @@
+"""The operations service: it hears every event, keeps the log, watches and halts."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import ClassVar
+
+from mts1b_foundation.commands import HaltReply
+from mts1b_foundation.funds import NavSnapshot
+from mts1b_foundation.nats import (
+    CMD_HALT_REQUEST,
+    CMD_HALT_RESUME,
+    MARKETDATA_BARS,
+    MARKETDATA_QUOTES,
+    OPERATIONS_AUDIT_APPENDED,
+    AuditPayload,
+)
+from mts1b_foundation.replay import ReplayStep
+from mts1b_foundation.risk import ActiveHalt, HaltRequest, ResumeRequest, WatchdogAlert
+from mts1b_platform.eventbus.port import Message
+from mts1b_platform.lockstep import LockstepParticipant, Mark
+from mts1b_platform.pump import Event, EventPump
+from mts1b_platform.service import Service, ServiceContext
+from mts1b_platform.store import OutboxRelay
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from mts1b_operations.api import ApiServer, Board, PeerLimiter, create_app
+from mts1b_operations.audit.chain import AuditRecord
+from mts1b_operations.digest import EconomicDigest
+from mts1b_operations.events import AUDITED, record_of
+from mts1b_operations.halt import HaltManager, active_halts
+from mts1b_operations.operator import ScriptedOperator
+from mts1b_operations.parts import STORE_NAME, Parts
+from mts1b_operations.probes import poll_services, probe_store
+from mts1b_operations.tables import METADATA
+from mts1b_operations.watchdogs.overrides import load_overrides
+from mts1b_operations.watchdogs.runner import WatchdogRunner
+from mts1b_operations.watchdogs.settings import watchdog_settings
+
+__all__ = ["OperationsService"]
+
+_STREAMS = ("RESEARCH", "RISK", "OMS")
+"""In this order they are drained, so that the log has one order in every run."""
+
+_OVERRIDES_EVERY = 20
+_ACTOR = "mts1b-operations"
+
+
+class OperationsService(Service):
+    """Wire the audit log, the watchdogs, the halts and the public API to the bus."""
+
+    name: ClassVar[str] = "operations"
+
+    def __init__(self, ctx: ServiceContext) -> None:
+        super().__init__(ctx)
+        self._board = Board()
+        self._runner = WatchdogRunner(watchdog_settings(ctx.settings))
+        self._parts: Parts
+        self._manager: HaltManager
+        self._operator: ScriptedOperator | None = None
+        self._pump: EventPump
+        self._relay: OutboxRelay
+        self._api: ApiServer
+        self._told = 0
+
+    async def start(self) -> None:
+        """Open the store, agree with the halt record, remember the past, serve."""
+        ctx = self.ctx
+        store = await ctx.open_store(STORE_NAME, METADATA)
+        self._parts = parts = Parts.on(store, ctx.home, ctx.clock)
+        self._manager = HaltManager(
+            store=store,
+            halt_store=parts.halts,
+            audit=parts.audit,
+            keyring=parts.keyring,
+            clock=ctx.clock,
+        )
+        await self._manager.recover()
+        await self._life("started")
+        await self._catch_up(parts.audit.size)
+        if ctx.settings.operator.script:
+            self._operator = ScriptedOperator(
+                parts,
+                self._manager,
+                name=ctx.settings.operator.name,
+                after_sessions=ctx.settings.operator.resume_after_sessions,
+            )
+        self._relay = await ctx.relay(store, "OPERATIONS")
+        self._pump = EventPump(
+            ctx.bus,
+            store,
+            name=self.name,
+            streams=_STREAMS,
+            handler=self._on_event,
+            wanted=frozenset(AUDITED),
+        )
+        await self._pump.start()
+        await self._serve()
+
+    async def _serve(self) -> None:
+        ctx = self.ctx
+        await ctx.serve_model(CMD_HALT_REQUEST, HaltRequest, self._halt)
+        await ctx.serve_model(CMD_HALT_RESUME, ResumeRequest, self._resume)
+        await ctx.bus.subscribe(MARKETDATA_BARS, self._on_bar)
+        await ctx.bus.subscribe(MARKETDATA_QUOTES, self._on_quote)
+        self._start_api()
+        if ctx.replay:
+            participant = LockstepParticipant(
+                ctx,
+                self._parts.store,
+                segment="operations",
+                pump=self._pump,
+                relay=self._relay,
+                on_step=self._on_step,
+                digest=self._digest,
+            )
+            await participant.start()
+        else:
+            ctx.tasks.start("operations.pump", self._pump.run())
+            ctx.tasks.start("operations.flush", self._flush_often())
+        ctx.tasks.start("operations.probes", self._probe_often())
+
+    def _start_api(self) -> None:
+        settings = self.ctx.settings.api
+        app = create_app(
+            board=self._board,
+            halts=self._active_halts,
+            health=self.health,
+            limiter=PeerLimiter(self.ctx.system_clock),
+        )
+        self._api = ApiServer(app, host=settings.host, port=settings.port)
+        port = self._api.bind()
+        path = self.ctx.home / "run" / "operations-api.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(".partial")
+        partial.write_text(json.dumps({"host": settings.host, "port": port}))
+        os.replace(partial, path)
+        self.ctx.tasks.start("operations.api", self._api.run())
+
+    async def stop(self) -> None:
+        """Sign the log as it stands, and close."""
+        await self._api.stop()
+        await self._pump.close()
+        await self._life("stopped")
+        await self._parts.audit.checkpoint()
+        await self._parts.store.close()
+        (self.ctx.home / "run" / "operations-api.json").unlink(missing_ok=True)
+
+    async def health(self) -> dict[str, str]:
+        """Return the bus check, and whether the halt record can be read."""
+        checks = await super().health()
+        unreadable = any(halt.halt_id == "halt-unreadable" for halt in await self._active_halts())
+        return checks | {"halt_record": "unreadable" if unreadable else "ok"}
+
+    async def _active_halts(self) -> list[ActiveHalt]:
+        return list(active_halts(self._parts.halts))
+
+    async def _life(self, verb: str) -> None:
+        await self._parts.audit.append(
+            actor=_ACTOR,
+            action=f"service.{verb}",
+            subject_id=self.name,
+            data={"pid": os.getpid()},
+            timestamp=self.ctx.system_clock.now(),
+        )
+
+    async def _halt(self, request: HaltRequest) -> HaltReply:
+        with self.ctx.latency.stage("operations.halt"):
+            return await self._manager.request(request)
+
+    async def _resume(self, request: ResumeRequest) -> HaltReply:
+        return await self._manager.resume_signed(request)
+
+    async def _on_bar(self, message: Message) -> None:
+        symbol, interval = message.subject.split(".")[4:6]
+        self._board.put_bar(symbol, interval, message.data)
+
+    async def _on_quote(self, message: Message) -> None:
+        self._board.put_quote(message.subject.split(".")[4], message.data)
+
+    async def _on_event(self, tx: AsyncConnection, event: Event) -> None:
+        """Write one event and what the watchdogs say of it, in the event's transaction."""
+        size = await self._parts.audit.enter(tx)
+        if self._runner.seen != size:
+            await self._catch_up(size)
+        if isinstance(event.payload, NavSnapshot):
+            self._board.put_nav(event.payload)
+        alerts = self._runner.observe(event.payload, wall=self.ctx.system_clock.now())
+        await self._write(tx, [record_of(event)], alerts)
+
+    async def _write(
+        self, tx: AsyncConnection, records: list[AuditRecord], alerts: list[WatchdogAlert]
+    ) -> None:
+        await self._parts.audit.add(tx, [*records, *map(_alert_record, alerts)])
+        self._runner.seen = self._parts.audit.size
+        await self._parts.store.outbox.add_many(
+            tx,
+            [
+                (alert.alert_id, self._runner.subject_of(alert), alert.model_dump_json().encode())
+                for alert in alerts
+            ],
+        )
+
+    async def _catch_up(self, size: int) -> None:
+        """Show the watchdogs what the log holds and they have not seen.
+
+        A rolled back transaction leaves them ahead of the log: then they begin anew.
+        """
+        if self._runner.seen > size:
+            self._runner = WatchdogRunner(watchdog_settings(self.ctx.settings))
+        while entries := await self._parts.audit.entries(since=self._runner.seen):
+            self._runner.remember(entries)
+        self._runner.apply(await load_overrides(self._parts.store))
+
+    async def _on_step(self, step: ReplayStep, mark: Mark) -> None:
+        if step.tick % _OVERRIDES_EVERY == 0:
+            self._runner.apply(await load_overrides(self._parts.store))
+        async with self._parts.store.transaction() as tx:
+            await self._parts.audit.enter(tx)
+            due = await self._operator.step(tx, step.as_of) if self._operator else []
+            await mark(tx)
+        self._parts.audit.settle()
+        for scope in due:
+            await self._manager.finish_resume(scope)
+        if step.final:
+            await self._parts.audit.checkpoint()
+        await self._tell()
+
+    async def _tell(self) -> None:
+        """Say where the log stands, to who listens."""
+        head = self._parts.audit.last
+        if head is None or head.sequence < self._told or not self.ctx.bus.connected:
+            return
+        self._told = head.sequence + 1
+        payload = AuditPayload(
+            sequence=head.sequence,
+            hash=head.hash,
+            actor=head.actor,
+            action=head.action,
+            subject_id=head.subject_id,
+        )
+        await self.ctx.bus.publish(OPERATIONS_AUDIT_APPENDED, payload.model_dump_json().encode())
+
+    async def _flush_often(self) -> None:
+        while True:
+            await self.ctx.system_clock.sleep(1.0)
+            async with self._parts.store.transaction() as tx:
+                await self._parts.audit.enter(tx)
+            self._parts.audit.settle()
+            await self._tell()
+
+    async def _probe_often(self) -> None:
+        clock = self.ctx.system_clock
+        while True:
+            await clock.sleep(self.ctx.settings.service.heartbeat_s)
+            seen = [
+                *await poll_services(self.ctx.home, clock),
+                await probe_store(self._parts.store, clock),
+            ]
+            for observation in seen:
+                alerts = self._runner.observe(observation, wall=clock.now())
+                if alerts:
+                    await self._raise(alerts)
+
+    async def _raise(self, alerts: list[WatchdogAlert]) -> None:
+        async with self._parts.store.transaction() as tx:
+            size = await self._parts.audit.enter(tx)
+            if self._runner.seen != size:
+                await self._catch_up(size)
+            await self._write(tx, [], alerts)
+        self._parts.audit.settle()
+
+    async def _digest(self) -> tuple[str, dict[str, int]]:
+        digest, size = EconomicDigest(), 0
+        while rows := await self._parts.audit.rows(size):
+            digest.take(rows)
+            size = rows[-1][0] + 1
+        return digest.finish(await self._active_halts())
+
+
+def _alert_record(alert: WatchdogAlert) -> AuditRecord:
+    return AuditRecord(
+        actor=_ACTOR,
+        action="watchdog_alert",
+        subject_id=alert.scope,
+        data=alert.model_dump(mode="json"),
+        timestamp=alert.raised_at,
+    )
