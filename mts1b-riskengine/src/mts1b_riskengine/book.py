@@ -1,0 +1,66 @@
+"""Everything that the gates read, in memory, in step with the store."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from mts1b_platform.clock import Clock
+from mts1b_platform.store import Store
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from mts1b_riskengine.envelopes import EnvelopeBook
+from mts1b_riskengine.funds import FundBook
+from mts1b_riskengine.instruments import InstrumentTable
+from mts1b_riskengine.positions import PositionBook
+from mts1b_riskengine.reservations import ReservationLedger
+from mts1b_riskengine.tables import book_version
+
+__all__ = ["RiskBook"]
+
+
+class RiskBook:
+    """Positions, reservations, funds and envelopes of the risk engine.
+
+    A part may be changed only inside a transaction that began with :meth:`sync`. Every such
+    transaction raises one version number in the store and in memory; when one rolled back, the
+    numbers differ at the next, and the memory is loaded again. So memory never runs ahead.
+    """
+
+    def __init__(
+        self, store: Store, *, clock: Clock, instruments: InstrumentTable | None = None
+    ) -> None:
+        self.instruments = instruments or InstrumentTable()
+        self.positions = PositionBook(store, self.instruments)
+        self.reservations = ReservationLedger(store, self.positions)
+        self.funds = FundBook(store)
+        self.envelopes = EnvelopeBook(store, clock)
+        self._version = -1
+        self._transaction: object | None = None
+
+    async def sync(self, tx: AsyncConnection) -> None:
+        """Make the memory equal to the store, once per transaction."""
+        current = tx.sync_connection.get_transaction() if tx.sync_connection else None
+        if current is not None and current is self._transaction:
+            return
+        changed = await tx.execute(
+            book_version.update()
+            .where(book_version.c.id == 1, book_version.c.version == self._version)
+            .values(version=self._version + 1)
+        )
+        if changed.rowcount == 1:
+            self._version += 1
+        else:
+            await self._reload(tx)
+        self._transaction = current
+
+    async def _reload(self, tx: AsyncConnection) -> None:
+        row = (await tx.execute(sa.select(book_version.c.version))).first()
+        if row is None:
+            await tx.execute(book_version.insert().values(id=1, version=0))
+            self._version = 0
+        else:
+            self._version = int(row.version) + 1
+            await tx.execute(book_version.update().values(version=self._version))
+        await self.positions.load(tx)
+        await self.reservations.load(tx)
+        await self.funds.load(tx)
+        await self.envelopes.load(tx)

@@ -1,0 +1,39 @@
+"""What it costs to borrow an instrument for a short sale."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Protocol
+
+from mts1b_foundation import Symbol
+
+__all__ = ["BorrowDesk", "BorrowQuote", "FixedBorrow"]
+
+
+@dataclass(frozen=True, slots=True)
+class BorrowQuote:
+    """State the yearly borrow fee in basis points, and whether shares are located."""
+
+    fee_bps: Decimal
+    located: bool
+
+
+class BorrowDesk(Protocol):
+    """Tell the borrow terms of a symbol, from memory: it is asked on the path of every order."""
+
+    def quote(self, symbol: Symbol) -> BorrowQuote | None:
+        """Return the terms, or None when they are unknown (which denies a short sale)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class FixedBorrow:
+    """Lend everything at one fee, as a simulated venue does."""
+
+    fee_bps: Decimal = Decimal(25)
+    located: bool = True
+
+    def quote(self, symbol: Symbol) -> BorrowQuote | None:
+        """Return the same terms for every symbol."""
+        return BorrowQuote(self.fee_bps, self.located)

@@ -1,0 +1,148 @@
+"""The permanent record of decisions: what was asked, what was answered, by key and by order."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from decimal import Decimal
+
+import sqlalchemy as sa
+from mts1b_foundation import Order, OrderRejection, RiskApproval, RiskDecision
+from mts1b_foundation.nats import (
+    RISK_GATE_FAILED,
+    RISK_ORDERS_APPROVED,
+    RISK_ORDERS_DENIED,
+    with_fund,
+)
+from mts1b_platform.ids import derive_id
+from mts1b_platform.store import Store
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from mts1b_riskengine.tables import decisions
+
+__all__ = ["Claim", "DecisionLog", "Found", "Recorded", "decision_id_of", "economics_of"]
+
+
+def _text(value: object) -> str:
+    if isinstance(value, Decimal):
+        return f"{value.normalize():f}"
+    return "" if value is None else str(value)
+
+
+def economics_of(order: Order) -> str:
+    """Return a fingerprint of what an order does, whatever its id and key."""
+    terms = RiskApproval.terms_of(order)
+    parts = [
+        f"{name}={_text(value)}"
+        for name, value in terms.items()
+        if name not in ("order_id", "idempotency_key")
+    ]
+    return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()
+
+
+def decision_id_of(order: Order) -> str:
+    """Return the id of the decision on exactly this order."""
+    return derive_id("dec", order.order_id, order.idempotency_key, economics_of(order))
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Who holds the key (or the order id) of an order that is asked for the first time."""
+
+    order_id: str
+    idempotency_key: str
+    same_economics: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """The decision on exactly this order, and how often it was decided."""
+
+    decision: RiskDecision
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the record holds of an order; both None for a new one."""
+
+    recorded: Recorded | None = None
+    claim: Claim | None = None
+
+
+class DecisionLog:
+    """Find and record decisions, with the events that tell of them."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def find(self, tx: AsyncConnection, order: Order) -> Found:
+        """Return the recorded decision on this order, or who holds its key."""
+        query = sa.select(decisions).where(
+            (decisions.c.idempotency_key == order.idempotency_key)
+            | (decisions.c.order_id == order.order_id)
+        )
+        rows = (await tx.execute(query.order_by(decisions.c.sequence))).all()
+        if not rows:
+            return Found()
+        mine = decision_id_of(order)
+        for row in rows:
+            if row.decision_id == mine:
+                decision = RiskDecision.model_validate_json(row.body)
+                return Found(recorded=Recorded(decision, int(row.attempt)))
+        first = next((r for r in rows if r.idempotency_key == order.idempotency_key), rows[0])
+        same = first.terms == economics_of(order)
+        return Found(claim=Claim(first.order_id, first.idempotency_key, same))
+
+    async def record(
+        self, tx: AsyncConnection, order: Order, decision: RiskDecision, attempt: int
+    ) -> None:
+        """Write a decision and its events."""
+        key = {"decision_id": decision_id_of(order)}
+        values = {
+            "approved": decision.approved,
+            "gate": decision.rejecting_gate,
+            "code": decision.code,
+            "attempt": attempt,
+            "decided_at": decision.decided_at,
+            "body": decision.model_dump_json(),
+        }
+        if attempt == 1:
+            identity = {
+                "order_id": order.order_id,
+                "idempotency_key": order.idempotency_key,
+                "terms": economics_of(order),
+            }
+            await tx.execute(decisions.insert().values(**key, **identity, **values))
+        else:
+            where = decisions.c.decision_id == key["decision_id"]
+            await tx.execute(decisions.update().where(where).values(**values))
+        events = _events(decision, key["decision_id"], attempt)
+        await self._store.outbox.add_many(tx, events)
+
+
+def _events(decision: RiskDecision, decision_id: str, attempt: int) -> list[tuple[str, str, bytes]]:
+    subject = RISK_ORDERS_APPROVED if decision.approved else RISK_ORDERS_DENIED
+    event_id = derive_id("evt", "decision", decision_id, str(attempt))
+    payload = decision.model_dump_json().encode()
+    events = [(event_id, with_fund(subject, decision.fund_id), payload)]
+    if not decision.approved:
+        rejection = _rejection(decision).model_dump_json().encode()
+        failed_id = derive_id("evt", "gate-failed", decision_id, str(attempt))
+        events.append((failed_id, with_fund(RISK_GATE_FAILED, decision.fund_id), rejection))
+    return events
+
+
+def _rejection(decision: RiskDecision) -> OrderRejection:
+    last = decision.gates[-1] if decision.gates else None
+    return OrderRejection(
+        order_id=decision.order_id,
+        gate=decision.rejecting_gate,
+        code=decision.code,
+        reason=decision.reason,
+        limit=last.limit if last else None,
+        value=last.value if last else None,
+        fund_id=decision.fund_id,
+        strategy_id=decision.strategy_id,
+        timestamp=decision.decided_at,
+    )

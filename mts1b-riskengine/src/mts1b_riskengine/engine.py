@@ -1,0 +1,286 @@
+"""The risk engine: one order in, one recorded decision out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mts1b_foundation import (
+    DenyCode,
+    GateResult,
+    NavSnapshot,
+    Order,
+    RiskDecision,
+    RiskEnvelope,
+)
+from mts1b_foundation.protocols import RiskGate
+from mts1b_platform.clock import Clock
+from mts1b_platform.latency import StageLatency
+from mts1b_platform.signing import Signer
+from mts1b_platform.store import Store
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from mts1b_riskengine.approval import ApprovalMint
+from mts1b_riskengine.book import RiskBook
+from mts1b_riskengine.borrow import BorrowDesk
+from mts1b_riskengine.context import FactSource, build_context
+from mts1b_riskengine.decisions import DecisionLog, Found, Recorded, decision_id_of
+from mts1b_riskengine.funds import OpenBreach
+from mts1b_riskengine.gates import default_gates
+from mts1b_riskengine.halts import HaltReading, HaltSource
+from mts1b_riskengine.pipeline import INLINE_FAILURES, GatePipeline, GateRun
+from mts1b_riskengine.policy import RiskPolicy, policy_hash
+
+__all__ = ["Judgement", "RiskEngine"]
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A decision, with the run of the gates that led to it; None when it was on record."""
+
+    decision: RiskDecision
+    run: GateRun | None = None
+
+
+class RiskEngine:
+    """Decide whether orders may leave.
+
+    Reading the book, asking the gates, reserving and recording are one transaction, and
+    transactions take turns: no interleaving of checks can overshoot a cap.
+
+    :param store: opened with this package's tables.
+    :param signer: signs approvals; only the risk engine holds its key.
+    :param halts: the durable halt record.
+    :param gates: asked in this order; the seven documented ones by default.
+    :param borrow: terms of short sales; without it every short sale is denied.
+    :param facts: more context for custom gates.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        book: RiskBook,
+        signer: Signer,
+        halts: HaltSource,
+        clock: Clock,
+        policy: RiskPolicy | None = None,
+        gates: Sequence[RiskGate] | None = None,
+        borrow: BorrowDesk | None = None,
+        facts: FactSource | None = None,
+        latency: StageLatency | None = None,
+    ) -> None:
+        self.policy = policy or RiskPolicy()
+        self.book = book
+        self._store = store
+        self._halts = halts
+        self._clock = clock
+        self._borrow = borrow
+        self._facts = facts
+        self._latency = latency or StageLatency(clock)
+        self._log = DecisionLog(store)
+        self._pipeline = GatePipeline(
+            default_gates() if gates is None else gates,
+            budget_s=self.policy.gate_budget_s,
+            clock=clock,
+        )
+        self._mint = ApprovalMint(
+            signer,
+            ttl_s=self.policy.approval_ttl_s,
+            policy_hash=policy_hash(self.policy, self._pipeline.names),
+        )
+
+    @property
+    def gate_names(self) -> tuple[str, ...]:
+        """Return the gates in the order in which they are asked."""
+        return self._pipeline.names
+
+    async def start(self) -> None:
+        """Load the book from the store."""
+        async with self._store.transaction() as tx:
+            await self.book.sync(tx)
+
+    async def check(self, order: Order) -> RiskDecision:
+        """Decide on ``order``, record it, and reserve what an approval may use.
+
+        It does not submit. The same order asked again gets its recorded decision; an approval
+        that has expired, or was given before a halt or another envelope, is decided anew as long
+        as the order was not sent. A denial is final.
+        """
+        return (await self.judge(order)).decision
+
+    async def judge(self, order: Order) -> Judgement:
+        """Do what :meth:`check` does, and also return the results of the gates with their times."""
+        with self._latency.stage("risk.check"):
+            prepared = await self._prepare(order)
+            async with self._store.transaction() as tx:
+                judgement = await self._judge(tx, order, prepared)
+        if judgement.run is not None:
+            self._record_latency(judgement.run)
+        return judgement
+
+    async def _prepare(self, order: Order) -> Mapping[str, Any]:
+        envelope = self.book.envelopes.find(order.fund_id)
+        return {} if envelope is None else await self._pipeline.prepare(order, envelope)
+
+    async def _judge(
+        self, tx: AsyncConnection, order: Order, prepared: Mapping[str, Any]
+    ) -> Judgement:
+        reading = self._halts.read()
+        await self.book.sync(tx)
+        await self.book.funds.follow_halts(tx, reading)
+        found = await self._log.find(tx, order)
+        if found.recorded is not None and self._stands(found.recorded, order, reading):
+            return Judgement(found.recorded.decision)
+        attempt = found.recorded.attempt + 1 if found.recorded else 1
+        run = await self._run(order, found, reading, prepared)
+        decision = self._decision(order, run, reading, attempt)
+        if decision.approved:
+            await self.book.reservations.reserve(tx, order)
+        await self._log.record(tx, order, decision, attempt)
+        return Judgement(decision, run)
+
+    def _stands(self, recorded: Recorded, order: Order, reading: HaltReading) -> bool:
+        approval = recorded.decision.approval
+        if approval is None:
+            return True
+        envelope = self.book.envelopes.find(order.fund_id)
+        fresh = (
+            self._clock.now() < approval.expires_at
+            and approval.halt_epoch == reading.epoch
+            and envelope is not None
+            and approval.envelope_version == envelope.version
+        )
+        held = self.book.reservations.get(order.order_id)
+        return fresh or held is None or held.sent
+
+    async def _run(
+        self, order: Order, found: Found, reading: HaltReading, prepared: Mapping[str, Any]
+    ) -> GateRun:
+        envelope = self.book.envelopes.find(order.fund_id)
+        if envelope is None:
+            reason = f"fund {order.fund_id} has no envelope"
+            return _denied_before("envelope", DenyCode.NO_ENVELOPE, reason)
+        now = self._clock.now()
+        try:
+            more = self._facts(order, now) if self._facts is not None else {}
+            context = build_context(
+                order,
+                envelope,
+                self.book,
+                now=now,
+                policy=self.policy,
+                halts=reading,
+                claim=found.claim,
+                borrow=self._borrow,
+                extra={**more, **prepared},
+            )
+        except INLINE_FAILURES as error:
+            reason = f"facts could not be gathered: {type(error).__name__}: {error}"
+            return _denied_before("context", DenyCode.GATE_ERROR, reason)
+        return await self._pipeline.run(order, envelope, context)
+
+    def _decision(
+        self, order: Order, run: GateRun, reading: HaltReading, attempt: int
+    ) -> RiskDecision:
+        now = self._clock.now()
+        common = {
+            "order_id": order.order_id,
+            "fund_id": order.fund_id,
+            "strategy_id": order.strategy_id,
+            "gates": run.results,
+            "decided_at": now,
+        }
+        denial = run.denial
+        if denial is not None:
+            return RiskDecision(
+                approved=False,
+                rejecting_gate=denial.gate,
+                code=denial.code or DenyCode.GATE_DENIED,
+                reason=_sentence(denial),
+                **common,
+            )
+        approval = self._mint.approve(
+            order,
+            self.book.envelopes.get(order.fund_id),
+            decision_id=decision_id_of(order),
+            attempt=attempt,
+            reference_price=self.book.positions.marks[order.symbol].price,
+            epoch=reading.epoch,
+            now=now,
+        )
+        return RiskDecision(approved=True, approval=approval, **common)
+
+    def _record_latency(self, run: GateRun) -> None:
+        self._latency.record("risk.gates", sum(run.seconds))
+        for result, seconds in zip(run.results, run.seconds, strict=True):
+            self._latency.record(f"risk.gate.{result.gate}", seconds)
+
+    async def observe_nav(self, tx: AsyncConnection, nav: NavSnapshot) -> OpenBreach | None:
+        """Take a fund's NAV inside a transaction of the caller's, who has synced the book."""
+        await self.book.funds.follow_halts(tx, self._halts.read())
+        return await self.book.funds.observe_nav(tx, nav, self.book.envelopes.find(nav.fund_id))
+
+    async def check_nav(self, nav: NavSnapshot) -> OpenBreach | None:
+        """Take a NAV snapshot; return the breach of a loss limit that it opens, if it does.
+
+        A snapshot of one strategy changes nothing: loss limits are the fund's.
+        """
+        if nav.strategy_id is not None:
+            return None
+        async with self._store.transaction() as tx:
+            await self.book.sync(tx)
+            return await self.observe_nav(tx, nav)
+
+    async def update_envelope(self, envelope: RiskEnvelope) -> RiskEnvelope:
+        """Put the next version of a fund's envelope in force.
+
+        :raises EnvelopeMissing, EnvelopeVersion, EnvelopeLoosened: when it may not be.
+        """
+        reading = self._halts.read()
+        async with self._store.transaction() as tx:
+            await self.book.sync(tx)
+            await self.book.funds.follow_halts(tx, reading)
+            halted = self._is_halted(envelope.fund_id, reading)
+            await self.book.envelopes.update(tx, envelope, halted=halted)
+            return self.book.envelopes.get(envelope.fund_id)
+
+    async def seed_envelope(self, envelope: RiskEnvelope) -> None:
+        """Take a fund's envelope from the configuration; see :meth:`EnvelopeBook.seed`."""
+        reading = self._halts.read()
+        async with self._store.transaction() as tx:
+            await self.book.sync(tx)
+            halted = self._is_halted(envelope.fund_id, reading)
+            await self.book.envelopes.seed(tx, envelope, halted=halted)
+
+    def _is_halted(self, fund_id: str, reading: HaltReading) -> bool:
+        return (
+            bool(reading.unreadable)
+            or reading.fund_is_halted(fund_id)
+            or self.book.funds.get(fund_id).takes_no_risk
+        )
+
+    async def release(self, order_id: str) -> bool:
+        """Give back what a checked order reserved, when it will never be sent.
+
+        :raises ReservationInUse: when the OMS has reported it.
+        """
+        async with self._store.transaction() as tx:
+            await self.book.sync(tx)
+            return await self.book.reservations.release(tx, order_id)
+
+
+def _denied_before(gate: str, code: DenyCode, reason: str) -> GateRun:
+    result = GateResult(gate=gate, passed=False, code=code.value, reason=reason)
+    return GateRun((result,), (0.0,))
+
+
+def _sentence(denial: GateResult) -> str:
+    """Return the reason with value and limit, so that a person needs nothing else."""
+    parts = [denial.reason]
+    if denial.value is not None:
+        parts.append(f"value {denial.value}")
+    if denial.limit is not None:
+        parts.append(f"limit {denial.limit}")
+    return ", ".join(parts)

@@ -1,0 +1,74 @@
+"""Let bars, fills, orders and NAVs reach the book, each once, in the order of the streams."""
+
+from __future__ import annotations
+
+from mts1b_foundation import Bar, Fill, NavSnapshot, Order
+from mts1b_foundation.nats import (
+    MARKETDATA_BARS,
+    OMS_FILLS_CREATED,
+    OMS_NAV_UPDATED,
+    OMS_ORDERS_ACCEPTED,
+    OMS_ORDERS_CANCELED,
+    OMS_ORDERS_EXPIRED,
+    OMS_ORDERS_FILLED,
+    OMS_ORDERS_REJECTED,
+    OMS_ORDERS_REPLACED,
+    OMS_ORDERS_SUBMITTED,
+    OMS_ORDERS_UNKNOWN,
+)
+from mts1b_platform.pump import Event
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from mts1b_riskengine.engine import RiskEngine
+from mts1b_riskengine.positions import UNASSIGNED
+
+__all__ = ["FEED_STREAMS", "FEED_SUBJECTS", "RiskFeed"]
+
+FEED_STREAMS = ("MARKETDATA", "OMS")
+FEED_SUBJECTS = frozenset(
+    {
+        MARKETDATA_BARS,
+        OMS_FILLS_CREATED,
+        OMS_NAV_UPDATED,
+        OMS_ORDERS_ACCEPTED,
+        OMS_ORDERS_CANCELED,
+        OMS_ORDERS_EXPIRED,
+        OMS_ORDERS_FILLED,
+        OMS_ORDERS_REJECTED,
+        OMS_ORDERS_REPLACED,
+        OMS_ORDERS_SUBMITTED,
+        OMS_ORDERS_UNKNOWN,
+    }
+)
+
+
+class RiskFeed:
+    """Apply events to the engine's book inside the pump's transaction."""
+
+    def __init__(self, engine: RiskEngine) -> None:
+        self._engine = engine
+
+    async def handle(self, tx: AsyncConnection, event: Event) -> None:
+        """Apply one event; a payload of another kind changes nothing."""
+        book = self._engine.book
+        await book.sync(tx)
+        match event.payload:
+            case Bar() as bar:
+                await book.positions.set_mark(tx, bar)
+            case Fill() as fill:
+                await self._book_fill(tx, fill)
+            case Order() as order:
+                await book.reservations.on_order(tx, order)
+            case NavSnapshot(strategy_id=None) as nav:
+                await self._engine.observe_nav(tx, nav)
+
+    async def _book_fill(self, tx: AsyncConnection, fill: Fill) -> None:
+        """Book an execution whatever state its order is in; an owner is found or marked absent."""
+        book = self._engine.book
+        owner = book.reservations.get(fill.order_id)
+        if owner is None and (fill.fund_id is None or fill.strategy_id is None):
+            owner = await book.reservations.find(tx, fill.order_id)
+        fund = fill.fund_id or (owner.fund_id if owner else UNASSIGNED)
+        strategy = fill.strategy_id or (owner.strategy_id if owner else UNASSIGNED)
+        if await book.positions.add_fill(tx, fill, fund_id=fund, strategy_id=strategy):
+            await book.reservations.settle_fill(tx, fill)

@@ -1,0 +1,118 @@
+"""Limits of what the fund would hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import ClassVar
+
+from mts1b_foundation import DenyCode, Order, RiskContext, RiskEnvelope
+
+from mts1b_riskengine.exposure import ExposureProbe
+from mts1b_riskengine.gates.card import MAX_COUNTRY, GateCard
+
+__all__ = ["CARD", "PositionRiskGate"]
+
+CARD = GateCard(
+    gate="position_risk",
+    asks="do positions, working and reserved orders stay within the caps with this order?",
+    codes=(
+        DenyCode.REDUCE_ONLY_WOULD_OPEN,
+        DenyCode.NO_NAV,
+        DenyCode.MAX_POSITION_PCT,
+        DenyCode.MAX_POSITION_USD,
+        DenyCode.MAX_GROSS_EXPOSURE,
+        DenyCode.MAX_NET_EXPOSURE,
+        DenyCode.MAX_ASSET_CLASS,
+        DenyCode.MAX_SECTOR,
+        MAX_COUNTRY,
+    ),
+    inputs="positions, reservations, last prices, the fund's NAV",
+    on_failure="a NAV that is not positive denies; a reducing order passes",
+    source="RTS 6 Art. 15(2) and (4): include orders that are sent; SEC 15c3-5(c)(1)(i)",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Cap:
+    code: DenyCode | str
+    label: str
+    measure: str
+    limit: Decimal
+
+
+def _caps(envelope: RiskEnvelope, nav: Decimal) -> list[_Cap]:
+    """Return the caps in base currency; a negative net limit bounds net exposure from above."""
+
+    def share(fraction: float) -> Decimal:
+        return Decimal(str(fraction)) * nav
+
+    net = share(envelope.max_net_exposure_pct)
+    caps = [
+        _Cap(DenyCode.MAX_POSITION_PCT, "position", "position", share(envelope.max_position_pct)),
+        _Cap(DenyCode.MAX_GROSS_EXPOSURE, "gross", "gross", share(envelope.max_gross_exposure_pct)),
+        _Cap(DenyCode.MAX_NET_EXPOSURE, "net", "net" if net >= 0 else "net_high", net),
+        _Cap(
+            DenyCode.MAX_ASSET_CLASS,
+            "asset class",
+            "asset_class",
+            share(envelope.max_asset_class_pct),
+        ),
+    ]
+    if envelope.max_position_usd is not None:
+        usd = envelope.max_position_usd
+        caps.insert(1, _Cap(DenyCode.MAX_POSITION_USD, "position", "position", usd))
+    return caps
+
+
+@dataclass(frozen=True)
+class PositionRiskGate:
+    """Deny what would carry the fund over a cap, counting every approved order as if it filled.
+
+    An order that can only shrink its strategy's position always passes; and a cap that the
+    order does not bring closer (prices may have carried the fund over it) does not deny it. At
+    the limit passes.
+    """
+
+    name: str = "position_risk"
+    inline: ClassVar[bool] = True
+
+    async def check(self, order: Order, envelope: RiskEnvelope, context: RiskContext) -> bool:
+        """Pass a reducing order, or one after which every cap holds."""
+        probe: ExposureProbe = context["exposure"]
+        if probe.reducing:
+            return True
+        if order.reduce_only:
+            return context.reject(
+                DenyCode.REDUCE_ONLY_WOULD_OPEN,
+                "a reduce-only order would open or turn the position, open orders included",
+                limit=probe.line.quantity,
+                value=order.signed_quantity,
+            )
+        nav = context.need_decimal("nav_usd")
+        if nav <= 0:
+            return context.reject(DenyCode.NO_NAV, "NAV is not positive", limit=0, value=nav)
+        return self._within_caps(probe, envelope, context, nav)
+
+    def _within_caps(
+        self, probe: ExposureProbe, envelope: RiskEnvelope, context: RiskContext, nav: Decimal
+    ) -> bool:
+        before, after = probe.measure()
+        caps = _caps(envelope, nav)
+        facts = context["instrument"]
+        if facts.sector is not None:
+            limit = Decimal(str(envelope.max_sector_pct)) * nav
+            caps.append(_Cap(DenyCode.MAX_SECTOR, f"sector {facts.sector}", "sector", limit))
+        if facts.country is not None:
+            limit = Decimal(str(envelope.max_country_pct)) * nav
+            caps.append(_Cap(MAX_COUNTRY, f"country {facts.country}", "country", limit))
+        for cap in caps:
+            value: Decimal = getattr(after, cap.measure)
+            if value > cap.limit and value > getattr(before, cap.measure):
+                return context.reject(
+                    cap.code,
+                    f"{cap.label} exposure in USD, open orders included",
+                    limit=cap.limit,
+                    value=value,
+                )
+        return True

@@ -1,0 +1,148 @@
+"""Ask the gates in order; the first that does not clearly pass ends it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mts1b_foundation import DenyCode, GateResult, Order, RiskContext, RiskEnvelope
+from mts1b_foundation.protocols import RiskGate
+from mts1b_platform.clock import Clock
+
+from mts1b_riskengine.errors import GateRefused
+from mts1b_riskengine.isolation import Answered, Failed, TimedOut, isolate
+
+__all__ = ["INLINE_FAILURES", "GatePipeline", "GateRun"]
+
+INLINE_FAILURES = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    BufferError,
+    EOFError,
+    ImportError,
+    LookupError,
+    MemoryError,
+    NameError,
+    OSError,
+    ReferenceError,
+    RuntimeError,
+    SyntaxError,
+    SystemError,
+    TypeError,
+    ValueError,
+)
+"""What a gate of this package can raise. A foreign gate runs isolated, where anything counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class GateRun:
+    """The results of the gates that ran, in order, with the seconds that each took."""
+
+    results: tuple[GateResult, ...]
+    seconds: tuple[float, ...]
+
+    @property
+    def approved(self) -> bool:
+        """Return whether every gate passed; no gate at all passes nothing."""
+        return bool(self.results) and self.results[-1].passed
+
+    @property
+    def denial(self) -> GateResult | None:
+        """Return the result that ended the run, or None."""
+        return None if not self.results or self.results[-1].passed else self.results[-1]
+
+
+class GatePipeline:
+    """Run gates over one order.
+
+    A gate passes only by returning ``True`` itself. An exception, a time-out, anything that is no
+    bool, and a ``True`` after ``context.reject`` are denials with a code. Gates that declare
+    ``inline`` (those of this package: in memory, no waiting) run on the caller's stack; every
+    other gate runs in a task of its own with ``budget_s`` seconds.
+
+    :raises GateRefused: for an object that is no gate, no gates, or two of one name.
+    """
+
+    def __init__(self, gates: Sequence[RiskGate], *, budget_s: float, clock: Clock) -> None:
+        if not gates:
+            raise GateRefused(
+                "a pipeline without gates would approve everything; give at least one"
+            )
+        for gate in gates:
+            if not isinstance(gate, RiskGate):
+                raise GateRefused(f"{gate!r} is no gate: it needs `name` and an async `check`")
+        names = [gate.name for gate in gates]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice or not all(isinstance(name, str) and name for name in names):
+            raise GateRefused(f"gate names must be unique and not empty, got {', '.join(names)}")
+        self.names = tuple(names)
+        self._gates = tuple(gates)
+        self._passes = {name: GateResult(gate=name, passed=True) for name in names}
+        self._budget_s = budget_s
+        self._clock = clock
+
+    async def prepare(self, order: Order, envelope: RiskEnvelope) -> Mapping[str, Any]:
+        """Collect the facts of gates that must wait for something, before the transaction."""
+        facts: dict[str, Any] = {}
+        for gate in self._gates:
+            prepare = getattr(gate, "prepare", None)
+            if prepare is not None:
+                facts.update(await prepare(order, envelope))
+        return facts
+
+    async def run(self, order: Order, envelope: RiskEnvelope, context: RiskContext) -> GateRun:
+        """Ask each gate until one denies."""
+        results: list[GateResult] = []
+        seconds: list[float] = []
+        for name, gate in zip(self.names, self._gates, strict=True):
+            context["gate"] = name
+            context.rejection = None
+            begin = self._clock.monotonic()
+            result = await self._ask(name, gate, order, envelope, context)
+            seconds.append(self._clock.monotonic() - begin)
+            results.append(result)
+            if not result.passed:
+                break
+        return GateRun(tuple(results), tuple(seconds))
+
+    async def _ask(
+        self, name: str, gate: RiskGate, order: Order, envelope: RiskEnvelope, context: RiskContext
+    ) -> GateResult:
+        if getattr(gate, "inline", False) is True:
+            try:
+                verdict: object = await gate.check(order, envelope, context)
+            except INLINE_FAILURES as error:
+                return _deny(name, DenyCode.GATE_ERROR, f"{type(error).__name__}: {error}")
+            return self._judge(name, verdict, context)
+        outcome = await isolate(
+            lambda: gate.check(order, envelope, context), budget_s=self._budget_s
+        )
+        match outcome:
+            case Answered(value):
+                return self._judge(name, value, context)
+            case Failed(problem):
+                return _deny(name, DenyCode.GATE_ERROR, problem)
+            case TimedOut(budget_s):
+                reason = f"no answer within {budget_s * 1000:.0f} ms"
+                return _deny(name, DenyCode.GATE_TIMEOUT, reason, limit=f"{budget_s} s")
+
+    def _judge(self, name: str, verdict: object, context: RiskContext) -> GateResult:
+        rejection = context.rejection
+        if verdict is True and rejection is None:
+            return self._passes[name]
+        if not isinstance(verdict, bool):
+            reason = f"the gate returned {verdict!r}, which is neither True nor False"
+            return _deny(name, DenyCode.GATE_NOT_BOOL, reason, value=repr(verdict))
+        if rejection is not None:
+            return rejection
+        return _deny(name, DenyCode.GATE_DENIED, "the gate denied without a reason")
+
+
+def _deny(
+    name: str, code: DenyCode, reason: str, *, limit: str | None = None, value: str | None = None
+) -> GateResult:
+    return GateResult(
+        gate=name, passed=False, code=code.value, reason=reason, limit=limit, value=value
+    )

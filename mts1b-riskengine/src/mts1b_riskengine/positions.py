@@ -1,0 +1,131 @@
+"""The engine's own view of positions and prices, per fund, strategy and symbol."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import sqlalchemy as sa
+from mts1b_foundation import Bar, Fill, Symbol, interval_length
+from mts1b_platform.store import Store
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from mts1b_riskengine import tables
+from mts1b_riskengine.exposure import Line, LineKey
+from mts1b_riskengine.instruments import InstrumentTable
+
+__all__ = ["UNASSIGNED", "Mark", "PositionBook"]
+
+UNASSIGNED = "unassigned"
+"""The fund and strategy of a fill that names neither and belongs to no known order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """The last close of a symbol, in its currency; ``as_of`` is the END of the bar."""
+
+    price: Decimal
+    as_of: datetime
+    interval: str
+
+    def is_stale(self, now: datetime, intervals: int) -> bool:
+        """Return whether the bar ended more than ``intervals`` of its lengths ago."""
+        life: timedelta = interval_length(self.interval) * intervals
+        return now - self.as_of > life
+
+
+class PositionBook:
+    """Keep lines and marks in memory, and every change of them in the store."""
+
+    def __init__(self, store: Store, instruments: InstrumentTable) -> None:
+        self._store = store
+        self._instruments = instruments
+        self._lines: dict[str, dict[LineKey, Line]] = {}
+        self.marks: dict[Symbol, Mark] = {}
+
+    def of_fund(self, fund_id: str) -> Mapping[LineKey, Line]:
+        """Return the lines of one fund."""
+        return self._lines.get(fund_id, {})
+
+    def line(self, fund_id: str, strategy_id: str, symbol: Symbol) -> Line:
+        """Return a line, creating it flat."""
+        lines = self._lines.setdefault(fund_id, {})
+        key = (strategy_id, symbol)
+        if key not in lines:
+            mark = self.marks.get(symbol)
+            value = self.unit_value(symbol, mark.price) if mark else Decimal(0)
+            lines[key] = Line(value=value, facts=self._instruments.facts(symbol))
+        return lines[key]
+
+    def unit_value(self, symbol: Symbol, price: Decimal) -> Decimal:
+        """Return what one unit is worth in base currency at ``price``."""
+        facts = self._instruments.facts(symbol)
+        return price * facts.multiplier if facts is not None else price
+
+    async def set_mark(self, tx: AsyncConnection, bar: Bar) -> None:
+        """Take a bar's close as the price of its symbol, unless a later one is known."""
+        known = self.marks.get(bar.symbol)
+        if known is not None and bar.timestamp < known.as_of:
+            return
+        await self._put_mark(tx, bar.symbol, Mark(bar.close, bar.timestamp, bar.interval))
+
+    async def _put_mark(self, tx: AsyncConnection, symbol: Symbol, mark: Mark) -> None:
+        self._revalue(symbol, mark)
+        values = {"price": mark.price, "as_of": mark.as_of, "interval": mark.interval}
+        await tx.execute(
+            self._store.insert(tables.marks)
+            .values(symbol=str(symbol), **values)
+            .on_conflict_do_update(index_elements=["symbol"], set_=values)
+        )
+
+    def _revalue(self, symbol: Symbol, mark: Mark) -> None:
+        self.marks[symbol] = mark
+        value = self.unit_value(symbol, mark.price)
+        for lines in self._lines.values():
+            for (_, held), line in lines.items():
+                if held == symbol:
+                    line.value = value
+                    line.refresh()
+
+    async def add_fill(
+        self, tx: AsyncConnection, fill: Fill, *, fund_id: str, strategy_id: str
+    ) -> bool:
+        """Book an execution once, by its id; return whether it was new."""
+        recorded = await tx.execute(
+            self._store.insert(tables.fills)
+            .values(
+                fill_id=fill.fill_id,
+                order_id=fill.order_id,
+                signed_quantity=fill.signed_quantity,
+            )
+            .on_conflict_do_nothing()
+        )
+        if recorded.rowcount == 0:
+            return False
+        if fill.symbol not in self.marks:
+            await self._put_mark(tx, fill.symbol, Mark(fill.price, fill.timestamp, "1m"))
+        line = self.line(fund_id, strategy_id, fill.symbol)
+        line.quantity += fill.signed_quantity
+        line.refresh()
+        await self._save_line(tx, (fund_id, strategy_id, str(fill.symbol)), line)
+        return True
+
+    async def _save_line(self, tx: AsyncConnection, key: tuple[str, str, str], line: Line) -> None:
+        names = ["fund_id", "strategy_id", "symbol"]
+        await tx.execute(
+            self._store.insert(tables.positions)
+            .values(**dict(zip(names, key, strict=True)), quantity=line.quantity)
+            .on_conflict_do_update(index_elements=names, set_={"quantity": line.quantity})
+        )
+
+    async def load(self, tx: AsyncConnection) -> None:
+        """Replace the memory by what the store holds; open orders are the ledger's to add."""
+        self._lines, self.marks = {}, {}
+        for row in await tx.execute(sa.select(tables.marks)):
+            self.marks[Symbol(row.symbol)] = Mark(row.price, row.as_of, row.interval)
+        for row in await tx.execute(sa.select(tables.positions)):
+            line = self.line(row.fund_id, row.strategy_id, Symbol(row.symbol))
+            line.quantity = row.quantity
+            line.refresh()

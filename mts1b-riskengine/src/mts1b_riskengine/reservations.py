@@ -1,0 +1,216 @@
+"""The ledger of approved orders: each counts as exposure until nothing of it can fill."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import sqlalchemy as sa
+from mts1b_foundation import Fill, Order, OrderStatus, Symbol
+from mts1b_platform.ids import derive_id
+from mts1b_platform.store import Store
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from mts1b_riskengine import tables
+from mts1b_riskengine.errors import ReservationInUse
+from mts1b_riskengine.positions import PositionBook
+
+__all__ = ["Reservation", "ReservationLedger", "reservation_id_of"]
+
+_UNSENT = frozenset({OrderStatus.CREATED, OrderStatus.PENDING_RISK, OrderStatus.APPROVED})
+
+
+def reservation_id_of(order_id: str) -> str:
+    """Return the id of an order's reservation; an order has at most one."""
+    return derive_id("rsv", order_id)
+
+
+@dataclass(slots=True)
+class Reservation:
+    """What one order may still change: ``expected`` units in all, ``filled`` of them seen.
+
+    ``expected`` is the order's quantity until its terminal event, then what the OMS says was
+    filled; so a fill that arrives after the terminal event is still reserved for.
+    """
+
+    order_id: str
+    fund_id: str
+    strategy_id: str
+    symbol: Symbol
+    sign: int
+    expected: Decimal
+    filled: Decimal = Decimal(0)
+    sent: bool = False
+    terminal: bool = False
+
+    @property
+    def remaining(self) -> Decimal:
+        """Return how many units may still fill."""
+        return max(self.expected - self.filled, Decimal(0))
+
+    def values(self) -> dict[str, Any]:
+        """Return the row's columns but the key."""
+        return {
+            "reservation_id": reservation_id_of(self.order_id),
+            "fund_id": self.fund_id,
+            "strategy_id": self.strategy_id,
+            "symbol": str(self.symbol),
+            "sign": self.sign,
+            "expected": self.expected,
+            "filled": self.filled,
+            "sent": self.sent,
+            "terminal": self.terminal,
+            "open": self.remaining > 0,
+        }
+
+
+class ReservationLedger:
+    """Hold reservations in memory and store, and their weight on the lines of the book."""
+
+    def __init__(self, store: Store, positions: PositionBook) -> None:
+        self._store = store
+        self._positions = positions
+        self._open: dict[str, Reservation] = {}
+
+    def get(self, order_id: str) -> Reservation | None:
+        """Return the open reservation of an order, or None."""
+        return self._open.get(order_id)
+
+    def open_ids(self) -> list[str]:
+        """Return the orders that hold a reservation."""
+        return sorted(self._open)
+
+    async def reserve(self, tx: AsyncConnection, order: Order) -> None:
+        """Reserve for an order that is about to be approved; again is the same reservation."""
+        if order.order_id not in self._open:
+            await self._open_one(tx, _reservation_of(order))
+
+    async def _open_one(self, tx: AsyncConnection, reservation: Reservation) -> None:
+        self._open[reservation.order_id] = reservation
+        self._weigh(reservation, reservation.remaining)
+        await self._save(tx, reservation)
+
+    async def settle_fill(self, tx: AsyncConnection, fill: Fill) -> None:
+        """Turn reserved units into filled ones."""
+        reservation = self._open.get(fill.order_id) or await self.find(tx, fill.order_id)
+        if reservation is not None:
+            before = reservation.remaining
+            reservation.filled += fill.quantity
+            await self._changed(tx, reservation, before)
+
+    async def on_order(self, tx: AsyncConnection, order: Order) -> None:
+        """Follow an order event: a terminal one releases what did not fill."""
+        if order.status in _UNSENT:
+            return
+        reservation = self._open.get(order.order_id) or await self.find(tx, order.order_id)
+        if reservation is None:
+            await self._adopt(tx, order)
+            return
+        before = reservation.remaining
+        reservation.sent = True
+        if order.is_terminal:
+            reservation.terminal = True
+            reservation.expected = order.filled_quantity
+        elif not reservation.terminal:
+            reservation.expected = order.quantity
+        await self._changed(tx, reservation, before)
+
+    async def _adopt(self, tx: AsyncConnection, order: Order) -> None:
+        """Count an order that is at a venue although this engine never approved it."""
+        if not order.is_terminal:
+            reservation = _reservation_of(order)
+            reservation.sent = True
+            reservation.filled = await self._seen_fills(tx, order.order_id)
+            await self._open_one(tx, reservation)
+
+    async def _seen_fills(self, tx: AsyncConnection, order_id: str) -> Decimal:
+        where = tables.fills.c.order_id == order_id
+        rows = await tx.execute(sa.select(tables.fills.c.signed_quantity).where(where))
+        return sum((abs(row.signed_quantity) for row in rows), Decimal(0))
+
+    async def release(self, tx: AsyncConnection, order_id: str) -> bool:
+        """Give back the reservation of an order that was checked and will never be sent.
+
+        :raises ReservationInUse: when the OMS has reported the order.
+        """
+        reservation = self._open.get(order_id)
+        if reservation is None:
+            return False
+        if reservation.sent or reservation.filled:
+            raise ReservationInUse(
+                f"order {order_id} was sent, {reservation.remaining} may still fill; "
+                "cancel it, its terminal event releases the reservation"
+            )
+        before = reservation.remaining
+        reservation.terminal, reservation.expected = True, Decimal(0)
+        await self._changed(tx, reservation, before)
+        return True
+
+    async def _changed(
+        self, tx: AsyncConnection, reservation: Reservation, before: Decimal
+    ) -> None:
+        self._weigh(reservation, reservation.remaining - before)
+        if reservation.remaining > 0:
+            self._open[reservation.order_id] = reservation
+        else:
+            self._open.pop(reservation.order_id, None)
+        await self._save(tx, reservation)
+
+    def _weigh(self, reservation: Reservation, units: Decimal) -> None:
+        line = self._positions.line(
+            reservation.fund_id, reservation.strategy_id, reservation.symbol
+        )
+        if reservation.sign > 0:
+            line.open_buy += units
+        else:
+            line.open_sell += units
+        line.refresh()
+
+    async def _save(self, tx: AsyncConnection, reservation: Reservation) -> None:
+        values = reservation.values()
+        await tx.execute(
+            self._store.insert(tables.reservations)
+            .values(order_id=reservation.order_id, **values)
+            .on_conflict_do_update(index_elements=["order_id"], set_=values)
+        )
+
+    async def find(self, tx: AsyncConnection, order_id: str) -> Reservation | None:
+        """Return the reservation of an order from the store, open or not."""
+        where = tables.reservations.c.order_id == order_id
+        row = (await tx.execute(sa.select(tables.reservations).where(where))).first()
+        return None if row is None else _from_row(row)
+
+    async def load(self, tx: AsyncConnection) -> None:
+        """Replace the memory by the open reservations of the store."""
+        self._open = {}
+        where = tables.reservations.c.open.is_(True)
+        for row in await tx.execute(sa.select(tables.reservations).where(where)):
+            reservation = _from_row(row)
+            self._open[reservation.order_id] = reservation
+            self._weigh(reservation, reservation.remaining)
+
+
+def _reservation_of(order: Order) -> Reservation:
+    return Reservation(
+        order_id=order.order_id,
+        fund_id=order.fund_id,
+        strategy_id=order.strategy_id,
+        symbol=order.symbol,
+        sign=order.side.sign,
+        expected=order.quantity,
+    )
+
+
+def _from_row(row: sa.Row[Any]) -> Reservation:
+    return Reservation(
+        order_id=row.order_id,
+        fund_id=row.fund_id,
+        strategy_id=row.strategy_id,
+        symbol=Symbol(row.symbol),
+        sign=row.sign,
+        expected=row.expected,
+        filled=row.filled,
+        sent=row.sent,
+        terminal=row.terminal,
+    )

@@ -1,0 +1,178 @@
+"""The risk engine as a service: what it reads, what it answers, what it asks for."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from mts1b_foundation import HaltRequest, RiskDecision, RiskEnvelope
+from mts1b_foundation.commands import CheckOrder, EnvelopeQuery, EnvelopeReply, HaltReply
+from mts1b_foundation.nats import (
+    CMD_HALT_REQUEST,
+    CMD_RISK_CHECK,
+    CMD_RISK_ENVELOPE_GET,
+    CMD_RISK_ENVELOPE_UPDATE,
+    RISK_GATE_PASSED,
+    GatePassed,
+)
+from mts1b_foundation.replay import ReplayStep
+from mts1b_platform.eventbus.port import NoResponders, RequestTimeout, Subscription
+from mts1b_platform.halt import HaltStore
+from mts1b_platform.lockstep import LockstepParticipant, Mark
+from mts1b_platform.pump import EventPump
+from mts1b_platform.service.base import Service, ServiceContext
+from mts1b_platform.signing import KeyRing
+from mts1b_platform.store import Store
+
+from mts1b_riskengine.book import RiskBook
+from mts1b_riskengine.borrow import BorrowDesk, FixedBorrow
+from mts1b_riskengine.context import FactSource
+from mts1b_riskengine.digest import economic_digest
+from mts1b_riskengine.engine import Judgement, RiskEngine
+from mts1b_riskengine.feed import FEED_STREAMS, FEED_SUBJECTS, RiskFeed
+from mts1b_riskengine.halting import HaltRequester
+from mts1b_riskengine.halts import HaltRecord
+from mts1b_riskengine.policy import RiskPolicy
+from mts1b_riskengine.tables import SCHEMA_VERSION, metadata
+
+__all__ = ["APPROVAL_KEY", "RiskEngineService"]
+
+APPROVAL_KEY = "risk"
+"""The name of the key ring's key that signs approvals."""
+
+_HALT_PATIENCE_S = 20.0
+_WATCH_S = 0.5
+
+
+class RiskEngineService(Service):
+    """Answer checks and envelope commands; keep the book; ask for halts on loss breaches."""
+
+    name: ClassVar[str] = "riskengine"
+    facts: ClassVar[FactSource | None] = None
+
+    def __init__(self, ctx: ServiceContext) -> None:
+        super().__init__(ctx)
+        self._subscriptions: list[Subscription] = []
+        self._store: Store | None = None
+        self._pump: EventPump | None = None
+
+    async def start(self) -> None:
+        """Open the store, load the book, take the configured envelopes, then serve."""
+        ctx = self.ctx
+        store = await ctx.open_store(self.name, metadata, version=SCHEMA_VERSION)
+        self._store = store
+        self.engine = self._build_engine(store)
+        await self.engine.start()
+        for entry in ctx.settings.funds:
+            await self.engine.seed_envelope(entry.envelope)
+        relay = await ctx.relay(store, "RISK")
+        feed = RiskFeed(self.engine)
+        pump = EventPump(
+            ctx.bus,
+            store,
+            name=self.name,
+            streams=FEED_STREAMS,
+            handler=feed.handle,
+            wanted=FEED_SUBJECTS,
+        )
+        await pump.start()
+        self._pump = pump
+        self._halting = HaltRequester(store, self.engine.book, self._ask_for_halt)
+        await self._serve_commands()
+        participant = LockstepParticipant(
+            ctx,
+            store,
+            segment="risk",
+            pump=pump,
+            relay=relay,
+            on_step=self._on_step,
+            digest=lambda: economic_digest(store),
+        )
+        await participant.start()
+        if not ctx.replay:
+            ctx.tasks.start(f"{self.name}.pump", pump.run())
+            ctx.tasks.start(f"{self.name}.breaches", self._watch_breaches())
+
+    def _build_engine(self, store: Store) -> RiskEngine:
+        ctx, risk = self.ctx, self.ctx.settings.risk
+        return RiskEngine(
+            store,
+            book=RiskBook(store, clock=ctx.clock),
+            signer=KeyRing(ctx.home / "keys", ctx.rng).signer(APPROVAL_KEY, risk.algorithm),
+            halts=HaltRecord(HaltStore(ctx.home / "halt")),
+            clock=ctx.clock,
+            policy=RiskPolicy(approval_ttl_s=risk.approval_ttl_s),
+            borrow=self._borrow_desk(),
+            facts=type(self).facts,
+            latency=ctx.latency,
+        )
+
+    def _borrow_desk(self) -> BorrowDesk | None:
+        """A replay's venue is simulated and lends at one fee; elsewhere there is no desk yet."""
+        return FixedBorrow() if self.ctx.replay else None
+
+    async def _serve_commands(self) -> None:
+        ctx = self.ctx
+        self._subscriptions = [
+            await ctx.serve_model(CMD_RISK_CHECK, CheckOrder, self._check),
+            await ctx.serve_model(CMD_RISK_ENVELOPE_GET, EnvelopeQuery, self._envelope),
+            await ctx.serve_model(CMD_RISK_ENVELOPE_UPDATE, RiskEnvelope, self._update),
+        ]
+
+    async def _check(self, request: CheckOrder) -> RiskDecision:
+        judgement = await self.engine.judge(request.order)
+        if not self.ctx.replay:
+            await self._tell_passed(judgement)
+        return judgement.decision
+
+    async def _tell_passed(self, judgement: Judgement) -> None:
+        """Publish what passed, for statistics: at most once, never in a replay."""
+        run = judgement.run
+        if run is None or not self.ctx.bus.connected:
+            return
+        for result, seconds in zip(run.results, run.seconds, strict=True):
+            if result.passed:
+                passed = GatePassed(
+                    order_id=judgement.decision.order_id,
+                    gate=result.gate,
+                    latency_ms=seconds * 1000,
+                )
+                await self.ctx.bus.publish(RISK_GATE_PASSED, passed.model_dump_json().encode())
+
+    async def _envelope(self, query: EnvelopeQuery) -> EnvelopeReply:
+        return EnvelopeReply(envelope=self.engine.book.envelopes.get(query.fund_id))
+
+    async def _update(self, envelope: RiskEnvelope) -> EnvelopeReply:
+        return EnvelopeReply(envelope=await self.engine.update_envelope(envelope))
+
+    async def _on_step(self, step: ReplayStep, mark: Mark) -> None:
+        await self._halting.send_pending()
+
+    async def _ask_for_halt(self, request: HaltRequest) -> HaltReply:
+        return await self.ctx.call(
+            CMD_HALT_REQUEST, request, HaltReply, patience_s=_HALT_PATIENCE_S
+        )
+
+    async def _watch_breaches(self) -> None:
+        """Ask for halts as breaches open; when operations is away, go on asking."""
+        while True:
+            try:
+                await self._halting.send_pending()
+            except (NoResponders, RequestTimeout) as error:
+                self.ctx.log.error("operations does not answer a halt request", error=str(error))
+            await self.ctx.clock.sleep(_WATCH_S)
+
+    async def health(self) -> dict[str, str]:
+        """Return the checks of every service, and whether a breach waits for its halt."""
+        checks = await super().health()
+        waiting = [fund.fund_id for fund in self.engine.book.funds.pending()]
+        checks["halts"] = f"not confirmed: {', '.join(waiting)}" if waiting else "ok"
+        return checks
+
+    async def stop(self) -> None:
+        """Stop answering, release the consumers, close the store."""
+        for subscription in self._subscriptions:
+            await subscription.unsubscribe()
+        if self._pump is not None:
+            await self._pump.close()
+        if self._store is not None:
+            await self._store.close()

@@ -1,0 +1,116 @@
+"""The tables of the risk engine's store."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from mts1b_platform.store import DecimalText, UtcText
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "book_version",
+    "decisions",
+    "envelopes",
+    "fills",
+    "funds",
+    "marks",
+    "metadata",
+    "positions",
+    "reservations",
+]
+
+SCHEMA_VERSION = 1
+metadata = sa.MetaData()
+
+book_version = sa.Table(
+    "book_version",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("version", sa.Integer, nullable=False),
+)
+
+positions = sa.Table(
+    "positions",
+    metadata,
+    sa.Column("fund_id", sa.Text, primary_key=True),
+    sa.Column("strategy_id", sa.Text, primary_key=True),
+    sa.Column("symbol", sa.Text, primary_key=True),
+    sa.Column("quantity", DecimalText, nullable=False),
+)
+
+marks = sa.Table(
+    "marks",
+    metadata,
+    sa.Column("symbol", sa.Text, primary_key=True),
+    sa.Column("price", DecimalText, nullable=False),
+    sa.Column("as_of", UtcText, nullable=False),
+    sa.Column("interval", sa.Text, nullable=False),
+)
+
+fills = sa.Table(
+    "fills",
+    metadata,
+    sa.Column("fill_id", sa.Text, primary_key=True),
+    sa.Column("order_id", sa.Text, nullable=False),
+    sa.Column("signed_quantity", DecimalText, nullable=False),
+)
+
+reservations = sa.Table(
+    "reservations",
+    metadata,
+    sa.Column("order_id", sa.Text, primary_key=True),
+    sa.Column("reservation_id", sa.Text, nullable=False),
+    sa.Column("fund_id", sa.Text, nullable=False),
+    sa.Column("strategy_id", sa.Text, nullable=False),
+    sa.Column("symbol", sa.Text, nullable=False),
+    sa.Column("sign", sa.Integer, nullable=False),
+    sa.Column("expected", DecimalText, nullable=False),
+    sa.Column("filled", DecimalText, nullable=False),
+    sa.Column("sent", sa.Boolean, nullable=False),
+    sa.Column("terminal", sa.Boolean, nullable=False),
+    sa.Column("open", sa.Boolean, nullable=False, index=True),
+)
+
+funds = sa.Table(
+    "funds",
+    metadata,
+    sa.Column("fund_id", sa.Text, primary_key=True),
+    sa.Column("nav", DecimalText),
+    sa.Column("as_of", UtcText),
+    sa.Column("peak", DecimalText),
+    sa.Column("day_nav", DecimalText),
+    sa.Column("week_nav", DecimalText),
+    sa.Column("month_nav", DecimalText),
+    sa.Column("halted", sa.Boolean, nullable=False),
+    sa.Column("halt_epoch", sa.Integer, nullable=False),
+    sa.Column("breach_rule", sa.Text),
+    sa.Column("breach_code", sa.Text),
+    sa.Column("breach_change", DecimalText),
+    sa.Column("breach_limit", DecimalText),
+    sa.Column("breach_at", UtcText),
+    sa.Column("halt_id", sa.Text),
+)
+
+decisions = sa.Table(
+    "decisions",
+    metadata,
+    sa.Column("sequence", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("decision_id", sa.Text, nullable=False, unique=True),
+    sa.Column("order_id", sa.Text, nullable=False, index=True),
+    sa.Column("idempotency_key", sa.Text, nullable=False, index=True),
+    sa.Column("terms", sa.Text, nullable=False),
+    sa.Column("approved", sa.Boolean, nullable=False),
+    sa.Column("gate", sa.Text, nullable=False),
+    sa.Column("code", sa.Text, nullable=False),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("decided_at", UtcText, nullable=False),
+    sa.Column("body", sa.Text, nullable=False),
+)
+
+envelopes = sa.Table(
+    "envelopes",
+    metadata,
+    sa.Column("fund_id", sa.Text, primary_key=True),
+    sa.Column("version", sa.Integer, primary_key=True),
+    sa.Column("recorded_at", UtcText, nullable=False),
+    sa.Column("body", sa.Text, nullable=False),
+)
