@@ -62,6 +62,7 @@ class Canceller:
         self._service.cancel_wanted.add(order_id)
         try:
             if is_parent(order):
+                await self._ask(order, reason)
                 await self._cancel_children(order_id, actor, reason)
             async with self._service.keys.hold(order.idempotency_key):
                 return await self._cancel(await self._fresh(order), f"{actor}: {reason}")
@@ -116,12 +117,9 @@ class Canceller:
             return unit.change(current, OrderEvent.CANCEL_CONFIRMED, detail=why)
 
     async def _cancel_at_venue(self, order: Order, why: str) -> CancelReply:
-        async with self._record.unit() as unit:
-            current = await unit.order(order.order_id) or order
-            if current.is_terminal:
-                return _reply(current)
-            if current.status is not OrderStatus.PENDING_CANCEL:
-                unit.change(current, OrderEvent.CANCEL_ASKED, detail=why)
+        asked = await self._ask(order, why)
+        if asked.is_terminal:
+            return _reply(asked)
         answer = await self._gateway.cancel(order.order_id)
         await self._sync.collect()
         if answer is True:
@@ -129,6 +127,14 @@ class Canceller:
         if isinstance(answer, Silent):
             return _reply(await self._fresh(order))
         return _reply(await self._restored(order))
+
+    async def _ask(self, order: Order, why: str) -> Order:
+        """Record that a cancel is asked for, before the venue hears of it."""
+        async with self._record.unit() as unit:
+            current = await unit.order(order.order_id) or order
+            if current.is_terminal or current.status is OrderStatus.PENDING_CANCEL:
+                return current
+            return unit.change(current, OrderEvent.CANCEL_ASKED, detail=why)
 
     async def _restored(self, order: Order) -> Order:
         """Return the order after a cancel that the venue did not confirm."""

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
+from mts1b_platform.errors import PlatformError
+from mts1b_platform.exit_codes import ExitCode
+
 __all__ = [
     "IllegalTransition",
     "OmsError",
@@ -13,7 +18,7 @@ __all__ = [
 ]
 
 
-class OmsError(Exception):
+class OmsError(PlatformError):
     """Root of every error that the OMS raises; ``code`` is what programs match."""
 
     code = "OMS_ERROR"
@@ -23,6 +28,7 @@ class IllegalTransition(OmsError):
     """Stop: the order can not take this event in its state. This is a defect, never input."""
 
     code = "ILLEGAL_TRANSITION"
+    exit_code: ClassVar[ExitCode] = ExitCode.INTERNAL
 
     def __init__(self, *, order_id: str, state: str, event: str, legal: tuple[str, ...]) -> None:
         self.order_id, self.state, self.event, self.legal = order_id, state, event, legal
@@ -35,6 +41,8 @@ class IllegalTransition(OmsError):
 class OrderRefused(OmsError):
     """Correct the order: it was refused before it became an intent, nothing was recorded."""
 
+    exit_code: ClassVar[ExitCode] = ExitCode.REFUSED
+
     def __init__(self, code: str, message: str) -> None:
         self.code = code
         super().__init__(message)
@@ -44,6 +52,7 @@ class UnknownOrder(OmsError):
     """Correct the id: no such order was ever recorded here."""
 
     code = "UNKNOWN_ORDER"
+    exit_code: ClassVar[ExitCode] = ExitCode.DATA
 
     def __init__(self, order_id: str) -> None:
         self.order_id = order_id
@@ -54,18 +63,30 @@ class UnknownAlgorithm(OmsError):
     """Correct the name, or install the package that brings the algorithm."""
 
     code = "UNKNOWN_ALGORITHM"
+    exit_code: ClassVar[ExitCode] = ExitCode.REFUSED
+
+    code = "UNKNOWN_ALGORITHM"
 
     def __init__(self, name: str, known: tuple[str, ...]) -> None:
         super().__init__(f"no execution algorithm {name!r}; known: {', '.join(known)}")
 
 
 class RiskUnavailable(OmsError):
-    """Retry: the risk engine gave no answer, so nobody approved anything."""
+    """Retry: the risk engine gave no answer, so nobody approved anything.
+
+    ``retry`` is False when it answered with a failure that another try would meet again.
+    """
 
     code = "RISK_UNAVAILABLE"
+    exit_code: ClassVar[ExitCode] = ExitCode.UNAVAILABLE
+
+    def __init__(self, message: str, *, retry: bool = True) -> None:
+        self.retry = retry
+        super().__init__(message)
 
 
 class ReconciliationMismatch(OmsError):
     """Investigate: the venue and the ledger disagree, so no order may leave."""
 
     code = "NOT_RECONCILED"
+    exit_code: ClassVar[ExitCode] = ExitCode.REFUSED

@@ -11,7 +11,8 @@ from mts1b_foundation.risk import ActiveHalt, DenyCode, HaltSeverity, RiskApprov
 from mts1b_platform.clock import Clock
 from mts1b_platform.halt import HaltStateUnreadable, HaltStore
 from mts1b_platform.signing import Verifier
-from mts1b_riskengine.approval import ApprovalInvalid, verify_approval
+from mts1b_riskengine.approval import verify_approval
+from mts1b_riskengine.errors import ApprovalInvalid
 
 from mts1b_oms.approved import _SEAL, ApprovedOrder
 from mts1b_oms.outcomes import CouldNotLook, Fenced, NeverSeen, Refused, Sent, Silent
@@ -69,13 +70,15 @@ class Gateway:
         return ApprovedOrder(order, approval, seal=_SEAL)
 
     def _fence(self, order: Order, epoch: int) -> Fenced | None:
-        halt = self._halts.blocked(order.fund_id, order.strategy_id, order.reduce_only)
-        if halt is not None:
-            return Fenced(_HALT_CODE[halt.severity], _halt_text(halt))
         try:
             current = self._halts.state().epoch
         except HaltStateUnreadable as error:
             return Fenced(DenyCode.HALT_STATE_UNREADABLE, str(error))
+        halt = self._halts.blocked(
+            fund_id=order.fund_id, strategy_id=order.strategy_id, reduce_only=order.reduce_only
+        )
+        if halt is not None:
+            return Fenced(_HALT_CODE[halt.severity], _halt_text(halt))
         if current != epoch:
             return Fenced(
                 DenyCode.EPOCH_CHANGED,

@@ -7,7 +7,7 @@ wire; the venue's answer. A restart continues from the last of them.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 from mts1b_foundation.orders import Order, OrderStatus
 from mts1b_foundation.risk import DenyCode, RiskDecision
@@ -87,6 +87,22 @@ class OrderService:
             async with self.keys.hold(order.idempotency_key):
                 return await self._carry_on(await self._intend(order))
 
+    async def take_parent(self, order: Order, *, algo: str, params: dict[str, Any]) -> Order:
+        """Record an order that an algorithm works here; its children are what is submitted.
+
+        :raises OrderRefused, ReconciliationMismatch: as :meth:`submit` does.
+        """
+        self._gate.require_open()
+        self._intake.check(order)
+        async with self.record.unit() as unit:
+            known = await _known_order(unit, order)
+            if known is not None:
+                return known
+            unit.create(order, algo=algo, params=params)
+            return unit.change(
+                order, OrderEvent.ALGORITHM_STARTED, detail=algo, accepted_at=unit.now
+            )
+
     async def carry_on(self, order_id: str) -> Order:
         """Continue an order from where its record stands.
 
@@ -140,7 +156,8 @@ class OrderService:
                 with self._latency.stage("oms.risk"):
                     return await self._risk.check(order)
             except RiskUnavailable as error:
-                if self._risk_pause is None or order.order_id in self.cancel_wanted:
+                given_up = not error.retry or order.order_id in self.cancel_wanted
+                if self._risk_pause is None or given_up:
                     return Fenced(DenyCode.RISK_UNAVAILABLE, str(error))
             await self._risk_pause()
 

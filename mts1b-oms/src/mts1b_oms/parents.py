@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from mts1b_foundation.orders import Order
+from mts1b_foundation.orders import Order, OrderStatus
 
 from mts1b_oms.tables.orders import read_children
 from mts1b_oms.transitions import OrderEvent
@@ -21,6 +21,9 @@ def is_parent(order: Order) -> bool:
 async def settle_parent(unit: Unit, parent_id: str, *, finished: bool = False) -> Order | None:
     """End a parent whose children have all ended without filling it.
 
+    An algorithm ends at the first child that is rejected, and when its parent is being
+    cancelled.
+
     :param finished: no more children will come, although they do not sum to the parent.
     """
     parent = await unit.order(parent_id)
@@ -33,7 +36,10 @@ async def settle_parent(unit: Unit, parent_id: str, *, finished: bool = False) -
     sent = sum((child.quantity for child in children), Decimal(0))
     if any(not child.is_terminal for child in children):
         return parent
-    if not finished and sent < parent.quantity:
+    ended = parent.status is OrderStatus.PENDING_CANCEL or any(
+        child.status is OrderStatus.REJECTED for child in children
+    )
+    if not (finished or ended) and sent < parent.quantity:
         return parent
     return unit.change(
         parent, OrderEvent.CANCEL_CONFIRMED, detail="its children ended before it was filled"

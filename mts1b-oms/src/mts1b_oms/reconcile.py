@@ -77,7 +77,7 @@ class Reconciler:
         self._record = record
         self._venue = venue
         self._sync = sync
-        self._gate = gate
+        self.gate = gate
 
     async def reconcile(self) -> tuple[Break, ...] | CouldNotLook:
         """Book what is new, compare, move the gate.
@@ -92,12 +92,12 @@ class Reconciler:
                 break
         match result:
             case CouldNotLook(reason):
-                self._gate.close(f"the venue's books could not be read ({reason})")
+                self.gate.close(f"the venue's books could not be read ({reason})")
             case ():
-                self._gate.open()
+                self.gate.open()
             case breaks:
                 listed = "; ".join(str(item) for item in breaks)
-                self._gate.close(
+                self.gate.close(
                     f"ledger and venue {self._venue.name} differ: {listed}. Find the cause "
                     "(foreign trades, capital in the configuration, a restored store), then restart"
                 )

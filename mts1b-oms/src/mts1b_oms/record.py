@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from decimal import Decimal
 
 import sqlalchemy as sa
-from mts1b_foundation.commands import OrdersQuery
+from mts1b_foundation.commands import BookQuery, BookReply, OrdersQuery
 from mts1b_foundation.funds import NavSnapshot
 from mts1b_foundation.orders import Order
 from mts1b_platform.clock import Clock
@@ -113,3 +113,17 @@ class OmsRecord:
         """Return the children of a parent order, oldest first."""
         async with self.store.read() as tx:
             return await orders.read_children(tx, parent_id)
+
+    def book(self, query: BookQuery) -> BookReply:
+        """Return positions and latest NAVs; funds first, then their strategies, sorted."""
+        navs = [
+            nav
+            for (fund_id, strategy_id), nav in sorted(
+                self.navs.items(), key=lambda item: (item[0][0], item[0][1] or "")
+            )
+            if query.fund_id in (None, fund_id) and query.strategy_id in (None, strategy_id)
+        ]
+        positions = self.ledger.positions(
+            fund_id=query.fund_id, strategy_id=query.strategy_id, as_of=self.clock.now()
+        )
+        return BookReply(positions=positions, navs=tuple(navs))

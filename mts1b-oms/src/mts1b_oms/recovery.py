@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import sqlalchemy as sa
 from mts1b_foundation.orders import Order, OrderStatus
+from mts1b_platform.clock import Clock, VirtualClock
+from mts1b_platform.store import Store
+from mts1b_platform.store.tables import lockstep
 
 from mts1b_oms.gate import ReconciliationGate
 from mts1b_oms.orders import IN_DOUBT, OrderService
@@ -12,7 +16,7 @@ from mts1b_oms.outcomes import CouldNotLook, NeverSeen
 from mts1b_oms.reconcile import Break, Reconciler
 from mts1b_oms.record import OmsRecord
 
-__all__ = ["Recovery", "RecoveryReport"]
+__all__ = ["Recovery", "RecoveryReport", "restore_clock"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +27,22 @@ class RecoveryReport:
     continued: tuple[str, ...] = ()
     not_visible: tuple[str, ...] = ()
     breaks: tuple[Break, ...] = ()
+
+
+async def restore_clock(store: Store, clock: Clock) -> None:
+    """Move a virtual clock to the last replay tick on record.
+
+    What recovery does then carries the time of the tick that was interrupted, as it would have
+    had nothing died.
+    """
+    if not isinstance(clock, VirtualClock):
+        return
+    async with store.read() as tx:
+        as_of = (
+            await tx.execute(sa.select(lockstep.c.as_of).where(lockstep.c.service == "oms"))
+        ).scalar()
+    if as_of is not None:
+        clock.advance_to(as_of)
 
 
 class Recovery:

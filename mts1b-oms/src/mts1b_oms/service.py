@@ -1,0 +1,236 @@
+"""The OMS as a service: what is built of what, and what is served."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Protocol, runtime_checkable
+
+from mts1b_brokers.registry import create_venue
+from mts1b_foundation.commands import (
+    BookQuery,
+    BookReply,
+    CancelAll,
+    CancelAllReply,
+    CancelOrder,
+    CancelReply,
+    OrdersQuery,
+    OrdersReply,
+    SubmitOrder,
+    SubmitReply,
+)
+from mts1b_foundation.nats import (
+    CMD_OMS_BOOK,
+    CMD_OMS_CANCEL,
+    CMD_OMS_CANCEL_ALL,
+    CMD_OMS_ORDERS,
+    CMD_OMS_SUBMIT,
+    MARKETDATA_BARS,
+)
+from mts1b_foundation.protocols import BrokerProtocol
+from mts1b_foundation.replay import ReplayStep
+from mts1b_platform.halt import HaltStore
+from mts1b_platform.lockstep import LockstepParticipant, Mark
+from mts1b_platform.pump import EventPump
+from mts1b_platform.service.base import Service, ServiceContext
+from mts1b_platform.signing import KeyRing, Verifier
+from mts1b_platform.store import OutboxRelay, Store
+from mts1b_riskengine.client import RiskEngineClient
+from mts1b_riskengine.service import APPROVAL_KEY
+
+from mts1b_oms.cancels import Canceller
+from mts1b_oms.capital import split_capital
+from mts1b_oms.digest import state_digest
+from mts1b_oms.dispatch import Dispatcher
+from mts1b_oms.gate import ReconciliationGate
+from mts1b_oms.gateway import Gateway
+from mts1b_oms.intake import Intake
+from mts1b_oms.live import LiveWork
+from mts1b_oms.orders import OrderService
+from mts1b_oms.quarantine import Quarantine
+from mts1b_oms.reconcile import Reconciler
+from mts1b_oms.record import OmsRecord
+from mts1b_oms.recovery import Recovery, restore_clock
+from mts1b_oms.risk import RemoteRisk
+from mts1b_oms.router import RoutingTable
+from mts1b_oms.tables.store import metadata
+from mts1b_oms.tasks import OwnedTasks
+from mts1b_oms.tick import BarWork
+from mts1b_oms.venue_sync import VenueSync
+
+__all__ = ["OmsService"]
+
+_RISK_RETRY_S = 0.1
+
+
+@runtime_checkable
+class _Closable(Protocol):
+    async def close(self) -> None: ...
+
+
+class OmsService(Service):
+    """Own orders, positions, cash and NAV; the only process that talks to the venue."""
+
+    name: ClassVar[str] = "oms"
+
+    def __init__(self, ctx: ServiceContext) -> None:
+        super().__init__(ctx)
+        self.gate = ReconciliationGate()
+
+    async def start(self) -> None:
+        """Open the record and the venue, recover, then serve."""
+        ctx, settings = self.ctx, self.ctx.settings
+        self._store: Store = await ctx.open_store("oms", metadata)
+        self._venue: BrokerProtocol = create_venue(
+            settings, home=ctx.home, clock=ctx.clock, ids=ctx.ids
+        )
+        self.record = await OmsRecord.open(
+            self._store,
+            ctx.clock,
+            venue=self._venue.name,
+            capital=split_capital([entry.fund for entry in settings.funds], settings.strategies),
+        )
+        self._build()
+        self._relay: OutboxRelay = await ctx.relay(self._store, "OMS")
+        await self._pump.start()
+        self._participant = LockstepParticipant(
+            ctx,
+            self._store,
+            segment="oms",
+            pump=self._pump,
+            relay=self._relay,
+            on_step=self._step,
+            digest=lambda: state_digest(self.record),
+        )
+        await restore_clock(self._store, ctx.clock)
+        report = await self._recovery.run()
+        ctx.log.info("recovered", report=str(report), gate=self.gate.reason or "open")
+        if self.gate.is_open:
+            await self._dispatcher.resume()
+        await self._serve()
+        await self._participant.start()
+        if not ctx.replay:
+            self._live.start()
+
+    def _build(self) -> None:
+        ctx, settings = self.ctx, self.ctx.settings
+        self._gateway = Gateway(
+            venue=self._venue,
+            verifier=self._verifier(),
+            halts=HaltStore(ctx.home / "halt"),
+            clock=ctx.clock,
+            mode=settings.mode,
+        )
+        self.orders = OrderService(
+            record=self.record,
+            gateway=self._gateway,
+            risk=RemoteRisk(RiskEngineClient(bus=ctx.bus, timeout_s=settings.risk.timeout_s)),
+            intake=self._intake(),
+            gate=self.gate,
+            latency=ctx.latency,
+            risk_pause=self._risk_pause if settings.risk.unavailable == "wait" else None,
+        )
+        self._sync = VenueSync(self.record, self._venue)
+        self._canceller = Canceller(service=self.orders, gateway=self._gateway, sync=self._sync)
+        self._dispatcher = Dispatcher(self.orders, tasks=OwnedTasks(ctx.tasks), clock=ctx.clock)
+        self._reconciler = Reconciler(
+            record=self.record, venue=self._venue, sync=self._sync, gate=self.gate
+        )
+        self._recovery = Recovery(
+            record=self.record, service=self.orders, reconciler=self._reconciler, gate=self.gate
+        )
+        self._bars = BarWork(
+            record=self.record, venue=self._venue, sync=self._sync, latency=ctx.latency
+        )
+        self._quarantine = Quarantine(ctx, self.record)
+        self._pump = EventPump(
+            ctx.bus,
+            self._store,
+            name="oms",
+            streams=["MARKETDATA"],
+            handler=self._bars.keep,
+            wanted=frozenset({MARKETDATA_BARS}),
+        )
+        self._live = LiveWork(
+            ctx=ctx,
+            record=self.record,
+            venue=self._venue,
+            pump=self._pump,
+            bars=self._bars,
+            sync=self._sync,
+            reconciler=self._reconciler,
+            quarantine=self._quarantine,
+        )
+
+    def _verifier(self) -> Verifier:
+        """Return the verifier of the risk engine's key, which whoever starts first creates."""
+        ring = KeyRing(self.ctx.home / "keys", self.ctx.rng)
+        ring.create(APPROVAL_KEY)
+        return ring.verifier(APPROVAL_KEY, self.ctx.settings.risk.algorithm)
+
+    def _intake(self) -> Intake:
+        settings = self.ctx.settings
+        symbols = {symbol for entry in settings.strategies for symbol in entry.symbols}
+        return Intake(
+            symbols=symbols | set(settings.replay.symbols),
+            funds={entry.fund.fund_id for entry in settings.funds},
+            mode=settings.mode,
+            routes=RoutingTable({self._venue.name: self._venue.name}),
+        )
+
+    async def _risk_pause(self) -> None:
+        await self.ctx.system_clock.sleep(_RISK_RETRY_S)
+
+    async def _serve(self) -> None:
+        serve = self.ctx.serve_model
+        await serve(CMD_OMS_SUBMIT, SubmitOrder, self._submit)
+        await serve(CMD_OMS_CANCEL, CancelOrder, self._cancel)
+        await serve(CMD_OMS_CANCEL_ALL, CancelAll, self._cancel_all)
+        await serve(CMD_OMS_ORDERS, OrdersQuery, self._orders)
+        await serve(CMD_OMS_BOOK, BookQuery, self._book)
+
+    async def _step(self, step: ReplayStep, mark: Mark) -> None:
+        await self._bars.work(step.as_of, mark)
+        await self._quarantine.enforce()
+
+    async def _submit(self, command: SubmitOrder) -> SubmitReply:
+        if command.algo is None:
+            return SubmitReply(order=await self.orders.submit(command.order))
+        parent = await self._dispatcher.submit_algo(
+            command.order, algo=command.algo, params=command.params
+        )
+        return SubmitReply(order=parent)
+
+    async def _cancel(self, command: CancelOrder) -> CancelReply:
+        return await self._canceller.cancel(
+            command.order_id, actor=command.actor, reason=command.reason
+        )
+
+    async def _cancel_all(self, command: CancelAll) -> CancelAllReply:
+        return await self._canceller.cancel_all(
+            command.scope, actor=command.actor, reason=command.reason
+        )
+
+    async def _orders(self, query: OrdersQuery) -> OrdersReply:
+        return OrdersReply(orders=tuple(item.order for item in await self.record.find(query)))
+
+    async def _book(self, query: BookQuery) -> BookReply:
+        return self.record.book(query)
+
+    async def health(self) -> dict[str, str]:
+        """Return the checks of bus, reconciliation and quarantine."""
+        waiting = ", ".join("/".join(owner) for owner in sorted(self.record.unhalted))
+        return await super().health() | {
+            "reconciliation": self.gate.reason or "ok",
+            "quarantine": f"not halted yet: {waiting}" if waiting else "ok",
+        }
+
+    async def stop(self) -> None:
+        """Stop taking work, publish what is committed, close venue and record."""
+        self.gate.close("the OMS is stopping")
+        await self._dispatcher.stop()
+        await self._live.stop()
+        await self._pump.close()
+        if self.ctx.bus.connected:
+            await self._relay.flush()
+        if isinstance(self._venue, _Closable):
+            await self._venue.close()
+        await self._store.close()

@@ -1,0 +1,108 @@
+"""Work through new bars: the venue matches, fills are booked, NAV is struck at the close."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+
+import sqlalchemy as sa
+from mts1b_foundation.market_data import Bar
+from mts1b_foundation.protocols import BrokerProtocol, SimulatedVenue
+from mts1b_platform.latency import StageLatency
+from mts1b_platform.pump import Event
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from mts1b_oms.errors import OmsError
+from mts1b_oms.nav import snapshots
+from mts1b_oms.outcomes import CouldNotLook
+from mts1b_oms.record import OmsRecord
+from mts1b_oms.tables.store import bars_pending
+from mts1b_oms.venue_sync import News, VenueSync
+
+__all__ = ["BarWork", "VenueSilent"]
+
+Mark = Callable[[AsyncConnection], Awaitable[None]]
+
+
+class VenueSilent(OmsError):
+    """Retry: the venue could not be read, so nothing of this tick was booked."""
+
+    code = "VENUE_SILENT"
+
+
+class BarWork:
+    """Keep bars until they are worked through, and work through them in one transaction.
+
+    Killed at any point and asked again, it gives the same record: the bars wait in the store,
+    the venue ignores a bar that it has seen, and a fill is booked once.
+    """
+
+    def __init__(
+        self,
+        *,
+        record: OmsRecord,
+        venue: BrokerProtocol,
+        sync: VenueSync,
+        latency: StageLatency,
+    ) -> None:
+        self._record = record
+        self._venue = venue
+        self._sync = sync
+        self._latency = latency
+
+    async def keep(self, tx: AsyncConnection, event: Event) -> None:
+        """Store the bar of an event, in the transaction that records the event."""
+        bar = event.payload
+        if not isinstance(bar, Bar):
+            return
+        insert = self._record.store.insert(bars_pending).values(
+            symbol=str(bar.symbol),
+            interval=bar.interval,
+            as_of=bar.timestamp,
+            payload=bar.model_dump_json(),
+        )
+        await tx.execute(insert.on_conflict_do_nothing())
+
+    async def has_pending(self) -> bool:
+        """Return whether any bar waits."""
+        async with self._record.store.read() as tx:
+            return (await tx.execute(sa.select(bars_pending.c.symbol).limit(1))).first() is not None
+
+    async def work(self, as_of: datetime, mark: Mark | None = None) -> int:
+        """Work through every kept bar up to ``as_of``; return how many fills were booked.
+
+        :param mark: called inside the transaction.
+        :raises VenueSilent: when the venue could not be read.
+        """
+        bars = await self._pending(as_of)
+        if isinstance(self._venue, SimulatedVenue):
+            self._venue.set_time(as_of)
+            if bars:
+                await self._venue.on_bars(bars)
+        with self._latency.stage("oms.book"):
+            news = await self._sync.read()
+            if isinstance(news, CouldNotLook):
+                raise VenueSilent(f"venue {self._venue.name}: {news.reason}")
+            return await self._book(as_of, bars, news, mark)
+
+    async def _pending(self, as_of: datetime) -> list[Bar]:
+        query = (
+            sa.select(bars_pending.c.payload)
+            .where(bars_pending.c.as_of <= as_of)
+            .order_by(bars_pending.c.as_of, bars_pending.c.symbol, bars_pending.c.interval)
+        )
+        async with self._record.store.read() as tx:
+            rows = (await tx.execute(query)).scalars().all()
+        return [Bar.model_validate_json(payload) for payload in rows]
+
+    async def _book(self, as_of: datetime, bars: list[Bar], news: News, mark: Mark | None) -> int:
+        async with self._record.unit() as unit:
+            booked = await self._sync.take(unit, news)
+            if bars:
+                unit.mark({bar.symbol: bar.close for bar in bars})
+                at = max(bar.timestamp for bar in bars)
+                unit.navs(snapshots(unit.ledger, peaks=self._record.peaks, as_of=at))
+                await unit.tx.execute(sa.delete(bars_pending).where(bars_pending.c.as_of <= as_of))
+            if mark is not None:
+                await mark(unit.tx)
+            return len(booked)
