@@ -1,1 +1,1 @@
-"""The runtime that every MTS1B service stands on: bus, store, clock, configuration, logs and the mts command."""
+"""The runtime that every service stands on: bus, store, clock, settings, logs, ``mts``."""

@@ -1,0 +1,385 @@
+"""The bus over NATS. The only module that knows the client library."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import nats
+from mts1b_foundation.nats import StreamSpec
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription as NatsSubscription
+from nats.errors import Error as NatsError
+from nats.errors import NoRespondersError
+from nats.errors import TimeoutError as NatsTimeout
+from nats.js import JetStreamContext
+from nats.js.api import (
+    AckPolicy,
+    ConsumerConfig,
+    DeliverPolicy,
+    RetentionPolicy,
+    StorageType,
+    StreamConfig,
+)
+from nats.js.errors import APIError, NoStreamResponseError, NotFoundError
+
+from mts1b_platform.errors import RetryLater
+from mts1b_platform.eventbus.port import (
+    BusError,
+    Consumer,
+    Message,
+    MessageHandler,
+    NoResponders,
+    PublishAck,
+    RemoteError,
+    RequestHandler,
+    RequestTimeout,
+    StreamInfo,
+    StreamMissing,
+    Subscription,
+    dead_letter_subject,
+)
+from mts1b_platform.eventbus.server import NatsAddress
+from mts1b_platform.logging import get_logger
+from mts1b_platform.supervision import answer
+
+__all__ = ["NatsBus", "NatsUnavailable"]
+
+_ERROR = "mts-error"
+_MESSAGE_ID = "Nats-Msg-Id"
+_PUBLISH_ATTEMPTS = 20
+_ACK_S = 2.0
+_NO_HEADERS: Mapping[str, str] = {}
+
+
+class NatsUnavailable(RetryLater):
+    """No NATS server answers."""
+
+
+@dataclass(slots=True)
+class _NatsMessage:
+    raw: Msg
+    subject: str
+    data: bytes
+    headers: Mapping[str, str]
+    message_id: str | None = None
+    stream: str | None = None
+    sequence: int | None = None
+    deliveries: int = 1
+
+    async def ack(self) -> None:
+        await self.raw.ack()
+
+    async def nak(self, delay_s: float | None = None) -> None:
+        await self.raw.nak(delay=delay_s)
+
+    async def in_progress(self) -> None:
+        await self.raw.in_progress()
+
+    async def term(self) -> None:
+        await self.raw.term()
+
+
+def _core(raw: Msg) -> _NatsMessage:
+    headers = raw.headers or _NO_HEADERS
+    return _NatsMessage(raw, raw.subject, raw.data, headers, headers.get(_MESSAGE_ID))
+
+
+def _stored(raw: Msg) -> _NatsMessage:
+    message = _core(raw)
+    meta = raw.metadata
+    message.stream = meta.stream
+    message.sequence = meta.sequence.stream
+    message.deliveries = meta.num_delivered or 1
+    return message
+
+
+class _Subscribed:
+    def __init__(self, inner: NatsSubscription) -> None:
+        self._inner = inner
+
+    async def unsubscribe(self) -> None:
+        with contextlib.suppress(NatsError):
+            await self._inner.unsubscribe()
+
+
+class _NatsConsumer:
+    def __init__(
+        self,
+        bus: NatsBus,
+        pull: JetStreamContext.PullSubscription,
+        stream: str,
+        durable: str,
+        max_deliver: int,
+    ) -> None:
+        self._bus = bus
+        self._pull = pull
+        self._stream = stream
+        self._durable = durable
+        self._max_deliver = max_deliver
+
+    async def fetch(self, max_messages: int, *, timeout_s: float) -> list[Message]:
+        try:
+            raw = await self._pull.fetch(max_messages, timeout=timeout_s)
+        except (NatsTimeout, TimeoutError):
+            return []
+        except NatsError as error:
+            raise BusError(f"stream {self._stream}: {error}") from error
+        kept: list[Message] = []
+        for item in raw:
+            message = _stored(item)
+            if message.deliveries > self._max_deliver:
+                await self._bury(message)
+            else:
+                kept.append(message)
+        return kept
+
+    async def _bury(self, message: _NatsMessage) -> None:
+        headers = {"mts-subject": message.subject, "mts-sequence": str(message.sequence)}
+        subject = dead_letter_subject(self._stream, self._durable)
+        await self._bus.publish(subject, message.data, headers=headers)
+        await message.term()
+
+    async def close(self) -> None:
+        with contextlib.suppress(NatsError):
+            await self._pull.unsubscribe()
+
+
+class NatsBus:
+    """Talk to a NATS server with JetStream. Use :meth:`connect`."""
+
+    name = "nats"
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._stream_api = client.jetstream(timeout=_ACK_S)
+        self._log = get_logger("bus")
+        self._running: set[asyncio.Task[None]] = set()
+
+    @classmethod
+    async def connect(
+        cls,
+        locate: Callable[[], NatsAddress | None],
+        *,
+        name: str = "",
+        patience_s: float = 10.0,
+    ) -> NatsBus:
+        """Return a connected bus; it reconnects for ever.
+
+        :param locate: returns where the server is, or None while that is not known.
+        :raises NatsUnavailable: when no server answers within ``patience_s``.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + patience_s
+        last = "no nats-server runs in this MTS_HOME; start one with `mts bus serve`, or `mts up`"
+        while True:
+            address = locate()
+            if address is not None:
+                try:
+                    return cls(await _open(address, name))
+                except (NatsError, OSError, TimeoutError) as error:
+                    last = f"{address.url} does not answer: {type(error).__name__} {error}".strip()
+            if loop.time() >= deadline:
+                raise NatsUnavailable(last)
+            await asyncio.sleep(0.05)
+
+    @property
+    def connected(self) -> bool:
+        """Return whether the connection is up now."""
+        return bool(self._client.is_connected)
+
+    async def publish(
+        self, subject: str, data: bytes, *, headers: Mapping[str, str] | None = None
+    ) -> None:
+        """Send to who listens now."""
+        try:
+            await self._client.publish(subject, data, headers=dict(headers) if headers else None)
+        except NatsError as error:
+            raise BusError(f"publish on {subject}: {error}") from error
+
+    async def publish_durable(
+        self,
+        subject: str,
+        data: bytes,
+        *,
+        message_id: str,
+        headers: Mapping[str, str] | None = None,
+    ) -> PublishAck:
+        """Store on the stream of ``subject``; a time-out is tried again with the same id."""
+        every = {**(headers or _NO_HEADERS), _MESSAGE_ID: message_id}
+        for attempt in range(1, _PUBLISH_ATTEMPTS + 1):
+            try:
+                ack = await self._stream_api.publish(subject, data, headers=every, timeout=_ACK_S)
+            except NoStreamResponseError as error:
+                if self.connected and attempt >= 3:
+                    raise StreamMissing(f"no stream keeps {subject}") from error
+                await asyncio.sleep(0.1)
+            except (NatsTimeout, TimeoutError, NatsError) as error:
+                if attempt == _PUBLISH_ATTEMPTS:
+                    raise BusError(
+                        f"{subject}: it is unknown whether {message_id} is stored: {error}"
+                    ) from error
+                await asyncio.sleep(0.1)
+            else:
+                return PublishAck(ack.stream, ack.seq, bool(ack.duplicate))
+        raise BusError(f"{subject}: not published")
+
+    async def subscribe(
+        self, subject: str, handler: MessageHandler, *, queue: str | None = None
+    ) -> Subscription:
+        """Call ``handler`` for each message, in order."""
+
+        async def deliver(raw: Msg) -> None:
+            await handler(_core(raw))
+
+        inner = await self._client.subscribe(subject, queue=queue or "", cb=deliver)
+        await self._client.flush()
+        return _Subscribed(inner)
+
+    async def serve(
+        self, subject: str, handler: RequestHandler, *, queue: str | None = None
+    ) -> Subscription:
+        """Answer requests, each in a task of its own."""
+
+        async def begin(raw: Msg) -> None:
+            task = asyncio.create_task(self._reply(raw, handler))
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
+
+        inner = await self._client.subscribe(subject, queue=queue or "", cb=begin)
+        await self._client.flush()
+        return _Subscribed(inner)
+
+    async def _reply(self, raw: Msg, handler: RequestHandler) -> None:
+        try:
+            data, headers = await answer(handler, raw.data), None
+        except RemoteError as error:
+            data, headers = error.message.encode(), {_ERROR: error.code}
+        if raw.reply:
+            with contextlib.suppress(NatsError):
+                await self._client.publish(raw.reply, data, headers=headers)
+
+    async def request(self, subject: str, data: bytes, *, timeout_s: float) -> bytes:
+        """Ask and return the reply."""
+        try:
+            reply = await self._client.request(subject, data, timeout=timeout_s)
+        except NoRespondersError as error:
+            raise NoResponders(f"nobody serves {subject}") from error
+        except (NatsTimeout, TimeoutError) as error:
+            raise RequestTimeout(f"no reply on {subject} within {timeout_s} s") from error
+        except NatsError as error:
+            raise RequestTimeout(f"{subject}: {type(error).__name__} {error}") from error
+        code = (reply.headers or _NO_HEADERS).get(_ERROR)
+        if code is not None:
+            raise RemoteError(code, reply.data.decode())
+        return bytes(reply.data)
+
+    async def ensure_stream(self, spec: StreamSpec, *, duplicate_window_s: float = 120.0) -> None:
+        """Create the stream, or update its subjects."""
+        config = StreamConfig(
+            name=spec.name,
+            subjects=list(spec.subjects),
+            storage=StorageType.FILE,
+            retention=RetentionPolicy.LIMITS,
+            duplicate_window=duplicate_window_s,
+        )
+        try:
+            info = await self._stream_api.stream_info(spec.name)
+        except NotFoundError:
+            info = None
+        except (NatsError, TimeoutError) as error:
+            raise BusError(f"stream {spec.name}: {error}") from error
+        try:
+            if info is None:
+                await self._stream_api.add_stream(config)
+            elif set(info.config.subjects or ()) != set(spec.subjects):
+                await self._stream_api.update_stream(config)
+        except (APIError, NatsError, TimeoutError) as error:
+            raise BusError(f"stream {spec.name}: {error}") from error
+
+    async def stream_info(self, stream: str) -> StreamInfo:
+        """Return the state of a stream."""
+        try:
+            info = await self._stream_api.stream_info(stream)
+        except NotFoundError as error:
+            raise StreamMissing(f"no stream {stream}") from error
+        except (NatsError, TimeoutError) as error:
+            raise BusError(f"stream {stream}: {error}") from error
+        state = info.state
+        return StreamInfo(stream, str(info.created), state.first_seq, state.last_seq)
+
+    async def consumer(
+        self,
+        stream: str,
+        durable: str,
+        *,
+        start_sequence: int | None = None,
+        ack_wait_s: float = 30.0,
+        max_deliver: int = 5,
+    ) -> Consumer:
+        """Return the durable consumer, made anew when ``start_sequence`` is given.
+
+        The server may deliver once more than ``max_deliver``: that delivery is buried here.
+        """
+        config = ConsumerConfig(
+            durable_name=durable,
+            ack_policy=AckPolicy.EXPLICIT,
+            ack_wait=ack_wait_s,
+            max_deliver=max_deliver + 1,
+            max_ack_pending=4096,
+        )
+        try:
+            if start_sequence is not None:
+                with contextlib.suppress(NotFoundError):
+                    await self._stream_api.delete_consumer(stream, durable)
+                config.deliver_policy = DeliverPolicy.BY_START_SEQUENCE
+                config.opt_start_seq = start_sequence
+            with contextlib.suppress(APIError):
+                await self._stream_api.add_consumer(stream, config)
+            pull = await self._stream_api.pull_subscribe_bind(durable=durable, stream=stream)
+        except (NatsError, TimeoutError) as error:
+            raise BusError(f"consumer {durable} of {stream}: {error}") from error
+        return _NatsConsumer(self, pull, stream, durable, max_deliver)
+
+    async def close(self) -> None:
+        """Finish replies, flush, disconnect."""
+        if self._running:
+            await asyncio.wait(self._running, timeout=2.0)
+        with contextlib.suppress(NatsError, TimeoutError, OSError):
+            await self._client.flush(timeout=2)
+        with contextlib.suppress(NatsError, OSError):
+            await self._client.close()
+
+
+async def _open(address: NatsAddress, name: str) -> Client:
+    log = get_logger("bus")
+
+    async def on_error(error: Exception) -> None:
+        log.warning("bus error", error=repr(error))
+
+    async def on_disconnect() -> None:
+        log.warning("bus disconnected")
+
+    async def on_reconnect() -> None:
+        log.info("bus reconnected")
+
+    async def on_close() -> None:
+        log.info("bus closed")
+
+    return await nats.connect(
+        address.url,
+        name=name or None,
+        token=address.token,
+        connect_timeout=2,
+        reconnect_time_wait=0.1,
+        max_reconnect_attempts=-1,
+        allow_reconnect=True,
+        error_cb=on_error,
+        disconnected_cb=on_disconnect,
+        reconnected_cb=on_reconnect,
+        closed_cb=on_close,
+        pending_size=8 * 1024 * 1024,
+    )

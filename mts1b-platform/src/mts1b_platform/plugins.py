@@ -1,0 +1,49 @@
+"""Find what other packages offer, by entry point: listed without importing, loaded by name."""
+
+from __future__ import annotations
+
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+from mts1b_platform.errors import FixConfiguration
+
+__all__ = ["PluginBroken", "PluginMissing", "load_plugin", "plugin_names"]
+
+
+class PluginMissing(FixConfiguration):
+    """No installed package offers this name."""
+
+
+class PluginBroken(FixConfiguration):
+    """The package that offers the name can not be loaded."""
+
+
+def plugin_names(group: str) -> list[str]:
+    """Return the names that installed packages offer in ``group``."""
+    return sorted({point.name for point in entry_points(group=group)})
+
+
+def _find(group: str, name: str) -> EntryPoint:
+    found = {point.value: point for point in entry_points(group=group) if point.name == name}
+    if not found:
+        raise PluginMissing(
+            f"no {name!r} in {group}; installed: {', '.join(plugin_names(group)) or 'nothing'}"
+        )
+    if len(found) > 1:
+        raise PluginBroken(f"{group}: two packages offer {name!r}: {', '.join(sorted(found))}")
+    return next(iter(found.values()))
+
+
+def load_plugin(group: str, name: str) -> Any:
+    """Import and return what ``name`` of ``group`` stands for.
+
+    :raises PluginMissing: when nothing offers it.
+    :raises PluginBroken: when importing it fails; the message names group, name and cause.
+    """
+    point = _find(group, name)
+    try:
+        return point.load()
+    except Exception as error:
+        raise PluginBroken(
+            f"{group}: {name!r} ({point.value}) can not be loaded: {type(error).__name__}: {error}"
+        ) from error
