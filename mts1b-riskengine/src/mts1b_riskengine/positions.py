@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -13,11 +12,12 @@ from mts1b_platform.store import Store
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mts1b_riskengine import tables
-from mts1b_riskengine.exposure import Line, LineKey
 from mts1b_riskengine.instruments import InstrumentTable
+from mts1b_riskengine.lines import FundLines, Line
 
 __all__ = ["UNASSIGNED", "Mark", "PositionBook"]
 
+ZERO = Decimal(0)
 UNASSIGNED = "unassigned"
 """The fund and strategy of a fill that names neither and belongs to no known order."""
 
@@ -42,22 +42,35 @@ class PositionBook:
     def __init__(self, store: Store, instruments: InstrumentTable) -> None:
         self._store = store
         self._instruments = instruments
-        self._lines: dict[str, dict[LineKey, Line]] = {}
+        self._funds: dict[str, FundLines] = {}
         self.marks: dict[Symbol, Mark] = {}
 
-    def of_fund(self, fund_id: str) -> Mapping[LineKey, Line]:
+    def of_fund(self, fund_id: str) -> FundLines:
         """Return the lines of one fund."""
-        return self._lines.get(fund_id, {})
+        return self._funds.setdefault(fund_id, FundLines())
 
-    def line(self, fund_id: str, strategy_id: str, symbol: Symbol) -> Line:
-        """Return a line, creating it flat."""
-        lines = self._lines.setdefault(fund_id, {})
-        key = (strategy_id, symbol)
-        if key not in lines:
-            mark = self.marks.get(symbol)
-            value = self.unit_value(symbol, mark.price) if mark else Decimal(0)
-            lines[key] = Line(value=value, facts=self._instruments.facts(symbol))
-        return lines[key]
+    def change(
+        self,
+        fund_id: str,
+        strategy_id: str,
+        symbol: Symbol,
+        *,
+        quantity: Decimal = ZERO,
+        open_buy: Decimal = ZERO,
+        open_sell: Decimal = ZERO,
+    ) -> Line:
+        """Add to a line, which begins flat; return it."""
+        lines, key = self.of_fund(fund_id), (strategy_id, symbol)
+        mark = self.marks.get(symbol)
+        old = lines.get(key) or Line()
+        line = Line(
+            quantity=old.quantity + quantity,
+            open_buy=old.open_buy + open_buy,
+            open_sell=old.open_sell + open_sell,
+            value=self.unit_value(symbol, mark.price) if mark else old.value,
+        )
+        lines.put(key, line, self._instruments.facts(symbol))
+        return line
 
     def unit_value(self, symbol: Symbol, price: Decimal) -> Decimal:
         """Return what one unit is worth in base currency at ``price``."""
@@ -82,12 +95,10 @@ class PositionBook:
 
     def _revalue(self, symbol: Symbol, mark: Mark) -> None:
         self.marks[symbol] = mark
-        value = self.unit_value(symbol, mark.price)
-        for lines in self._lines.values():
-            for (_, held), line in lines.items():
+        for fund_id, lines in self._funds.items():
+            for strategy_id, held in lines:
                 if held == symbol:
-                    line.value = value
-                    line.refresh()
+                    self.change(fund_id, strategy_id, symbol)
 
     async def add_fill(
         self, tx: AsyncConnection, fill: Fill, *, fund_id: str, strategy_id: str
@@ -106,9 +117,7 @@ class PositionBook:
             return False
         if fill.symbol not in self.marks:
             await self._put_mark(tx, fill.symbol, Mark(fill.price, fill.timestamp, "1m"))
-        line = self.line(fund_id, strategy_id, fill.symbol)
-        line.quantity += fill.signed_quantity
-        line.refresh()
+        line = self.change(fund_id, strategy_id, fill.symbol, quantity=fill.signed_quantity)
         await self._save_line(tx, (fund_id, strategy_id, str(fill.symbol)), line)
         return True
 
@@ -122,10 +131,9 @@ class PositionBook:
 
     async def load(self, tx: AsyncConnection) -> None:
         """Replace the memory by what the store holds; open orders are the ledger's to add."""
-        self._lines, self.marks = {}, {}
+        self._funds, self.marks = {}, {}
         for row in await tx.execute(sa.select(tables.marks)):
             self.marks[Symbol(row.symbol)] = Mark(row.price, row.as_of, row.interval)
         for row in await tx.execute(sa.select(tables.positions)):
-            line = self.line(row.fund_id, row.strategy_id, Symbol(row.symbol))
-            line.quantity = row.quantity
-            line.refresh()
+            symbol = Symbol(row.symbol)
+            self.change(row.fund_id, row.strategy_id, symbol, quantity=row.quantity)

@@ -158,14 +158,13 @@ class ReservationLedger:
         await self._save(tx, reservation)
 
     def _weigh(self, reservation: Reservation, units: Decimal) -> None:
-        line = self._positions.line(
-            reservation.fund_id, reservation.strategy_id, reservation.symbol
+        self._positions.change(
+            reservation.fund_id,
+            reservation.strategy_id,
+            reservation.symbol,
+            open_buy=units if reservation.sign > 0 else Decimal(0),
+            open_sell=units if reservation.sign < 0 else Decimal(0),
         )
-        if reservation.sign > 0:
-            line.open_buy += units
-        else:
-            line.open_sell += units
-        line.refresh()
 
     async def _save(self, tx: AsyncConnection, reservation: Reservation) -> None:
         values = reservation.values()

@@ -34,7 +34,7 @@ class SchemaGate:
     async def check(self, order: Order, envelope: RiskEnvelope, context: RiskContext) -> bool:
         """Pass a valid order for this envelope's fund that is still to be sent."""
         try:
-            Order.model_validate(dict(order.__dict__))
+            Order.model_validate(order.__dict__)
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             where = ".".join(str(part) for part in first["loc"]) or "order"
