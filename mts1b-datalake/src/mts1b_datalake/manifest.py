@@ -19,6 +19,9 @@ __all__ = ["Adjustment", "FileEntry", "Manifest", "read_manifest"]
 Adjustment = Literal["none", "split", "total"]
 """What prices were adjusted for: nothing, splits, or splits and dividends."""
 
+_REPAIR = (
+    "copy the newest good manifest-VERSION.json over it, or remove the folder and import again"
+)
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 
@@ -118,9 +121,8 @@ def read_manifest(directory: Path, version: int | None = None) -> Manifest:
         manifest = Manifest.model_validate_json(data)
     except ValidationError as error:
         raise DatasetCorrupt(
-            f"{path} is not a manifest of format 1 ({error.error_count()} problems); "
-            "import the data again"
+            f"{path} is not a manifest of format 1 ({error.error_count()} problems); {_REPAIR}"
         ) from error
     if manifest.digest() != manifest.sha256:
-        raise DatasetCorrupt(f"{path} was changed: its hash is wrong; import the data again")
+        raise DatasetCorrupt(f"{path} was changed: its hash is wrong; {_REPAIR}")
     return manifest
