@@ -209,7 +209,7 @@ def _problems(table: pl.DataFrame, broken: pl.DataFrame, lines: _RowNumbers) -> 
 
 
 def _describe(rule: str, row: Mapping[str, object]) -> str:
-    if "time" in rule or "offset" in rule or "trading-day" in rule:
+    if "time" in rule or "offset" in rule or "trading-day" in rule or "session" in rule:
         return f"{row['symbol']} time {row['text:timestamp']!r}"
     if rule.startswith("unparsable "):
         field = rule.removeprefix("unparsable ")
