@@ -1,0 +1,154 @@
+"""Equal, or given, contributions to risk.
+
+Maillard, Roncalli and Teiletche 2010 (equal contributions); the convex form and its cyclical
+coordinate descent are Griveau-Billion, Richard and Roncalli 2013; the damped Newton steps follow
+Spinu 2013.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from mts1b_quantkit.allocators.inputs import condition_number, read_problem
+from mts1b_quantkit.allocators.result import Allocation, allocation, to_budget
+from mts1b_quantkit.arrays import FloatArray, Table, as_vector
+from mts1b_quantkit.errors import BadInput, NotPositiveDefinite
+
+__all__ = ["risk_parity"]
+
+_TOLERANCE = 1e-10
+_MAX_SWEEPS = 30
+_MAX_STEPS = 200
+
+
+def risk_parity(returns: Any, *, covariance: Any = None, budgets: Any = None) -> Allocation:
+    """Find the long-only weights whose contributions to variance are the ``budgets``.
+
+    Minimises x'Cx / 2 - sum(b log x) on the correlation matrix C, divides x by the standard
+    deviations and scales to a sum of one.
+
+    :param returns: (T, N) simple returns, or None with ``covariance``.
+    :param budgets: positive shares that sum to one, one per asset; None for 1/N each.
+    :return: diagnostics ``objective``, ``kkt_residual`` (largest |w_i (Sw)_i / w'Sw - b_i|, below
+        1e-10), ``iterations`` (sweeps plus steps), ``sweeps``, ``newton_steps``,
+        ``risk_contributions`` and ``condition_number``.
+    :raises BadInput: for budgets that are not positive or do not sum to one.
+    :raises NotPositiveDefinite: when long-only weights without any risk exist, or the matrix has
+        a negative eigenvalue: there is nothing to share, shrink the covariance first.
+    """
+    problem = read_problem(returns, covariance)
+    shares = _read_budgets(budgets, problem.assets)
+    deviation = np.sqrt(problem.variances)
+    correlation = problem.covariance / np.outer(deviation, deviation)
+    np.fill_diagonal(correlation, 1.0)
+    _require_semidefinite(correlation)
+    scaled, sweeps = _descend(correlation, shares)
+    scaled, steps = _newton(correlation, shares, scaled)
+    weights = to_budget(scaled / deviation)
+    contributions = _contributions(problem.covariance, weights)
+    return allocation(
+        problem.assets,
+        weights,
+        objective=_objective(correlation, shares, scaled),
+        kkt_residual=float(np.abs(contributions - shares).max()),
+        iterations=sweeps + steps,
+        sweeps=sweeps,
+        newton_steps=steps,
+        risk_contributions=problem.assets.per_column(contributions),
+        condition_number=condition_number(problem.covariance),
+    )
+
+
+def _read_budgets(budgets: Any, assets: Table) -> FloatArray:
+    size = len(assets.labels)
+    if budgets is None:
+        return np.full(size, 1.0 / size)
+    shares = as_vector(budgets, assets, what="budgets")
+    if (shares <= 0.0).any():
+        name = assets.labels[int(np.argmax(shares <= 0.0))]
+        raise BadInput(f"the budget of {name!r} is not positive; drop the asset instead")
+    if abs(float(shares.sum()) - 1.0) > 1e-9:
+        raise BadInput(f"budgets sum to {float(shares.sum())}; they are shares of one")
+    return np.asarray(shares / shares.sum())
+
+
+def _require_semidefinite(correlation: FloatArray) -> None:
+    lowest = float(np.linalg.eigvalsh(correlation)[0])
+    if lowest < -1e-10 * len(correlation):
+        raise NotPositiveDefinite(
+            f"the correlation matrix has the eigenvalue {lowest:.3g}; shrink or repair it"
+        )
+
+
+def _contributions(matrix: FloatArray, weights: FloatArray) -> FloatArray:
+    parts = weights * (matrix @ weights)
+    return np.asarray(parts / parts.sum())
+
+
+def _gap(matrix: FloatArray, shares: FloatArray, x: FloatArray) -> float:
+    """Return the largest error of a contribution; infinite when there is no risk to share."""
+    parts = x * (matrix @ x)
+    total = float(parts.sum())
+    return float(np.abs(parts / total - shares).max()) if total > 0.0 else float("inf")
+
+
+def _objective(matrix: FloatArray, shares: FloatArray, x: FloatArray) -> float:
+    return 0.5 * float(x @ matrix @ x) - float(shares @ np.log(x))
+
+
+def _descend(matrix: FloatArray, shares: FloatArray) -> tuple[FloatArray, int]:
+    """Minimise over one coordinate at a time, with a rescaling to x'Cx = 1 after each sweep."""
+    x = np.sqrt(shares)
+    sweeps = 0
+    while sweeps < _MAX_SWEEPS:
+        sweeps += 1
+        for i, share in enumerate(shares):
+            rest = float(matrix[i] @ x) - x[i]
+            root = np.sqrt(rest * rest + 4.0 * share)
+            x[i] = (root - rest) / 2.0 if rest <= 0.0 else 2.0 * share / (root + rest)
+        total = float(x @ matrix @ x)
+        if not total > 0.0:
+            raise _no_risk()
+        x /= np.sqrt(total)
+        if _gap(matrix, shares, x) < _TOLERANCE / 10.0:
+            break
+    return x, sweeps
+
+
+def _newton(matrix: FloatArray, shares: FloatArray, x: FloatArray) -> tuple[FloatArray, int]:
+    """Finish by Newton steps, halved while they leave the positive side or do not descend."""
+    for step in range(_MAX_STEPS):
+        if _gap(matrix, shares, x) < _TOLERANCE / 10.0:
+            return x, step
+        gradient = matrix @ x - shares / x
+        hessian = matrix + np.diag(shares / x**2)
+        direction = -np.linalg.solve(hessian, gradient)
+        slope = float(gradient @ direction)
+        before = _objective(matrix, shares, x)
+        size = 1.0
+        while not _descends(matrix, shares, x + size * direction, before + 1e-4 * size * slope):
+            size /= 2.0
+            if size < 1e-12:
+                break
+        x = x + size * direction if size >= 1e-12 else x
+        if size < 1e-12:
+            break
+    if _gap(matrix, shares, x) < _TOLERANCE:
+        return x, step
+    raise _no_risk()
+
+
+def _descends(matrix: FloatArray, shares: FloatArray, x: FloatArray, limit: float) -> bool:
+    if (x <= 0.0).any():
+        return False
+    value = _objective(matrix, shares, x)
+    return value <= limit + 1e-15 * abs(limit)
+
+
+def _no_risk() -> NotPositiveDefinite:
+    return NotPositiveDefinite(
+        "no risk parity weights exist: some long-only weights have no risk at all "
+        "(perfect hedges, or fewer rows than assets); shrink the covariance first"
+    )

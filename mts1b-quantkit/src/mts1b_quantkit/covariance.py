@@ -1,0 +1,228 @@
+"""Covariance matrices of simple returns: sample, exponentially weighted, shrunk.
+
+Every function takes (T, N) simple returns and gives an (N, N) matrix that is not annualised, with
+the columns' labels on both sides.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mts1b_quantkit.arrays import FloatArray, Table, as_table
+from mts1b_quantkit.errors import BadInput
+
+__all__ = [
+    "ShrunkCovariance",
+    "ewma_covariance",
+    "ledoit_wolf",
+    "oas",
+    "returns_from_prices",
+    "sample_covariance",
+]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ShrunkCovariance:
+    """A covariance pulled towards a target.
+
+    ``covariance`` (N, N) is ``shrinkage * target + (1 - shrinkage) * sample``, in the input's
+    kind; ``shrinkage`` lies in [0, 1]. ``numpy.asarray(result)`` is the matrix.
+    """
+
+    covariance: Any
+    shrinkage: float
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        """Return the matrix as numpy."""
+        return np.array(as_table(self.covariance, what="covariance").values, dtype=dtype)
+
+
+def returns_from_prices(prices: Any, *, log: bool = False) -> Any:
+    """Return simple (or log) returns of (T,) or (T, N) prices, one row fewer.
+
+    :raises NaNInput: for a missing price.
+    :raises BadInput: for fewer than two rows, or a price that is not positive.
+    """
+    table = as_table(prices, what="prices")
+    matrix = table.matrix
+    if len(matrix) < 2:
+        raise BadInput("prices has one row; a return needs two")
+    if (matrix <= 0).any():
+        i, j = (int(k) for k in np.argwhere(matrix <= 0)[0])
+        where = "" if table.is_vector else f" of {table.labels[j]!r}"
+        raise BadInput(f"price {matrix[i, j]}{where} at row {table.row_label(i)!r} is not positive")
+    ratio = table.values[1:] / table.values[:-1]
+    values = np.log(ratio) if log else ratio - 1.0
+    index = None if table.index is None else table.index[1:]
+    return Table(values, table.kind, table.columns, index, table.name).rows(values)
+
+
+def sample_covariance(returns: Any, *, ddof: int = 1) -> Any:
+    """Return the sample covariance, divided by T - ``ddof``.
+
+    :raises BadInput: when T does not exceed ``ddof``.
+    """
+    table = _matrix(returns)
+    _, sample = _centred(table, ddof)
+    return table.square(sample)
+
+
+def ewma_covariance(returns: Any, *, halflife: float) -> Any:
+    """Return the exponentially weighted covariance around the weighted mean.
+
+    A row's weight halves every ``halflife`` rows of age. The result is corrected for bias with
+    reliability weights, 1 - sum(w^2), so that an endless half-life gives the sample covariance
+    with ddof=1 (and every half-life gives the last block of pandas' ``ewm(halflife=).cov()``).
+    """
+    table = _matrix(returns)
+    if not halflife > 0:
+        raise BadInput(f"halflife is {halflife}; give a positive number of rows")
+    rows = len(table.values)
+    if rows < 2:
+        raise BadInput("returns has one row; a covariance needs two")
+    weights = 0.5 ** (np.arange(rows - 1, -1, -1) / halflife)
+    weights /= weights.sum()
+    centred = table.values - weights @ table.values
+    correction = 1.0 - float(weights @ weights)
+    return table.square(_symmetric((centred * weights[:, None]).T @ centred / correction))
+
+
+def ledoit_wolf(
+    returns: Any,
+    *,
+    target: Literal["identity", "constant_correlation", "single_factor"] = "identity",
+    ddof: int = 1,
+) -> ShrunkCovariance:
+    """Shrink the sample covariance by the intensity that minimises the expected squared error.
+
+    ``identity``: Ledoit and Wolf 2004, "A well-conditioned estimator for large-dimensional
+    covariance matrices", towards the mean variance times I. ``constant_correlation``: 2004, "Honey,
+    I shrunk the sample covariance matrix". ``single_factor``: 2003, "Improved estimation of the
+    covariance matrix of stock returns", the factor being the equally weighted mean of the columns.
+
+    :param ddof: 1 divides by T - 1 throughout, as the authors' code does for returns whose mean
+        was removed; 0 divides by T, as the 2004 paper does.
+    :raises BadInput: for an unknown target, T <= ddof, or an asset without variance.
+    """
+    if target not in _TARGETS:
+        raise BadInput(f"target is {target!r}; use one of {', '.join(sorted(_TARGETS))}")
+    table = _matrix(returns)
+    centred, sample = _centred(table, ddof)
+    if target != "identity":
+        _require_variance(table, sample)
+    n = len(centred) - ddof
+    squares = centred**2
+    pi = squares.T @ squares / n - sample**2
+    prior, rho = _TARGETS[target](centred, sample, pi, n)
+    distance = float(((sample - prior) ** 2).sum())
+    intensity = 0.0 if distance == 0.0 else (float(pi.sum()) - rho) / distance / n
+    shrinkage = min(1.0, max(0.0, intensity))
+    covariance = _symmetric(shrinkage * prior + (1.0 - shrinkage) * sample)
+    return ShrunkCovariance(table.square(covariance), shrinkage)
+
+
+def oas(
+    returns: Any, *, formula: Literal["simplified", "paper"] = "simplified"
+) -> ShrunkCovariance:
+    """Shrink towards the mean variance times I by the oracle approximating intensity.
+
+    Chen, Wiesel, Eldar and Hero 2010, "Shrinkage algorithms for MMSE covariance estimation",
+    equation 23, on the covariance divided by T. ``paper`` is the equation as printed;
+    ``simplified`` leaves out its 2/N terms, as scikit-learn does.
+
+    :raises BadInput: for an unknown formula.
+    """
+    if formula not in ("simplified", "paper"):
+        raise BadInput(f"formula is {formula!r}; use 'simplified' or 'paper'")
+    table = _matrix(returns)
+    centred, sample = _centred(table, 0)
+    n, size = centred.shape
+    correction = 2.0 / size if formula == "paper" else 0.0
+    trace = float(np.trace(sample))
+    squared = float((sample**2).sum())
+    top = (1.0 - correction) * squared + trace**2
+    bottom = (n + 1.0 - correction) * (squared - trace**2 / size)
+    shrinkage = 1.0 if bottom <= 0.0 else min(1.0, top / bottom)
+    prior = np.eye(size) * (trace / size)
+    covariance = shrinkage * prior + (1.0 - shrinkage) * sample
+    return ShrunkCovariance(table.square(covariance), shrinkage)
+
+
+def _matrix(returns: Any) -> Table:
+    table = as_table(returns)
+    if table.is_vector:
+        raise BadInput("returns is one series; a covariance needs a (T, N) matrix")
+    return table
+
+
+def _centred(table: Table, ddof: int) -> tuple[FloatArray, FloatArray]:
+    rows = len(table.values)
+    if rows <= ddof:
+        raise BadInput(f"returns has {rows} rows; a covariance with ddof={ddof} needs {ddof + 1}")
+    centred = table.values - table.values.mean(axis=0)
+    return centred, _symmetric(centred.T @ centred / (rows - ddof))
+
+
+def _symmetric(matrix: FloatArray) -> FloatArray:
+    return (matrix + matrix.T) / 2.0
+
+
+def _require_variance(table: Table, sample: FloatArray) -> None:
+    flat = np.flatnonzero(np.diag(sample) <= 0.0)
+    if len(flat):
+        raise BadInput(f"asset {table.labels[int(flat[0])]!r} never moves; drop it")
+
+
+def _identity(
+    centred: FloatArray, sample: FloatArray, pi: FloatArray, n: int
+) -> tuple[FloatArray, float]:
+    return np.eye(len(sample)) * (float(np.trace(sample)) / len(sample)), 0.0
+
+
+def _constant_correlation(
+    centred: FloatArray, sample: FloatArray, pi: FloatArray, n: int
+) -> tuple[FloatArray, float]:
+    size = len(sample)
+    variance = np.diag(sample)
+    deviation = np.sqrt(variance)
+    outer = np.outer(deviation, deviation)
+    if size == 1:
+        return sample.copy(), float(pi.sum())
+    mean = (float((sample / outer).sum()) - size) / (size * (size - 1))
+    prior = mean * outer
+    np.fill_diagonal(prior, variance)
+    theta = (centred**3).T @ centred / n - variance[:, None] * sample
+    np.fill_diagonal(theta, 0.0)
+    off = mean * float((np.outer(1.0 / deviation, deviation) * theta).sum())
+    return prior, float(np.trace(pi)) + off
+
+
+def _single_factor(
+    centred: FloatArray, sample: FloatArray, pi: FloatArray, n: int
+) -> tuple[FloatArray, float]:
+    market = centred.mean(axis=1)
+    variance = float(market @ market) / n
+    beta = centred.T @ market / n
+    if variance == 0.0:
+        raise BadInput("the mean of the assets never moves; use target='identity'")
+    prior = np.outer(beta, beta) / variance
+    np.fill_diagonal(prior, np.diag(sample))
+    scaled = centred * market[:, None]
+    first = (centred**2).T @ scaled / n - beta[:, None] * sample
+    second = scaled.T @ scaled / n - variance * sample
+    np.fill_diagonal(first, 0.0)
+    np.fill_diagonal(second, 0.0)
+    cross = float((first * beta[None, :]).sum()) / variance
+    own = float((second * np.outer(beta, beta)).sum()) / variance**2
+    return prior, float(np.trace(pi)) + 2.0 * cross - own
+
+
+_TARGETS = {
+    "identity": _identity,
+    "constant_correlation": _constant_correlation,
+    "single_factor": _single_factor,
+}

@@ -1,0 +1,39 @@
+"""How much can be traded, and what it moves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from mts1b_foundation.market_data import UniversePanel
+
+from mts1b_quantkit.arrays import FloatArray
+from mts1b_quantkit.factors.library.panel import score, simple_returns
+from mts1b_quantkit.factors.registry import register
+from mts1b_quantkit.rolling import rolling
+
+__all__ = ["f_dollar_volume", "f_liquidity"]
+
+
+@register("f_liquidity")
+def f_liquidity(panel: UniversePanel, /, *, h: int = 21, raw: bool = False) -> Any:
+    """Score minus the mean of |return| per unit of traded value over ``h`` rows (Amihud 2002).
+
+    A row without trade leaves the score of its whole window unknown.
+    """
+
+    def compute(close: FloatArray, volume: FloatArray) -> FloatArray:
+        price_move = np.abs(simple_returns(close)) / (close * volume)
+        return -rolling(price_move, h, lambda block: block.mean(axis=-1))
+
+    return score(panel, ("close", "volume"), compute, raw=raw)
+
+
+@register("f_dollar_volume")
+def f_dollar_volume(panel: UniversePanel, /, *, h: int = 21, raw: bool = False) -> Any:
+    """Score the logarithm of the mean traded value, close times volume, of ``h`` rows."""
+
+    def compute(close: FloatArray, volume: FloatArray) -> FloatArray:
+        return np.log(rolling(close * volume, h, lambda block: block.mean(axis=-1)))
+
+    return score(panel, ("close", "volume"), compute, raw=raw)

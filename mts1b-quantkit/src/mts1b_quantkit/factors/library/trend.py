@@ -1,0 +1,44 @@
+"""Where the price stands against its own average."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mts1b_foundation.market_data import UniversePanel
+
+from mts1b_quantkit.arrays import FloatArray
+from mts1b_quantkit.errors import BadInput
+from mts1b_quantkit.factors.library.panel import score
+from mts1b_quantkit.factors.registry import register
+from mts1b_quantkit.rolling import require_window, rolling
+
+__all__ = ["f_moving_average_cross", "f_trend"]
+
+
+@register("f_trend")
+def f_trend(panel: UniversePanel, /, *, h: int = 200, raw: bool = False) -> Any:
+    """Score close over its mean of the last ``h`` rows, less one."""
+    require_window(h)
+    return score(panel, ("close",), lambda close: close / _average(close, h) - 1.0, raw=raw)
+
+
+@register("f_moving_average_cross")
+def f_moving_average_cross(
+    panel: UniversePanel, /, *, h_fast: int = 50, h_slow: int = 200, raw: bool = False
+) -> Any:
+    """Score the mean close of ``h_fast`` rows over that of ``h_slow`` rows, less one.
+
+    :raises BadInput: unless h_fast < h_slow.
+    """
+    if not require_window(h_fast) < require_window(h_slow):
+        raise BadInput(f"h_fast is {h_fast}, h_slow {h_slow}; the fast window is the shorter one")
+    return score(
+        panel,
+        ("close",),
+        lambda close: _average(close, h_fast) / _average(close, h_slow) - 1.0,
+        raw=raw,
+    )
+
+
+def _average(close: FloatArray, window: int) -> FloatArray:
+    return rolling(close, window, lambda block: block.mean(axis=-1))

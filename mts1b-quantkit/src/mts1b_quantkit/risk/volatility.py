@@ -1,0 +1,34 @@
+"""Volatility that forgets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from mts1b_quantkit.arrays import as_table
+from mts1b_quantkit.errors import BadInput
+
+__all__ = ["ewma_volatility"]
+
+
+def ewma_volatility(returns: Any, *, decay: float = 0.94) -> Any:
+    """Return the RiskMetrics volatility per period, one value per row.
+
+    variance_t = decay variance_(t-1) + (1 - decay) r_t^2, mean zero, started at the first squared
+    return (J.P. Morgan/Reuters 1996). Row t uses returns up to and including t: it is the
+    forecast for row t + 1. Not annualised.
+
+    :param returns: (T,) or (T, K) simple returns.
+    :raises BadInput: for a decay outside (0, 1).
+    """
+    if not 0.0 < decay < 1.0:
+        raise BadInput(f"decay is {decay}; give a fraction between 0 and 1, e.g. 0.94")
+    table = as_table(returns)
+    squares = table.matrix**2
+    variance = np.empty_like(squares)
+    state = squares[0]
+    for row, square in enumerate(squares):
+        state = square if row == 0 else decay * state + (1.0 - decay) * square
+        variance[row] = state
+    return table.rows(np.sqrt(variance))

@@ -1,0 +1,41 @@
+"""Which assets trade enough to be traded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from mts1b_quantkit.arrays import as_table
+from mts1b_quantkit.errors import BadInput
+from mts1b_quantkit.rolling import rolling
+
+__all__ = ["average_daily_volume", "passes_adv_filter"]
+
+
+def average_daily_volume(volume: Any, *, window: int = 21) -> Any:
+    """Return the mean volume of the last ``window`` rows, at every row.
+
+    :param volume: (T,) or (T, A) daily volumes, in units or in currency; NaN where unknown.
+    :return: same shape; NaN until ``window`` volumes are known without a gap.
+    :raises BadInput: for a negative volume or a window below 1.
+    """
+    table = as_table(volume, what="volume", allow_nan=True)
+    if (table.values < 0).any():
+        i, j = (int(k) for k in np.argwhere(table.matrix < 0)[0])
+        raise BadInput(f"volume of {table.labels[j]!r} at row {table.row_label(i)!r} is negative")
+    return table.rows(rolling(table.matrix, window, lambda block: block.mean(axis=-1)))
+
+
+def passes_adv_filter(volume: Any, *, minimum: float, window: int = 21) -> Any:
+    """Return where the average daily volume is known and at least ``minimum``.
+
+    :param minimum: in the units of ``volume``.
+    :return: booleans in the shape of ``volume``; False while the average is not known.
+    """
+    if not minimum >= 0.0:
+        raise BadInput(f"minimum is {minimum}; give a volume, zero or more")
+    table = as_table(volume, what="volume", allow_nan=True)
+    average = average_daily_volume(table.values, window=window)
+    with np.errstate(invalid="ignore"):
+        return table.rows(average >= minimum)
