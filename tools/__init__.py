@@ -1,0 +1,1 @@
+"""What the workspace uses on itself; no package imports it."""

