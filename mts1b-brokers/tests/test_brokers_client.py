@@ -3,11 +3,13 @@
 import asyncio
 import inspect
 import sqlite3
+import sys
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 from mts1b_brokers import PaperClient, VenueProfile, VenueUnavailable
-from mts1b_foundation import OrderStatus, TimeInForce
+from mts1b_foundation import OrderStatus, OrderType, Side, TimeInForce
 from mts1b_foundation.protocols import (
     AccountQuery,
     BrokerProtocol,
@@ -202,3 +204,85 @@ async def test_a_closed_venue_takes_nothing(make_order):
     await client.close()
     with pytest.raises(VenueUnavailable, match="closed"):
         await client.submit(make_order())
+
+
+_VICTIM = """
+import asyncio, sys
+from datetime import UTC, datetime, timedelta
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from mts1b_brokers import PaperClient
+from mts1b_foundation import Bar, Order, Side
+
+async def main():
+    start = datetime(2008, 10, 6, 20, tzinfo=UTC)
+    client = PaperClient(home=Path(sys.argv[1]))
+    client.set_time(start)
+    for n in range(100_000):
+        order = Order(order_id=f"o{n}", idempotency_key=f"k{n}", symbol="SPX", side=Side.BUY,
+                      quantity=1, fund_id="f", strategy_id="s", created_at=start)
+        await client.submit(order)
+        print("order", n, flush=True)
+        at, price = start + timedelta(days=n + 1), Decimal(100 + n)
+        client.set_time(at)
+        await client.on_bars([Bar(symbol="SPX", interval="1d", open=price, high=price, low=price,
+                                  close=price, timestamp=at)])
+        print("fills", (await client.fills_since(None))[1], flush=True)
+
+asyncio.run(main())
+"""
+
+
+async def test_kill_9_loses_nothing_that_was_acknowledged(tmp_path):
+    victim = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", _VICTIM, str(tmp_path), stdout=asyncio.subprocess.PIPE
+    )
+    for _ in range(25):
+        await victim.stdout.readline()
+    victim.kill()
+    rest = (await victim.stdout.read()).decode().splitlines()
+    await victim.wait()
+    orders = 13 + sum(line.startswith("order") for line in rest)
+    acknowledged = 12 + sum(line.startswith("fills") for line in rest)
+    client = PaperClient(home=tmp_path)
+    fills, _ = await client.fills_since(None)
+    assert len(fills) >= acknowledged
+    assert len({fill.fill_id for fill in fills}) == len(fills)
+    for n in range(orders):
+        assert await client.get_order_by_key(f"k{n}") is not None
+    (position,) = await client.get_positions()
+    assert position.quantity == len(fills)
+    cash = (await client.account_snapshot()).cash_usd
+    assert cash == 1_000_000 - sum(fill.notional + fill.fees for fill in fills)
+    await client.close()
+
+
+async def test_a_restart_restores_stops_partial_fills_owners_and_the_early_close(
+    client, tmp_path, clock, start, make_order, make_bar
+):
+    gtc = {"tif": TimeInForce.GTC}
+    await client.submit(make_order("held"))
+    await client.on_bars([make_bar(1, 100)])
+    stop = {"order_type": OrderType.STOP_LIMIT, "stop_price": D(105), "limit_price": D(104)}
+    await client.submit(make_order("stop", **stop, **gtc))
+    await client.submit(make_order("part", quantity=30, **gtc))
+    await client.on_bars([make_bar(2, 100, 107, 99, 106, volume=100)])
+    restarted = PaperClient(home=tmp_path, clock=clock)
+    await restarted.submit(make_order("out", Side.SELL, 45, reduce_only=True))
+    await restarted.on_bars([make_bar(3, "103.5", "104.5", 103, 104)])
+    fills, _ = await restarted.fills_since("2")
+    assert [(f.order_id, f.quantity, f.price) for f in fills] == [
+        ("order-stop", 10, D("103.5")),
+        ("order-part", 20, D("103.5")),
+        ("order-out", 45, D("103.5")),
+    ]
+    assert len({f.fill_id for f in (await restarted.fills_since(None))[0]}) == 5
+    await restarted.on_bars([make_bar(4, 100)])
+    clock.advance_to(start + timedelta(days=4))
+    await restarted.submit(make_order("late"))
+    again = PaperClient(home=tmp_path, clock=clock)
+    await again.on_bars([make_bar(5 - 3 / 24, 99)])
+    assert (await again.get_order_by_key("late")).status is OrderStatus.FILLED
+    await restarted.close()
+    await again.close()
