@@ -1,1 +1,31 @@
-"""Slice a parent order into children."""
+"""Slice a parent order into children that sum to it exactly.
+
+Every algorithm is ``async def execute(parent, *, params) -> AsyncIterator[Order]``: iterate, and
+each child comes when it is due. ``Twap`` and ``Vwap`` take the clock and the randomness; the
+modules' ``execute`` uses the machine's.
+"""
+
+from mts1b_oms_algos.errors import (
+    AlgoError,
+    BadParameter,
+    MissingLimitPrice,
+    ParticipationExceeded,
+    UnknownParameter,
+    UnsliceableOrder,
+)
+from mts1b_oms_algos.parameters import TwapParameters, VwapParameters
+from mts1b_oms_algos.twap import Twap
+from mts1b_oms_algos.vwap import Vwap
+
+__all__ = [
+    "AlgoError",
+    "BadParameter",
+    "MissingLimitPrice",
+    "ParticipationExceeded",
+    "Twap",
+    "TwapParameters",
+    "UnknownParameter",
+    "UnsliceableOrder",
+    "Vwap",
+    "VwapParameters",
+]

@@ -64,7 +64,7 @@ def _correlation_distance(problem: Problem) -> FloatArray:
     distance *= 0.5
     np.sqrt(distance, out=distance)
     np.fill_diagonal(distance, 0.0)
-    return distance
+    return np.asarray(distance)
 
 
 def _leaves(distance: FloatArray, method: str, kind: str, leaf_order: bool) -> NDArray[np.intp]:

@@ -1,0 +1,95 @@
+"""What the algorithms can be told, under the documented names and defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any, Literal, TypeVar
+
+from mts1b_foundation.model import FrozenModel, NonNegativeDecimal, PositiveDecimal, UtcDatetime
+from pydantic import Field, ValidationError
+
+from mts1b_oms_algos.errors import BadParameter, UnknownParameter
+
+__all__ = ["ScheduleParameters", "TwapParameters", "VwapParameters", "read_parameters"]
+
+
+class ScheduleParameters(FrozenModel):
+    """What every scheduled algorithm takes.
+
+    :ivar horizon_minutes: length of the window in which children are sent.
+    :ivar jitter_pct: largest move of a slice's time, as a fraction of the time between slices.
+    :ivar child_order_type: limit and marketable_limit children carry the parent's limit price, or
+        its reference price.
+    :ivar lot_size: children are whole lots; what the parent holds beyond whole lots rides with its
+        last child.
+    :ivar start_at: begin of the window; None begins when the algorithm is started.
+    :ivar start_slice: checkpoint: number of slices that are done; no child of theirs is repeated.
+    """
+
+    horizon_minutes: float = Field(default=30, ge=0, le=10_080, allow_inf_nan=False)
+    jitter_pct: float = Field(default=0.0, ge=0, le=0.5, allow_inf_nan=False)
+    child_order_type: Literal["limit", "marketable_limit", "market"] = "limit"
+    lot_size: PositiveDecimal = Decimal(1)
+    start_at: UtcDatetime | None = None
+    start_slice: int = Field(default=0, ge=0)
+
+    @property
+    def horizon(self) -> timedelta:
+        """Return the length of the window."""
+        return timedelta(minutes=self.horizon_minutes)
+
+
+class TwapParameters(ScheduleParameters):
+    """What TWAP takes.
+
+    :ivar n_slices: number of equal intervals.
+    """
+
+    n_slices: int = Field(default=30, ge=1, le=10_000)
+    jitter_pct: float = Field(default=0.2, ge=0, le=0.5, allow_inf_nan=False)
+
+
+class VwapParameters(ScheduleParameters):
+    """What VWAP takes.
+
+    :ivar volume_profile: ``intraday_estimated`` (the U-shape of a session), ``uniform``, or one
+        relative volume per slice.
+    :ivar n_slices: number of equal intervals; None for one per minute.
+    :ivar average_daily_volume: expected volume of a whole session; None when it is not known.
+    :ivar max_participation: largest share of a slice's expected volume. It binds where
+        ``average_daily_volume`` is given: without a volume there is nothing to take a share of.
+    :ivar session_open: begin of the session, with ``session_close``; None for 09:30 to 16:00 in
+        New York.
+    """
+
+    volume_profile: Literal["intraday_estimated", "uniform"] | tuple[NonNegativeDecimal, ...] = (
+        "intraday_estimated"
+    )
+    max_participation: float = Field(default=0.10, gt=0, le=1)
+    n_slices: int | None = Field(default=None, ge=1, le=10_000)
+    average_daily_volume: PositiveDecimal | None = None
+    session_open: UtcDatetime | None = None
+    session_close: UtcDatetime | None = None
+
+
+P = TypeVar("P", bound=ScheduleParameters)
+
+
+def read_parameters(model: type[P], params: Mapping[str, Any]) -> P:
+    """Return the parameters of an algorithm.
+
+    :raises UnknownParameter: naming a key that the algorithm does not take, and those it does.
+    :raises BadParameter: naming a value that is out of range.
+    """
+    unknown = sorted(set(params) - set(model.model_fields))
+    if unknown:
+        known = ", ".join(sorted(model.model_fields))
+        raise UnknownParameter(f"unknown parameter {', '.join(unknown)}; known: {known}")
+    try:
+        return model.model_validate(dict(params))
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise BadParameter(f"{name} is {first['input']!r}: {first['msg']}") from error

@@ -1,0 +1,123 @@
+"""Bet sizes that maximise the growth of capital (Kelly 1956; Thorp 2006)."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from mts1b_quantkit.arrays import FloatArray, Kind, Table, as_table
+from mts1b_quantkit.errors import BadInput, NotPositiveDefinite
+
+__all__ = ["kelly_binary", "kelly_binary_growth", "kelly_fraction", "kelly_growth"]
+
+
+def kelly_fraction(
+    expected_returns: Any, cov: Any, *, risk_aversion: float = 1.0, cap: float | None = None
+) -> Any:
+    """Return inv(cov) mu / ``risk_aversion``, the continuous-time growth-optimal weights.
+
+    :param expected_returns: (A,) excess returns over cash per period.
+    :param cov: (A, A) covariance for the same period.
+    :param risk_aversion: 1 is full Kelly, 2 half Kelly.
+    :param cap: bound on the absolute weight of each name, applied last; None for none.
+    :raises NotPositiveDefinite: when ``cov`` has no inverse.
+    :raises BadInput: for shapes or labels that do not fit, or a parameter out of range.
+    """
+    table = as_table(expected_returns, what="expected_returns")
+    if not 0.0 < risk_aversion < math.inf:
+        raise BadInput(f"risk_aversion is {risk_aversion}; give a positive number")
+    mean = _one_row(table)
+    weights = _solve(_covariance(cov, table, len(mean)), mean) / risk_aversion
+    return table.rows(_capped(weights, cap))
+
+
+def kelly_growth(
+    weights: Any, expected_returns: Any, cov: Any, *, risk_free_rate: float = 0.0
+) -> float:
+    """Return r + w'(mu - r) - w'Sw / 2, the growth rate per period of holding ``weights``.
+
+    :raises BadInput: for shapes or labels that do not fit.
+    """
+    table = as_table(expected_returns, what="expected_returns")
+    mean = _one_row(table)
+    held = _one_row(as_table(weights, what="weights"))
+    if held.shape != mean.shape:
+        raise BadInput(f"weights has shape {held.shape}, expected_returns {mean.shape}")
+    matrix = _covariance(cov, table, len(mean))
+    drift = risk_free_rate + float(held @ (mean - risk_free_rate))
+    return drift - 0.5 * float(held @ matrix @ held)
+
+
+def kelly_binary(p: float, b: float, *, cap: float | None = None) -> float:
+    """Return p - (1 - p) / b, the fraction to stake on a bet that pays ``b`` to one.
+
+    A negative value says that the bet has no edge.
+
+    :param p: probability of winning.
+    :param cap: bound on the absolute fraction; None for none.
+    :raises BadInput: for p outside [0, 1] or b not positive.
+    """
+    _require_bet(p, b)
+    return float(_capped(np.array([p - (1.0 - p) / b]), cap)[0])
+
+
+def kelly_binary_growth(fraction: float, p: float, b: float) -> float:
+    """Return p log(1 + b f) + (1 - p) log(1 - f), the expected log growth per bet.
+
+    Minus infinity where the stake can ruin.
+
+    :raises BadInput: for p outside [0, 1] or b not positive.
+    """
+    _require_bet(p, b)
+    growth = 0.0
+    for chance, wealth in ((p, 1.0 + b * fraction), (1.0 - p, 1.0 - fraction)):
+        if chance > 0.0:
+            growth += chance * math.log(wealth) if wealth > 0.0 else -math.inf
+    return growth
+
+
+def _one_row(table: Table) -> FloatArray:
+    values = table.values
+    if not table.is_vector and len(values) != 1:
+        raise BadInput(f"expected one number per name, not a matrix of {values.shape}")
+    return np.asarray(values.reshape(-1))
+
+
+def _covariance(cov: Any, names: Table, size: int) -> FloatArray:
+    table = as_table(cov, what="cov")
+    if table.values.shape != (size, size):
+        raise BadInput(f"cov has shape {table.values.shape}, {size} names ask for ({size}, {size})")
+    labels = names.index if names.is_vector else names.columns
+    if labels is not None and table.columns is not None and list(labels) != table.labels:
+        raise BadInput(f"cov is labelled {table.labels}, expected_returns {list(labels)}")
+    if table.kind is Kind.PANDAS and list(table.index) != table.labels:
+        raise BadInput("cov has rows and columns in different order; reorder one")
+    return table.values
+
+
+def _solve(matrix: FloatArray, mean: FloatArray) -> FloatArray:
+    if not np.allclose(matrix, matrix.T, rtol=1e-8, atol=0.0):
+        raise BadInput("cov is not symmetric")
+    try:
+        np.linalg.cholesky(matrix)
+    except np.linalg.LinAlgError as error:
+        raise NotPositiveDefinite(
+            "cov has no inverse (a name repeats others, or fewer rows than names); shrink it"
+        ) from error
+    return np.asarray(np.linalg.solve(matrix, mean))
+
+
+def _capped(weights: FloatArray, cap: float | None) -> FloatArray:
+    if cap is None:
+        return weights
+    if not cap >= 0.0:
+        raise BadInput(f"cap is {cap}; give a weight, zero or more")
+    return np.clip(weights, -cap, cap)
+
+
+def _require_bet(p: float, b: float) -> None:
+    if not 0.0 <= p <= 1.0:
+        raise BadInput(f"p is {p}; give a probability")
+    if not 0.0 < b < math.inf:
+        raise BadInput(f"b is {b}; give positive odds, what one unit wins")
