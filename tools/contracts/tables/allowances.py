@@ -51,11 +51,6 @@ PART_OF: Mapping[str, str] = {
 
 CONCEPT_ALLOWANCES: tuple[ConceptAllowance, ...] = (
     ConceptAllowance(
-        "mts1b_GPUbacktester",
-        "walk_forward",
-        "the backtester's documented entry point; folds come from mts1b_quantkit.cv",
-    ),
-    ConceptAllowance(
         "mts1b_platform.logging",
         "redact",
         "the log processor; what it hides is decided by mts1b_platform.security",
