@@ -66,7 +66,8 @@ async def state_digest(record: OmsRecord) -> tuple[str, dict[str, int]]:
         for name, table in (("positions", positions), ("lots", lots), ("cash", cash)):
             rows = await tx.execute(sa.select(table).order_by(*table.primary_key.columns))
             tables[name] = [(name, *row) for row in rows]
-        rows = await tx.execute(sa.select(navs).order_by(*navs.primary_key.columns))
+        kept = (*navs.primary_key.columns, navs.c.payload)
+        rows = await tx.execute(sa.select(*kept).order_by(*navs.primary_key.columns))
         tables["navs"] = [("nav", *row) for row in rows]
     everything = [row for name in sorted(tables) for row in tables[name]]
     return digest_rows(everything), {name: len(rows) for name, rows in tables.items()}

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from decimal import Decimal
-from importlib.metadata import entry_points
 from typing import Any, Protocol
 
 from mts1b_foundation.orders import Order, OrderStatus
 from mts1b_platform.clock import Clock
+from mts1b_platform.plugins import load_plugin, plugin_names
 
 from mts1b_oms.errors import OmsError, UnknownAlgorithm
 from mts1b_oms.orders import OrderService
@@ -35,13 +35,16 @@ class Algorithm(Protocol):
         ...
 
 
-def known_algorithms() -> dict[str, Algorithm]:
-    """Return the installed algorithms by name."""
-    return {entry.name: entry.load() for entry in entry_points(group=GROUP)}
+def known_algorithms() -> tuple[str, ...]:
+    """Return the names of the installed algorithms, sorted."""
+    return tuple(plugin_names(GROUP))
 
 
 class Dispatcher:
-    """Run one task for every parent that is being worked."""
+    """Run one task for every parent that is being worked.
+
+    :param algorithms: by name, before the installed ones.
+    """
 
     def __init__(
         self,
@@ -55,7 +58,7 @@ class Dispatcher:
         self._record = orders.record
         self._tasks = tasks
         self._clock = clock
-        self._algorithms = known_algorithms() if algorithms is None else dict(algorithms)
+        self._algorithms = dict(algorithms or {})
         self._running: set[str] = set()
 
     async def submit_algo(self, parent: Order, *, algo: str, params: dict[str, Any]) -> Order:
@@ -64,11 +67,19 @@ class Dispatcher:
         :raises UnknownAlgorithm: when no algorithm has the name.
         :raises OrderRefused: when it can not become an order.
         """
-        if algo not in self._algorithms:
-            raise UnknownAlgorithm(algo, tuple(sorted(self._algorithms)))
+        self._algorithm(algo)
         order = await self._orders.take_parent(parent, algo=algo, params=params)
         self._start(order, algo, params)
         return order
+
+    def _algorithm(self, name: str) -> Algorithm:
+        if name not in self._algorithms:
+            if name not in known_algorithms():
+                raise UnknownAlgorithm(
+                    name, tuple(sorted({*self._algorithms, *known_algorithms()}))
+                )
+            self._algorithms[name] = load_plugin(GROUP, name)
+        return self._algorithms[name]
 
     async def resume(self) -> None:
         """Go on with every parent that a restart interrupted."""
@@ -78,7 +89,7 @@ class Dispatcher:
             async with self._record.unit() as unit:
                 settled = await settle_parent(unit, order.order_id) or order
             stored = await self._record.stored(order.order_id)
-            if stored is not None and stored.algo in self._algorithms:
+            if stored is not None and stored.algo is not None:
                 self._start(settled, stored.algo, stored.params)
 
     def _start(self, parent: Order, algo: str, params: dict[str, Any]) -> None:
@@ -90,7 +101,7 @@ class Dispatcher:
         """Submit the children as they are due, until one is refused or the parent ends."""
         sent = Decimal(0)
         try:
-            async for child in self._algorithms[algo](parent, params=params):
+            async for child in self._algorithm(algo)(parent, params=params):
                 due_in = (child.created_at - self._clock.now()).total_seconds()
                 if due_in > 0:
                     await self._clock.sleep(due_in)

@@ -34,6 +34,7 @@ class OmsRecord:
         self.open_orders: dict[str, Order] = {}
         self.ledger = Ledger()
         self.navs: dict[NavKey, NavSnapshot] = {}
+        self.nav_revisions: dict[NavKey, int] = {}
         self.cursor: str | None = None
         self.unhalted: set[Owner] = set()
         self.order_position = 0
@@ -63,7 +64,9 @@ class OmsRecord:
             found = await orders.find_orders(tx, OrdersQuery(open_only=True))
             self.open_orders = {item.order.order_id: item.order for item in found}
             self.ledger = await books.read_ledger(tx)
-            self.navs = {(n.fund_id, n.strategy_id): n for n in await books.latest_navs(tx)}
+            for revision, nav in await books.latest_navs(tx):
+                self.navs[nav.fund_id, nav.strategy_id] = nav
+                self.nav_revisions[nav.fund_id, nav.strategy_id] = revision
             self.order_position = await orders.last_position(tx)
             self.fill_position = await books.last_fill_position(tx)
             where = venue_cursor.c.venue == self.venue

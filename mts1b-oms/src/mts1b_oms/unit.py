@@ -72,7 +72,7 @@ class Unit:
         self._opened: list[SubBook] = []
         self._approvals: list[tuple[str, RiskApproval]] = []
         self._quarantined: list[tuple[Owner, str, str]] = []
-        self._navs: tuple[NavSnapshot, ...] = ()
+        self._navs: list[tuple[int, NavSnapshot]] = []
         self._marks: dict[Symbol, Decimal] = {}
         self._cursor: str | None = None
         self._events: list[tuple[str, str, bytes]] = []
@@ -140,13 +140,17 @@ class Unit:
         self.ledger = self.ledger.marked(prices)
 
     def navs(self, snapshots: tuple[NavSnapshot, ...]) -> None:
-        """Record snapshots and their events."""
-        self._navs = snapshots
+        """Record the snapshots that say something new, and their events."""
         for nav in snapshots:
-            payload = nav.model_dump_json()
-            event_id = derive_id("evt", "nav", payload)
-            subject = with_fund(OMS_NAV_UPDATED, nav.fund_id)
-            self._events.append((event_id, subject, payload.encode()))
+            key = (nav.fund_id, nav.strategy_id)
+            last = self._record.navs.get(key)
+            if last == nav:
+                continue
+            again = last is not None and last.as_of == nav.as_of
+            revision = self._record.nav_revisions[key] + 1 if again else 0
+            self._navs.append((revision, nav))
+            parts = (nav.fund_id, nav.strategy_id or "", nav.as_of.isoformat(), str(revision))
+            self._tell(derive_id("evt", "nav", *parts), OMS_NAV_UPDATED, nav.fund_id, nav)
 
     def move_cursor(self, cursor: str) -> None:
         """Record up to where the venue's fills are booked."""
@@ -248,7 +252,9 @@ class Unit:
             else:
                 record.open_orders[order_id] = order
         record.ledger = self.ledger
-        record.navs.update({(n.fund_id, n.strategy_id): n for n in self._navs})
+        for revision, nav in self._navs:
+            record.navs[nav.fund_id, nav.strategy_id] = nav
+            record.nav_revisions[nav.fund_id, nav.strategy_id] = revision
         record.cursor = self._cursor or record.cursor
         record.order_position += len(self._created)
         record.fill_position += len(self._fills)

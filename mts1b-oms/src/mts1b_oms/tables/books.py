@@ -141,34 +141,40 @@ async def write_marks(
     )
 
 
-async def write_navs(tx: AsyncConnection, snapshots: Sequence[NavSnapshot]) -> None:
-    """Record snapshots; one of the same moment replaces the earlier."""
-    for as_of in {snapshot.as_of for snapshot in snapshots}:
-        await tx.execute(sa.delete(navs).where(navs.c.as_of == as_of))
-    if snapshots:
-        await tx.execute(
-            sa.insert(navs),
-            [
-                {
-                    "fund_id": snapshot.fund_id,
-                    "strategy_id": snapshot.strategy_id or "",
-                    "as_of": snapshot.as_of,
-                    "payload": snapshot.model_dump_json(),
-                }
-                for snapshot in snapshots
-            ],
-        )
+async def write_navs(tx: AsyncConnection, snapshots: Sequence[tuple[int, NavSnapshot]]) -> None:
+    """Record snapshots with their revisions; a later revision replaces the earlier."""
+    for revision, snapshot in snapshots:
+        if revision:
+            key = (
+                (navs.c.fund_id == snapshot.fund_id)
+                & (navs.c.strategy_id == (snapshot.strategy_id or ""))
+                & (navs.c.as_of == snapshot.as_of)
+            )
+            await tx.execute(sa.delete(navs).where(key))
+    await tx.execute(
+        sa.insert(navs),
+        [
+            {
+                "fund_id": snapshot.fund_id,
+                "strategy_id": snapshot.strategy_id or "",
+                "as_of": snapshot.as_of,
+                "revision": revision,
+                "payload": snapshot.model_dump_json(),
+            }
+            for revision, snapshot in snapshots
+        ],
+    )
 
 
-async def latest_navs(tx: AsyncConnection) -> list[NavSnapshot]:
-    """Return the newest snapshot of every fund and strategy, funds first, sorted."""
+async def latest_navs(tx: AsyncConnection) -> list[tuple[int, NavSnapshot]]:
+    """Return the newest snapshot of every fund and strategy with its revision, sorted."""
     newest = (
         sa.select(navs.c.fund_id, navs.c.strategy_id, sa.func.max(navs.c.as_of).label("as_of"))
         .group_by(navs.c.fund_id, navs.c.strategy_id)
         .subquery()
     )
     query = (
-        sa.select(navs.c.payload)
+        sa.select(navs.c.revision, navs.c.payload)
         .join(
             newest,
             (navs.c.fund_id == newest.c.fund_id)
@@ -177,7 +183,8 @@ async def latest_navs(tx: AsyncConnection) -> list[NavSnapshot]:
         )
         .order_by(navs.c.fund_id, navs.c.strategy_id)
     )
-    return [NavSnapshot.model_validate_json(row.payload) for row in await tx.execute(query)]
+    rows = await tx.execute(query)
+    return [(row.revision, NavSnapshot.model_validate_json(row.payload)) for row in rows]
 
 
 async def read_nav_history(tx: AsyncConnection) -> list[NavSnapshot]:

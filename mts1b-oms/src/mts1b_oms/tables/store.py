@@ -107,9 +107,11 @@ navs = sa.Table(
     sa.Column("fund_id", sa.Text, primary_key=True),
     sa.Column("strategy_id", sa.Text, primary_key=True),
     sa.Column("as_of", UtcText, primary_key=True),
+    sa.Column("revision", sa.Integer, nullable=False),
     sa.Column("payload", sa.Text, nullable=False),
 )
-"""Every snapshot; ``strategy_id`` is empty for the fund as a whole."""
+"""The last snapshot of every moment; ``strategy_id`` is empty for the fund as a whole.
+``revision`` counts the snapshots of the same moment before it."""
 
 approvals_used = sa.Table(
     "approvals_used",

@@ -1,0 +1,402 @@
+"""A whole OMS on real parts: SQLite, the paper venue, signed approvals, a virtual clock.
+
+``Desk`` can be killed at any of its checkpoints and opened again on the same directory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from mts1b_brokers.paper import PaperClient, VenueProfile
+from mts1b_foundation import (
+    Bar,
+    DenyCode,
+    ExecutionMode,
+    Fill,
+    Order,
+    RiskDecision,
+    RiskEnvelope,
+    Side,
+    Symbol,
+)
+from mts1b_foundation.protocols import AccountSnapshot
+from mts1b_oms.cancels import Canceller
+from mts1b_oms.digest import state_digest
+from mts1b_oms.errors import RiskUnavailable
+from mts1b_oms.gate import ReconciliationGate
+from mts1b_oms.gateway import Gateway
+from mts1b_oms.intake import Intake
+from mts1b_oms.ledger import Owner
+from mts1b_oms.orders import OrderService
+from mts1b_oms.reconcile import Reconciler
+from mts1b_oms.record import OmsRecord
+from mts1b_oms.recovery import Recovery, RecoveryReport, restore_clock
+from mts1b_oms.router import RoutingTable
+from mts1b_oms.tables.store import metadata
+from mts1b_oms.tick import BarWork
+from mts1b_oms.unit import Unit
+from mts1b_oms.venue_sync import VenueSync
+from mts1b_platform.clock import VirtualClock
+from mts1b_platform.halt import HaltStore
+from mts1b_platform.latency import StageLatency
+from mts1b_platform.pump import Event
+from mts1b_platform.signing import Ed25519Signer, Ed25519Verifier
+from mts1b_platform.store import Store
+from mts1b_platform.store.tables import lockstep, outbox
+from mts1b_riskengine.approval import ApprovalMint
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+START = datetime(2020, 1, 2, 21, tzinfo=UTC)
+SPX, NDX = Symbol("SPX"), Symbol("NDX")
+CAPITAL: dict[Owner, Decimal] = {
+    ("alpha", "trend"): Decimal(600_000),
+    ("beta", "parity"): Decimal(400_000),
+}
+SEED = bytes(range(32))
+
+
+class Crash(BaseException):
+    """The process dies here."""
+
+
+class Fuse:
+    """Count checkpoints; die at the chosen one."""
+
+    def __init__(self, blow_at: int = 0) -> None:
+        self.blow_at = blow_at
+        self.passed: list[str] = []
+
+    def checkpoint(self, name: str) -> None:
+        self.passed.append(name)
+        if len(self.passed) == self.blow_at:
+            raise Crash(name)
+
+
+class FusedRecord(OmsRecord):
+    """A record that can die on either side of every commit."""
+
+    fuse = Fuse()
+
+    @asynccontextmanager
+    async def unit(self) -> AsyncIterator[Unit]:
+        async with super().unit() as unit:
+            yield unit
+            self.fuse.checkpoint("before commit")
+        self.fuse.checkpoint("after commit")
+
+
+class Venue:
+    """The paper venue, with checkpoints around each act and scripted silence."""
+
+    def __init__(self, paper: PaperClient, fuse: Fuse) -> None:
+        self.paper = paper
+        self.name = paper.name
+        self.submitted: list[Order] = []
+        self.script: list[BaseException | None] = []
+        self.before_submit: Callable[[], None] = lambda: None
+        self.deaf = False
+        self.late: list[Fill] = []
+        self._fuse = fuse
+
+    async def submit(self, order: Order) -> Order:
+        self._fuse.checkpoint("before submit")
+        error = self.script.pop(0) if self.script else None
+        if isinstance(error, ConnectionError):
+            raise error
+        theirs = await self.paper.submit(order)
+        self.submitted.append(order)
+        self._fuse.checkpoint("after submit")
+        if error is not None:
+            raise error
+        return theirs
+
+    async def cancel(self, order_id: str) -> bool:
+        if self.deaf:
+            raise TimeoutError("no answer")
+        return await self.paper.cancel(order_id)
+
+    async def get_order_by_key(self, key: str) -> Order | None:
+        if self.deaf:
+            raise TimeoutError("no answer")
+        return await self.paper.get_order_by_key(key)
+
+    async def fills_since(self, cursor: str | None) -> tuple[list[Fill], str]:
+        fills, place = await self.paper.fills_since(cursor)
+        return fills + self.late, place
+
+    async def account_snapshot(self) -> AccountSnapshot:
+        if self.deaf:
+            raise TimeoutError("no answer")
+        return await self.paper.account_snapshot()
+
+    async def get_open_orders(self) -> list[Order]:
+        return await self.paper.get_open_orders()
+
+    async def get_positions(self) -> Any:
+        return await self.paper.get_positions()
+
+    def stream_fills(self) -> AsyncIterator[Fill]:
+        return self.paper.stream_fills()
+
+    async def on_bars(self, bars: Sequence[Bar]) -> None:
+        self._fuse.checkpoint("before bars")
+        await self.paper.on_bars(bars)
+        self._fuse.checkpoint("after bars")
+
+    def set_time(self, now: datetime) -> None:
+        self.paper.set_time(now)
+
+
+class Risk:
+    """A risk engine that signs what it is not told to deny. Its answers outlive the OMS."""
+
+    def __init__(self, clock: VirtualClock, halts: HaltStore, fuse: Fuse) -> None:
+        self.denials: dict[str, tuple[str, str]] = {}
+        self.answers: dict[str, RiskDecision] = {}
+        self.down = 0
+        self.asked = 0
+        self.after: Callable[[RiskDecision], RiskDecision] = lambda decision: decision
+        self._mint = ApprovalMint(Ed25519Signer(SEED), ttl_s=2.0, policy_hash="p")
+        self._envelope = RiskEnvelope(envelope_id="e", fund_id="alpha", nav_usd=Decimal(1))
+        self._clock, self._halts, self._fuse = clock, halts, fuse
+
+    async def check(self, order: Order) -> RiskDecision:
+        self._fuse.checkpoint("before risk")
+        self.asked += 1
+        if self.down:
+            self.down -= 1
+            raise RiskUnavailable("nobody answers")
+        known = self.answers.get(order.order_id)
+        if known and known.approval and known.approval.expires_at <= self._clock.now():
+            known = None
+        self.answers[order.order_id] = known or self._decide(order)
+        self._fuse.checkpoint("after risk")
+        return self.after(self.answers[order.order_id])
+
+    def _decide(self, order: Order) -> RiskDecision:
+        common = {"order_id": order.order_id, "decided_at": self._clock.now()}
+        if order.idempotency_key in self.denials:
+            gate, code = self.denials[order.idempotency_key]
+            return RiskDecision(
+                approved=False, rejecting_gate=gate, code=code, reason="too much", **common
+            )
+        approval = self._mint.approve(
+            order,
+            self._envelope,
+            decision_id=order.order_id,
+            attempt=self.asked,
+            reference_price=order.reference_price or Decimal(100),
+            epoch=self._halts.state().epoch,
+            now=self._clock.now(),
+        )
+        return RiskDecision(approved=True, approval=approval, **common)
+
+
+class Desk:
+    """One life of an OMS on a directory. ``reopen`` is the next life."""
+
+    def __init__(self, home: Path, clock: VirtualClock, risk: Risk, fuse: Fuse) -> None:
+        self.home, self.clock, self.risk, self.fuse = home, clock, risk, fuse
+        self.halts = HaltStore(home / "halt")
+        self.gate = ReconciliationGate()
+        self.pauses = 0
+        self.closed = False
+        self.lives: list[Desk] = [self]
+        self.report = RecoveryReport()
+        self.recovered = 0
+
+    async def open(
+        self,
+        *,
+        wait: bool = False,
+        recover: bool = True,
+        cash: Decimal = Decimal(1_000_000),
+        pause: Callable[[], Awaitable[None]] | None = None,
+    ) -> Desk:
+        profile = VenueProfile(fee_bps_per_side=Decimal(5), initial_cash=cash)
+        paper = PaperClient(profile=profile, home=self.home, clock=self.clock)
+        self.venue = Venue(paper, self.fuse)
+        self.store = await Store.open(self.home / "db" / "oms.sqlite", metadata=metadata)
+        FusedRecord.fuse = Fuse()
+        self.record: OmsRecord = await FusedRecord.open(
+            self.store, self.clock, venue="paper", capital=CAPITAL
+        )
+        FusedRecord.fuse = self.fuse
+        self.gateway = Gateway(
+            venue=self.venue,
+            verifier=Ed25519Verifier([Ed25519Signer(SEED).public]),
+            halts=self.halts,
+            clock=self.clock,
+            mode=ExecutionMode.PAPER,
+        )
+        self.orders = OrderService(
+            record=self.record,
+            gateway=self.gateway,
+            risk=self.risk,
+            intake=Intake(
+                symbols={SPX, NDX},
+                funds={"alpha", "beta"},
+                mode=ExecutionMode.PAPER,
+                routes=RoutingTable({"paper": "paper"}),
+            ),
+            gate=self.gate,
+            latency=StageLatency(self.clock),
+            risk_pause=(pause or self._pause) if wait else None,
+        )
+        self.sync = VenueSync(self.record, self.venue)
+        self.canceller = Canceller(service=self.orders, gateway=self.gateway, sync=self.sync)
+        self.reconciler = Reconciler(
+            record=self.record, venue=self.venue, sync=self.sync, gate=self.gate
+        )
+        self.bars = BarWork(
+            record=self.record,
+            venue=self.venue,
+            sync=self.sync,
+            latency=StageLatency(self.clock),
+        )
+        await restore_clock(self.store, self.clock)
+        if recover:
+            await self.recover()
+        return self
+
+    async def recover(self) -> RecoveryReport:
+        recovery = Recovery(
+            record=self.record,
+            service=self.orders,
+            reconciler=self.reconciler,
+            gate=self.gate,
+        )
+        self.report = await recovery.run()
+        self.recovered += 1
+        return self.report
+
+    async def _pause(self) -> None:
+        self.pauses += 1
+
+    async def close(self) -> None:
+        if not self.closed:
+            self.closed = True
+            self.fuse.blow_at = 0
+            await self.venue.paper.close()
+            await self.store.close()
+
+    async def reopen(self, fuse: Fuse | None = None, **options: Any) -> Desk:
+        await self.close()
+        clock = VirtualClock(START)
+        next_life = Desk(self.home, clock, self.risk, fuse or Fuse())
+        self.risk._clock = clock
+        next_life.lives = self.lives
+        self.lives.append(next_life)
+        self.risk._fuse = next_life.fuse
+        return await next_life.open(**options)
+
+    async def tick(self, day: int, prices: dict[Symbol, tuple[str, str]]) -> int:
+        """Do one replay tick, unless it is done: one session's bars (open, close)."""
+        async with self.store.read() as tx:
+            done = (await tx.execute(sa.select(lockstep.c.tick))).scalar()
+        if done is not None and done >= day:
+            return 0
+        at = START + timedelta(days=day)
+        self.clock.advance_to(at)
+        async with self.store.transaction() as tx:
+            for number, (symbol, (opened, closed)) in enumerate(sorted(prices.items())):
+                await self.bars.keep(tx, _event(_bar(symbol, opened, closed, at), number))
+
+        async def mark(tx: AsyncConnection) -> None:
+            await tx.execute(sa.delete(lockstep))
+            row = {"service": "oms", "run_id": "run", "tick": day, "as_of": at}
+            await tx.execute(sa.insert(lockstep), row)
+
+        return await self.bars.work(at, mark)
+
+    async def events(self) -> list[tuple[str, str]]:
+        """Return (event id, subject) of everything published, in order."""
+        async with self.store.read() as tx:
+            rows = await tx.execute(sa.select(outbox).order_by(outbox.c.position))
+            return [(row.event_id, row.subject) for row in rows]
+
+    async def verbs(self) -> list[str]:
+        """Return the noun and verb of every published event, in order."""
+        return [".".join(s.split(".fund.")[0].split(".")[-2:]) for _, s in await self.events()]
+
+    async def digest(self) -> str:
+        return (await state_digest(self.record))[0]
+
+
+def _bar(symbol: Symbol, opened: str, closed: str, at: datetime) -> Bar:
+    prices = [Decimal(opened), Decimal(closed)]
+    return Bar(
+        symbol=symbol,
+        interval="1d",
+        open=prices[0],
+        high=max(prices),
+        low=min(prices),
+        close=prices[1],
+        timestamp=at,
+    )
+
+
+def _event(bar: Bar, number: int) -> Event:
+    subject = f"mts.v1.marketdata.bars.{bar.symbol}.1d"
+    return Event(subject, subject, None, bar, f"{bar.symbol}-{bar.timestamp}", "MARKETDATA", number)
+
+
+def make_order(key: str = "k-1", **changes: Any) -> Order:
+    terms: dict[str, Any] = {
+        "order_id": f"order-{key}",
+        "idempotency_key": key,
+        "symbol": SPX,
+        "side": Side.BUY,
+        "quantity": Decimal(10),
+        "fund_id": "alpha",
+        "strategy_id": "trend",
+        "created_at": START,
+        "reference_price": Decimal(100),
+    }
+    return Order(**(terms | changes))
+
+
+DeskMaker = Callable[..., Awaitable[Desk]]
+
+
+@pytest.fixture
+async def new_desk(tmp_path: Path) -> AsyncIterator[DeskMaker]:
+    """Return a maker of desks, each on its own directory unless ``name`` is given."""
+    made: list[Desk] = []
+
+    async def make(name: str = "home", *, blow_at: int = 0, **options: Any) -> Desk:
+        clock, fuse = VirtualClock(START), Fuse()
+        home = tmp_path / name
+        risk = Risk(clock, HaltStore(home / "halt"), fuse)
+        desk = Desk(home, clock, risk, fuse)
+        made.append(desk)
+        await desk.open(**options)
+        fuse.passed, fuse.blow_at = [], blow_at
+        return desk
+
+    yield make
+    for desk in made:
+        for life in desk.lives:
+            await life.close()
+
+
+@pytest.fixture
+def order() -> Callable[..., Order]:
+    return make_order
+
+
+@pytest.fixture
+def crash() -> type[BaseException]:
+    return Crash
+
+
+@pytest.fixture
+def deny() -> tuple[str, str]:
+    return ("position_risk", DenyCode.MAX_POSITION_PCT)
