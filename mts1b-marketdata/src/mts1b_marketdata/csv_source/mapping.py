@@ -1,0 +1,113 @@
+"""What a CSV file holds, declared: nothing about a file is guessed."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, time
+from enum import StrEnum
+from typing import Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from mts1b_foundation import FrozenModel, Symbol, interval_length
+from pydantic import Field, field_validator, model_validator
+
+__all__ = ["CsvFile", "CsvKind"]
+
+
+class CsvKind(StrEnum):
+    """Name what the rows of a file are."""
+
+    BARS = "bars"
+    QUOTES = "quotes"
+    TRADES = "trades"
+
+
+_REQUIRED = {
+    CsvKind.BARS: ("timestamp", "open", "high", "low", "close"),
+    CsvKind.QUOTES: ("timestamp", "bid", "ask"),
+    CsvKind.TRADES: ("timestamp", "price", "quantity"),
+}
+_OPTIONAL = {
+    CsvKind.BARS: ("symbol", "volume"),
+    CsvKind.QUOTES: ("symbol", "bid_size", "ask_size"),
+    CsvKind.TRADES: ("symbol", "trade_id"),
+}
+
+
+class CsvFile(FrozenModel):
+    """Declare one file with a header line.
+
+    :param columns: field name to header name; a field that is not named has its own name as the
+        header, and an optional one may be absent from the file.
+    :param symbol: the symbol of every row, where the file has no symbol column.
+    :param timezone: zone of the times in the file that carry none, e.g. ``America/New_York``.
+    :param timestamp_format: strptime format; None for ISO 8601.
+    :param session_close: time of day at which bars end that carry only a date.
+    :param stamps: whether a bar's time in the file is its ``end`` or its ``start``.
+    """
+
+    path: str
+    kind: CsvKind = CsvKind.BARS
+    columns: dict[str, str] = Field(default_factory=dict)
+    symbol: Symbol | None = None
+    interval: str = "1d"
+    timezone: str = "UTC"
+    timestamp_format: str | None = None
+    session_close: time | None = None
+    stamps: str = Field(default="end", pattern="^(start|end)$")
+    venue: str = "csv"
+
+    @field_validator("interval")
+    @classmethod
+    def _interval_is_known(cls, value: str) -> str:
+        interval_length(value)
+        return value
+
+    @field_validator("timezone")
+    @classmethod
+    def _timezone_is_known(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ValueError(f"no time zone {value!r}; use e.g. America/New_York") from error
+        return value
+
+    @model_validator(mode="after")
+    def _columns_are_known(self) -> Self:
+        known = _REQUIRED[self.kind] + _OPTIONAL[self.kind]
+        unknown = sorted(set(self.columns) - set(known))
+        if unknown:
+            raise ValueError(
+                f"columns names {', '.join(unknown)}; a file of {self.kind.value} has the fields "
+                f"{', '.join(known)}"
+            )
+        return self
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        """Return the headers that must be there, by field."""
+        fields = _REQUIRED[self.kind]
+        return (*fields, "symbol") if self.symbol is None else fields
+
+    def header(self, field: str) -> str:
+        """Return the header of a field."""
+        return self.columns.get(field, field)
+
+    def parse_time(self, text: str) -> datetime:
+        """Return the time that a cell says, in UTC; for a bar, its end.
+
+        :raises ValueError: when the cell is no time of the declared format.
+        """
+        if self.timestamp_format is None:
+            moment = datetime.fromisoformat(text)
+        else:
+            moment = datetime.strptime(text, self.timestamp_format)  # noqa: DTZ007
+        if self.session_close is not None:
+            moment = moment.replace(
+                hour=self.session_close.hour, minute=self.session_close.minute, second=0
+            )
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=ZoneInfo(self.timezone))
+        moment = moment.astimezone(UTC)
+        if self.kind is CsvKind.BARS and self.stamps == "start":
+            moment += interval_length(self.interval)
+        return moment

@@ -1,0 +1,92 @@
+"""What makes a quote or a bar unfit or doubtful, on raw values: before a model refuses them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from mts1b_foundation import Quote
+
+__all__ = ["Defect", "QuoteSieve", "bar_defects", "is_refused", "quote_defects"]
+
+_SUSPICIOUS_SPREAD = Decimal("0.1")
+
+
+class Defect(StrEnum):
+    """Name one thing that is wrong with a quote or bar."""
+
+    NON_POSITIVE = "non_positive"
+    CROSSED = "crossed"
+    WIDE_SPREAD = "wide_spread"
+    HIGH_BELOW_LOW = "high_below_low"
+    OPEN_OUTSIDE = "open_outside"
+    CLOSE_OUTSIDE = "close_outside"
+    NEGATIVE_VOLUME = "negative_volume"
+    NOT_A_NUMBER = "not_a_number"
+    OUT_OF_ORDER = "out_of_order"
+
+
+_DOUBTFUL = frozenset({Defect.WIDE_SPREAD})
+
+
+def is_refused(defects: tuple[Defect, ...]) -> bool:
+    """Tell whether the defects make the data unfit; a wide spread alone only flags it."""
+    return any(defect not in _DOUBTFUL for defect in defects)
+
+
+def quote_defects(bid: Decimal, ask: Decimal) -> tuple[Defect, ...]:
+    """Return what is wrong with a bid and ask; a spread above 10 % of the bid is doubtful."""
+    if not (bid.is_finite() and ask.is_finite()):
+        return (Defect.NOT_A_NUMBER,)
+    if bid <= 0 or ask <= 0:
+        return (Defect.NON_POSITIVE,)
+    if bid > ask:
+        return (Defect.CROSSED,)
+    return (Defect.WIDE_SPREAD,) if (ask - bid) / bid > _SUSPICIOUS_SPREAD else ()
+
+
+def bar_defects(
+    *, opened: Decimal, high: Decimal, low: Decimal, close: Decimal, volume: Decimal
+) -> tuple[Defect, ...]:
+    """Return everything that is wrong with the numbers of one bar."""
+    prices = (opened, high, low, close)
+    if not all(value.is_finite() for value in (*prices, volume)):
+        return (Defect.NOT_A_NUMBER,)
+    rules = (
+        (Defect.NON_POSITIVE, min(prices) <= 0),
+        (Defect.HIGH_BELOW_LOW, high < low),
+        (Defect.OPEN_OUTSIDE, not low <= opened <= high),
+        (Defect.CLOSE_OUTSIDE, not low <= close <= high),
+        (Defect.NEGATIVE_VOLUME, volume < 0),
+    )
+    return tuple(defect for defect, broken in rules if broken)
+
+
+@dataclass(slots=True)
+class QuoteSieve:
+    """Judge a stream of quotes, and count what was found.
+
+    A quote that is older than the last one of its symbol, or equal to it, is out of order.
+    """
+
+    counts: dict[Defect, int] = field(default_factory=dict)
+    _last: dict[str, Quote] = field(default_factory=dict)
+
+    def judge(self, quote: Quote) -> tuple[Defect, ...]:
+        """Return the defects of the next quote; one that is not refused becomes the last."""
+        defects = quote_defects(quote.bid, quote.ask)
+        last = self._last.get(quote.symbol)
+        if last is not None and (quote.timestamp < last.timestamp or quote == last):
+            defects = (*defects, Defect.OUT_OF_ORDER)
+        for defect in defects:
+            self.counts[defect] = self.counts.get(defect, 0) + 1
+        if not is_refused(defects):
+            self._last[quote.symbol] = quote
+        return defects
+
+    def last_time(self, symbol: str) -> datetime | None:
+        """Return the time of the last good quote of a symbol."""
+        last = self._last.get(symbol)
+        return last.timestamp if last is not None else None
