@@ -56,7 +56,7 @@ class ExposureProbe:
         self._units = order.quantity
         self._held = lines.get(self._key) or Line(value=value)
         self.line = self._held.with_order(self._sign, -reserved, value) if reserved else self._held
-        self._after = self.line.with_order(self._sign, order.quantity, value)
+        self._value = value
 
     @property
     def reducing(self) -> bool:
@@ -66,7 +66,8 @@ class ExposureProbe:
     @property
     def opens_short(self) -> bool:
         """Return whether the position may be below zero once all open sells fill."""
-        return self._sign < 0 and self._after.quantity - self._after.open_sell < 0
+        line = self.line
+        return self._sign < 0 and line.quantity - line.open_sell - self._units < 0
 
     def measure(self) -> tuple[Measures, Measures]:
         """Return the measures without and with the order."""
@@ -93,7 +94,8 @@ class ExposureProbe:
                 country=EXACT.add(shares[2], gross),
             )
 
-        return with_line(self.line), with_line(self._after)
+        after = self.line.with_order(self._sign, self._units, self._value)
+        return with_line(self.line), with_line(after)
 
 
 def _worst(total: Total, high: Decimal, low: Decimal) -> Decimal:

@@ -53,5 +53,7 @@ class InstrumentTable:
     def facts(self, symbol: Symbol) -> InstrumentFacts | None:
         """Return the facts, or None when the value of one unit is not known."""
         if symbol not in self._known:
+            if not isinstance(symbol, Symbol):
+                return None
             self._known[symbol] = _by_grammar(symbol)
         return self._known[symbol]
