@@ -1,0 +1,23 @@
+"""What can be wrong with a backtest, named by what to do about it."""
+
+from __future__ import annotations
+
+from mts1b_platform.errors import DataError, FixConfiguration, Refused
+
+__all__ = ["BadPanel", "BadRule", "BadSetting", "EngineMissing"]
+
+
+class BadPanel(DataError):
+    """The prices can not be used; mend the data."""
+
+
+class BadRule(Refused):
+    """The rule or its parameters make no sense; change them."""
+
+
+class BadSetting(Refused):
+    """A setting of the simulation is outside its set; change it."""
+
+
+class EngineMissing(FixConfiguration):
+    """The engine that was asked for is not installed; install its extra or name another."""

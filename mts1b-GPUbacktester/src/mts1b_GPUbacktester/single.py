@@ -1,0 +1,150 @@
+"""Run one rule or one factor with one parameter set, and keep everything about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from mts1b_GPUbacktester.engines import EngineName, Market, choose_engine
+from mts1b_GPUbacktester.errors import BadRule, BadSetting
+from mts1b_GPUbacktester.evaluate import Evaluator
+from mts1b_GPUbacktester.panels import PanelLike, Prices, panel_from, window
+from mts1b_GPUbacktester.portfolio import simulate_weights
+from mts1b_GPUbacktester.results import BacktestResult, backtest_result
+from mts1b_GPUbacktester.rules import Rule
+from mts1b_GPUbacktester.semantics import Direction, Fill, FloatArray, Settings, Size
+from mts1b_GPUbacktester.sweep import parameter_sets
+from mts1b_GPUbacktester.trades import costs_of, trade_table
+
+__all__ = ["centred_weights", "run_single"]
+
+Factor = Callable[..., Any]
+Sizer = Callable[[FloatArray], FloatArray]
+
+
+def run_single(
+    *,
+    panel: PanelLike,
+    rule: Rule | None = None,
+    factor: Factor | None = None,
+    params: Mapping[str, Any] | None = None,
+    start: Any = None,
+    end: Any = None,
+    sizer: Sizer | None = None,
+    rebalance: int = 1,
+    fees_bps: float | None = None,
+    cost_bps: float | None = None,
+    slippage_bps: float = 0.0,
+    fill: Fill = "next_open",
+    direction: Direction = "long",
+    size: Size = "all_cash",
+    engine: EngineName = "numpy",
+    periods_per_year: float = 252,
+) -> BacktestResult:
+    """Simulate a rule or a factor between two dates; both dates are included.
+
+    Bars before ``start`` are read by the rule or factor (so that it is warm), not traded.
+
+    - ``rule``: each asset is an account of its own with the same starting capital; equity is their
+      sum, 1.0 at the start.
+    - ``factor``: ``factor(panel, **params)`` gives (T, A) scores; ``sizer(scores)`` turns them into
+      target weights (default :func:`centred_weights`), which are traded every ``rebalance`` bars.
+      An ``n_trades`` of a factor counts fills.
+
+    :param fees_bps: a side, default 5; ``cost_bps`` is another word for it.
+    :raises BadRule: unless exactly one of rule and factor is given, or parameters do not fit.
+    :raises BadPanel, BadSetting, EngineMissing: saying what, and what to change.
+    """
+    if (rule is None) == (factor is None):
+        raise BadRule("give exactly one of rule= and factor=")
+    settings = Settings(
+        fill=fill,
+        fees_bps=_fees(fees_bps, cost_bps),
+        slippage_bps=slippage_bps,
+        direction=direction,
+        size=size,
+        periods_per_year=periods_per_year,
+    )
+    universe = panel_from(panel)
+    prices = Prices.of(universe)
+    bars = window(prices.dates, start, end)
+    market = Market.of(prices, settings).part(bars)
+    chosen = dict(params or {})
+    if rule is not None:
+        return _run_rule(prices, rule, chosen, bars, market, settings, engine)
+    assert factor is not None
+    if rebalance < 1:
+        raise BadSetting(f"rebalance {rebalance} must be a number of bars, 1 or more")
+    scores = np.asarray(factor(universe, **chosen), dtype=np.float64)
+    if scores.shape != universe.shape:
+        raise BadRule(f"the factor gave shape {scores.shape}; the panel asks for {universe.shape}")
+    weights = (sizer or centred_weights)(scores)[bars]
+    view = replace(prices, dates=prices.dates[bars])
+    return simulate_weights(view, market, weights, settings, rebalance, 1.0)
+
+
+def centred_weights(scores: FloatArray) -> FloatArray:
+    """Return scores less their mean across assets, scaled to a gross exposure of one: (T, A).
+
+    Long the high scores, short the low ones, the sum zero. Rows with fewer than two known scores
+    or no spread are NaN.
+    """
+    known = ~np.isnan(scores)
+    counts = known.sum(axis=1, keepdims=True)
+    filled = np.where(known, scores, 0.0)
+    means = filled.sum(axis=1, keepdims=True) / np.maximum(counts, 1)
+    centred = np.where(known, scores - means, 0.0)
+    gross = np.abs(centred).sum(axis=1, keepdims=True)
+    usable = (counts >= 2) & (gross > 0)
+    return np.where(usable, centred / np.where(usable, gross, 1.0), np.nan)
+
+
+def _fees(fees_bps: float | None, cost_bps: float | None) -> float:
+    if fees_bps is not None and cost_bps is not None:
+        raise BadSetting("fees_bps and cost_bps are two words for one number; give one")
+    given = fees_bps if fees_bps is not None else cost_bps
+    return 5.0 if given is None else float(given)
+
+
+def _run_rule(
+    prices: Prices,
+    rule: Rule,
+    params: dict[str, Any],
+    bars: slice,
+    market: Market,
+    settings: Settings,
+    engine: EngineName,
+) -> BacktestResult:
+    (chosen,) = parameter_sets(rule, [params])
+    wishes = Evaluator(prices, budget=2**30).wishes(rule, chosen)
+    worker, _ = choose_engine(engine, prices.close.size)
+    before = slice(max(0, bars.start - settings.lag), bars.stop)
+    # The wish of the bar before the window is acted on at its first bar.
+    lead = bars.start - before.start
+    wide = Market.of(prices, settings).part(before)
+    fills = wide.fill_prices.copy()
+    fills[:, :lead] = np.nan
+    wide = replace(wide, fill_prices=fills)
+    paths = worker.paths(np.ascontiguousarray(wishes[:, before]), wide, settings)
+    paths = replace(
+        paths,
+        held=paths.held[:, lead:],
+        units=paths.units[:, lead:],
+        equity=paths.equity[:, lead:],
+        returns=paths.returns[:, lead:],
+    )
+    dates, accounts = prices.dates[bars], len(prices.symbols)
+    total = paths.equity.sum(axis=0)
+    return backtest_result(
+        dates=dates,
+        symbols=prices.symbols,
+        equity=total / accounts,
+        start_equity=1.0,
+        weights=(paths.held * paths.equity / total).T,
+        trades=trade_table(paths, market, settings, dates, prices.symbols),
+        costs=costs_of(paths, market, settings) / accounts,
+        settings=settings,
+    )
