@@ -7,7 +7,6 @@ import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-import nats
 from mts1b_foundation.nats import StreamSpec
 from nats.aio.client import Client
 from nats.aio.msg import Msg
@@ -52,6 +51,7 @@ _ERROR = "mts-error"
 _MESSAGE_ID = "Nats-Msg-Id"
 _PUBLISH_ATTEMPTS = 20
 _ACK_S = 2.0
+_CONNECT_S = 2.0
 _NO_HEADERS: Mapping[str, str] = {}
 
 
@@ -369,17 +369,25 @@ async def _open(address: NatsAddress, name: str) -> Client:
     async def on_close() -> None:
         log.info("bus closed")
 
-    return await nats.connect(
-        address.url,
-        name=name or None,
-        token=address.token,
-        connect_timeout=2,
-        reconnect_time_wait=0.1,
-        max_reconnect_attempts=-1,
-        allow_reconnect=True,
-        error_cb=on_error,
-        disconnected_cb=on_disconnect,
-        reconnected_cb=on_reconnect,
-        closed_cb=on_close,
-        pending_size=8 * 1024 * 1024,
-    )
+    client = Client()
+    try:
+        # The library would try for ever; the caller decides how long a first connection may take.
+        async with asyncio.timeout(_CONNECT_S):
+            await client.connect(
+                address.url,
+                name=name or None,
+                token=address.token,
+                connect_timeout=2,
+                reconnect_time_wait=0.1,  # type: ignore[arg-type]  # a fraction works
+                max_reconnect_attempts=-1,
+                allow_reconnect=True,
+                error_cb=on_error,
+                disconnected_cb=on_disconnect,
+                reconnected_cb=on_reconnect,
+                closed_cb=on_close,
+                pending_size=8 * 1024 * 1024,
+            )
+    except BaseException:
+        await client.close()
+        raise
+    return client
