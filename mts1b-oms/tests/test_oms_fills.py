@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from mts1b_foundation import Fill, Order, OrderStatus, OrderType, Side, Symbol, TimeInForce
+from mts1b_foundation import Bar, Fill, Order, OrderStatus, OrderType, Side, Symbol, TimeInForce
 from mts1b_foundation.commands import CancelOutcome
 from mts1b_oms.errors import OrderRefused, UnknownOrder
 from mts1b_oms.fills import flags_of
@@ -165,12 +166,6 @@ async def test_cancelling_a_filled_order_is_too_late(new_desk: Any, order: Any) 
 async def test_a_cancel_that_crosses_a_fill_books_the_fill(new_desk: Any, order: Any) -> None:
     desk = await new_desk()
     sent = await desk.orders.submit(order())
-    await desk.venue.paper.on_bars([])
-    bar_day = desk.clock.now()
-    async with desk.store.read():
-        pass
-    await desk.venue.paper.cancel("nothing")
-    assert bar_day == desk.clock.now()
     await _fill_behind_our_back(desk)
     reply = await desk.canceller.cancel(sent.order_id, actor="operator:ann")
     assert (reply.outcome, reply.order.filled_quantity) == (CancelOutcome.TOO_LATE, 10)
@@ -178,10 +173,6 @@ async def test_a_cancel_that_crosses_a_fill_books_the_fill(new_desk: Any, order:
 
 
 async def _fill_behind_our_back(desk: Any) -> None:
-    from datetime import timedelta
-
-    from mts1b_foundation import Bar
-
     at = desk.clock.now() + timedelta(days=1)
     price = Decimal(100)
     bar = Bar(

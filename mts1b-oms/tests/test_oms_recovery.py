@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -24,14 +23,12 @@ SPX, NDX = Symbol("SPX"), Symbol("NDX")
 
 
 async def live(desk: Any, order: Any) -> None:
-    """Trade two strategies in one symbol over two sessions."""
+    """Trade two strategies in one symbol over one session."""
     await desk.orders.submit(order("a", quantity=Decimal(100)))
     await desk.orders.submit(
         order("b", side=Side.SHORT, quantity=Decimal(40), fund_id="beta", strategy_id="parity")
     )
     await desk.tick(1, {SPX: ("100", "110"), NDX: ("50", "51")})
-    await desk.orders.submit(order("c", side=Side.SELL, quantity=Decimal(30)))
-    await desk.tick(2, {SPX: ("120", "90"), NDX: ("52", "53")})
 
 
 async def test_every_crash_point_leads_to_the_same_state_and_the_same_events(
@@ -40,7 +37,7 @@ async def test_every_crash_point_leads_to_the_same_state_and_the_same_events(
     whole = await new_desk("whole")
     await live(whole, order)
     points = list(whole.fuse.passed)
-    assert len(points) > 30
+    assert len(points) == 24
     digest, events = await whole.digest(), await whole.events()
     for number in range(1, len(points) + 1):
         desk = await new_desk(f"crash-{number}", blow_at=number)
@@ -56,7 +53,7 @@ async def test_every_crash_point_leads_to_the_same_state_and_the_same_events(
         await desk.close()
 
 
-@pytest.mark.parametrize("first", [7, 8, 23], ids=["unsent", "sent", "in the tick"])
+@pytest.mark.parametrize("first", [7, 8, 22], ids=["unsent", "sent", "in the tick"])
 async def test_a_crash_in_the_recovery_from_a_crash_changes_nothing(
     new_desk: Any, order: Any, crash: type[BaseException], first: int
 ) -> None:
@@ -176,6 +173,8 @@ async def test_nothing_leaves_while_an_order_in_doubt_can_not_be_looked_up(
 async def test_a_restart_keeps_books_peaks_and_prices(new_desk: Any, order: Any) -> None:
     desk = await new_desk()
     await live(desk, order)
+    await desk.orders.submit(order("c", side=Side.SELL, quantity=Decimal(30)))
+    await desk.tick(2, {SPX: ("120", "90"), NDX: ("52", "53")})
     before = desk.record
     desk = await desk.reopen()
     assert desk.record.ledger == before.ledger
@@ -190,4 +189,3 @@ def test_a_long_and_a_short_of_one_size_do_not_match() -> None:
     assert compare(books, [short], Decimal(10)) == (Break("SPX", Decimal(0), Decimal(-5)),)
     assert compare(books, [], Decimal("10.01")) == ()
     assert [b.what for b in compare(books, [], Decimal("10.02"))] == ["cash"]
-    assert timedelta(0) == timedelta()

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 from mts1b_foundation.orders import Order, OrderStatus
+from mts1b_oms_algos import AlgoError
 from mts1b_platform.clock import Clock
 from mts1b_platform.plugins import load_plugin, plugin_names
 
@@ -20,14 +21,17 @@ __all__ = ["GROUP", "Algorithm", "Dispatcher", "known_algorithms"]
 GROUP = "mts1b.algos"
 """The entry-point group of algorithms."""
 
+_FAILURES = (AlgoError, ValueError, TypeError, LookupError, ArithmeticError)
+"""What an algorithm may raise; it ends the parent, never the service."""
+
 _WORKING = frozenset({OrderStatus.ACCEPTED, OrderStatus.PARTIALLY_FILLED})
 
 
 class Algorithm(Protocol):
-    """Slice a parent into children that sum to it; a child is due at its ``created_at``.
+    """Slice a parent into children that sum to it; each child comes when it is due.
 
-    Asked again for the same parent, it yields the same children with the same keys: that is
-    what lets a restart continue.
+    The key of a child is a function of the parent's key and the slice, so a slice that comes
+    again after a restart is the same order.
     """
 
     def __call__(self, parent: Order, *, params: dict[str, Any]) -> AsyncIterator[Order]:
@@ -43,7 +47,8 @@ def known_algorithms() -> tuple[str, ...]:
 class Dispatcher:
     """Run one task for every parent that is being worked.
 
-    :param algorithms: by name, before the installed ones.
+    :param algorithms: by name, before the installed ones; they take ``start_at``, so that a
+        restart keeps to the schedule.
     """
 
     def __init__(
@@ -59,6 +64,7 @@ class Dispatcher:
         self._tasks = tasks
         self._clock = clock
         self._algorithms = dict(algorithms or {})
+        self._scheduled = frozenset(self._algorithms)
         self._running: set[str] = set()
 
     async def submit_algo(self, parent: Order, *, algo: str, params: dict[str, Any]) -> Order:
@@ -68,6 +74,8 @@ class Dispatcher:
         :raises OrderRefused: when it can not become an order.
         """
         self._algorithm(algo)
+        if algo in self._scheduled:
+            params = {"start_at": self._clock.now().isoformat()} | params
         order = await self._orders.take_parent(parent, algo=algo, params=params)
         self._start(order, algo, params)
         return order
@@ -98,20 +106,19 @@ class Dispatcher:
             self._tasks.start(f"oms.algo.{parent.order_id}", self.work(parent, algo, params))
 
     async def work(self, parent: Order, algo: str, params: dict[str, Any]) -> None:
-        """Submit the children as they are due, until one is refused or the parent ends."""
-        sent = Decimal(0)
+        """Submit the children as they come, until one is refused or the parent ends."""
+        sent, failure = Decimal(0), ""
         try:
             async for child in self._algorithm(algo)(parent, params=params):
-                due_in = (child.created_at - self._clock.now()).total_seconds()
-                if due_in > 0:
-                    await self._clock.sleep(due_in)
                 sent += child.quantity
                 if not await self._submit(parent, child, sent):
                     break
+        except _FAILURES as error:
+            failure = f"{algo}: {error}"
         finally:
             self._running.discard(parent.order_id)
         async with self._record.unit() as unit:
-            await settle_parent(unit, parent.order_id, finished=True)
+            await settle_parent(unit, parent.order_id, finished=True, failure=failure)
 
     async def _submit(self, parent: Order, child: Order, sent: Decimal) -> bool:
         """Submit one child; return whether the algorithm may go on."""

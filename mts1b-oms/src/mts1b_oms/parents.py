@@ -10,7 +10,9 @@ from mts1b_oms.tables.orders import read_children
 from mts1b_oms.transitions import OrderEvent
 from mts1b_oms.unit import Unit
 
-__all__ = ["is_parent", "settle_parent"]
+__all__ = ["ALGORITHM_FAILED", "is_parent", "settle_parent"]
+
+ALGORITHM_FAILED = "ALGORITHM_FAILED"
 
 
 def is_parent(order: Order) -> bool:
@@ -18,13 +20,16 @@ def is_parent(order: Order) -> bool:
     return not order.is_terminal and order.accepted_at is not None and order.submitted_at is None
 
 
-async def settle_parent(unit: Unit, parent_id: str, *, finished: bool = False) -> Order | None:
+async def settle_parent(
+    unit: Unit, parent_id: str, *, finished: bool = False, failure: str = ""
+) -> Order | None:
     """End a parent whose children have all ended without filling it.
 
     An algorithm ends at the first child that is rejected, and when its parent is being
     cancelled.
 
     :param finished: no more children will come, although they do not sum to the parent.
+    :param failure: why the algorithm gave up.
     """
     parent = await unit.order(parent_id)
     if parent is None or parent.is_terminal:
@@ -41,6 +46,13 @@ async def settle_parent(unit: Unit, parent_id: str, *, finished: bool = False) -
     )
     if not (finished or ended) and sent < parent.quantity:
         return parent
+    if not failure:
+        detail = "its children ended before it was filled"
+        return unit.change(parent, OrderEvent.CANCEL_CONFIRMED, detail=detail)
     return unit.change(
-        parent, OrderEvent.CANCEL_CONFIRMED, detail="its children ended before it was filled"
+        parent,
+        OrderEvent.CANCEL_CONFIRMED,
+        detail=failure,
+        rejected_code=ALGORITHM_FAILED,
+        rejected_reason=failure,
     )

@@ -27,6 +27,7 @@ from mts1b_foundation.nats import (
 )
 from mts1b_foundation.protocols import BrokerProtocol
 from mts1b_foundation.replay import ReplayStep
+from mts1b_oms_algos import Twap, Vwap
 from mts1b_platform.halt import HaltStore
 from mts1b_platform.lockstep import LockstepParticipant, Mark
 from mts1b_platform.pump import EventPump
@@ -130,7 +131,15 @@ class OmsService(Service):
         )
         self._sync = VenueSync(self.record, self._venue)
         self._canceller = Canceller(service=self.orders, gateway=self._gateway, sync=self._sync)
-        self._dispatcher = Dispatcher(self.orders, tasks=OwnedTasks(ctx.tasks), clock=ctx.clock)
+        self._dispatcher = Dispatcher(
+            self.orders,
+            tasks=OwnedTasks(ctx.tasks),
+            clock=ctx.clock,
+            algorithms={
+                "twap": Twap(ctx.clock, ctx.rng).execute,
+                "vwap": Vwap(ctx.clock, ctx.rng).execute,
+            },
+        )
         self._reconciler = Reconciler(
             record=self.record, venue=self._venue, sync=self._sync, gate=self.gate
         )

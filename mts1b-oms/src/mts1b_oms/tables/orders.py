@@ -115,7 +115,7 @@ async def insert_orders(tx: AsyncConnection, created: Sequence[tuple[int, Stored
             "version": new.order.version,
             "parent_order_id": new.order.parent_order_id,
             "algo": new.algo,
-            "params": json.dumps(new.params, sort_keys=True) if new.algo else None,
+            "params": json.dumps(new.params, sort_keys=True, default=str) if new.algo else None,
             "approval": None,
             "payload": new.order.model_dump_json(),
         }
