@@ -14,6 +14,7 @@ __all__ = [
     "ChainIntegrityError",
     "NotConfirmed",
     "NotFound",
+    "NothingRuns",
     "OperationsError",
     "ResidueLeft",
     "ResumeRefused",
@@ -65,6 +66,13 @@ class ResumeRefused(OperationsError):
 
     code = "RESUME_REFUSED"
     exit_code = ExitCode.REFUSED
+
+
+class NothingRuns(OperationsError):
+    """Start the system, or the part of it that does not answer."""
+
+    code = "NOTHING_RUNS"
+    exit_code = ExitCode.UNAVAILABLE
 
 
 class ResidueLeft(OperationsError):

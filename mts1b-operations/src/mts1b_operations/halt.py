@@ -16,7 +16,7 @@ from mts1b_foundation.nats import OPERATIONS_HALT_REQUESTED, OPERATIONS_HALT_RES
 from mts1b_foundation.risk import ActiveHalt, HaltRequest, ResumeRequest
 from mts1b_platform.clock import Clock, SystemClock
 from mts1b_platform.config import mts_home
-from mts1b_platform.halt import HaltStateUnreadable, HaltStore
+from mts1b_platform.halt import HaltStore
 from mts1b_platform.ids import derive_id
 from mts1b_platform.signing import KeyRing
 from mts1b_platform.store import Store
@@ -25,10 +25,19 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from mts1b_operations import resume as signed
 from mts1b_operations.audit.chain import AuditChain, AuditRecord
 from mts1b_operations.errors import BadSelection, NotFound, ResumeRefused
-from mts1b_operations.parts import HALT_FOLDER, Parts, open_parts
+from mts1b_operations.halt_record import (
+    active_halts,
+    halt_epoch,
+    halt_of,
+    put_in_force,
+    request_of,
+    scope_of,
+)
+from mts1b_operations.parts import Parts, open_parts
+from mts1b_operations.places import HALT_FOLDER
 from mts1b_operations.tables import HALTS
 
-__all__ = ["HaltManager", "HaltStatus", "active_halts", "scope_of"]
+__all__ = ["HaltManager", "HaltStatus"]
 
 _ACTOR = "mts1b-operations"
 
@@ -39,24 +48,6 @@ class HaltStatus(FrozenModel):
     halted: bool
     epoch: int
     active: tuple[ActiveHalt, ...] = ()
-
-
-def scope_of(
-    scope: str | None = None, fund_id: str | None = None, strategy_id: str | None = None
-) -> str:
-    """Return the one scope that the arguments name; ``firm`` when they name none.
-
-    :raises BadSelection: when they name more than one.
-    """
-    named = [
-        scope or "",
-        f"fund:{fund_id}" if fund_id else "",
-        f"strategy:{strategy_id}" if strategy_id else "",
-    ]
-    given = [text for text in named if text]
-    if len(given) > 1:
-        raise BadSelection(f"name one scope, not {' and '.join(given)}")
-    return given[0] if given else "firm"
 
 
 class HaltManager:
@@ -134,23 +125,9 @@ class HaltManager:
             be audited yet.
         """
         halts, clock = self._local()
-        moment = request.requested_at or clock.now()
-        halt_id = request.halt_id or derive_id(
-            "halt", request.scope, moment.isoformat(), request.reason
-        )
-        halt = ActiveHalt(
-            halt_id=halt_id,
-            scope=request.scope,
-            severity=request.severity,
-            reason=request.reason,
-            requested_by=request.requested_by,
-            requested_at=moment,
-            epoch=1,  # the record decides
-            reduce_only_allowed=request.reduce_only_allowed,
-        )
-        active, created = _put_in_force(halts, halt)
+        active, created = put_in_force(halts, halt_of(request, clock.now()))
         if active is None:
-            return HaltReply(epoch=_epoch(halts))
+            return HaltReply(epoch=halt_epoch(halts))
         await self._record([active])
         return HaltReply(active=active, created=created, epoch=active.epoch)
 
@@ -174,7 +151,7 @@ class HaltManager:
         written = await tx.execute(insert.on_conflict_do_nothing(index_elements=["halt_id"]))
         if written.rowcount == 0:
             return
-        event = _request_of(halt)
+        event = request_of(halt)
         record = AuditRecord(
             actor=halt.requested_by,
             action="halt_requested",
@@ -219,7 +196,7 @@ class HaltManager:
                     scope=chosen, reason=reason, cosigned_by=cosigned_by
                 )
             except ResumeRefused as error:
-                await self._refuse(chosen, cosigned_by, reason, error)
+                await self.refuse(chosen, cosigned_by, reason, error)
                 raise
         else:
             request = ResumeRequest(
@@ -259,7 +236,7 @@ class HaltManager:
         try:
             signed.require_signed_resume(parts.keyring, request, epoch=parts.halts.state().epoch)
         except ResumeRefused as error:
-            await self._refuse(request.scope, request.cosigned_by, request.reason, error)
+            await self.refuse(request.scope, request.cosigned_by, request.reason, error)
             raise
         if request.scope not in {halt.scope for halt in active_halts(parts.halts)}:
             raise NotFound(
@@ -297,7 +274,8 @@ class HaltManager:
         await self._announce()
         return HaltReply(epoch=state.epoch)
 
-    async def _refuse(self, scope: str, who: str, reason: str, error: ResumeRefused) -> None:
+    async def refuse(self, scope: str, who: str, reason: str, error: ResumeRefused) -> None:
+        """Audit a resume that was refused."""
         parts = await self._ready()
         await parts.audit.append(
             actor=who,
@@ -334,50 +312,8 @@ class HaltManager:
         scopes = {"firm", f"fund:{fund_id}", f"strategy:{strategy_id}"}
         every = fund_id is None and strategy_id is None
         active = tuple(halt for halt in active_halts(parts.halts) if every or halt.scope in scopes)
-        return HaltStatus(halted=bool(active), epoch=_epoch(parts.halts), active=active)
+        return HaltStatus(halted=bool(active), epoch=halt_epoch(parts.halts), active=active)
 
     async def _announce(self) -> None:
         if self._publish is not None:
             await self._publish()
-
-
-def active_halts(halts: HaltStore) -> tuple[ActiveHalt, ...]:
-    """Return the halts in force; a record that can not be read is a halt of the firm."""
-    try:
-        return halts.state().active
-    except HaltStateUnreadable:
-        stop = halts.blocked(fund_id="", strategy_id="", reduce_only=False)
-        return () if stop is None else (stop,)
-
-
-def _epoch(halts: HaltStore) -> int:
-    try:
-        return halts.state().epoch
-    except HaltStateUnreadable:
-        return 0
-
-
-def _put_in_force(halts: HaltStore, halt: ActiveHalt) -> tuple[ActiveHalt | None, bool]:
-    """Write the local record; return the halt in force (None when it was lifted already) and
-    whether it is new."""
-    try:
-        before = halts.state().epoch
-        state = halts.apply(halt)
-    except HaltStateUnreadable:
-        return halt, False  # everything is halted already; the request still goes on record
-    active = next((item for item in state.active if item.halt_id == halt.halt_id), None)
-    return active, active is not None and active.epoch > before
-
-
-def _request_of(halt: ActiveHalt) -> HaltRequest:
-    kind, _, name = halt.scope.partition(":")
-    return HaltRequest(
-        severity=halt.severity,
-        fund_id=name if kind == "fund" else None,
-        strategy_id=name if kind == "strategy" else None,
-        reason=halt.reason,
-        requested_by=halt.requested_by,
-        requested_at=halt.requested_at,
-        halt_id=halt.halt_id,
-        reduce_only_allowed=halt.reduce_only_allowed,
-    )

@@ -8,7 +8,8 @@ import sqlalchemy as sa
 from mts1b_foundation.risk import ActiveHalt, ResumeRequest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from mts1b_operations.halt import HaltManager, active_halts
+from mts1b_operations.halt import HaltManager
+from mts1b_operations.halt_record import active_halts
 from mts1b_operations.parts import Parts
 from mts1b_operations.resume import operator_key, require_signed_resume, sign_resume
 from mts1b_operations.tables import HALTS

@@ -13,14 +13,11 @@ from mts1b_platform.signing import KeyRing
 from mts1b_platform.store import Store
 
 from mts1b_operations.audit.chain import AuditChain
-from mts1b_operations.audit.evidence import AUDIT_FOLDER, Witness
+from mts1b_operations.audit.evidence import Witness
+from mts1b_operations.places import AUDIT_FOLDER, HALT_FOLDER, KEY_FOLDER, STORE_NAME
 from mts1b_operations.tables import METADATA
 
-__all__ = ["HALT_FOLDER", "KEY_FOLDER", "STORE_NAME", "Parts", "open_parts"]
-
-STORE_NAME = "operations"
-HALT_FOLDER = "halt"
-KEY_FOLDER = "keys"
+__all__ = ["Parts", "open_parts"]
 
 
 @dataclass(frozen=True, slots=True)

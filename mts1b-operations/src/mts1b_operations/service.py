@@ -29,9 +29,11 @@ from mts1b_operations.api import ApiServer, Board, PeerLimiter, create_app
 from mts1b_operations.audit.chain import AuditRecord
 from mts1b_operations.digest import EconomicDigest
 from mts1b_operations.events import AUDITED, record_of
-from mts1b_operations.halt import HaltManager, active_halts
+from mts1b_operations.halt import HaltManager
+from mts1b_operations.halt_record import active_halts
 from mts1b_operations.operator import ScriptedOperator
-from mts1b_operations.parts import STORE_NAME, Parts
+from mts1b_operations.parts import Parts
+from mts1b_operations.places import STORE_NAME
 from mts1b_operations.probes import poll_services, probe_store
 from mts1b_operations.tables import METADATA
 from mts1b_operations.watchdogs.overrides import load_overrides
@@ -217,7 +219,6 @@ class OperationsService(Service):
         if step.tick % _OVERRIDES_EVERY == 0:
             self._runner.apply(await load_overrides(self._parts.store))
         async with self._parts.store.transaction() as tx:
-            await self._parts.audit.enter(tx)
             due = await self._operator.step(tx, step.as_of) if self._operator else []
             await mark(tx)
         self._parts.audit.settle()

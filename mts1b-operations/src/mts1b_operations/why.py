@@ -224,7 +224,7 @@ def _halts_of(reader: AuditReader, denial: AuditEntry, order: Any) -> list[Story
     steps = []
     for scope in scopes:
         trail = reader.trail(scope)
-        before = [e for e in trail if e.timestamp <= denial.timestamp]
+        before = [e for e in trail if e.sequence < denial.sequence]
         asked = [e for e in before if e.action == "halt_requested"]
         ended = [e for e in before if e.action == "halt_resumed"]
         if asked and (not ended or ended[-1].sequence < asked[-1].sequence):

@@ -17,21 +17,18 @@ from pydantic import ValidationError
 from mts1b_operations.audit.checkpoint import Checkpoint, require_signed
 from mts1b_operations.errors import ChainIntegrityError
 
-__all__ = ["AUDIT_FOLDER", "Witness", "Witnessed", "witnessed"]
-
-AUDIT_FOLDER = "audit"
-"""The folder of the witness under MTS_HOME."""
+__all__ = ["Witness", "Witnessed", "witnessed"]
 
 _WIDTH = 32
 _HOLE = bytes(_WIDTH)
 
 
 class Witness:
-    """Keep ``leaves`` (32 bytes an entry, by sequence) and ``checkpoint.json`` in a folder."""
+    """Keep ``leaves`` (32 bytes an entry, by sequence) and ``checkpoints`` (a line each)."""
 
     def __init__(self, directory: Path) -> None:
         self._leaves = directory / "leaves"
-        self._checkpoint = directory / "checkpoint.json"
+        self._checkpoints = directory / "checkpoints"
 
     def record(self, first: int, leaves: Sequence[bytes]) -> None:
         """Put entry hashes aside, ``leaves[0]`` being that of sequence ``first``."""
@@ -59,27 +56,31 @@ class Witness:
         return self._leaves.stat().st_size // _WIDTH if self._leaves.exists() else 0
 
     def publish(self, checkpoint: Checkpoint, *, durable: bool) -> None:
-        """Replace the checkpoint file, atomically; ``durable`` waits for the disk."""
-        self._checkpoint.parent.mkdir(parents=True, exist_ok=True)
-        partial = self._checkpoint.with_name(f"checkpoint.{os.getpid()}.partial")
-        with partial.open("w", encoding="utf-8") as file:
-            file.write(checkpoint.model_dump_json())
+        """Append a checkpoint to the file; ``durable`` waits for the disk."""
+        self._checkpoints.parent.mkdir(parents=True, exist_ok=True)
+        line = checkpoint.model_dump_json().encode() + b"\n"
+        handle = os.open(self._checkpoints, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            os.write(handle, line)
             if durable:
-                file.flush()
-                os.fsync(file.fileno())
-        os.replace(partial, self._checkpoint)
+                os.fsync(handle)
+        finally:
+            os.close(handle)
 
     def checkpoint(self) -> Checkpoint | None:
-        """Return the last checkpoint, or None before the first.
+        """Return the last whole checkpoint, or None before the first.
 
-        :raises ChainIntegrityError: when the file can not be read.
+        :raises ChainIntegrityError: when it makes no sense.
         """
-        if not self._checkpoint.exists():
+        if not self._checkpoints.exists():
+            return None
+        *whole, _ = self._checkpoints.read_bytes().split(b"\n")  # a torn last line is no line
+        if not whole:
             return None
         try:
-            return Checkpoint.model_validate_json(self._checkpoint.read_bytes())
-        except (ValidationError, ValueError):
-            raise ChainIntegrityError(0, f"{self._checkpoint} is damaged") from None
+            return Checkpoint.model_validate_json(whole[-1])
+        except ValidationError:
+            raise ChainIntegrityError(0, f"{self._checkpoints} is damaged") from None
 
 
 @dataclass(frozen=True, slots=True)

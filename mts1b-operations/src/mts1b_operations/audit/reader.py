@@ -14,9 +14,10 @@ from mts1b_platform.signing import KeyRing
 
 from mts1b_operations.audit.checkpoint import Checkpoint
 from mts1b_operations.audit.entry import AuditEntry, StoredRow
-from mts1b_operations.audit.evidence import AUDIT_FOLDER, Witness, witnessed
+from mts1b_operations.audit.evidence import Witness, witnessed
 from mts1b_operations.audit.proof import LogCheck
 from mts1b_operations.errors import AuditUnavailable, ChainIntegrityError
+from mts1b_operations.places import AUDIT_FOLDER, KEY_FOLDER, STORE_NAME
 
 __all__ = ["AuditReader"]
 
@@ -32,7 +33,7 @@ class AuditReader:
 
     def __init__(self, home: Path) -> None:
         self._home = home
-        path = home / "db" / "operations.sqlite"
+        path = home / "db" / f"{STORE_NAME}.sqlite"
         if not path.exists():
             raise AuditUnavailable(
                 f"no audit store at {path}; run `make paper` or `mts up` first, or set MTS_HOME"
@@ -95,13 +96,49 @@ class AuditReader:
         rest = "WHERE action = ? AND json_extract(data, ?) = ? ORDER BY sequence"
         return list(self._select(rest, [action, f"$.{field}", value]))
 
+    def rows(self) -> Iterator[StoredRow]:
+        """Return every stored row as it is, oldest first."""
+        yield from self._connection.execute(
+            f"SELECT {_COLUMNS} FROM audit_entries ORDER BY sequence"
+        )
+
+    def checkpoints(self) -> list[Checkpoint]:
+        """Return the checkpoints of the store and the last one beside it, smallest first.
+
+        :raises ChainIntegrityError: when they can not be read.
+        """
+        last = Witness(self._home / AUDIT_FOLDER).checkpoint()
+        known = {c.size: c for c in [*self._checkpoints(), *([last] if last else [])]}
+        return [known[size] for size in sorted(known)]
+
+    def overrides(self) -> list[tuple[str, float | None, str | None]]:
+        """Return (watchdog, threshold, paused until) as operators left them."""
+        query = "SELECT watchdog, threshold, paused_until FROM watchdog_overrides ORDER BY 1"
+        return self._connection.execute(query).fetchall()
+
+    def funds(self) -> list[str]:
+        """Return the funds that have a NAV, by name."""
+        query = "SELECT DISTINCT subject_id FROM audit_entries WHERE action = 'nav_updated'"
+        try:
+            return sorted(str(row[0]) for row in self._connection.execute(query))
+        except sqlite3.DatabaseError as error:
+            raise AuditUnavailable(f"the audit store can not be read: {error}") from error
+
+    def latest_nav(self, fund_id: str) -> AuditEntry | None:
+        """Return the last total NAV of a fund, or None."""
+        rest = (
+            "WHERE subject_id = ? AND action = 'nav_updated' "
+            "AND json_extract(data, '$.strategy_id') IS NULL ORDER BY sequence DESC LIMIT 1"
+        )
+        return next(self._select(rest, [fund_id]), None)
+
     def verify(self, from_sequence: int = 0, *, keyring: KeyRing | None = None) -> tuple[int, str]:
         """Re-derive the log from the stored bytes; return its size and root.
 
         :raises ChainIntegrityError: naming the first bad index.
         """
         witness = Witness(self._home / AUDIT_FOLDER)
-        ring = keyring or KeyRing(self._home / "keys", SystemRng())
+        ring = keyring or KeyRing(self._home / KEY_FOLDER, SystemRng())
         check = LogCheck(witnessed(ring, witness, self._checkpoints()), from_sequence=from_sequence)
         for rows in self._chunks(check):
             check.feed(rows)

@@ -1,0 +1,106 @@
+"""``mts mts1b-operations audit``: show, tail, verify and export the log."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from mts1b_platform.cli import emit
+from mts1b_platform.exit_codes import ExitCode
+
+from mts1b_operations.errors import ChainIntegrityError, NotFound
+
+if TYPE_CHECKING:
+    from mts1b_operations.audit.entry import AuditEntry
+    from mts1b_operations.audit.reader import AuditReader
+
+__all__ = ["audit"]
+
+JsonOption = Annotated[bool, typer.Option("--json", help="print JSON")]
+
+audit = typer.Typer(no_args_is_help=True, help="Show and verify the audit log.")
+
+
+def _reader() -> AuditReader:
+    from mts1b_platform.config import mts_home
+
+    from mts1b_operations.audit.reader import AuditReader
+
+    return AuditReader(mts_home(os.environ))
+
+
+def _print(entries: Iterable[AuditEntry], as_json: bool) -> None:
+    from mts1b_operations.audit.entry import canonical_json
+
+    found = list(entries)
+    lines = [
+        f"{e.sequence:>7}  {e.timestamp:%Y-%m-%d %H:%M:%S}  {e.actor:<18} {e.action:<18} "
+        f"{e.subject_id}  {canonical_json(e.data)}"
+        for e in found
+    ]
+    emit([entry.as_dict() for entry in found], as_json, text="\n".join(lines))
+
+
+@audit.command()
+def show(
+    subject_id: Annotated[str, typer.Option("--subject-id", help="order, fund, signal, scope")],
+    as_json: JsonOption = False,
+) -> None:
+    """Show every entry of one subject, oldest first."""
+    with _reader() as reader:
+        trail = reader.trail(subject_id)
+    if not trail:
+        raise NotFound(f"the audit log has nothing on {subject_id!r}")
+    _print(trail, as_json)
+
+
+@audit.command()
+def tail(
+    count: Annotated[int, typer.Option("--lines", "-n", min=1, help="how many entries")] = 20,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the last entries."""
+    with _reader() as reader:
+        _print(reader.tail(count), as_json)
+
+
+@audit.command()
+def verify(
+    from_sequence: Annotated[
+        int, typer.Option("--from-sequence", min=0, help="take earlier entries at their hash")
+    ] = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Re-derive the log from its stored bytes; exit code 1 and the first bad index if it fails."""
+    with _reader() as reader:
+        try:
+            size, root = reader.verify(from_sequence)
+        except ChainIntegrityError as error:
+            bad = {"verified": False, "index": error.index, "reason": error.reason}
+            emit(bad, as_json, text=f"false: {error}")
+            raise typer.Exit(ExitCode.FAILED) from error
+    good = {"verified": True, "entries": size, "root": root}
+    emit(good, as_json, text=f"true: {size} entries, root {root}")
+
+
+@audit.command()
+def export(
+    target: Annotated[Path, typer.Argument(help="the file to write")], as_json: JsonOption = False
+) -> None:
+    """Write the log to a file that verifier.py checks without this system."""
+    from mts1b_platform.config import mts_home
+    from mts1b_platform.rng import SystemRng
+    from mts1b_platform.signing import KeyRing
+
+    from mts1b_operations.audit import verifier
+    from mts1b_operations.audit.export import export_log
+    from mts1b_operations.places import KEY_FOLDER
+
+    ring = KeyRing(mts_home(os.environ) / KEY_FOLDER, SystemRng())
+    with _reader() as reader:
+        count = export_log(reader, ring, target)
+    text = f"{count} entries in {target}; check them with: python {verifier.__file__} {target}"
+    emit({"entries": count, "file": str(target)}, as_json, text=text)

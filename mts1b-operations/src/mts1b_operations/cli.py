@@ -1,0 +1,254 @@
+"""The commands of this package. What they do lives elsewhere and is imported when they run."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from mts1b_platform.cli import emit
+from mts1b_platform.exit_codes import ExitCode
+
+from mts1b_operations.audit_cli import audit
+from mts1b_operations.errors import NotConfirmed, ResidueLeft
+from mts1b_operations.watchdog_cli import watchdog
+
+__all__ = ["app", "cmd", "doctor", "report", "status", "why"]
+
+JsonOption = Annotated[bool, typer.Option("--json", help="print JSON")]
+YesOption = Annotated[bool, typer.Option("--yes", help="do not ask; needs --reason")]
+ReasonOption = Annotated[str, typer.Option(help="why, for the audit log")]
+ActorOption = Annotated[str, typer.Option("--operator", help="your name, for the audit log")]
+ScopeArgument = Annotated[
+    str | None, typer.Argument(help="a fund or strategy id; the whole firm without it")
+]
+
+cmd = typer.Typer(no_args_is_help=True, help="Operate the running system.")
+status = typer.Typer(help="Show services, replay, funds and halts.")
+doctor = typer.Typer(help="Check everything that a run needs.")
+why = typer.Typer(help="Tell the whole story of an order, signal or fill.")
+report = typer.Typer(no_args_is_help=True, help="Make the report of a run.")
+app = typer.Typer(no_args_is_help=True, help="The audit log and the watchdogs.")
+app.add_typer(audit, name="audit")
+app.add_typer(watchdog, name="watchdog")
+
+
+def _home() -> Path:
+    from mts1b_platform.config import mts_home
+
+    return mts_home(os.environ)
+
+
+def _confirm(word: str, what: str, *, yes: bool, reason: str) -> str:
+    """Return the reason once the act is confirmed.
+
+    :raises NotConfirmed: without a terminal and --yes, for a wrong word, or without a reason.
+    """
+    if yes:
+        if not reason:
+            raise NotConfirmed("--yes needs --reason TEXT, which goes into the audit log")
+        return reason
+    if not sys.stdin.isatty():
+        raise NotConfirmed(f"no terminal to confirm at; give --yes --reason TEXT to {what}")
+    if typer.prompt(f"type {word} to {what}") != word:
+        raise NotConfirmed(f"that was not {word}; nothing was done")
+    return reason or "confirmed at the terminal"
+
+
+@cmd.command()
+def halt(
+    scope: ScopeArgument = None,
+    reason: ReasonOption = "",
+    operator: ActorOption = "terminal",
+    yes: YesOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Stop trading at once; works with the bus down. It stays stopped until a signed resume."""
+    from mts1b_operations import commands
+
+    home = _home()
+    chosen = commands.scope_named(home, scope)
+    text = _confirm("HALT", f"halt {chosen}", yes=yes, reason=reason)
+    active, reached = asyncio.run(
+        commands.halt(home, chosen, reason=text, actor=f"operator:{operator}")
+    )
+    through = {
+        "bus": "the operations service has it",
+        "local": "the operations service did not answer: the local record stops every order, "
+        "and the halt is in the audit log",
+    }
+    emit(
+        {"halt": active.model_dump(mode="json"), "reached": reached},
+        as_json,
+        text=f"HALTED {chosen} ({active.halt_id}); {through[reached]}\n"
+        f"resume with: mts cmd resume {'' if scope is None else scope + ' '}--operator NAME",
+    )
+
+
+@cmd.command()
+def resume(
+    scope: ScopeArgument = None,
+    operator: Annotated[str, typer.Option(help="whose key signs; see operator-key")] = "",
+    reason: ReasonOption = "resumed by operator",
+    as_json: JsonOption = False,
+) -> None:
+    """End the halt of a fund, a strategy or the firm, signed with an operator's key."""
+    from mts1b_operations import commands
+
+    if not operator:
+        raise NotConfirmed("a resume is signed: give --operator NAME (see `mts cmd operator-key`)")
+    home = _home()
+    chosen = commands.scope_named(home, scope)
+    request = asyncio.run(commands.resume(home, chosen, operator=operator, reason=reason))
+    text = f"resumed {chosen}, signed by {request.cosigned_by} with key {request.key_id}"
+    emit(request.model_dump(mode="json"), as_json, text=text)
+
+
+@cmd.command("cancel-all")
+def cancel_all(
+    scope: ScopeArgument = None,
+    reason: ReasonOption = "",
+    operator: ActorOption = "terminal",
+    yes: YesOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Cancel every open order; exit code 1 while any may still be open."""
+    from mts1b_operations import commands
+
+    home = _home()
+    chosen = commands.scope_named(home, scope)
+    text = _confirm("CANCEL", f"cancel all orders of {chosen}", yes=yes, reason=reason)
+    reply = asyncio.run(
+        commands.cancel_all(home, scope=chosen, reason=text, actor=f"operator:{operator}")
+    )
+    emit(reply.model_dump(mode="json"), as_json, text=f"canceled {len(reply.canceled)} orders")
+    if reply.residue:
+        raise ResidueLeft(f"these orders may still be open: {', '.join(reply.residue)}")
+
+
+@cmd.command("flatten-paper")
+def flatten_paper(
+    reason: ReasonOption = "",
+    operator: ActorOption = "terminal",
+    yes: YesOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Close every paper position at market; exit code 1 when an order is refused."""
+    from mts1b_operations import commands
+
+    text = _confirm("FLATTEN", "close every paper position", yes=yes, reason=reason)
+    orders = asyncio.run(commands.flatten_paper(_home(), reason=text, actor=f"operator:{operator}"))
+    lines = [f"{o.side.value} {o.quantity} {o.symbol}: {o.status.value}" for o in orders]
+    emit(
+        [order.model_dump(mode="json") for order in orders],
+        as_json,
+        text="\n".join(lines) or "no positions",
+    )
+    left = commands.left_open(orders)
+    if left:
+        names = ", ".join(f"{o.symbol} ({o.rejected_code})" for o in left)
+        raise ResidueLeft(f"these positions stay: {names}")
+
+
+@cmd.command("restart-all")
+def restart_all(as_json: JsonOption = False) -> None:
+    """Restart the five services one after another; the supervisor starts them again."""
+    from mts1b_operations import commands
+
+    done = asyncio.run(commands.restart_all(_home()))
+    lines = [f"{name}: pid {old} -> {new}" for name, (old, new) in done.items()]
+    pids = {name: {"old": old, "new": new} for name, (old, new) in done.items()}
+    emit(pids, as_json, text="\n".join(lines))
+
+
+@cmd.command("operator-key")
+def operator_key(
+    name: Annotated[str, typer.Argument(help="the operator's name")], as_json: JsonOption = False
+) -> None:
+    """Create the Ed25519 key that signs an operator's resumes; an existing key stays."""
+    from mts1b_operations import commands
+
+    key_id, path, new = commands.create_operator_key(_home(), name)
+    facts = {"operator": name, "key_id": key_id, "file": str(path), "created": new}
+    emit(facts, as_json, text=f"{'created' if new else 'kept'} key {key_id} of {name} in {path}")
+
+
+@status.command()
+def run_status(as_json: JsonOption = False) -> None:
+    """Show services, replay, funds and halts; exit code 1 when a service is red."""
+    from mts1b_operations.status import collect_status, status_lines
+
+    found = collect_status(_home())
+    emit(found, as_json, text="\n".join(status_lines(found)))
+    if any(service["state"] == "red" for service in found["services"]):
+        raise typer.Exit(ExitCode.FAILED)
+
+
+@doctor.command()
+def run_doctor(as_json: JsonOption = False) -> None:
+    """Check everything that a run needs; exit code 1 when something fails."""
+    from mts1b_platform.clock import SystemClock
+
+    from mts1b_operations.doctor import Verdict, examine
+
+    found = examine(_home(), environ=os.environ, clock=SystemClock())
+    rows = [
+        {"check": f.check, "verdict": f.verdict.value, "detail": f.detail, "remedy": f.remedy}
+        for f in found
+    ]
+    lines = [
+        f"{f.verdict.value:<5} {f.check:<8} {f.detail}{f'  -> {f.remedy}' if f.remedy else ''}"
+        for f in found
+    ]
+    emit(rows, as_json, text="\n".join(lines))
+    if any(f.verdict is Verdict.FAIL for f in found):
+        raise typer.Exit(ExitCode.FAILED)
+
+
+@why.command()
+def run_why(
+    identifier: Annotated[str, typer.Argument(help="order, signal or fill id")],
+    as_json: JsonOption = False,
+) -> None:
+    """Tell the whole story of an order: signal, gates, decision, venue, fills, position, NAV."""
+    from mts1b_operations.audit.reader import AuditReader
+    from mts1b_operations.why import explain, lines_of
+
+    with AuditReader(_home()) as reader:
+        story = explain(reader, identifier)
+    emit(story.as_dict(), as_json, text="\n".join(lines_of(story)))
+
+
+@report.callback()
+def _report() -> None:
+    pass
+
+
+@report.command()
+def build(
+    open_it: Annotated[bool, typer.Option("--open", help="open it in the browser")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Write reports/run.html and print the summary; exit code 1 when the log is not intact."""
+    from mts1b_operations.report import build_report
+    from mts1b_operations.summary import summary
+
+    home = _home()
+    figures = summary(home)
+    path = build_report(home, figures=figures)
+    if as_json:
+        data: dict[str, Any] = figures.model_dump(mode="json")
+        for fund in data["funds"]:
+            del fund["curve"]
+        emit(data | {"report": str(path)}, True)
+    else:
+        from mts1b_operations.terminal import print_summary
+
+        print_summary(figures, path)
+    if open_it:
+        typer.launch(path.as_uri())
+    if not figures.verification.verified:
+        raise typer.Exit(ExitCode.FAILED)

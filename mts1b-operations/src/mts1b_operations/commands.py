@@ -1,0 +1,307 @@
+"""What ``mts cmd`` does: halt, resume, cancel, flatten, restart; with the bus and without it."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import TypeVar
+
+from mts1b_foundation.commands import (
+    BookQuery,
+    BookReply,
+    CancelAll,
+    CancelAllReply,
+    HaltReply,
+    SubmitOrder,
+    SubmitReply,
+)
+from mts1b_foundation.model import FrozenModel
+from mts1b_foundation.nats import (
+    CMD_HALT_REQUEST,
+    CMD_HALT_RESUME,
+    CMD_OMS_BOOK,
+    CMD_OMS_CANCEL_ALL,
+    CMD_OMS_SUBMIT,
+)
+from mts1b_foundation.orders import ExecutionMode, Order, OrderStatus, resolve_side
+from mts1b_foundation.positions import Position
+from mts1b_foundation.risk import ActiveHalt, HaltRequest, HaltSeverity, ResumeRequest
+from mts1b_platform.clock import Clock, SystemClock
+from mts1b_platform.config import load_settings
+from mts1b_platform.eventbus.connect import BusUnavailable, connect
+from mts1b_platform.eventbus.port import BusError, EventBus, NoResponders, RemoteError
+from mts1b_platform.halt import HaltStore
+from mts1b_platform.ids import derive_id
+from mts1b_platform.rng import SystemRng
+from mts1b_platform.signing import KeyRing
+
+from mts1b_operations.audit.chain import AuditRecord
+from mts1b_operations.errors import (
+    BadSelection,
+    NotFound,
+    NothingRuns,
+    OperationsError,
+    ResumeRefused,
+)
+from mts1b_operations.halt import HaltManager
+from mts1b_operations.halt_record import active_halts, halt_of, put_in_force
+from mts1b_operations.parts import open_parts
+from mts1b_operations.places import HALT_FOLDER, KEY_FOLDER
+from mts1b_operations.probes import SERVICES, running_services
+from mts1b_operations.resume import operator_key, sign_resume
+
+__all__ = [
+    "cancel_all",
+    "create_operator_key",
+    "flatten_paper",
+    "halt",
+    "halt_request",
+    "left_open",
+    "restart_all",
+    "resume",
+    "scope_named",
+]
+
+Reply = TypeVar("Reply", bound=FrozenModel)
+
+_BUS_PATIENCE_S = 1.0
+_REPLY_S = 5.0
+_RESTART_S = 30.0
+
+
+@asynccontextmanager
+async def _bus(home: Path) -> AsyncIterator[EventBus]:
+    bus = await connect(home, name="mts-cmd", patience_s=_BUS_PATIENCE_S)
+    try:
+        yield bus
+    finally:
+        await bus.close()
+
+
+async def _ask(bus: EventBus, subject: str, request: FrozenModel, kind: type[Reply]) -> Reply:
+    data = await bus.request(subject, request.model_dump_json().encode(), timeout_s=_REPLY_S)
+    return kind.model_validate_json(data)
+
+
+def scope_named(home: Path, text: str | None) -> str:
+    """Return the scope that a fund id, strategy id or scope names; ``firm`` for None.
+
+    :raises BadSelection: when it names nothing, or a fund and a strategy at once.
+    """
+    if text is None or text == "firm" or text.startswith(("fund:", "strategy:")):
+        return text or "firm"
+    settings = load_settings(home)
+    found = {f"fund:{f.fund.fund_id}" for f in settings.funds if f.fund.fund_id == text}
+    found |= {f"strategy:{s.strategy_id}" for s in settings.strategies if s.strategy_id == text}
+    halted = {halt.scope for halt in active_halts(HaltStore(home / HALT_FOLDER))}
+    found |= halted & {f"fund:{text}", f"strategy:{text}"}
+    if len(found) != 1:
+        funds = ", ".join(f.fund.fund_id for f in settings.funds) or "none"
+        strategies = ", ".join(s.strategy_id for s in settings.strategies) or "none"
+        what = "a fund and a strategy" if found else "no fund and no strategy"
+        raise BadSelection(
+            f"{text!r} names {what}; funds: {funds}; strategies: {strategies}; "
+            "or give fund:ID or strategy:ID"
+        )
+    return found.pop()
+
+
+def halt_request(scope: str, *, reason: str, actor: str, clock: Clock) -> HaltRequest:
+    """Return the request that halts ``scope`` now; nothing may leave, not even reduce-only."""
+    kind, _, name = scope.partition(":")
+    severity = {"firm": HaltSeverity.FIRM_HALT, "fund": HaltSeverity.FUND_HALT}
+    now = clock.now()
+    return HaltRequest(
+        severity=severity.get(kind, HaltSeverity.STRATEGY_HALT),
+        fund_id=name if kind == "fund" else None,
+        strategy_id=name if kind == "strategy" else None,
+        reason=reason,
+        requested_by=actor,
+        requested_at=now,
+        halt_id=derive_id("halt", scope, now.isoformat(), reason),
+    )
+
+
+async def halt(home: Path, scope: str, *, reason: str, actor: str) -> tuple[ActiveHalt, str]:
+    """Halt a scope; return the halt and whom it reached: ``bus`` or ``local``.
+
+    The local record is written before anything else, so orders stop even when bus and store
+    are gone. Then the service is told; where it does not answer, the halt is audited here.
+    """
+    clock = SystemClock()
+    request = halt_request(scope, reason=reason, actor=actor, clock=clock)
+    asked = halt_of(request, clock.now())
+    active, _ = put_in_force(HaltStore(home / HALT_FOLDER), asked)
+    try:
+        async with _bus(home) as bus:
+            await _ask(bus, CMD_HALT_REQUEST, request, HaltReply)
+        return active or asked, "bus"
+    except (BusUnavailable, BusError):
+        async with HaltManager(home=home, clock=clock) as manager:
+            await manager.request(request)
+        return active or asked, "local"
+
+
+async def resume(home: Path, scope: str, *, operator: str, reason: str) -> ResumeRequest:
+    """Sign a resume with the operator's key of this machine, and carry it out.
+
+    :raises ResumeRefused: without a registered key, or when the service refuses.
+    :raises NotFound: when nothing halts the scope.
+    """
+    clock = SystemClock()
+    halts = HaltStore(home / HALT_FOLDER)
+    manager = HaltManager(home=home, clock=clock)
+    cosigned_by = f"operator:{operator}"
+    if not any(item.scope == scope for item in active_halts(halts)):
+        raise NotFound(f"nothing halts {scope}; see `mts status`")
+    try:
+        request = sign_resume(
+            KeyRing(home / KEY_FOLDER, SystemRng()),
+            scope=scope,
+            reason=reason,
+            cosigned_by=cosigned_by,
+            requested_at=clock.now(),
+            epoch=halts.state().epoch,
+        )
+    except ResumeRefused as error:
+        async with manager:
+            await manager.refuse(scope, cosigned_by, reason, error)
+        raise
+    try:
+        async with _bus(home) as bus:
+            await _ask(bus, CMD_HALT_RESUME, request, HaltReply)
+    except RemoteError as error:
+        raise _refusal(error) from error
+    except (BusUnavailable, BusError):
+        async with manager:
+            await manager.resume_signed(request)
+    return request
+
+
+def _refusal(error: RemoteError) -> OperationsError:
+    if error.code == NotFound.code:
+        return NotFound(error.message)
+    return ResumeRefused(error.message)
+
+
+def create_operator_key(home: Path, name: str) -> tuple[str, Path, bool]:
+    """Create the key of an operator; return its id, its file, and whether it is new."""
+    ring = KeyRing(home / KEY_FOLDER, SystemRng())
+    key = operator_key(f"operator:{name}")
+    known = ring.exists(key)
+    signer = ring.signer(key, "ed25519")
+    return signer.key_id, home / KEY_FOLDER / f"{key}.key", not known
+
+
+async def _audit(home: Path, record: AuditRecord) -> None:
+    parts = await open_parts(home)
+    try:
+        await parts.audit.append_many([record])
+    finally:
+        await parts.store.close()
+
+
+async def cancel_all(home: Path, *, scope: str, reason: str, actor: str) -> CancelAllReply:
+    """Cancel every open order of a scope; what is not confirmed is named in the reply.
+
+    :raises NothingRuns: when the OMS does not answer.
+    """
+    request = CancelAll(scope=scope, actor=actor, reason=reason)
+    try:
+        async with _bus(home) as bus:
+            reply = await _ask(bus, CMD_OMS_CANCEL_ALL, request, CancelAllReply)
+    except (BusUnavailable, NoResponders) as error:
+        raise NothingRuns(f"the OMS does not answer ({error}); is the system up?") from error
+    done = {"reason": reason, **reply.model_dump(mode="json")}
+    await _audit(home, AuditRecord(actor, "operator_cancel_all", scope, done))
+    return reply
+
+
+async def flatten_paper(home: Path, *, reason: str, actor: str) -> list[Order]:
+    """Send one closing market order for every paper position; return the orders as recorded.
+
+    :raises BadSelection: when the system does not trade on paper.
+    :raises NothingRuns: when the OMS does not answer.
+    """
+    mode = load_settings(home).mode
+    if mode is not ExecutionMode.PAPER:
+        raise BadSelection(f"the mode is {mode.value}; flatten-paper closes paper positions only")
+    orders: list[Order] = []
+    try:
+        async with _bus(home) as bus:
+            book = await _ask(bus, CMD_OMS_BOOK, BookQuery(), BookReply)
+            for position in book.positions:
+                if position.quantity != 0:
+                    order = _closing(position, actor, SystemClock())
+                    reply = await _ask(bus, CMD_OMS_SUBMIT, SubmitOrder(order=order), SubmitReply)
+                    orders.append(reply.order)
+    except (BusUnavailable, NoResponders) as error:
+        raise NothingRuns(f"the OMS does not answer ({error}); is the system up?") from error
+    sent = {"reason": reason, "order_ids": [order.order_id for order in orders]}
+    await _audit(home, AuditRecord(actor, "operator_flatten_paper", "firm", sent))
+    return orders
+
+
+def _closing(position: Position, actor: str, clock: Clock) -> Order:
+    """Return the order that closes a position; the same position gives the same order."""
+    moment = position.as_of or clock.now()
+    who = (position.fund_id or "", position.strategy_id or "")
+    what = (position.symbol, str(position.quantity), moment.isoformat())
+    key = derive_id("flatten", *who, *what)
+    way = "sell" if position.quantity > 0 else "buy"
+    return Order(
+        order_id=derive_id("ord", key),
+        idempotency_key=key,
+        symbol=position.symbol,
+        side=resolve_side(way, position.quantity),
+        quantity=abs(position.quantity),
+        fund_id=who[0],
+        strategy_id=who[1],
+        actor=actor,
+        created_at=moment,
+        reference_price=position.last_price
+        if position.last_price and position.last_price > Decimal(0)
+        else None,
+        reduce_only=True,
+    )
+
+
+def left_open(orders: list[Order]) -> list[Order]:
+    """Return the orders that were refused, so that their position stays."""
+    bad = (OrderStatus.REJECTED, OrderStatus.EXPIRED, OrderStatus.UNKNOWN)
+    return [order for order in orders if order.status in bad]
+
+
+async def restart_all(home: Path) -> dict[str, tuple[int, int]]:
+    """Restart the services one after another; return old and new process id of each.
+
+    :raises NothingRuns: when no supervisor would start them again, or one does not come back.
+    """
+    if not (home / "run" / "supervisor.json").exists():
+        raise NothingRuns("no supervisor runs here; start the system with `mts up`")
+    clock, done = SystemClock(), dict[str, tuple[int, int]]()
+    for name in SERVICES:
+        place = running_services(home).get(name)
+        if place is None:
+            raise NothingRuns(f"{name} is not running; see `mts status`")
+        shared = next((new for old, new in done.values() if new == place["pid"]), None)
+        if shared is not None:
+            done[name] = next(pair for pair in done.values() if pair[1] == shared)
+            continue
+        os.kill(place["pid"], signal.SIGTERM)
+        done[name] = (place["pid"], await _new_pid(home, name, place["pid"], clock))
+    return done
+
+
+async def _new_pid(home: Path, name: str, old: int, clock: Clock) -> int:
+    deadline = clock.monotonic() + _RESTART_S
+    while clock.monotonic() < deadline:
+        place = running_services(home).get(name)
+        if place is not None and place["pid"] != old:
+            return place["pid"]
+        await clock.sleep(0.1)
+    raise NothingRuns(f"{name} did not come back within {_RESTART_S:.0f} s; see its log")

@@ -1,0 +1,101 @@
+"""The local halt record, read and written without any store or bus."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from mts1b_foundation.risk import ActiveHalt, HaltRequest
+from mts1b_platform.halt import HaltStateUnreadable, HaltStore
+from mts1b_platform.ids import derive_id
+
+from mts1b_operations.errors import BadSelection
+
+__all__ = [
+    "active_halts",
+    "halt_epoch",
+    "halt_of",
+    "put_in_force",
+    "request_of",
+    "scope_of",
+]
+
+
+def scope_of(
+    scope: str | None = None, fund_id: str | None = None, strategy_id: str | None = None
+) -> str:
+    """Return the one scope that the arguments name; ``firm`` when they name none.
+
+    :raises BadSelection: when they name more than one.
+    """
+    named = [
+        scope or "",
+        f"fund:{fund_id}" if fund_id else "",
+        f"strategy:{strategy_id}" if strategy_id else "",
+    ]
+    given = [text for text in named if text]
+    if len(given) > 1:
+        raise BadSelection(f"name one scope, not {' and '.join(given)}")
+    return given[0] if given else "firm"
+
+
+def active_halts(halts: HaltStore) -> tuple[ActiveHalt, ...]:
+    """Return the halts in force; a record that can not be read is a halt of the firm."""
+    try:
+        return halts.state().active
+    except HaltStateUnreadable:
+        stop = halts.blocked(fund_id="", strategy_id="", reduce_only=False)
+        return () if stop is None else (stop,)
+
+
+def halt_epoch(halts: HaltStore) -> int:
+    """Return the halt epoch; 0 for a record that can not be read."""
+    try:
+        return halts.state().epoch
+    except HaltStateUnreadable:
+        return 0
+
+
+def halt_of(request: HaltRequest, now: datetime) -> ActiveHalt:
+    """Return the halt that a request asks for; its epoch is decided by the record.
+
+    Without a ``halt_id`` one is derived from scope, time and reason.
+    """
+    moment = request.requested_at or now
+    return ActiveHalt(
+        halt_id=request.halt_id
+        or derive_id("halt", request.scope, moment.isoformat(), request.reason),
+        scope=request.scope,
+        severity=request.severity,
+        reason=request.reason,
+        requested_by=request.requested_by,
+        requested_at=moment,
+        epoch=1,
+        reduce_only_allowed=request.reduce_only_allowed,
+    )
+
+
+def request_of(halt: ActiveHalt) -> HaltRequest:
+    """Return the request that gives exactly this halt."""
+    kind, _, name = halt.scope.partition(":")
+    return HaltRequest(
+        severity=halt.severity,
+        fund_id=name if kind == "fund" else None,
+        strategy_id=name if kind == "strategy" else None,
+        reason=halt.reason,
+        requested_by=halt.requested_by,
+        requested_at=halt.requested_at,
+        halt_id=halt.halt_id,
+        reduce_only_allowed=halt.reduce_only_allowed,
+    )
+
+
+def put_in_force(halts: HaltStore, halt: ActiveHalt) -> tuple[ActiveHalt | None, bool]:
+    """Write the record; return the halt in force (None when it was lifted already) and whether
+    it is new."""
+    try:
+        before = halts.state().epoch
+        state = halts.apply(halt)
+    except HaltStateUnreadable:
+        return halt, False  # everything is halted already; the request still goes on record
+    active = next((item for item in state.active if item.halt_id == halt.halt_id), None)
+    return active, active is not None and active.epoch > before

@@ -1,0 +1,100 @@
+"""What ``mts status`` shows: services, replay, halts and funds of one home."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from mts1b_platform.halt import HaltStore
+
+from mts1b_operations.audit.reader import AuditReader
+from mts1b_operations.errors import AuditUnavailable
+from mts1b_operations.halt_record import active_halts, halt_epoch
+from mts1b_operations.places import HALT_FOLDER
+from mts1b_operations.probes import SERVICES, health_of, running_services
+
+__all__ = ["collect_status", "status_lines"]
+
+
+def collect_status(home: Path) -> dict[str, Any]:
+    """Return the state of a home as plain JSON values; no service needs to run."""
+    halts = HaltStore(home / HALT_FOLDER)
+    return {
+        "home": str(home),
+        "services": asyncio.run(_services(home)),
+        "replay": _read(home / "run" / "progress.json"),
+        "result": _read(home / "run" / "result.json"),
+        "api": _read(home / "run" / "operations-api.json"),
+        "halt_epoch": halt_epoch(halts),
+        "halts": [halt.model_dump(mode="json") for halt in active_halts(halts)],
+        "funds": _funds(home),
+    }
+
+
+async def _services(home: Path) -> list[dict[str, Any]]:
+    running = running_services(home)
+    asked = [name for name in SERVICES if name in running]
+    answers = await asyncio.gather(*(health_of(running[name]["health_port"]) for name in asked))
+    found = dict(zip(asked, answers, strict=True))
+    return [
+        {
+            "name": name,
+            "state": "stopped" if name not in found else "ok" if found[name][0] else "red",
+            "detail": "" if name not in found or found[name][0] else found[name][1],
+            **running.get(name, {}),
+        }
+        for name in SERVICES
+    ]
+
+
+def _funds(home: Path) -> list[dict[str, Any]]:
+    try:
+        with AuditReader(home) as reader:
+            return [
+                {
+                    "fund_id": fund,
+                    "as_of": entry.data["as_of"],
+                    "nav_usd": entry.data["nav_usd"],
+                    "drawdown": entry.data["drawdown"],
+                }
+                for fund in reader.funds()
+                if (entry := reader.latest_nav(fund)) is not None
+            ]
+    except AuditUnavailable:
+        return []
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        value = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def status_lines(status: dict[str, Any]) -> Iterator[str]:
+    """Return the status as text for people."""
+    yield f"home      {status['home']}"
+    for service in status["services"]:
+        place = f"pid {service['pid']}" if "pid" in service else ""
+        detail = f"  {service['detail']}" if service["detail"] else ""
+        yield f"service   {service['name']:<12}{service['state']:<9}{place}{detail}"
+    replay = status["replay"]
+    if replay is not None:
+        done = f"{int(replay['tick']) + 1} of {replay['total']} sessions"
+        yield f"replay    {replay['state']}, {done}, {str(replay.get('as_of') or '')[:10]}"
+    if status["result"] is not None:
+        yield f"result    state hash {status['result'].get('state_hash')}"
+    if status["api"] is not None:
+        yield f"api       http://{status['api']['host']}:{status['api']['port']}/v1/funds"
+    for fund in status["funds"]:
+        depth = f"drawdown {float(fund['drawdown']):.1%}"
+        nav = f"{float(fund['nav_usd']):,.0f} USD"
+        yield f"fund      {fund['fund_id']:<20}{nav:>18}  {depth}, {fund['as_of'][:10]}"
+    for halt in status["halts"]:
+        yield f"HALTED    {halt['scope']}: {halt['reason']} ({halt['requested_by']})"
+    if not status["halts"]:
+        yield f"halts     none (epoch {status['halt_epoch']})"
