@@ -192,3 +192,23 @@ def test_the_command_line_wants_a_file_or_the_sample(run: Any, tmp_path: Path) -
     done = run("import", "--sample")
     assert done.exit_code == 0
     assert "sample version 1: 10062 bars of IXIC, SPX" in done.output
+
+
+def test_the_command_line_checks_the_sample_against_its_exchange(run: Any) -> None:
+    run("import", "--sample")
+    done = run("check", "sample", "--json")
+    assert done.exit_code == 0, done.output
+    issues = json.loads(done.output)["issues"]
+    assert {item["rule"] for item in issues} == {"outlier-return", "zero-volume"}
+
+
+def test_an_unknown_calendar_is_a_mistake_of_the_command(run: Any, tmp_path: Path) -> None:
+    path = tmp_path / "prices.csv"
+    path.write_text(HEADER + "2020-01-02,1,1,1,1,1\n")
+    base = ("import", str(path), "--timezone", "America/New_York", "--symbol", "AAPL")
+    wrong = run(*base, "--calendar", "XNYZ")
+    assert wrong.exit_code == 3
+    assert "XNYS" in wrong.stderr
+    assert run(*base, "--calendar", "XNYS").exit_code == 0
+    stored = json.loads(run("ls", "--json").output)[0]
+    assert (stored["calendar"], stored["last"]) == ("XNYS", "2020-01-02T21:00:00+00:00")

@@ -1,5 +1,6 @@
 """Keep market history: bars with a proof, imported by declaration, read by version."""
 
+from mts1b_datalake.calendars import NamedCalendar
 from mts1b_datalake.errors import (
     DataError,
     DatasetCorrupt,
@@ -24,6 +25,7 @@ __all__ = [
     "Issue",
     "Lake",
     "Manifest",
+    "NamedCalendar",
     "Problem",
     "QualityReport",
     "SamplesMissing",

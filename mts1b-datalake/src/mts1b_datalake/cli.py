@@ -16,6 +16,7 @@ import typer
 if TYPE_CHECKING:
     from datetime import time
 
+    from mts1b_datalake.calendars import NamedCalendar
     from mts1b_datalake.lake import ImportResult, Lake
     from mts1b_datalake.manifest import Manifest
     from mts1b_datalake.quality import QualityReport
@@ -105,12 +106,10 @@ def import_file(
         _print_import((lake.import_parquet if parquet else lake.import_csv)(file, spec), as_json)
 
 
-def _calendar(name: str | None) -> Any:
-    if name is None:
-        return None
-    from mts1b_platform.calendars import get_calendar
+def _calendar(name: str | None) -> NamedCalendar | None:
+    from mts1b_datalake.calendars import NamedCalendar
 
-    return get_calendar(name)
+    return NamedCalendar(name) if name is not None else None
 
 
 def _clock_time(text: str | None) -> time | None:

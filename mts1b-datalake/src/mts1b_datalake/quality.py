@@ -8,7 +8,6 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from mts1b_foundation import MarketCalendar
 
 from mts1b_datalake.checks import duplicate_rows, price_rules
@@ -108,6 +107,8 @@ def _when(bars: pl.DataFrame) -> list[str]:
 
 
 def _outliers(bars: pl.DataFrame) -> list[str]:
+    import numpy as np
+
     close = bars["close"].to_numpy()
     if len(close) < 3 or not np.all(close > 0):
         return []
@@ -138,6 +139,8 @@ def _long_steps(bars: pl.DataFrame) -> list[str]:
 
 def _missing_sessions(bars: pl.DataFrame, calendar: MarketCalendar) -> list[str]:
     """Return the days on which the market was open between the first and last bar without one."""
+    import numpy as np
+
     first, last = bars["timestamp"].min(), bars["timestamp"].max()
     sessions = calendar.sessions(first.date(), last.date())  # type: ignore[union-attr]
     stamps = np.sort(bars["timestamp"].dt.epoch("us").to_numpy())

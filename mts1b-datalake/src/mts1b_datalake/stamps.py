@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
-import numpy as np
 from mts1b_foundation import MarketCalendar, interval_length
 
 from mts1b_datalake.errors import DataError
@@ -47,6 +46,7 @@ def bar_ends(times: pl.Series, spec: ImportSpec) -> pl.DataFrame:
 
 def _outside_sessions(ends: pl.Series, calendar: MarketCalendar) -> pl.Series:
     """Return which bar ends lie in no session (open excluded, close included)."""
+    import numpy as np
     import polars as pl
 
     first, last = ends.min(), ends.max()
