@@ -11,6 +11,7 @@ from mts1b_platform.eventbus.port import EventBus, PublishAck
 from mts1b_platform.ids import derive_id
 
 from mts1b_marketdata.bars import BarBuilder
+from mts1b_marketdata.errors import LateTick
 from mts1b_marketdata.sanity import QuoteSieve, is_refused
 
 __all__ = ["QuotePublisher", "publish_bar", "publish_quote"]
@@ -49,11 +50,12 @@ class QuotePublisher:
         self._bus = bus
         self._source = source
         self._symbols = [Symbol(symbol) for symbol in symbols]
-        self._builders = {
-            symbol: BarBuilder(symbol, bar_interval) for symbol in self._symbols if bar_interval
-        }
+        self._builders: dict[Symbol, BarBuilder] = {}
+        if bar_interval is not None:
+            self._builders = {name: BarBuilder(name, bar_interval) for name in self._symbols}
         self.sieve = QuoteSieve()
         self.published = 0
+        self.late = 0
 
     async def run(self) -> None:
         """Publish until the source ends."""
@@ -66,9 +68,16 @@ class QuotePublisher:
             await self._build(quote)
 
     async def _build(self, quote: Quote) -> None:
-        """Publish the bars that the time of a quote completes, of every symbol."""
+        """Publish the bars that the time of a quote completes, of every symbol.
+
+        A quote that comes after its bar went out can not change it any more; it is counted.
+        """
         for symbol, builder in self._builders.items():
-            own = symbol == quote.symbol
-            done = builder.add_quote(quote) if own else builder.close_until(quote.timestamp)
+            try:
+                own = symbol == quote.symbol
+                done = builder.add_quote(quote) if own else builder.close_until(quote.timestamp)
+            except LateTick:
+                self.late += 1
+                continue
             if done is not None:
                 await publish_bar(self._bus, done)

@@ -65,12 +65,16 @@ class ReplayRun:
             self.done = self._resume_point(await self._driver.positions())
             self._files.progress(self.done, "running")
             every = self._ctx.settings.replay.progress_every
-            for tick in self._feed.ticks(self.done + 1):
+            # The last finished tick is asked again: its answers say how far each stream reaches.
+            for tick in self._feed.ticks(max(self.done, 0)):
                 await self._play(tick)
                 self.done = tick.tick
                 if tick.tick % every == 0:
                     self._files.progress(tick.tick, "running")
             return await self._finish()
+        except asyncio.CancelledError:
+            self._files.progress(self.done, "stopped")
+            raise
         except BusError as error:
             self._files.progress(self.done, "stopped", error=str(error))
             raise ReplayStopped(
@@ -120,7 +124,6 @@ class MarketDataService(Service):
     def __init__(self, ctx: ServiceContext) -> None:
         super().__init__(ctx)
         self._work: asyncio.Task[None] | None = None
-        self._doing = "starting"
 
     async def start(self) -> None:
         """Open the tape or the source, and begin.
@@ -138,8 +141,9 @@ class MarketDataService(Service):
     def _start_source(self) -> None:
         config = load_source_config(self.ctx.home)
         if config is None:
-            self._doing = "no source: write marketdata.json, or enable the replay"
-            self.ctx.log.warning("no market data source", remedy=self._doing)
+            self.ctx.log.warning(
+                "no source of prices", remedy="write marketdata.json, or enable the replay"
+            )
             return
         source = create_source(config.source, config.options, clock=self.ctx.clock)
         publisher = QuotePublisher(
@@ -148,7 +152,6 @@ class MarketDataService(Service):
         self._begin(source.name, self._publish(publisher))
 
     def _begin(self, doing: str, work: Coroutine[Any, Any, None]) -> None:
-        self._doing = doing
         self._work = asyncio.create_task(work, name=f"marketdata.{doing}")
         self.ctx.tasks.start(f"marketdata.{doing}", self._watch(self._work))
 
@@ -160,21 +163,14 @@ class MarketDataService(Service):
 
     async def _replay(self, feed: ReplayFeed) -> None:
         await ReplayRun(self.ctx, feed).run()
-        self._doing = "replay finished"
 
     async def _publish(self, publisher: QuotePublisher) -> None:
         await publisher.run()
         counts = {defect.value: count for defect, count in publisher.sieve.counts.items()}
         self.ctx.log.info("source ended", published=publisher.published, defects=counts)
-        self._doing = "source ended"
 
     async def stop(self) -> None:
         """Stop between two requests; an interrupted tick is taken up again at the next start."""
         if self._work is not None:
             self._work.cancel()
             await asyncio.wait({self._work})
-
-    @property
-    def doing(self) -> str:
-        """Return what the service does, in words."""
-        return self._doing

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, time
 from enum import StrEnum
-from typing import Self
+from typing import Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from mts1b_foundation import FrozenModel, Symbol, interval_length
@@ -53,7 +53,7 @@ class CsvFile(FrozenModel):
     timezone: str = "UTC"
     timestamp_format: str | None = None
     session_close: time | None = None
-    stamps: str = Field(default="end", pattern="^(start|end)$")
+    stamps: Literal["start", "end"] = "end"
     venue: str = "csv"
 
     @field_validator("interval")

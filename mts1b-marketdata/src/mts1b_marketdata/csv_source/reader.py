@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -53,6 +54,12 @@ class _Row:
         if not number.is_finite():
             raise self.fail(field, f"{text!r} is no finite number")
         return number
+
+    def count(self, field: str) -> int:
+        number = self.number(field, "0")
+        if number != int(number):
+            raise self.fail(field, f"{number} is no whole number")
+        return int(number)
 
     def symbol(self) -> Symbol:
         if self.file.symbol is not None:
@@ -112,7 +119,7 @@ def read_bars(file: CsvFile) -> list[Bar]:
     :raises SourceFileError: for the first row that is not a sane bar, or is there twice.
     """
     bars = _read(file, CsvKind.BARS, _bar)
-    for early, late in zip(bars, bars[1:], strict=False):
+    for early, late in itertools.pairwise(bars):
         if (early.timestamp, early.symbol) == (late.timestamp, late.symbol):
             raise SourceFileError(
                 f"{file.path} holds two bars of {late.symbol} that end at "
@@ -156,8 +163,8 @@ def _quote(row: _Row) -> Quote:
         symbol=row.symbol(),
         bid=bid,
         ask=ask,
-        bid_size=int(row.number("bid_size", "0")),
-        ask_size=int(row.number("ask_size", "0")),
+        bid_size=row.count("bid_size"),
+        ask_size=row.count("ask_size"),
         venue=row.file.venue,
         timestamp=row.file.parse_time(row.text("timestamp")),
     )
