@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Literal
@@ -26,13 +27,15 @@ class EngineChoice:
     reason: str
 
 
-def choose_engine(wanted: EngineName, work: int) -> tuple[Engine, EngineChoice]:
-    """Return the engine for ``work`` bars x parameter sets.
+def choose_engine(
+    wanted: EngineName, work: int, *, find: Callable[[str], object | None] = find_spec
+) -> tuple[Engine, EngineChoice]:
+    """Return the engine for ``work`` bars x parameter sets; ``find`` looks for a package.
 
     :raises EngineMissing: for numba where it is not installed.
     :raises BadSetting: for an unknown name.
     """
-    installed = find_spec("numba") is not None
+    installed = find("numba") is not None
     match wanted:
         case "numpy":
             return NumpyEngine(), EngineChoice("numpy", "asked for")

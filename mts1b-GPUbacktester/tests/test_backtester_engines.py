@@ -1,0 +1,263 @@
+"""The written semantics by hand, then both engines against each other and against the future."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from mts1b_GPUbacktester import BadSetting, EngineMissing, rules, run_single, run_sweep
+from mts1b_GPUbacktester.engines import Engine, Market, choose_engine
+from mts1b_GPUbacktester.engines.numba_engine import NumbaEngine
+from mts1b_GPUbacktester.engines.numpy_engine import NumpyEngine
+from mts1b_GPUbacktester.evaluate import Evaluator, exponential_average, simple_average
+from mts1b_GPUbacktester.panels import Prices, panel_from
+from mts1b_GPUbacktester.semantics import Settings
+from mts1b_quantkit import metrics as quantkit
+
+ENGINES: list[Engine] = [NumpyEngine(), NumbaEngine()]
+r = rules
+FILLS = ("next_open", "next_close")
+
+
+def one_asset(opens: list[float], closes: list[float]) -> dict[str, Any]:
+    return {"open": np.array(opens), "close": np.array(closes)}
+
+
+@pytest.fixture(params=ENGINES, ids=lambda engine: engine.name)
+def engine(request: pytest.FixtureRequest) -> Any:
+    return request.param
+
+
+def simulate(engine: Engine, wishes: list[bool], panel: Any, **options: Any) -> Any:
+    setting = Settings(**options)
+    market = Market.of(Prices.of(panel_from(panel)), setting)
+    return engine.paths(np.array([wishes]), market, setting)
+
+
+def test_next_open_buys_and_sells_at_the_following_open(engine: Engine) -> None:
+    panel = one_asset([10, 11, 12, 13, 14], [10.5, 11.5, 12.5, 13.5, 14.5])
+    paths = simulate(
+        engine, [True, True, False, False, False], panel, fees_bps=100, slippage_bps=50
+    )
+    units = 1 / (11 * 1.005 * 1.01)
+    end = units * 13 * 0.995 * 0.99
+    assert paths.held[0].tolist() == [False, True, True, False, False]
+    np.testing.assert_allclose(
+        paths.equity[0], [1, units * 11.5, units * 12.5, end, end], rtol=1e-14
+    )
+    np.testing.assert_allclose(np.cumprod(1 + paths.returns[0]), paths.equity[0], rtol=1e-14)
+
+
+def test_next_close_fills_a_bar_later_and_pays_at_once(engine: Engine) -> None:
+    panel = one_asset([1, 1, 1, 1], [10, 20, 40, 80])
+    paths = simulate(engine, [True, True, False, False], panel, fill="next_close", fees_bps=100)
+    units = 1 / (20 * 1.01)
+    np.testing.assert_allclose(
+        paths.equity[0], [1, units * 20, units * 40, units * 80 * 0.99], rtol=1e-14
+    )
+
+
+def test_signal_close_fills_on_the_same_bar_and_warns(engine: Engine) -> None:
+    panel = one_asset([1, 1, 1], [10, 20, 40])
+    with pytest.warns(UserWarning, match="already seen"):
+        paths = simulate(engine, [True, True, False], panel, fill="signal_close", fees_bps=0)
+    np.testing.assert_allclose(paths.equity[0], [1, 2, 4], rtol=1e-14)
+
+
+def test_a_signal_on_the_last_bar_is_not_filled(engine: Engine) -> None:
+    paths = simulate(engine, [False, False, True], one_asset([1, 2, 3], [1, 2, 3]))
+    assert paths.equity[0].tolist() == [1, 1, 1]
+
+
+def test_a_missing_open_postpones_to_the_wish_of_the_next_bar(engine: Engine) -> None:
+    nan = float("nan")
+    panel = one_asset([1, nan, 3, nan, 5, 6], [1, nan, 3, nan, 5, 6])
+    kept = simulate(engine, [True, True, True, True, False, False], panel)
+    assert kept.held[0].tolist() == [False, False, True, True, True, False]
+    lapsed = simulate(engine, [True, False, False, False, False, False], panel)
+    assert not lapsed.held.any()
+    # The bar without a close is marked at the last one.
+    assert kept.equity[0, 3] == kept.equity[0, 2]
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> tuple[dict[str, Any], np.ndarray, dict[str, Any]]:
+    length, assets, sets = (
+        draw(st.integers(1, 40)),
+        draw(st.integers(1, 3)),
+        draw(st.integers(1, 3)),
+    )
+    seed = draw(st.integers(0, 2**32 - 1))
+    rng = np.random.default_rng(seed)
+    close = 50 * np.exp(
+        np.cumsum(rng.normal(0, draw(st.sampled_from([0.0, 0.02, 0.3])), (length, assets)), 0)
+    )
+    open_ = close * np.exp(rng.normal(0, 0.01, close.shape))
+    gaps = rng.random(close.shape) < draw(st.sampled_from([0.0, 0.2]))
+    gaps[0] = False
+    panel = {"close": np.where(gaps, np.nan, close), "open": np.where(gaps, np.nan, open_)}
+    wishes = rng.random((sets, assets, length)) < draw(st.sampled_from([0.1, 0.5, 0.9]))
+    options = {
+        "fill": draw(st.sampled_from(FILLS)),
+        "fees_bps": draw(st.sampled_from([0.0, 5.0, 250.0])),
+        "slippage_bps": draw(st.sampled_from([0.0, 3.0])),
+    }
+    return panel, wishes, options
+
+
+@given(cases())
+@settings(max_examples=50, deadline=None)
+def test_the_engines_agree(case: tuple[dict[str, Any], np.ndarray, dict[str, Any]]) -> None:
+    panel, wishes, options = case
+    setting = Settings(**options)
+    market = Market.of(Prices.of(panel_from(panel)), setting)
+    reference, fast = NumpyEngine(), NumbaEngine()
+    for one in wishes:
+        left, right = reference.paths(one, market, setting), fast.paths(one, market, setting)
+        np.testing.assert_array_equal(left.held, right.held)
+        np.testing.assert_allclose(right.units, left.units, rtol=1e-12)
+        np.testing.assert_allclose(right.equity, left.equity, rtol=1e-12)
+    names = ("n_trades", "total_return", "max_drawdown", "sharpe")
+    left_values = reference.summarise(wishes, market, setting, names).values
+    right_values = fast.summarise(wishes, market, setting, names).values
+    np.testing.assert_array_equal(left_values["n_trades"], right_values["n_trades"])
+    np.testing.assert_allclose(
+        1 + right_values["total_return"], 1 + left_values["total_return"], rtol=1e-12
+    )
+    np.testing.assert_allclose(
+        right_values["max_drawdown"], left_values["max_drawdown"], rtol=1e-12, atol=1e-12
+    )
+    np.testing.assert_allclose(right_values["sharpe"], left_values["sharpe"], rtol=1e-8, atol=1e-10)
+
+
+def test_the_kernel_measures_what_quantkit_defines() -> None:
+    rng = np.random.default_rng(5)
+    close = 100 * np.exp(np.cumsum(rng.normal(0.0003, 0.01, 3000)))
+    wishes = np.ones((1, 1, 3000), dtype=bool)
+    setting = Settings(fill="next_close", periods_per_year=365)
+    market = Market.of(Prices.of(panel_from({"close": close})), setting)
+    engine = NumbaEngine()
+    returns = engine.paths(wishes[0], market, setting).returns[0]
+    names = ("sharpe", "total_return", "max_drawdown")
+    found = engine.summarise(wishes, market, setting, names).values
+    assert found["sharpe"][0, 0] == pytest.approx(
+        quantkit.sharpe(returns, periods_per_year=365), rel=1e-11
+    )
+    assert found["max_drawdown"][0, 0] == pytest.approx(quantkit.max_drawdown(returns), rel=1e-12)
+    assert found["total_return"][0, 0] == pytest.approx(quantkit.total_return(returns), rel=1e-11)
+    others = engine.summarise(wishes, market, setting, ("sortino", "n_trades")).values
+    assert others["sortino"][0, 0] == quantkit.sortino(returns, periods_per_year=365)
+
+
+def test_constant_growth_and_no_trade_have_the_same_undefined_sharpe() -> None:
+    growing = {"close": 100 * 1.01 ** np.arange(50)}
+    always = r.long_when(r.close > 0)
+    never = r.long_when(r.close < 0)
+    for rule in (always, never):
+        values = [
+            run_sweep(growing, rule, grid=[{}], fill="next_close", fees_bps=0, engine=name).table
+            for name in ("numpy", "numba")
+        ]
+        assert values[0]["n_trades"].to_list() == values[1]["n_trades"].to_list()
+        np.testing.assert_allclose(values[0]["sharpe"], values[1]["sharpe"], rtol=1e-9)
+    assert np.isnan(values[0]["sharpe"][0])
+
+
+RULES: dict[str, Callable[[], Any]] = {
+    "averages": lambda: r.long_when(r.sma(r.close, 3) > r.ema(r.close, 5)),
+    "events": lambda: r.enter_long(r.crosses_above(r.close, r.sma(r.high, 4))).exit_long(
+        r.crosses_below(r.close, r.ema(r.low, 3)) | (r.close < r.open * 0.9)
+    ),
+}
+
+
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    cut=st.integers(1, 199),
+    name=st.sampled_from(sorted(RULES)),
+    fill=st.sampled_from(FILLS),
+)
+@settings(max_examples=50, deadline=None)
+def test_the_future_does_not_change_the_past(seed: int, cut: int, name: str, fill: Any) -> None:
+    """Changed, or not there at all: equity up to the cut is the same to the last bit."""
+    rng = np.random.default_rng(seed)
+    past = 100 * np.exp(np.cumsum(rng.normal(0, 0.02, (200, 2)), 0))
+    other = past.copy()
+    other[cut:] = 50 * np.exp(rng.normal(0, 1.0, (200 - cut, 2)))
+    other[cut:][rng.random((200 - cut, 2)) < 0.2] = np.nan
+
+    def panel(close: np.ndarray) -> dict[str, Any]:
+        return {"open": close * 0.999, "high": close * 1.01, "low": close * 0.99, "close": close}
+
+    def equity(close: np.ndarray, engine: str) -> np.ndarray:
+        rule = RULES[name]()
+        return run_single(panel=panel(close), rule=rule, fill=fill, engine=engine).equity[:cut]
+
+    for engine in ("numpy", "numba"):
+        whole = equity(past, engine)
+        np.testing.assert_array_equal(whole, equity(other, engine))
+        np.testing.assert_array_equal(whole, equity(past[:cut], engine))
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 30), st.booleans())
+@settings(max_examples=40, deadline=None)
+def test_averages_equal_their_definitions(seed: int, window: int, gaps: bool) -> None:
+    rng = np.random.default_rng(seed)
+    values = 1000 + rng.normal(0, 1, (2, 300))
+    if gaps:
+        values[:, :7] = np.nan
+        values[0, 50:53] = np.nan
+    simple, exponential = np.full(values.shape, np.nan), np.full(values.shape, np.nan)
+    for asset in range(2):
+        state, known, last = np.nan, 0, np.nan
+        for t in range(300):
+            if t >= window - 1:
+                simple[asset, t] = values[asset, t - window + 1 : t + 1].mean()
+            x = values[asset, t]
+            last = last if np.isnan(x) else x
+            if np.isnan(last):
+                continue
+            state = last if np.isnan(state) else state + 2 / (window + 1) * (last - state)
+            known += 1
+            if known >= window and not np.isnan(x):
+                exponential[asset, t] = state
+    np.testing.assert_allclose(simple_average(values, window), simple, rtol=1e-12)
+    np.testing.assert_allclose(exponential_average(values, window), exponential, rtol=1e-12)
+
+
+def test_averages_of_a_constant_are_the_constant_exactly() -> None:
+    values = np.full((1, 1000), 0.1)
+    assert set(simple_average(values, 7)[0, 6:]) == {0.1}
+    assert set(exponential_average(values, 7)[0, 6:]) == {0.1}
+
+
+def test_kept_averages_stay_within_the_budget_and_right() -> None:
+    close = 100 + np.cumsum(np.random.default_rng(1).normal(0, 1, 500))
+    prices = Prices.of(panel_from({"close": np.abs(close) + 1}))
+    small, large = Evaluator(prices, budget=1), Evaluator(prices, budget=2**20)
+    rule = r.long_when(r.sma(r.close, r.param("n")) > r.close)
+    for n in (5, 10, 5, 20, 10):
+        np.testing.assert_array_equal(small.wishes(rule, {"n": n}), large.wishes(rule, {"n": n}))
+
+
+def test_the_choice_of_an_engine_says_why() -> None:
+    assert choose_engine("numpy", 10)[1].reason == "asked for"
+    small = choose_engine("auto", 10)
+    assert small[0].name == "numpy"
+    assert "less than" in small[1].reason
+    assert choose_engine("auto", 10**9)[0].name == "numba"
+    with pytest.raises(BadSetting, match="not one of auto, numpy, numba"):
+        choose_engine("cuda", 1)  # type: ignore[arg-type]
+
+
+def test_a_missing_numba_names_its_extra() -> None:
+    def nothing(name: str) -> None:
+        return None
+
+    assert choose_engine("auto", 10**9, find=nothing)[1].reason == "numba is not installed"
+    with pytest.raises(EngineMissing, match=r"mts1b-GPUbacktester\[numba\]"):
+        choose_engine("numba", 1, find=nothing)
