@@ -24,7 +24,7 @@ from mts1b_operations.errors import (
     ResumeRefused,
 )
 from mts1b_platform.halt import HaltStore
-from operations_world import FUND, STRATEGY, World, day, nav
+from operations_world import FUND, STRATEGY, World, nav
 from test_operations_service import ask_halt, fund_halt
 from typer.testing import CliRunner, Result
 
@@ -256,4 +256,3 @@ def test_an_empty_home_is_told_what_to_do(tmp_path: Path) -> None:
         assert isinstance(error, AuditUnavailable)
         assert int(error.exit_code) == 4
     assert runner.invoke(cli.status, []).exit_code == 0
-    assert day(0).year == 2008

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 
 import uvicorn
 from fastapi import FastAPI
-from mts1b_platform.service.http import PortInUse
+
+from mts1b_operations.errors import ApiPortInUse
 
 __all__ = ["ApiServer"]
 
@@ -46,7 +47,7 @@ class ApiServer:
     def bind(self) -> int:
         """Take the port; return it.
 
-        :raises PortInUse: when another process has it.
+        :raises ApiPortInUse: when another process has it.
         """
         family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
         taken = socket.socket(family, socket.SOCK_STREAM)
@@ -56,7 +57,7 @@ class ApiServer:
             taken.listen(64)
         except OSError as error:
             taken.close()
-            raise PortInUse(
+            raise ApiPortInUse(
                 f"{self._host}:{self._wanted} can not be used for the public API ({error}); set "
                 "api.port to a free port, or to 0 for any"
             ) from error
@@ -68,8 +69,7 @@ class ApiServer:
         """Serve until :meth:`stop`."""
         if self._socket is None:
             self.bind()
-        assert_socket = self._socket
-        await self._server.serve(sockets=[assert_socket] if assert_socket else None)
+        await self._server.serve(sockets=[self._socket] if self._socket else None)
 
     async def stop(self) -> None:
         """Finish what is begun, then close the port."""

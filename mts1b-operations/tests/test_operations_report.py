@@ -1,0 +1,213 @@
+"""The figures of a run: recomputed from the log by other means, and shown alike everywhere."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import sqlite3
+from decimal import Decimal
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from mts1b_foundation import nats
+from mts1b_operations import cli
+from mts1b_operations.charts import Series, bar_chart, line_chart, thin
+from mts1b_operations.report import build_report, render_report
+from mts1b_operations.summary import RunSummary, figures_of, summary
+from operations_world import FUND, World, day, nav
+from test_operations_service import ask_halt, fund_halt
+from typer.testing import CliRunner
+
+NAVS = ["1000000", "1010000", "980000", "950500.25", "990000", "1020000"]
+LATENCY = {"oms.submit": {"count": 9, "p50_us": 1234.5, "p90_us": 2, "p99_us": 3, "max_us": 4}}
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("home")
+    asyncio.run(_live(World(made)))
+    (made / "run" / "latency").mkdir(parents=True, exist_ok=True)
+    (made / "run" / "latency" / "oms.json").write_text(json.dumps(LATENCY))
+    (made / "run" / "result.json").write_text(json.dumps({"state_hash": "ab" * 32}))
+    return made
+
+
+async def _live(world: World) -> None:
+    await world.start()
+    for number, value in enumerate(NAVS):
+        await world.trade(number)
+        await world.publish(nats.OMS_NAV_UPDATED, nav(number, value))
+        await world.publish(nats.OMS_NAV_UPDATED, nav(number, "7", strategy_id="trend-ixic"))
+        if number == 2:
+            await ask_halt(world, fund_halt(number))
+            await world.refuse(20, "drawdown_halt", "FUND_HALTED")
+            await world.refuse(21, "static", "MAX_ORDER_NOTIONAL")
+            await world.refuse(22, "static", "MAX_ORDER_NOTIONAL")
+        await world.tick(number)
+    await world.stop()
+
+
+@pytest.fixture(scope="module")
+def figures(home: Path) -> RunSummary:
+    return summary(home)
+
+
+def sql(home: Path, query: str) -> list[tuple[object, ...]]:
+    with sqlite3.connect(home / "db" / "operations.sqlite") as db:
+        found = db.execute(query).fetchall()
+    db.close()
+    return found
+
+
+def test_the_figures_equal_what_plain_sql_finds_in_the_log(home: Path, figures: RunSummary) -> None:
+    fund = figures.funds[0]
+    navs = sql(
+        home,
+        "SELECT json_extract(data, '$.nav_usd') FROM audit_entries WHERE action = 'nav_updated' "
+        "AND json_extract(data, '$.strategy_id') IS NULL ORDER BY sequence",
+    )
+    values = [Decimal(str(row[0])) for row in navs]
+    assert [point.nav_usd for point in fund.curve] == values == [Decimal(v) for v in NAVS]
+    assert fund.total_return == pytest.approx(float(values[-1] / values[0] - 1))
+    depth = min(v / max(values[: n + 1]) - 1 for n, v in enumerate(values))
+    assert fund.max_drawdown == pytest.approx(float(depth))
+    fees = sql(
+        home, "SELECT json_extract(data,'$.fees') FROM audit_entries WHERE action = 'fill_created'"
+    )
+    assert fund.fees_usd == sum(Decimal(str(row[0])) for row in fees) == figures.fees_usd
+    assert fund.turnover_usd == Decimal("2001.50") * 10 * len(fees)
+    assert figures.fills == len(fees) == 6
+    gates = sql(
+        home,
+        "SELECT json_extract(data,'$.rejecting_gate'), count(*) FROM audit_entries "
+        "WHERE action = 'order_denied' GROUP BY 1",
+    )
+    assert figures.denials_by_gate == dict(gates) == {"static": 2, "drawdown_halt": 1}
+    assert figures.denials_by_code == {"MAX_ORDER_NOTIONAL": 2, "FUND_HALTED": 1}
+    assert figures.orders == {"filled": 6, "rejected": 3} == fund.orders
+    signals = sql(home, "SELECT count(*) FROM audit_entries WHERE action = 'signal_published'")
+    assert figures.signals == signals[0][0]
+
+
+def test_halts_carry_their_reason_and_resume(figures: RunSummary) -> None:
+    (halt,) = figures.halts
+    assert (halt.scope, halt.requested_at) == (f"fund:{FUND}", day(2))
+    assert (halt.resumed_at, halt.resumed_by) == (day(5), "operator:scripted")
+    assert "daily loss" in halt.reason
+
+
+def test_the_proof_is_in_the_summary(home: Path, figures: RunSummary) -> None:
+    proof = figures.verification
+    assert proof.verified
+    assert proof.entries == sql(home, "SELECT count(*) FROM audit_entries")[0][0]
+    assert proof.state_hash == "ab" * 32
+    assert figures.latency == LATENCY
+
+
+class _Page(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.links: list[str] = []
+        self.text: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in ("meta", "line", "rect", "polyline", "polygon", "br"):
+            self.open.append(tag)
+        self.links += [v or "" for k, v in attrs if k in ("src", "href")]
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in self.open:
+            assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+
+def test_the_page_is_whole_and_needs_nothing_else(home: Path, figures: RunSummary) -> None:
+    path = build_report(home, figures=figures)
+    source = path.read_text()
+    page = _Page()
+    page.feed(source)
+    assert page.links == []
+    assert "<script" not in source
+    assert "http" not in source.replace("http-equiv", "")
+    text = re.sub(r"\s+", " ", " ".join(page.text))
+    for part in (
+        "1,020,000",
+        "FUND_HALTED",
+        "drawdown_halt",
+        "static",
+        "2008-09-17",
+        "operator:scripted",
+        "oms.submit",
+        "The audit log is intact",
+        figures.verification.root,
+        "ab" * 32,
+    ):
+        assert part in text, part
+    assert source.count("<polyline") == 1 + 1 + 2
+    assert 'class="halt"' in source
+
+
+def test_what_the_log_says_can_not_become_markup(figures: RunSummary) -> None:
+    evil = figures.halts[0].with_(reason="<script>alert(1)</script>")
+    fund = figures.funds[0].with_(fund_id="<b>x</b>")
+    page = render_report(figures.with_(halts=(evil,), funds=(fund,)))
+    assert "<script" not in page
+    assert "<b>x</b>" not in page
+
+
+def test_the_terminal_shows_the_same_figures(home: Path, figures: RunSummary) -> None:
+    runner = CliRunner(env={"MTS_HOME": str(home), "NO_COLOR": "1", "COLUMNS": "140"})
+    done = runner.invoke(cli.report, ["build"])
+    assert done.exit_code == 0
+    fund = figures.funds[0]
+    for part in (
+        FUND,
+        f"{fund.last.nav_usd:,.0f}",
+        f"{fund.sharpe:.2f}",
+        "6 filled, 3 rejected; 6 fills",
+        "2 MAX_ORDER_NOTIONAL, 1 FUND_HALTED",
+        "1, of which 1 resumed",
+        f"intact: {figures.verification.entries} entries",
+    ):
+        assert part in done.output, part
+    data = json.loads(runner.invoke(cli.report, ["build", "--json"]).output)
+    assert data["orders"] == figures.orders
+    assert Path(data["report"]).exists()
+
+
+def test_a_damaged_log_gives_a_report_that_says_so(tmp_path: Path) -> None:
+    asyncio.run(_live(World(tmp_path)))
+    with sqlite3.connect(tmp_path / "db" / "operations.sqlite") as db:
+        db.execute("UPDATE audit_entries SET actor = 'x' WHERE sequence = 3")
+    db.close()
+    runner = CliRunner(env={"MTS_HOME": str(tmp_path), "NO_COLOR": "1", "COLUMNS": "140"})
+    done = runner.invoke(cli.report, ["build"])
+    assert done.exit_code == 1
+    assert "NOT INTACT" in done.output
+    assert "NOT intact" in (tmp_path / "reports" / "run.html").read_text()
+
+
+def test_nothing_yet_is_a_report_too() -> None:
+    page = render_report(figures_of([]))
+    assert "no NAV yet" in page
+
+
+def test_charts_keep_what_must_be_seen() -> None:
+    values = [float(n) for n in range(1000)]
+    values[500] = -50.0
+    assert len(thin(values, 100, min)) == 100
+    assert min(thin(values, 100, min)) == -50.0
+    assert thin(values[:5], 100, min) == values[:5]
+    flat = line_chart([Series("a", [day(0), day(1)], [5.0, 5.0])], title="flat")
+    assert "nan" not in flat
+    assert "polyline" in flat
+    assert "No data" in line_chart([], title="none")
+    assert "None" in bar_chart({}, title="none")
+    assert bar_chart({"a": 1, "b": 2}, title="t").index(">b<") < bar_chart(
+        {"a": 1, "b": 2}, title="t"
+    ).index(">a<")
