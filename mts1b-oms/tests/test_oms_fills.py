@@ -146,6 +146,7 @@ async def test_an_early_fill_opens_the_order_and_the_acknowledgement_follows(
     await deliver(desk, fill_of(sent, 1, "4"))
     now = await desk.record.order(sent.order_id)
     assert (now.status, now.filled_quantity) == (OrderStatus.PARTIALLY_FILLED, 4)
+    assert now.submitted_at == now.created_at, "an execution proves that it was sent"
 
 
 def test_a_fill_of_another_symbol_or_side_is_a_mismatch(order: Any) -> None:

@@ -58,7 +58,7 @@ def _acknowledge(unit: Unit, order: Order, theirs: Order) -> Order:
 
 def _acknowledge_filled(unit: Unit, order: Order, outcome: object) -> Order:
     """Record an acknowledgement that an execution overtook."""
-    if not isinstance(outcome, Sent) or order.submitted_at is not None or order.is_terminal:
+    if not isinstance(outcome, Sent) or order.accepted_at is not None or order.is_terminal:
         return order
     return unit.change(
         order,

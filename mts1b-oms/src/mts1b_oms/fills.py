@@ -71,7 +71,9 @@ async def _book(unit: Unit, fill: Fill) -> BookedFill:
     average = await _average(unit, order, fill) if order else fill.price
     unit.book(item)
     if order is not None and order.status is not OrderStatus.CREATED:
-        _fill_order(unit, order, fill, average, item.flags)
+        _fill_order(
+            unit, order, fill, average, ",".join((fill.fill_id, *item.flags)), _proof(order, fill)
+        )
         if order.parent_order_id is not None:
             await _fill_parent(unit, order.parent_order_id, fill)
     odd = QUARANTINING.intersection(item.flags)
@@ -97,17 +99,25 @@ async def _average(unit: Unit, order: Order, fill: Fill) -> Decimal:
     return quantise(notional / sum((part.quantity for part in parts), Decimal(0)))
 
 
+def _proof(order: Order, fill: Fill) -> dict[str, object]:
+    """Return what an execution that overtook the acknowledgement proves of its order."""
+    if order.submitted_at is not None:
+        return {}
+    return {"submitted_at": fill.timestamp, "broker_order_id": fill.broker_order_id}
+
+
 def _fill_order(
-    unit: Unit, order: Order, fill: Fill, average: Decimal, flags: tuple[str, ...]
+    unit: Unit, order: Order, fill: Fill, average: Decimal, detail: str, proof: dict[str, object]
 ) -> None:
     filled = order.filled_quantity + fill.quantity
     complete = filled >= order.quantity
     unit.change(
         order,
         OrderEvent.COMPLETE_FILL if complete else OrderEvent.PARTIAL_FILL,
-        detail=",".join((fill.fill_id, *flags)),
+        detail=detail,
         filled_quantity=filled,
         average_fill_price=average,
+        **proof,
     )
 
 
@@ -117,4 +127,5 @@ async def _fill_parent(unit: Unit, parent_id: str, fill: Fill) -> None:
         return
     before = parent.filled_quantity * (parent.average_fill_price or Decimal(0))
     filled = parent.filled_quantity + fill.quantity
-    _fill_order(unit, parent, fill, quantise((before + fill.notional) / filled), ())
+    average = quantise((before + fill.notional) / filled)
+    _fill_order(unit, parent, fill, average, fill.fill_id, {})
