@@ -104,8 +104,8 @@ def test_the_same_text_in_its_home_passes(plant: Plant, name: str, text: str) ->
     "text",
     [
         "from mts1b_quantkit.metrics import sharpe\nprint(sharpe([1]))",
-        "def sharpe(r):\n    '''Forward.'''\n    import mts1b_quantkit as q\n    return q.sharpe(r)",
-        "class R:\n    @property\n    def max_drawdown(self):\n        return float(q.max_drawdown(1))",
+        "def sharpe(r):\n    '''On.'''\n    import mts1b_quantkit as q\n    return q.sharpe(r)",
+        "class R:\n    def max_drawdown(self):\n        return float(q.max_drawdown(1))",
         "class Calendar(Protocol):\n    def is_holiday(self, day) -> bool: ...",
         "class MarketCalendar(Protocol):\n    name: str",
         "sharpe_by_fund = {}\nmax_drawdown_limit = 0.2",
