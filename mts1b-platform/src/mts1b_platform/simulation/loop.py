@@ -25,6 +25,7 @@ __all__ = ["Deadlock", "DeterministicLoop", "LoopClock", "RealWorldTouched", "ru
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
+_RESOLUTION_S = 1e-6  # a nanosecond is less than a float can add to a year of seconds
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 
 
@@ -106,6 +107,7 @@ class DeterministicLoop(base_events.BaseEventLoop):
     def __init__(self, seed: int) -> None:
         super().__init__()
         self._now = 0.0
+        self._clock_resolution = _RESOLUTION_S
         self._choices = _Ready(SeededRng(seed))
         self._ready = self._choices
         self._selector = _VirtualSelector(self)
@@ -138,7 +140,7 @@ class DeterministicLoop(base_events.BaseEventLoop):
         )
 
     def run_in_executor(
-        self, executor: Executor | None, func: Callable[[Unpack[Ts]], T], *args: Unpack[Ts]
+        self, executor: Executor | None, func: Callable[[Unpack[Ts]], T], *args: *Ts
     ) -> asyncio.Future[T]:
         """Refuse: a thread runs when the machine likes."""
         raise RealWorldTouched("a thread was asked for; give the simulation parts that need none")
