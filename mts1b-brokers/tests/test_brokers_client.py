@@ -186,6 +186,17 @@ async def test_venue_time_can_be_set_and_never_runs_backwards(start, make_order)
         client.set_time(start.replace(tzinfo=None))
 
 
+async def test_a_clock_goes_on_after_the_time_was_set(start, make_order):
+    clock = VirtualClock(start)
+    client = PaperClient(clock=clock)
+    client.set_time(start + timedelta(seconds=5))
+    first = await client.submit(make_order("k1"))
+    clock.advance(60)
+    later = await client.submit(make_order("k2"))
+    assert first.submitted_at == start + timedelta(seconds=5)
+    assert later.submitted_at == start + timedelta(seconds=60)
+
+
 async def test_quotes_fill_in_real_time(client, make_order, make_quote):
     order = await client.submit(make_order())
     assert order.status is OrderStatus.ACCEPTED

@@ -18,12 +18,13 @@ from mts1b_foundation.nats import (
 from mts1b_foundation.replay import ReplayPosition
 from mts1b_marketdata import MarketDataError, ReplayFeed, ReplayStopped, SourceUnknown
 from mts1b_marketdata.cli import app
+from mts1b_marketdata.publisher import publish_bar
 from mts1b_marketdata.service import REPLAYED, MarketDataService, ReplayRun
 from mts1b_platform.clock import VirtualClock
 from mts1b_platform.config import ReplaySettings, Settings
 from mts1b_platform.eventbus.local import LocalBus
 from mts1b_platform.ids import SequentialIds
-from mts1b_platform.lockstep import LockstepParticipant, digest_rows
+from mts1b_platform.lockstep import LockstepDriver, LockstepParticipant, digest_rows
 from mts1b_platform.pump import EventPump
 from mts1b_platform.rng import SeededRng
 from mts1b_platform.service import ServiceContext
@@ -265,6 +266,21 @@ async def test_a_replay_that_was_stopped_goes_on_where_the_slowest_service_stand
         "tick 30 True",
     ]
     assert written(home, "progress.json")["state"] == "finished"
+    await close(group)
+
+
+async def test_services_that_were_ahead_wait_for_the_slowest(home, bus):
+    group = await followers(home, bus)
+    feed = short_feed(home)
+    driver = LockstepDriver(bus, run_id=feed.run_id, services=("oms", "risk"))
+    for tick in feed.ticks():
+        if tick.tick == 4:
+            break
+        acks = [await publish_bar(bus, bar) for bar in tick.bars]
+        await driver.run_tick(tick.tick, tick.as_of, {"MARKETDATA": acks[-1].sequence})
+    await ReplayRun(context(home, bus), feed).run()
+    rows = [await follower.rows() for follower in group.values()]
+    assert all(row == rows[0] for row in rows)
     await close(group)
 
 

@@ -40,14 +40,15 @@ class PaperClient:
         nothing else.
     :param profile: the whole behaviour; wins over ``fee_bps_per_side``.
     :param store_url: a PostgreSQL URL for the record, instead of a file under ``home``.
-    :param clock: stamps submissions, until :meth:`set_time` is called.
+    :param clock: stamps submissions, never earlier than :meth:`set_time` said. Without one,
+        the machine's clock does, until :meth:`set_time` is called; then that alone counts.
     """
 
     name: str = "paper"
     fee_bps_per_side: float | Decimal = 5.0
     profile: VenueProfile | None = None
     home: Path | None = None
-    clock: Clock = field(default_factory=SystemClock)
+    clock: Clock | None = None
     store_url: str | None = None
     _venue: PaperVenue | None = field(default=None, init=False, repr=False)
     _ledger: Ledger | None = field(default=None, init=False, repr=False)
@@ -102,13 +103,16 @@ class PaperClient:
             self._news.notify_all()
 
     def set_time(self, now: datetime) -> None:
-        """Set the venue's time (aware); from then on the clock is not asked."""
+        """Set the venue's time (aware); an earlier time than before changes nothing."""
         if now.tzinfo is None:
             raise ValueError("the venue's time must be aware, e.g. with tzinfo=UTC")
         self._now = now if self._now is None else max(self._now, now)
 
     def _time(self) -> datetime:
-        return self._now if self._now is not None else self.clock.now()
+        if self.clock is None:
+            return self._now or SystemClock().now()
+        now = self.clock.now()
+        return now if self._now is None else max(self._now, now)
 
     async def submit(self, order: Order) -> Order:
         """Take an order, once per idempotency key; it is on record when this returns.
