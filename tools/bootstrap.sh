@@ -25,11 +25,14 @@ find_python() {
             return
         fi
     done
-    fail "needs Python 3.11 or newer; ${PYTHON:-python3} is $("${PYTHON:-python3}" -V 2>&1 || true). Install one, or name it: make PYTHON=/path/to/python3 ..."
+    named=${PYTHON:-python3}
+    version=$("$named" -V 2>/dev/null) || version="not there"
+    fail "needs Python 3.11 or newer, and $named is $version. Name one: make PYTHON=/path/to/python3 ..."
 }
 
 make_venv() {
     python=$(find_python) || exit 1
+    echo "mts1b set-up: creating $VENV, once" >&2
     if command -v uv >/dev/null 2>&1; then
         uv venv -q --clear --python "$python" "$VENV"
     elif "$python" -c 'import ensurepip' 2>/dev/null; then
@@ -60,14 +63,17 @@ find_uv() {
     fi
 }
 
+# An environment that uv made has no pip before the lock is installed; then ask the system's.
 pip_setting() {
-    "$VENV/bin/python" -m pip config get "$1" 2>/dev/null || true
+    for each in "$VENV/bin/python" "${PYTHON:-python3}"; do
+        "$each" -m pip config get "$1" 2>/dev/null && return
+    done
+    true
 }
 
 # uv does not read pip's configuration. Where pip was told of an index or of a certificate
 # authority and uv was told nothing, pass that on.
 borrow_pip_settings() {
-    "$VENV/bin/python" -m pip --version >/dev/null 2>&1 || return 0
     if [ -z "${UV_DEFAULT_INDEX:-}${UV_INDEX_URL:-}" ] && ! uv_configured; then
         index=$(pip_setting global.index-url)
         [ -z "$index" ] || export UV_DEFAULT_INDEX="$index"
@@ -86,7 +92,6 @@ seed=
 : "${HOME:?mts1b set-up: HOME is not set}"
 [ -f "$LOCK" ] || fail "$LOCK is missing; get a complete checkout."
 if ! { [ -x "$VENV/bin/python" ] && new_enough "$VENV/bin/python"; }; then
-    echo "mts1b set-up: creating $VENV, once" >&2
     make_venv
 fi
 uv=$(find_uv) || exit 1
