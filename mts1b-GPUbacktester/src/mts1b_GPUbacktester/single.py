@@ -125,9 +125,6 @@ def _run_rule(
     # The wish of the bar before the window is acted on at its first bar.
     lead = bars.start - before.start
     wide = Market.of(prices, settings).part(before)
-    fills = wide.fill_prices.copy()
-    fills[:, :lead] = np.nan
-    wide = replace(wide, fill_prices=fills)
     paths = worker.paths(np.ascontiguousarray(wishes[:, before]), wide, settings)
     paths = replace(
         paths,
