@@ -98,26 +98,35 @@ class EventPump:
     async def drain(self, upto: Mapping[str, int], *, patience_s: float = 20.0) -> int:
         """Process everything up to the given sequences; return how many events had an effect.
 
+        What all streams hold is applied in one transaction, stream by stream.
+
         :raises PumpStalled: when a stream does not deliver within ``patience_s``.
         """
         handled = 0
-        for stream in self._streams:
-            source = self._sources[stream]
-            loop = asyncio.get_running_loop()
-            deadline = loop.time() + patience_s
-            while source.position < upto.get(stream, 0):
-                want = min(upto[stream] - source.position, _BATCH)
-                messages = await source.consumer.fetch(want, timeout_s=1.0)
-                if messages:
-                    handled += await self._process(source, messages)
-                elif loop.time() > deadline:
-                    raise PumpStalled(
-                        f"{self._name}: stream {stream} stands at {source.position}, "
-                        f"its publisher says {upto[stream]}"
-                    )
-                else:
-                    source = await self._attach(stream)
-        return handled
+        while True:
+            behind = [s for s in self._sources.values() if s.position < upto.get(s.stream, 0)]
+            if not behind:
+                return handled
+            batches = [(s, await self._fetch(s, upto[s.stream], patience_s)) for s in behind]
+            handled += await self._process(batches)
+
+    async def _fetch(self, source: _Source, upto: int, patience_s: float) -> list[Message]:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + patience_s
+        while True:
+            want = min(upto - source.position, _BATCH)
+            messages = await source.consumer.fetch(want, timeout_s=1.0)
+            if messages:
+                return messages
+            if loop.time() > deadline:
+                raise PumpStalled(
+                    f"{self._name}: stream {source.stream} stands at {source.position}, "
+                    f"its publisher says {upto}"
+                )
+            attached = await self._attach(source.stream)
+            source.consumer, source.position = attached.consumer, attached.position
+            source.incarnation = attached.incarnation
+            self._sources[source.stream] = source
 
     async def run(self, *, idle_s: float = 0.5) -> None:
         """Process events as they come, until cancelled."""
@@ -129,25 +138,36 @@ class EventPump:
         while True:
             messages = await source.consumer.fetch(_BATCH, timeout_s=idle_s)
             if messages:
-                await self._process(source, messages)
+                await self._process([(source, messages)])
 
-    async def _process(self, source: _Source, messages: list[Message]) -> int:
-        fresh = [m for m in messages if (m.sequence or 0) > source.position]
+    async def _process(self, batches: Sequence[tuple[_Source, list[Message]]]) -> int:
+        fresh = {
+            source.stream: [m for m in messages if (m.sequence or 0) > source.position]
+            for source, messages in batches
+        }
+        ids = [m.message_id or _fallback_id(m) for batch in fresh.values() for m in batch]
         handled = 0
-        if fresh:
-            last = max(m.sequence or 0 for m in fresh)
+        if ids:
             async with self._store.transaction() as tx:
-                new = await self._store.inbox.claim(
-                    tx, self._name, [m.message_id or _fallback_id(m) for m in fresh]
-                )
-                for message in fresh:
-                    handled += await self._handle(tx, message, new)
-                await self._store.inbox.advance(
-                    tx, self._name, source.stream, source.incarnation, last
-                )
-            source.position = last
+                new = await self._store.inbox.claim(tx, self._name, ids)
+                for source, _ in batches:
+                    handled += await self._apply(tx, source, fresh[source.stream], new)
+        for source, messages in batches:
+            source.position = max([source.position, *(m.sequence or 0 for m in messages)])
+            for message in messages:
+                await message.ack()
+        return handled
+
+    async def _apply(
+        self, tx: AsyncConnection, source: _Source, messages: list[Message], new: set[str]
+    ) -> int:
+        if not messages:
+            return 0
+        handled = 0
         for message in messages:
-            await message.ack()
+            handled += await self._handle(tx, message, new)
+        last = max(message.sequence or 0 for message in messages)
+        await self._store.inbox.advance(tx, self._name, source.stream, source.incarnation, last)
         return handled
 
     async def _handle(self, tx: AsyncConnection, message: Message, new: set[str]) -> bool:

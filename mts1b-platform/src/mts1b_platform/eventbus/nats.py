@@ -23,7 +23,7 @@ from nats.js.api import (
     StorageType,
     StreamConfig,
 )
-from nats.js.errors import APIError, NoStreamResponseError, NotFoundError
+from nats.js.errors import APIError, BadRequestError, NoStreamResponseError, NotFoundError
 
 from mts1b_platform.errors import RetryLater
 from mts1b_platform.eventbus.port import (
@@ -179,7 +179,7 @@ class NatsBus:
             address = locate()
             if address is not None:
                 try:
-                    return cls(await _open(address, name))
+                    return cls(await _open(address, name, locate))
                 except (NatsError, OSError, TimeoutError) as error:
                     last = f"{address.url} does not answer: {type(error).__name__} {error}".strip()
             if loop.time() >= deadline:
@@ -337,9 +337,13 @@ class NatsBus:
                     await self._stream_api.delete_consumer(stream, durable)
                 config.deliver_policy = DeliverPolicy.BY_START_SEQUENCE
                 config.opt_start_seq = start_sequence
-            with contextlib.suppress(APIError):
+            try:
                 await self._stream_api.add_consumer(stream, config)
+            except BadRequestError:  # it exists, and began elsewhere: its position is what counts
+                await self._stream_api.consumer_info(stream, durable)
             pull = await self._stream_api.pull_subscribe_bind(durable=durable, stream=stream)
+        except NotFoundError as error:
+            raise StreamMissing(f"no stream {stream}") from error
         except (NatsError, TimeoutError) as error:
             raise BusError(f"consumer {durable} of {stream}: {error}") from error
         return _NatsConsumer(self, pull, stream, durable, max_deliver)
@@ -354,22 +358,28 @@ class NatsBus:
             await self._client.close()
 
 
-async def _open(address: NatsAddress, name: str) -> Client:
+async def _open(
+    address: NatsAddress, name: str, locate: Callable[[], NatsAddress | None]
+) -> Client:
     log = get_logger("bus")
+    client = Client()
 
     async def on_error(error: Exception) -> None:
         log.warning("bus error", error=repr(error))
+        now = locate() if client.is_reconnecting else None
+        if now is not None:  # a server that restarts may have had to take another port
+            client.set_server_pool([now.url])
 
     async def on_disconnect() -> None:
-        log.warning("bus disconnected")
+        if not client.is_closed:
+            log.warning("bus disconnected")
 
     async def on_reconnect() -> None:
         log.info("bus reconnected")
 
     async def on_close() -> None:
-        log.info("bus closed")
+        log.debug("bus closed")
 
-    client = Client()
     try:
         # The library would try for ever; the caller decides how long a first connection may take.
         async with asyncio.timeout(_CONNECT_S):

@@ -12,7 +12,7 @@ import shutil
 import signal
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +32,8 @@ __all__ = [
 
 _START_S = 15.0
 _STOP_S = 10.0
+_ORPHAN_S = 10.0
+_SET_PARENT_DEATH_SIGNAL = 1  # prctl(2)
 
 
 class NatsServerNotFound(FixConfiguration):
@@ -94,18 +96,38 @@ def read_address(home: Path, environ: Mapping[str, str]) -> NatsAddress | None:
     url = environ.get("MTS_NATS_URL")
     if url:
         return NatsAddress(url, environ.get("MTS_NATS_TOKEN"))
-    path = home / "run" / "nats.json"
-    if not path.exists():
+    try:
+        data = json.loads((home / "run" / "nats.json").read_text())
+        token = Path(data["token_file"]).read_text().strip()
+    except FileNotFoundError:
         return None
-    data = json.loads(path.read_text())
-    token = Path(data["token_file"]).read_text().strip()
     return NatsAddress(str(data["url"]), token)
 
 
-def _die_with_parent() -> None:
-    """Ask Linux to end this child when its parent ends, however that happens."""
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None, use_errno=True).prctl(1, signal.SIGTERM)
+def _die_with(parent: int) -> Callable[[], None]:
+    """Return what the child runs first: Linux ends it when its parent ends, however that happens.
+
+    Elsewhere the next start ends an orphan, which still holds the lock.
+    """
+    library = ctypes.CDLL(None, use_errno=True)  # loaded here: the child must not load anything
+
+    def ask() -> None:
+        with contextlib.suppress(AttributeError):
+            library.prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGTERM)
+        if os.getppid() != parent:
+            os._exit(1)
+
+    return ask
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 class NatsServer:
@@ -142,24 +164,50 @@ class NatsServer:
         """
         binary = find_server_binary(self._environ)
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._hold()
+        await self._hold()
         try:
             return await self._launch(binary)
         except BaseException:
             await self.stop()
             raise
 
-    def _hold(self) -> None:
-        self._lock = os.open(self._folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            os.close(self._lock)
-            self._lock = None
-            raise NatsServerBusy(
-                f"a nats-server already runs in {self._folder}; use it, stop it, or set MTS_HOME "
-                "to another folder"
-            ) from error
+    async def _hold(self) -> None:
+        """Take the lock of the directory. The child inherits it, so it lasts as long as either.
+
+        A lock whose owner is dead is held by an orphan: that one is asked to end.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + _ORPHAN_S
+        handle = os.open(self._folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        while True:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                owner, child = self._owner_and_child(handle)
+                if loop.time() >= deadline or owner is None or _is_alive(owner):
+                    os.close(handle)
+                    raise NatsServerBusy(
+                        f"a nats-server already runs in {self._folder} (pid {child or owner}); "
+                        "use it, stop it, or set MTS_HOME to another folder"
+                    ) from error
+                if child is not None:
+                    with contextlib.suppress(ProcessLookupError, PermissionError):
+                        os.kill(child, signal.SIGTERM)
+                await asyncio.sleep(0.02)
+            else:
+                self._lock = handle
+                self._note_owner(None)
+                return
+
+    def _owner_and_child(self, handle: int) -> tuple[int | None, int | None]:
+        numbers = [int(word) for word in os.pread(handle, 64, 0).split() if word.isdigit()]
+        return (numbers[0] if numbers else None), (numbers[1] if len(numbers) > 1 else None)
+
+    def _note_owner(self, child: int | None) -> None:
+        if self._lock is not None:
+            text = f"{os.getpid()} {child or ''}\n".encode()
+            os.ftruncate(self._lock, 0)
+            os.pwrite(self._lock, text, 0)
 
     async def _launch(self, binary: Path) -> NatsAddress:
         token = self._token()
@@ -174,8 +222,11 @@ class NatsServer:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                preexec_fn=_die_with_parent,
+                preexec_fn=_die_with(os.getpid()),
+                pass_fds=() if self._lock is None else (self._lock,),
+                start_new_session=True,  # a Ctrl-C stops the owner, which then stops the server
             )
+        self._note_owner(self._child.pid)
         await self._until_ready(port)
         url = f"nats://127.0.0.1:{port}"
         (self._home / "run").mkdir(parents=True, exist_ok=True)
@@ -192,7 +243,8 @@ class NatsServer:
     def _free_port(self) -> int:
         """Return the port to listen on; a restart keeps the port, so that clients come back."""
         last = self._folder / "port"
-        wanted = self._port or (int(last.read_text()) if last.exists() else 0)
+        before = last.read_text().strip() if last.exists() else ""
+        wanted = self._port or (int(before) if before.isdigit() else 0)
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:

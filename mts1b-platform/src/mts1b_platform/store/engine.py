@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from mts1b_platform.store import tables
 from mts1b_platform.store.inbox import Inbox
+from mts1b_platform.store.inline import InlineConnection, connect_inline
 from mts1b_platform.store.migrations import migrate
 from mts1b_platform.store.outbox import Outbox
 
@@ -37,11 +38,16 @@ def _sqlite_engine(path: Path, *, read_only: bool) -> AsyncEngine:
     if not read_only:
         path.parent.mkdir(parents=True, exist_ok=True)
     mode = "ro" if read_only else "rwc"
-    engine = create_async_engine(f"sqlite+aiosqlite:///file:{path}?mode={mode}&uri=true")
+
+    async def connect(*_args: Any, **_options: Any) -> InlineConnection:
+        return await connect_inline(f"{path.resolve().as_uri()}?mode={mode}")
+
+    engine = create_async_engine(
+        "sqlite+aiosqlite://", async_creator=connect, poolclass=sa.AsyncAdaptedQueuePool
+    )
 
     @sa.event.listens_for(engine.sync_engine, "connect")
     def _configure(connection: Any, record: object) -> None:
-        connection.isolation_level = None
         cursor = connection.cursor()
         pragmas = ["busy_timeout=10000", "foreign_keys=ON"]
         if not read_only:
