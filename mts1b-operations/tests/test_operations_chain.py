@@ -14,7 +14,7 @@ import rfc8785
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mts1b_operations.audit import AuditChain, AuditReader, AuditRecord, ChainIntegrityError
-from mts1b_operations.audit.entry import canonical_json, entry_hash
+from mts1b_operations.audit.entry import canonical_json, entry_leaf
 from mts1b_operations.audit.tree import leaf_hash, root_of
 from mts1b_operations.parts import Parts
 from mts1b_operations.tables import METADATA
@@ -238,7 +238,7 @@ def rehash(db: sqlite3.Connection, first: int, end: int) -> None:
     ).fetchone()[0]
     for sequence in range(first, end):
         row = db.execute("SELECT * FROM audit_entries WHERE sequence = ?", [sequence]).fetchone()
-        digest = entry_hash((*row[:7], previous))
+        digest = entry_leaf((*row[:7], previous)).hex()
         db.execute(
             "UPDATE audit_entries SET hash = ?, previous_hash = ? WHERE sequence = ?",
             [digest, previous, sequence],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -80,7 +81,7 @@ def test_the_latch_never_fires_twice_without_calm_between(seen: list[bool], calm
     latch = Latch(calm)
     fired = [number for number, broken in enumerate(seen) if latch.fire("k", broken=broken)]
     assert all(seen[number] for number in fired)
-    for early, late in zip(fired, fired[1:], strict=False):
+    for early, late in pairwise(fired):
         quiet = "".join("x" if broken else "." for broken in seen[early + 1 : late])
         assert "." * calm in quiet
 

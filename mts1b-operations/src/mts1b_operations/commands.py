@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mts1b_foundation.commands import (
     BookQuery,
@@ -32,14 +32,13 @@ from mts1b_foundation.positions import Position
 from mts1b_foundation.risk import ActiveHalt, HaltRequest, HaltSeverity, ResumeRequest
 from mts1b_platform.clock import Clock, SystemClock
 from mts1b_platform.config import load_settings
-from mts1b_platform.eventbus.connect import BusUnavailable, connect
+from mts1b_platform.errors import RetryLater
 from mts1b_platform.eventbus.port import BusError, EventBus, NoResponders, RemoteError
 from mts1b_platform.halt import HaltStore
 from mts1b_platform.ids import derive_id
 from mts1b_platform.rng import SystemRng
 from mts1b_platform.signing import KeyRing
 
-from mts1b_operations.audit.chain import AuditRecord
 from mts1b_operations.errors import (
     BadSelection,
     NotFound,
@@ -47,12 +46,13 @@ from mts1b_operations.errors import (
     OperationsError,
     ResumeRefused,
 )
-from mts1b_operations.halt import HaltManager
 from mts1b_operations.halt_record import active_halts, halt_of, put_in_force
-from mts1b_operations.parts import open_parts
 from mts1b_operations.places import HALT_FOLDER, KEY_FOLDER
 from mts1b_operations.probes import SERVICES, running_services
 from mts1b_operations.resume import operator_key, sign_resume
+
+if TYPE_CHECKING:
+    from mts1b_operations.halt import HaltManager
 
 __all__ = [
     "cancel_all",
@@ -75,11 +75,19 @@ _RESTART_S = 30.0
 
 @asynccontextmanager
 async def _bus(home: Path) -> AsyncIterator[EventBus]:
+    from mts1b_platform.eventbus.connect import connect  # slow to import: after the halt record
+
     bus = await connect(home, name="mts-cmd", patience_s=_BUS_PATIENCE_S)
     try:
         yield bus
     finally:
         await bus.close()
+
+
+def _manager(home: Path, clock: Clock) -> HaltManager:
+    from mts1b_operations.halt import HaltManager
+
+    return HaltManager(home=home, clock=clock)
 
 
 async def _ask(bus: EventBus, subject: str, request: FrozenModel, kind: type[Reply]) -> Reply:
@@ -140,8 +148,8 @@ async def halt(home: Path, scope: str, *, reason: str, actor: str) -> tuple[Acti
         async with _bus(home) as bus:
             await _ask(bus, CMD_HALT_REQUEST, request, HaltReply)
         return active or asked, "bus"
-    except (BusUnavailable, BusError):
-        async with HaltManager(home=home, clock=clock) as manager:
+    except (RetryLater, BusError):
+        async with _manager(home, clock) as manager:
             await manager.request(request)
         return active or asked, "local"
 
@@ -154,7 +162,6 @@ async def resume(home: Path, scope: str, *, operator: str, reason: str) -> Resum
     """
     clock = SystemClock()
     halts = HaltStore(home / HALT_FOLDER)
-    manager = HaltManager(home=home, clock=clock)
     cosigned_by = f"operator:{operator}"
     if not any(item.scope == scope for item in active_halts(halts)):
         raise NotFound(f"nothing halts {scope}; see `mts status`")
@@ -168,7 +175,7 @@ async def resume(home: Path, scope: str, *, operator: str, reason: str) -> Resum
             epoch=halts.state().epoch,
         )
     except ResumeRefused as error:
-        async with manager:
+        async with _manager(home, clock) as manager:
             await manager.refuse(scope, cosigned_by, reason, error)
         raise
     try:
@@ -176,8 +183,8 @@ async def resume(home: Path, scope: str, *, operator: str, reason: str) -> Resum
             await _ask(bus, CMD_HALT_RESUME, request, HaltReply)
     except RemoteError as error:
         raise _refusal(error) from error
-    except (BusUnavailable, BusError):
-        async with manager:
+    except (RetryLater, BusError):
+        async with _manager(home, clock) as manager:
             await manager.resume_signed(request)
     return request
 
@@ -197,10 +204,12 @@ def create_operator_key(home: Path, name: str) -> tuple[str, Path, bool]:
     return signer.key_id, home / KEY_FOLDER / f"{key}.key", not known
 
 
-async def _audit(home: Path, record: AuditRecord) -> None:
+async def _audit(home: Path, actor: str, action: str, scope: str, done: dict[str, Any]) -> None:
+    from mts1b_operations.parts import open_parts
+
     parts = await open_parts(home)
     try:
-        await parts.audit.append_many([record])
+        await parts.audit.append(actor=actor, action=action, subject_id=scope, data=done)
     finally:
         await parts.store.close()
 
@@ -214,10 +223,10 @@ async def cancel_all(home: Path, *, scope: str, reason: str, actor: str) -> Canc
     try:
         async with _bus(home) as bus:
             reply = await _ask(bus, CMD_OMS_CANCEL_ALL, request, CancelAllReply)
-    except (BusUnavailable, NoResponders) as error:
+    except (RetryLater, NoResponders) as error:
         raise NothingRuns(f"the OMS does not answer ({error}); is the system up?") from error
     done = {"reason": reason, **reply.model_dump(mode="json")}
-    await _audit(home, AuditRecord(actor, "operator_cancel_all", scope, done))
+    await _audit(home, actor, "operator_cancel_all", scope, done)
     return reply
 
 
@@ -239,10 +248,10 @@ async def flatten_paper(home: Path, *, reason: str, actor: str) -> list[Order]:
                     order = _closing(position, actor, SystemClock())
                     reply = await _ask(bus, CMD_OMS_SUBMIT, SubmitOrder(order=order), SubmitReply)
                     orders.append(reply.order)
-    except (BusUnavailable, NoResponders) as error:
+    except (RetryLater, NoResponders) as error:
         raise NothingRuns(f"the OMS does not answer ({error}); is the system up?") from error
     sent = {"reason": reason, "order_ids": [order.order_id for order in orders]}
-    await _audit(home, AuditRecord(actor, "operator_flatten_paper", "firm", sent))
+    await _audit(home, actor, "operator_flatten_paper", "firm", sent)
     return orders
 
 

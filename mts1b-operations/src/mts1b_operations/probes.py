@@ -1,4 +1,4 @@
-"""Look at the machine: the health pages of the services, and the operations store."""
+"""Look at the services of a home: who announced itself, and how healthy each says it is."""
 
 from __future__ import annotations
 
@@ -6,14 +6,11 @@ import asyncio
 import json
 from pathlib import Path
 
-import sqlalchemy as sa
 from mts1b_platform.clock import Clock
-from mts1b_platform.store import Store
 
-from mts1b_operations.watchdogs.db_watchdog import StoreProbe
 from mts1b_operations.watchdogs.dependency_watchdog import HealthPoll
 
-__all__ = ["SERVICES", "health_of", "poll_services", "probe_store", "running_services"]
+__all__ = ["SERVICES", "health_of", "poll_services", "running_services"]
 
 SERVICES = ("operations", "riskengine", "oms", "research", "marketdata")
 _TIMEOUT_S = 2.0
@@ -67,21 +64,3 @@ async def poll_services(home: Path, clock: Clock) -> list[HealthPoll]:
             )
         )
     return polls
-
-
-async def probe_store(store: Store, clock: Clock) -> StoreProbe:
-    """Count rows of the operations store, and time it."""
-    begin = clock.monotonic()
-    async with store.read() as connection:
-        consumed = await connection.scalar(sa.text("SELECT count(*) FROM inbox"))
-        entries = await connection.scalar(sa.text("SELECT count(*) FROM audit_entries"))
-        total = await connection.scalar(sa.text("SELECT max(position) FROM outbox"))
-        published = await connection.scalar(sa.text("SELECT max(published) FROM outbox_position"))
-    return StoreProbe(
-        store=store.name,
-        at=clock.now(),
-        consumed_events=int(consumed or 0),
-        audit_entries=int(entries or 0),
-        outbox_backlog=max(int(total or 0) - int(published or 0), 0),
-        query_s=clock.monotonic() - begin,
-    )

@@ -34,9 +34,10 @@ from mts1b_operations.halt_record import active_halts
 from mts1b_operations.operator import ScriptedOperator
 from mts1b_operations.parts import Parts
 from mts1b_operations.places import STORE_NAME
-from mts1b_operations.probes import poll_services, probe_store
+from mts1b_operations.probes import poll_services
+from mts1b_operations.store_probe import probe_store
 from mts1b_operations.tables import METADATA
-from mts1b_operations.watchdogs.overrides import load_overrides
+from mts1b_operations.watchdogs.override_store import load_overrides
 from mts1b_operations.watchdogs.runner import WatchdogRunner
 from mts1b_operations.watchdogs.settings import watchdog_settings
 

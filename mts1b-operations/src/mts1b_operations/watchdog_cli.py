@@ -89,7 +89,7 @@ def pause(
 async def _save(override: Override, operator: str, action: str) -> None:
     from mts1b_operations.audit.chain import AuditRecord
     from mts1b_operations.parts import open_parts
-    from mts1b_operations.watchdogs.overrides import save_override
+    from mts1b_operations.watchdogs.override_store import save_override
 
     parts = await open_parts(_home())
     data = {"threshold": override.threshold, "paused_until": override.paused_until}

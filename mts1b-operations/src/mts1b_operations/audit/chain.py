@@ -20,12 +20,12 @@ from mts1b_operations.audit.entry import (
     AuditEntry,
     StoredRow,
     canonical_json,
-    entry_bytes,
+    entry_leaf,
     stamp,
 )
 from mts1b_operations.audit.evidence import Witness, Witnessed, witnessed
 from mts1b_operations.audit.proof import LogCheck
-from mts1b_operations.audit.tree import CompactRange, leaf_hash
+from mts1b_operations.audit.tree import CompactRange
 from mts1b_operations.errors import ChainIntegrityError
 from mts1b_operations.tables import AUDIT_CHECKPOINTS, AUDIT_ENTRIES
 
@@ -149,19 +149,9 @@ class AuditChain:
         sequence, previous, now = self._head.tree.size, self._head.last_hash, self._clock.now()
         for record in records:
             moment, data = stamp(record.timestamp or now), canonical_json(record.data)
-            leaf = leaf_hash(
-                entry_bytes(
-                    sequence=sequence,
-                    timestamp=moment,
-                    actor=record.actor,
-                    action=record.action,
-                    subject_id=record.subject_id,
-                    data=data,
-                    previous_hash=previous,
-                )
-            )
-            digest = leaf.hex()
             what = (record.actor, record.action, record.subject_id)
+            leaf = entry_leaf((sequence, "", moment, *what, data, previous))
+            digest = leaf.hex()
             rows.append((sequence, digest, moment, *what, data, previous))
             leaves.append(leaf)
             sequence, previous = sequence + 1, digest

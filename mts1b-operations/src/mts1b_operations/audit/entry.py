@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import Enum
-from json.encoder import encode_basestring
+from json.encoder import encode_basestring as _quote
 from typing import Any
 
 import rfc8785
@@ -26,7 +26,7 @@ __all__ = [
     "StoredRow",
     "canonical_json",
     "entry_bytes",
-    "entry_hash",
+    "entry_leaf",
     "stamp",
 ]
 
@@ -132,39 +132,21 @@ def _plain(value: Any) -> tuple[Any, bool]:
             raise ValueError(f"audit data can not hold a {type(value).__name__}: {value!r}")
 
 
-def entry_bytes(
-    *,
-    sequence: int,
-    timestamp: str,
-    actor: str,
-    action: str,
-    subject_id: str,
-    data: str,
-    previous_hash: str,
-) -> bytes:
-    """Return the bytes that are hashed; ``data`` is canonical JSON text already."""
-    quote = encode_basestring
-    return (
-        f'{{"action":{quote(action)},"actor":{quote(actor)},"data":{data},'
-        f'"previous_hash":"{previous_hash}","sequence":{sequence},'
-        f'"subject_id":{quote(subject_id)},"timestamp":{quote(timestamp)}}}'
-    ).encode()
+def entry_bytes(row: StoredRow) -> bytes:
+    """Return the bytes that are hashed for stored columns (the hash itself is not read).
 
-
-def entry_hash(row: StoredRow) -> str:
-    """Return the hash that the stored columns deserve.
+    ``data`` is canonical JSON text already, so this is the canonical JSON of the whole entry.
 
     :raises TypeError: when a column holds something else than text.
     """
     sequence, _, moment, actor, action, subject_id, data, previous = row
-    return leaf_hash(
-        entry_bytes(
-            sequence=sequence,
-            timestamp=moment,
-            actor=actor,
-            action=action,
-            subject_id=subject_id,
-            data=data,
-            previous_hash=previous,
-        )
-    ).hex()
+    return (
+        f'{{"action":{_quote(action)},"actor":{_quote(actor)},"data":{data},'
+        f'"previous_hash":"{previous}","sequence":{sequence},'
+        f'"subject_id":{_quote(subject_id)},"timestamp":{_quote(moment)}}}'
+    ).encode()
+
+
+def entry_leaf(row: StoredRow) -> bytes:
+    """Return the leaf hash that the stored columns deserve."""
+    return leaf_hash(entry_bytes(row))

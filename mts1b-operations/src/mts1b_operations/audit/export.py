@@ -28,17 +28,7 @@ def export_log(reader: AuditReader, keyring: KeyRing, target: Path) -> int:
     with partial.open("w", encoding="utf-8", newline="\n") as file:
         file.write(f"{HEADER} {public}\n")
         for row in reader.rows():
-            sequence, digest, moment, actor, action, subject_id, data, previous = row
-            body = entry_bytes(
-                sequence=sequence,
-                timestamp=moment,
-                actor=actor,
-                action=action,
-                subject_id=subject_id,
-                data=data,
-                previous_hash=previous,
-            )
-            file.write(f"{digest} {body.decode()}\n")
+            file.write(f"{row[1]} {entry_bytes(row).decode()}\n")
             count += 1
         for checkpoint in reader.checkpoints():
             file.write(f"checkpoint {_line(checkpoint)}\n")

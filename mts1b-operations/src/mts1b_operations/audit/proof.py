@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from mts1b_operations.audit.entry import GENESIS, StoredRow, entry_hash
+from mts1b_operations.audit.entry import GENESIS, StoredRow, entry_leaf
 from mts1b_operations.audit.evidence import Witnessed
 from mts1b_operations.audit.tree import CompactRange
 from mts1b_operations.errors import ChainIntegrityError
@@ -60,20 +60,13 @@ class LogCheck:
             raise ChainIntegrityError(index, f"the entry is missing; the next stored is {row[0]}")
         if row[7] != previous:
             raise ChainIntegrityError(index, "its previous_hash does not name the entry before it")
-        if index >= self._from:
-            self._derive(row, index)
         try:
-            return bytes.fromhex(row[1])
-        except (TypeError, ValueError):
-            raise ChainIntegrityError(index, "its hash is not a hash") from None
-
-    def _derive(self, row: StoredRow, index: int) -> None:
-        try:
-            digest = entry_hash(row)
-        except (TypeError, UnicodeEncodeError):
-            digest = ""
-        if digest != row[1]:
+            leaf = entry_leaf(row) if index >= self._from else bytes.fromhex(row[1])
+        except (TypeError, ValueError):  # a column that is no text, or a hash that is none
+            raise ChainIntegrityError(index, "a column holds no text, or no hash") from None
+        if leaf.hex() != row[1]:
             raise ChainIntegrityError(index, "its content does not give its hash")
+        return leaf
 
     def _grow(self, batch: list[bytes]) -> None:
         self.range = self.range.add(batch)
