@@ -2,8 +2,8 @@
 
     python benchmarks/sweep_engines.py [--bars 1000000] [--assets 1] [--repeats 3]
 
-A dual moving average with 100 pairs (fast 5..50, slow 60..240), long only, 5 bps a side, on a seeded random
-walk. Prints seconds (median, least, most), bar-params per second and the ratio.
+A dual moving average with 100 pairs (fast 5..50, slow 60..240), long only, 5 bps a side, on a
+seeded random walk. Prints seconds (median, least, most), bar-params per second and the ratio.
 """
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ def main() -> None:
     work = close.size * len(PAIRS)
     first, _ = sweep(close[:1000], "numba")
     print(
-        f"{options.bars} bars x {options.assets} assets x {len(PAIRS)} pairs = {work:.3g} bar-params"
+        f"{options.bars} bars x {options.assets} assets x {len(PAIRS)} pairs"
+        f" = {work:.3g} bar-params"
     )
     print(f"numba, first call with compiling: {first:.2f} s")
     medians, tables = {}, {}
@@ -52,9 +53,10 @@ def main() -> None:
             f"  {work / medians[engine] / 1e6:8.1f} M bar-params/s"
         )
     same = (tables["numpy"]["n_trades"] == tables["numba"]["n_trades"]).all()
-    gap = np.max(np.abs(tables["numpy"]["total_return"] - tables["numba"]["total_return"]))
+    gap = (tables["numpy"]["total_return"] - tables["numba"]["total_return"]).abs().max()
     print(
-        f"ratio {medians['numpy'] / medians['numba']:.1f}; same trades: {same}; return differs by {gap:.1e}"
+        f"ratio {medians['numpy'] / medians['numba']:.1f}; same trades: {same}; "
+        f"return differs by {gap:.1e}"
     )
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import mts1b_GPUbacktester
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -417,3 +418,11 @@ def test_the_command_line_ends_with_the_code_of_the_error(tmp_path: Path) -> Non
     assert bad.exit_code == 5
     assert json.loads(bad.output)["error"] == "BadRule"
     assert runner.invoke(app, ["run", "--panel", str(path)]).exit_code == 2
+
+
+def test_every_public_name_is_there_and_no_other() -> None:
+    for name in mts1b_GPUbacktester.__all__:
+        assert getattr(mts1b_GPUbacktester, name) is not None
+    assert dir(mts1b_GPUbacktester) == sorted(mts1b_GPUbacktester.__all__)
+    with pytest.raises(AttributeError, match="run_everything"):
+        _ = mts1b_GPUbacktester.run_everything

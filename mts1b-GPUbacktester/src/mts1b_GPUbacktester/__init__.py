@@ -1,13 +1,19 @@
 """Simulate many rules over many assets fast, by one written definition of a trade."""
 
-from mts1b_GPUbacktester import rules
-from mts1b_GPUbacktester.engines import EngineChoice
-from mts1b_GPUbacktester.errors import BadPanel, BadRule, BadSetting, EngineMissing
-from mts1b_GPUbacktester.panels import panel_from
-from mts1b_GPUbacktester.portfolio import run_portfolio
-from mts1b_GPUbacktester.results import BacktestResult, SweepResult
-from mts1b_GPUbacktester.single import centred_weights, run_single
-from mts1b_GPUbacktester.sweep import run_sweep
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mts1b_GPUbacktester import rules
+    from mts1b_GPUbacktester.engines import EngineChoice
+    from mts1b_GPUbacktester.errors import BadPanel, BadRule, BadSetting, EngineMissing
+    from mts1b_GPUbacktester.panels import panel_from
+    from mts1b_GPUbacktester.portfolio import run_portfolio
+    from mts1b_GPUbacktester.results import BacktestResult, SweepResult
+    from mts1b_GPUbacktester.single import centred_weights, run_single
+    from mts1b_GPUbacktester.sweep import run_sweep
 
 __all__ = [
     "BacktestResult",
@@ -24,3 +30,31 @@ __all__ = [
     "run_single",
     "run_sweep",
 ]
+
+# Loaded on first use: the command line must not import numpy to print its help.
+_HOMES = {
+    "BacktestResult": "results",
+    "BadPanel": "errors",
+    "BadRule": "errors",
+    "BadSetting": "errors",
+    "EngineChoice": "engines",
+    "EngineMissing": "errors",
+    "SweepResult": "results",
+    "centred_weights": "single",
+    "panel_from": "panels",
+    "run_portfolio": "portfolio",
+    "run_single": "single",
+    "run_sweep": "sweep",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "rules":
+        return import_module(f"{__name__}.rules")
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
