@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -368,10 +369,14 @@ DeskMaker = Callable[..., Awaitable[Desk]]
 
 @pytest.fixture
 async def new_desk(tmp_path: Path) -> AsyncIterator[DeskMaker]:
-    """Return a maker of desks, each on its own directory unless ``name`` is given."""
+    """Return a maker of desks, each on its own directory; ``template`` names one to copy."""
     made: list[Desk] = []
 
-    async def make(name: str = "home", *, blow_at: int = 0, **options: Any) -> Desk:
+    async def make(
+        name: str = "home", *, blow_at: int = 0, template: str = "", **options: Any
+    ) -> Desk:
+        if template:
+            shutil.copytree(tmp_path / template, tmp_path / name)
         clock, fuse = VirtualClock(START), Fuse()
         home = tmp_path / name
         risk = Risk(clock, HaltStore(home / "halt"), fuse)

@@ -34,13 +34,14 @@ async def live(desk: Any, order: Any) -> None:
 async def test_every_crash_point_leads_to_the_same_state_and_the_same_events(
     new_desk: Any, order: Any, crash: type[BaseException]
 ) -> None:
-    whole = await new_desk("whole")
+    await (await new_desk("template")).close()
+    whole = await new_desk("whole", template="template")
     await live(whole, order)
     points = list(whole.fuse.passed)
     assert len(points) == 24
     digest, events = await whole.digest(), await whole.events()
     for number in range(1, len(points) + 1):
-        desk = await new_desk(f"crash-{number}", blow_at=number)
+        desk = await new_desk(f"crash-{number}", blow_at=number, template="template")
         with pytest.raises(crash):
             await live(desk, order)
         desk = await desk.reopen()

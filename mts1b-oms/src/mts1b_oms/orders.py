@@ -22,7 +22,7 @@ from mts1b_oms.intake import Intake, same_economics
 from mts1b_oms.locks import KeyedLocks
 from mts1b_oms.outcomes import CouldNotLook, Fenced, NeverSeen, Refused, Sent, Silent
 from mts1b_oms.record import OmsRecord
-from mts1b_oms.tables.orders import approval_is_used, read_order, read_order_by_key
+from mts1b_oms.tables.orders import approval_is_used, read_rivals
 from mts1b_oms.transitions import OrderEvent
 from mts1b_oms.unit import Unit
 
@@ -208,10 +208,10 @@ class OrderService:
         The approval is for one send that reaches the venue, and the venue has proved that none
         did. When it does not hold any more, risk is asked anew.
         """
-        stored = await self.record.stored(order.order_id)
-        if stored is None or stored.approval is None:
+        approval = await self.record.approval_of(order.order_id)
+        if approval is None:
             raise UnknownOrder(order.order_id)
-        admitted = self._gateway.admit(order, stored.approval)
+        admitted = self._gateway.admit(order, approval)
         if isinstance(admitted, ApprovedOrder):
             return await self._send(admitted)
         if admitted.code != DenyCode.APPROVAL_INVALID:
@@ -221,16 +221,18 @@ class OrderService:
 
 
 async def _known_order(unit: Unit, order: Order) -> Order | None:
-    stored = await read_order_by_key(unit.tx, order.idempotency_key)
-    if stored is not None:
-        if same_economics(stored.order, order):
-            return stored.order
+    rivals = await read_rivals(unit.tx, order)
+    for rival in rivals:
+        if rival.idempotency_key != order.idempotency_key:
+            continue
+        if same_economics(rival, order):
+            return rival
         raise OrderRefused(
             DenyCode.KEY_REUSE_MISMATCH,
-            f"key {order.idempotency_key!r} belongs to order {stored.order.order_id} with other "
+            f"key {order.idempotency_key!r} belongs to order {rival.order_id} with other "
             "economics, for ever; use a new key",
         )
-    if await read_order(unit.tx, order.order_id) is not None:
+    if rivals:
         raise OrderRefused(
             DenyCode.KEY_REUSE_MISMATCH,
             f"order id {order.order_id!r} was used with another key; use a new id",

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from mts1b_foundation.commands import BookQuery, BookReply, OrdersQuery
 from mts1b_foundation.funds import NavSnapshot
 from mts1b_foundation.orders import Order
+from mts1b_foundation.risk import RiskApproval
 from mts1b_platform.clock import Clock
 from mts1b_platform.store import Store
 
@@ -102,10 +103,10 @@ class OmsRecord:
         async with self.store.read() as tx:
             return await orders.read_order(tx, order_id)
 
-    async def by_key(self, key: str) -> StoredOrder | None:
-        """Return the order that used an idempotency key, ever."""
+    async def approval_of(self, order_id: str) -> RiskApproval | None:
+        """Return the approval that was consumed last for an order."""
         async with self.store.read() as tx:
-            return await orders.read_order_by_key(tx, key)
+            return await orders.last_approval(tx, order_id)
 
     async def find(self, query: OrdersQuery) -> list[StoredOrder]:
         """Return the orders that a query asks for, oldest first."""

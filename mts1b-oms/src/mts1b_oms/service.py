@@ -28,6 +28,7 @@ from mts1b_foundation.nats import (
 from mts1b_foundation.protocols import BrokerProtocol
 from mts1b_foundation.replay import ReplayStep
 from mts1b_oms_algos import Twap, Vwap
+from mts1b_platform.eventbus.port import Subscription
 from mts1b_platform.halt import HaltStore
 from mts1b_platform.lockstep import LockstepParticipant, Mark
 from mts1b_platform.pump import EventPump
@@ -75,6 +76,7 @@ class OmsService(Service):
     def __init__(self, ctx: ServiceContext) -> None:
         super().__init__(ctx)
         self.gate = ReconciliationGate()
+        self._served: list[Subscription] = []
 
     async def start(self) -> None:
         """Open the record and the venue, recover, then serve."""
@@ -190,11 +192,13 @@ class OmsService(Service):
 
     async def _serve(self) -> None:
         serve = self.ctx.serve_model
-        await serve(CMD_OMS_SUBMIT, SubmitOrder, self._submit)
-        await serve(CMD_OMS_CANCEL, CancelOrder, self._cancel)
-        await serve(CMD_OMS_CANCEL_ALL, CancelAll, self._cancel_all)
-        await serve(CMD_OMS_ORDERS, OrdersQuery, self._orders)
-        await serve(CMD_OMS_BOOK, BookQuery, self._book)
+        self._served = [
+            await serve(CMD_OMS_SUBMIT, SubmitOrder, self._submit),
+            await serve(CMD_OMS_CANCEL, CancelOrder, self._cancel),
+            await serve(CMD_OMS_CANCEL_ALL, CancelAll, self._cancel_all),
+            await serve(CMD_OMS_ORDERS, OrdersQuery, self._orders),
+            await serve(CMD_OMS_BOOK, BookQuery, self._book),
+        ]
 
     async def _step(self, step: ReplayStep, mark: Mark) -> None:
         await self._bars.work(step.as_of, mark)
@@ -235,6 +239,8 @@ class OmsService(Service):
     async def stop(self) -> None:
         """Stop taking work, publish what is committed, close venue and record."""
         self.gate.close("the OMS is stopping")
+        for subscription in self._served:
+            await subscription.unsubscribe()
         await self._dispatcher.stop()
         await self._live.stop()
         await self._pump.close()

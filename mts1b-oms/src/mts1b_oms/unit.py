@@ -34,7 +34,6 @@ from mts1b_oms.tables import books, orders
 from mts1b_oms.tables.books import BookedFill
 from mts1b_oms.tables.orders import StoredOrder
 from mts1b_oms.tables.store import approvals_used, quarantines, venue_cursor
-from mts1b_oms.tables.store import orders as orders_table
 from mts1b_oms.transitions import OrderEvent, Transition, apply
 
 if TYPE_CHECKING:
@@ -192,43 +191,44 @@ class Unit:
             raise RuntimeError("an order changed under a unit of work: two writers on one store")
         if self._transitions:
             await orders.write_events(self.tx, self._transitions)
-        for order_id, approval in self._approvals:
-            await self._write_approval(order_id, approval)
+        if self._approvals:
+            await self.tx.execute(sa.insert(approvals_used), self._approval_rows())
 
     def _latest(self, new: StoredOrder) -> StoredOrder:
         return StoredOrder(self._orders[new.order.order_id], new.algo, new.params)
 
-    async def _write_approval(self, order_id: str, approval: RiskApproval) -> None:
-        await self.tx.execute(
-            sa.insert(approvals_used),
+    def _approval_rows(self) -> Sequence[dict[str, Any]]:
+        return [
             {
                 "approval_id": approval.approval_id,
                 "nonce": approval.nonce,
                 "order_id": order_id,
                 "used_at": self.now,
-            },
-        )
-        await self.tx.execute(
-            sa.update(orders_table)
-            .where(orders_table.c.order_id == order_id)
-            .values(approval=approval.model_dump_json())
-        )
+                "payload": approval.model_dump_json(),
+            }
+            for order_id, approval in self._approvals
+        ]
 
     async def _write_books(self) -> None:
+        store = self._record.store
         if self._fills:
             await books.insert_fills(self.tx, self._fills)
-        for book in self._opened:
-            if book.owner not in self._touched:
-                await books.write_book(self.tx, book)
-        for owner, symbols in sorted(self._touched.items()):
-            await books.write_book(self.tx, self.ledger.books[owner])
-            await books.write_holdings(self.tx, self.ledger.books[owner], symbols)
-        await books.write_marks(self.tx, self._marks, self.now)
+        owners = sorted({*(book.owner for book in self._opened), *self._touched})
+        if owners:
+            await books.write_books(store, self.tx, [self.ledger.books[owner] for owner in owners])
+        held = [
+            (self.ledger.books[owner], symbol)
+            for owner, symbols in sorted(self._touched.items())
+            for symbol in sorted(symbols)
+        ]
+        if held:
+            await books.write_holdings(store, self.tx, held)
+        if self._marks:
+            await books.write_marks(store, self.tx, self._marks, self.now)
 
     async def _write_cursor(self, cursor: str) -> None:
-        venue = self._record.venue
-        await self.tx.execute(sa.delete(venue_cursor).where(venue_cursor.c.venue == venue))
-        await self.tx.execute(sa.insert(venue_cursor), {"venue": venue, "cursor": cursor})
+        row = {"venue": self._record.venue, "cursor": cursor}
+        await books.upsert(self._record.store, self.tx, venue_cursor, [row])
 
     def _quarantine_rows(self) -> Sequence[dict[str, Any]]:
         return [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from mts1b_foundation.funds import NavSnapshot
 from mts1b_foundation.orders import Fill
 from mts1b_foundation.symbology import Symbol
+from mts1b_platform.store import Store
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mts1b_oms.ledger import Holding, Ledger, Lot, Owner, SubBook
@@ -28,11 +29,24 @@ __all__ = [
     "read_fills",
     "read_ledger",
     "read_nav_history",
-    "write_book",
+    "upsert",
+    "write_books",
     "write_holdings",
     "write_marks",
     "write_navs",
 ]
+
+
+Row = dict[str, Any]
+
+_UPSERTS: dict[tuple[str, str], Any] = {}
+"""Built once for each dialect and table: building costs more than running."""
+
+_DELETE_LOTS = sa.delete(lots).where(
+    lots.c.fund_id == sa.bindparam("b_fund_id"),
+    lots.c.strategy_id == sa.bindparam("b_strategy_id"),
+    lots.c.symbol == sa.bindparam("b_symbol"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,30 +90,41 @@ async def read_ledger(tx: AsyncConnection) -> Ledger:
     return Ledger.of(books, prices)
 
 
-async def write_book(tx: AsyncConnection, book: SubBook) -> None:
-    """Replace the cash row of one sub-book."""
-    owned = (cash.c.fund_id == book.fund_id) & (cash.c.strategy_id == book.strategy_id)
-    await tx.execute(sa.delete(cash).where(owned))
-    await tx.execute(
-        sa.insert(cash),
+async def upsert(store: Store, tx: AsyncConnection, table: sa.Table, rows: list[Row]) -> None:
+    """Insert rows, or replace those with the same primary key."""
+    statement = _UPSERTS.get((store.dialect, table.name))
+    if statement is None:
+        key = [column.name for column in table.primary_key.columns]
+        insert = store.insert(table)
+        changed = {c.name: insert.excluded[c.name] for c in table.columns if c.name not in key}
+        statement = insert.on_conflict_do_update(index_elements=key, set_=changed)
+        _UPSERTS[store.dialect, table.name] = statement
+    await tx.execute(statement, rows)
+
+
+async def write_books(store: Store, tx: AsyncConnection, books: Sequence[SubBook]) -> None:
+    """Record the cash of sub-books."""
+    rows = [
         {
             "fund_id": book.fund_id,
             "strategy_id": book.strategy_id,
             "initial_usd": book.initial_usd,
             "cash_usd": book.cash_usd,
-        },
-    )
+        }
+        for book in books
+    ]
+    await upsert(store, tx, cash, rows)
 
 
-async def write_holdings(tx: AsyncConnection, book: SubBook, symbols: Iterable[Symbol]) -> None:
-    """Replace the position and lots of some symbols of one sub-book."""
-    for symbol in sorted(symbols):
+async def write_holdings(
+    store: Store, tx: AsyncConnection, held: Sequence[tuple[SubBook, Symbol]]
+) -> None:
+    """Record positions and replace their lots."""
+    rows, gone, open_lots = [], [], []
+    for book, symbol in held:
         holding = book.holdings[symbol]
         key = {"fund_id": book.fund_id, "strategy_id": book.strategy_id, "symbol": str(symbol)}
-        for table in (positions, lots):
-            await tx.execute(sa.delete(table).filter_by(**key))
-        await tx.execute(
-            sa.insert(positions),
+        rows.append(
             key
             | {
                 "quantity": holding.quantity,
@@ -107,10 +132,14 @@ async def write_holdings(tx: AsyncConnection, book: SubBook, symbols: Iterable[S
                 "realized_usd": holding.realized_usd,
                 "fees_usd": holding.fees_usd,
                 "last_fill_price": holding.last_fill_price,
-            },
+            }
         )
-        if holding.lots:
-            await tx.execute(sa.insert(lots), _lot_rows(key, holding))
+        gone.append({f"b_{name}": value for name, value in key.items()})
+        open_lots += _lot_rows(key, holding)
+    await upsert(store, tx, positions, rows)
+    await tx.execute(_DELETE_LOTS, gone)
+    if open_lots:
+        await tx.execute(sa.insert(lots), open_lots)
 
 
 def _lot_rows(key: Mapping[str, str], holding: Holding) -> list[dict[str, Any]]:
@@ -128,17 +157,13 @@ def _lot_rows(key: Mapping[str, str], holding: Holding) -> list[dict[str, Any]]:
 
 
 async def write_marks(
-    tx: AsyncConnection, prices: Mapping[Symbol, Decimal], as_of: datetime
+    store: Store, tx: AsyncConnection, prices: Mapping[Symbol, Decimal], as_of: datetime
 ) -> None:
-    """Replace the last prices of some symbols."""
-    if not prices:
-        return
-    names = [str(symbol) for symbol in prices]
-    await tx.execute(sa.delete(marks).where(marks.c.symbol.in_(names)))
-    await tx.execute(
-        sa.insert(marks),
-        [{"symbol": str(s), "price": price, "as_of": as_of} for s, price in prices.items()],
-    )
+    """Record the last prices of some symbols."""
+    rows: list[Row] = [
+        {"symbol": str(symbol), "price": price, "as_of": as_of} for symbol, price in prices.items()
+    ]
+    await upsert(store, tx, marks, rows)
 
 
 async def write_navs(tx: AsyncConnection, snapshots: Sequence[tuple[int, NavSnapshot]]) -> None:

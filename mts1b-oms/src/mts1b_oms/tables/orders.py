@@ -22,15 +22,28 @@ __all__ = [
     "find_orders",
     "history",
     "insert_orders",
+    "last_approval",
     "last_position",
     "read_children",
     "read_order",
-    "read_order_by_key",
+    "read_rivals",
     "write_events",
     "write_orders",
 ]
 
 _OPEN = orders.c.status.not_in([status.value for status in TERMINAL_STATUSES])
+
+
+_WRITE = (
+    sa.update(orders)
+    .where(orders.c.order_id == sa.bindparam("b_id"))
+    .where(orders.c.version == sa.bindparam("b_version"))
+    .values(
+        status=sa.bindparam("b_status"),
+        version=sa.bindparam("b_next"),
+        payload=sa.bindparam("b_payload"),
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +53,6 @@ class StoredOrder:
     order: Order
     algo: str | None = None
     params: dict[str, Any] = field(default_factory=dict)
-    approval: RiskApproval | None = None
 
 
 def _stored(row: sa.Row[Any]) -> StoredOrder:
@@ -48,7 +60,6 @@ def _stored(row: sa.Row[Any]) -> StoredOrder:
         order=Order.model_validate_json(row.payload),
         algo=row.algo,
         params=json.loads(row.params) if row.params else {},
-        approval=RiskApproval.model_validate_json(row.approval) if row.approval else None,
     )
 
 
@@ -58,10 +69,12 @@ async def read_order(tx: AsyncConnection, order_id: str) -> StoredOrder | None:
     return _stored(row) if row else None
 
 
-async def read_order_by_key(tx: AsyncConnection, key: str) -> StoredOrder | None:
-    """Return one order by its idempotency key."""
-    row = (await tx.execute(sa.select(orders).where(orders.c.idempotency_key == key))).first()
-    return _stored(row) if row else None
+async def read_rivals(tx: AsyncConnection, order: Order) -> list[Order]:
+    """Return the orders on record that have the key or the id of ``order``."""
+    query = sa.select(orders).where(
+        (orders.c.idempotency_key == order.idempotency_key) | (orders.c.order_id == order.order_id)
+    )
+    return [_stored(row).order for row in await tx.execute(query)]
 
 
 async def read_children(tx: AsyncConnection, parent_id: str) -> list[Order]:
@@ -116,7 +129,6 @@ async def insert_orders(tx: AsyncConnection, created: Sequence[tuple[int, Stored
             "parent_order_id": new.order.parent_order_id,
             "algo": new.algo,
             "params": json.dumps(new.params, sort_keys=True, default=str) if new.algo else None,
-            "approval": None,
             "payload": new.order.model_dump_json(),
         }
         for position, new in created
@@ -126,20 +138,10 @@ async def insert_orders(tx: AsyncConnection, created: Sequence[tuple[int, Stored
 
 async def write_orders(tx: AsyncConnection, changed: Sequence[tuple[int, Order]]) -> int:
     """Replace orders, each only while its stored version is the given one; return how many."""
-    statement = (
-        sa.update(orders)
-        .where(orders.c.order_id == sa.bindparam("b_id"))
-        .where(orders.c.version == sa.bindparam("b_version"))
-        .values(
-            status=sa.bindparam("b_status"),
-            version=sa.bindparam("b_next"),
-            payload=sa.bindparam("b_payload"),
-        )
-    )
     written = 0
     for version, order in changed:
         result = await tx.execute(
-            statement,
+            _WRITE,
             {
                 "b_id": order.order_id,
                 "b_version": version,
@@ -169,6 +171,17 @@ async def write_events(tx: AsyncConnection, transitions: Sequence[Transition]) -
             for change in transitions
         ],
     )
+
+
+async def last_approval(tx: AsyncConnection, order_id: str) -> RiskApproval | None:
+    """Return the approval that was consumed last for an order."""
+    query = (
+        sa.select(approvals_used.c.payload)
+        .where(approvals_used.c.order_id == order_id)
+        .order_by(approvals_used.c.used_at.desc())
+    )
+    payload = (await tx.execute(query)).scalars().first()
+    return RiskApproval.model_validate_json(payload) if payload else None
 
 
 async def approval_is_used(tx: AsyncConnection, approval: RiskApproval) -> bool:

@@ -36,7 +36,6 @@ orders = sa.Table(
     sa.Column("parent_order_id", sa.Text, nullable=True, index=True),
     sa.Column("algo", sa.Text, nullable=True),
     sa.Column("params", sa.Text, nullable=True),
-    sa.Column("approval", sa.Text, nullable=True),
     sa.Column("payload", sa.Text, nullable=False),
 )
 """Every order ever; a key is never forgotten. ``position`` is the order of arrival."""
@@ -118,8 +117,9 @@ approvals_used = sa.Table(
     metadata,
     sa.Column("approval_id", sa.Text, primary_key=True),
     sa.Column("nonce", sa.Text, nullable=False, unique=True),
-    sa.Column("order_id", sa.Text, nullable=False),
+    sa.Column("order_id", sa.Text, nullable=False, index=True),
     sa.Column("used_at", UtcText, nullable=False),
+    sa.Column("payload", sa.Text, nullable=False),
 )
 """Approvals are for one send: the row is written with the order's SUBMITTING."""
 
