@@ -31,6 +31,7 @@ from mts1b_platform.pump import EventPump
 from mts1b_platform.store.engine import Store
 from mts1b_platform.store.outbox import OutboxRelay
 from mts1b_platform.store.tables import lockstep
+from mts1b_platform.store.types import UtcText
 
 if TYPE_CHECKING:
     from mts1b_platform.service.base import ServiceContext
@@ -44,6 +45,12 @@ __all__ = [
     "digest_rows",
     "state_hash",
 ]
+
+_MARK = sa.text(
+    "INSERT INTO lockstep (service, run_id, tick, as_of) VALUES (:service, :run_id, :tick, :as_of) "
+    "ON CONFLICT (service) DO UPDATE "
+    "SET run_id = excluded.run_id, tick = excluded.tick, as_of = excluded.as_of"
+).bindparams(sa.bindparam("as_of", type_=UtcText))
 
 Mark = Callable[[AsyncConnection], Awaitable[None]]
 OnStep = Callable[[ReplayStep, Mark], Awaitable[None]]
@@ -161,12 +168,15 @@ class LockstepParticipant:
         self._run_id, self._last = step.run_id, step.tick
 
     async def _mark(self, tx: AsyncConnection, step: ReplayStep) -> None:
-        values = {"run_id": step.run_id, "tick": step.tick, "as_of": step.as_of}
-        changed = await tx.execute(
-            lockstep.update().where(lockstep.c.service == self._segment).values(**values)
+        await tx.execute(
+            _MARK,
+            {
+                "service": self._segment,
+                "run_id": step.run_id,
+                "tick": step.tick,
+                "as_of": step.as_of,
+            },
         )
-        if changed.rowcount == 0:
-            await tx.execute(lockstep.insert().values(service=self._segment, **values))
         self._marked = step.tick
 
     async def _serve_position(self, data: bytes) -> bytes:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from mts1b_platform.config import Settings, load_settings, mts_home
 from mts1b_platform.errors import RetryLater
-from mts1b_platform.eventbus.nats import NatsBus
 from mts1b_platform.eventbus.port import EventBus
 from mts1b_platform.eventbus.server import NatsAddress, read_address
+
+if TYPE_CHECKING:
+    from mts1b_platform.config import Settings
 
 __all__ = ["BusUnavailable", "connect"]
 
@@ -35,6 +37,9 @@ async def connect(
     :param patience_s: how long to wait for a server that is starting.
     :raises BusUnavailable: when no server answers in time.
     """
+    from mts1b_platform.config import load_settings, mts_home
+    from mts1b_platform.eventbus.nats import NatsBus  # here: the port must not need the client
+
     given = os.environ if environ is None else environ
     where = home or mts_home(given)
     chosen = settings or load_settings(where, environ=given)

@@ -23,7 +23,13 @@ from nats.js.api import (
     StorageType,
     StreamConfig,
 )
-from nats.js.errors import APIError, BadRequestError, NoStreamResponseError, NotFoundError
+from nats.js.errors import (
+    APIError,
+    BadRequestError,
+    NoStreamResponseError,
+    NotFoundError,
+    ServerError,
+)
 
 from mts1b_platform.errors import RetryLater
 from mts1b_platform.eventbus.port import (
@@ -322,13 +328,14 @@ class NatsBus:
     ) -> Consumer:
         """Return the durable consumer, made anew when ``start_sequence`` is given.
 
-        The server may deliver once more than ``max_deliver``: that delivery is buried here.
+        The server delivers without a limit: this side counts, and buries what is too often. So
+        a burial that fails is repeated.
         """
         config = ConsumerConfig(
             durable_name=durable,
             ack_policy=AckPolicy.EXPLICIT,
             ack_wait=ack_wait_s,
-            max_deliver=max_deliver + 1,
+            max_deliver=-1,
             max_ack_pending=4096,
         )
         try:
@@ -339,7 +346,10 @@ class NatsBus:
                 config.opt_start_seq = start_sequence
             try:
                 await self._stream_api.add_consumer(stream, config)
-            except BadRequestError:  # it exists, and began elsewhere: its position is what counts
+            except (
+                BadRequestError,
+                ServerError,
+            ):  # it exists, and began elsewhere: its position is what counts
                 await self._stream_api.consumer_info(stream, durable)
             pull = await self._stream_api.pull_subscribe_bind(durable=durable, stream=stream)
         except NotFoundError as error:

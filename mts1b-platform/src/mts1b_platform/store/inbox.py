@@ -23,6 +23,13 @@ _CLAIM = {
     ),
 }
 
+_ADVANCE = sa.text(
+    "INSERT INTO consumed (consumer, stream, incarnation, sequence) "
+    "VALUES (:consumer, :stream, :incarnation, :sequence) "
+    "ON CONFLICT (consumer, stream) DO UPDATE "
+    "SET incarnation = excluded.incarnation, sequence = excluded.sequence"
+)
+
 
 class Inbox:
     """Remember, in the transaction of the effect, which messages had theirs."""
@@ -56,8 +63,12 @@ class Inbox:
         self, tx: AsyncConnection, consumer: str, stream: str, incarnation: str, sequence: int
     ) -> None:
         """Record that everything up to ``sequence`` is consumed."""
-        where = (consumed.c.consumer == consumer) & (consumed.c.stream == stream)
-        values = {"incarnation": incarnation, "sequence": sequence}
-        changed = await tx.execute(consumed.update().where(where).values(**values))
-        if changed.rowcount == 0:
-            await tx.execute(consumed.insert().values(consumer=consumer, stream=stream, **values))
+        await tx.execute(
+            _ADVANCE,
+            {
+                "consumer": consumer,
+                "stream": stream,
+                "incarnation": incarnation,
+                "sequence": sequence,
+            },
+        )

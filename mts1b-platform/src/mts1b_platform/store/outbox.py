@@ -18,6 +18,15 @@ if TYPE_CHECKING:
 __all__ = ["Outbox", "OutboxRelay"]
 
 _BATCH = 500
+_RECORD = sa.text(
+    "INSERT INTO outbox_position (stream, published, incarnation) "
+    "VALUES (:stream, :published, :incarnation) ON CONFLICT (stream) DO UPDATE "
+    "SET published = excluded.published, incarnation = excluded.incarnation"
+)
+_UNPUBLISHED = sa.text(
+    "SELECT position, event_id, subject, payload FROM outbox "
+    "WHERE position > :position ORDER BY position LIMIT :most"
+)
 
 
 class Outbox:
@@ -57,12 +66,10 @@ class Outbox:
         for stream, (position, incarnation) in self._position.items():
             if self._recorded.get(stream) == (position, incarnation):
                 continue
-            values = {"published": position, "incarnation": incarnation}
-            changed = await tx.execute(
-                outbox_position.update().where(outbox_position.c.stream == stream).values(**values)
+            await tx.execute(
+                _RECORD,
+                {"stream": stream, "published": position, "incarnation": incarnation},
             )
-            if changed.rowcount == 0:
-                await tx.execute(outbox_position.insert().values(stream=stream, **values))
             self._recorded[stream] = (position, incarnation)
 
 
@@ -112,12 +119,7 @@ class OutboxRelay:
     async def _publish_batch(self) -> int:
         async with self._store.read() as connection:
             rows = (
-                await connection.execute(
-                    sa.select(outbox)
-                    .where(outbox.c.position > self._position)
-                    .order_by(outbox.c.position)
-                    .limit(_BATCH)
-                )
+                await connection.execute(_UNPUBLISHED, {"position": self._position, "most": _BATCH})
             ).all()
         if not rows:
             return 0
