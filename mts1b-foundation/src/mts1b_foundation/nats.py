@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from mts1b_foundation.commands import (
     BookQuery,
@@ -335,13 +336,18 @@ def spec_for(subject: str) -> SubjectSpec:
 
     :raises LookupError: when no row matches.
     """
-    base = base_subject(subject)
-    found = SUBJECTS.get(base)
-    if found is None:
-        found = next((spec for spec in SUBJECTS.values() if matches(spec.subject, base)), None)
+    found = _lookup(base_subject(subject))
     if found is None:
         raise LookupError(f"{subject} is no registered subject; see mts1b_foundation.nats.SUBJECTS")
     return found
+
+
+@lru_cache(maxsize=4096)
+def _lookup(base: str) -> SubjectSpec | None:
+    exact = SUBJECTS.get(base)
+    if exact is not None:
+        return exact
+    return next((spec for spec in SUBJECTS.values() if matches(spec.subject, base)), None)
 
 
 def _streams() -> dict[str, StreamSpec]:

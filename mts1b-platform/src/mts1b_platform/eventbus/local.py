@@ -229,6 +229,7 @@ class LocalBus:
         self.clock = clock or SystemClock()
         self._ids = ids or SystemIds()
         self._streams: dict[str, _Stream] = {}
+        self._kept_by: dict[str, str] = {}
         self._subscriptions: list[_LocalSubscription] = []
         self._servers: list[_LocalServer] = []
         self._turn = itertools.count()
@@ -273,9 +274,7 @@ class LocalBus:
     ) -> PublishAck:
         """Store on the stream of ``subject``, once per ``message_id`` within the window."""
         self._require_open()
-        stream = next((s for s in self._streams.values() if s.keeps(subject)), None)
-        if stream is None:
-            raise StreamMissing(f"no stream keeps {subject}")
+        stream = self._keeping(subject)
         now = self.clock.monotonic()
         while stream.seen and next(iter(stream.seen.values()))[1] <= now - stream.window_s:
             stream.seen.popitem(last=False)
@@ -341,6 +340,16 @@ class LocalBus:
             self._streams[spec.name] = _Stream(spec, self._ids.new("stream"), duplicate_window_s)
         else:
             known.spec = spec
+        self._kept_by.clear()
+
+    def _keeping(self, subject: str) -> _Stream:
+        name = self._kept_by.get(subject)
+        if name is None:
+            found = next((s for s in self._streams.values() if s.keeps(subject)), None)
+            if found is None:
+                raise StreamMissing(f"no stream keeps {subject}")
+            name = self._kept_by[subject] = found.spec.name
+        return self._streams[name]
 
     def _stream(self, name: str) -> _Stream:
         try:

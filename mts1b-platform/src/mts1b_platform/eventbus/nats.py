@@ -376,7 +376,7 @@ async def _open(
 
     async def on_error(error: Exception) -> None:
         log.warning("bus error", error=repr(error))
-        now = locate() if client.is_reconnecting else None
+        now = None if client.is_connected or client.is_closed else locate()
         if now is not None:  # a server that restarts may have had to take another port
             client.set_server_pool([now.url])
 
