@@ -152,16 +152,16 @@ class PaperClient:
         with it: memory and disk never differ.
         """
         await self._turn.acquire()
+        task: asyncio.Task[None] | None = None
         try:
             venue = await self._opened()
             answer, draft = decide(venue)
-        except BaseException:
-            self._turn.release()
-            raise
-        if draft is None:
-            self._turn.release()
-            return answer
-        task = asyncio.create_task(self._record(venue, draft))
+            if draft is None:
+                return answer
+            task = asyncio.create_task(self._record(venue, draft))
+        finally:
+            if task is None:
+                self._turn.release()
         self._acts.add(task)
         task.add_done_callback(self._acts.discard)
         await asyncio.shield(task)
