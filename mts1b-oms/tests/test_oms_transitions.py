@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import re
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from mts1b_foundation import TERMINAL_STATUSES, Order, OrderStatus, Side, Symbol
@@ -95,3 +97,18 @@ def test_the_markdown_shows_every_move() -> None:
     for (state, event), after in TRANSITIONS.items():
         assert state.value in rows[event.value]
         assert f"**{after.value}**" in rows[event.value]
+
+
+def test_the_readme_shows_this_very_table() -> None:
+    readme = (Path(__file__).parents[1] / "README.md").read_text()
+    shown = readme.split("<!-- transitions -->\n")[1].split("<!-- /transitions -->")[0]
+    assert shown == to_markdown()
+
+
+def test_the_readme_example_runs() -> None:
+    readme = (Path(__file__).parents[1] / "README.md").read_text()
+    blocks = re.findall(r"```python\n(.*?)```", readme, flags=re.DOTALL)
+    names: dict[str, object] = {}
+    for block in blocks:
+        exec(compile(block, "README.md", "exec"), names)
+    assert blocks

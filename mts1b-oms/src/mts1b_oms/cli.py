@@ -60,6 +60,9 @@ def _table(header: tuple[str, ...], rows: list[tuple[Any, ...]]) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
+_ORDER_HEADER = ("order", "created", "owner", "terms", "status", "filled", "average", "code")
+
+
 def _order_row(order: Order) -> tuple[Any, ...]:
     limit = "" if order.limit_price is None else f" @{order.limit_price}"
     return (
@@ -93,8 +96,7 @@ def orders(
             return [item.order for item in await find_orders(tx, query)]
 
     found = _read(work)
-    header = ("order", "created", "owner", "terms", "status", "filled", "average", "code")
-    text = _table(header, [_order_row(order) for order in found])
+    text = _table(_ORDER_HEADER, [_order_row(order) for order in found])
     emit([order.model_dump(mode="json") for order in found], as_json, text=text)
 
 
@@ -232,4 +234,5 @@ def submit(
         reduce_only=reduce_only,
     )
     done = asyncio.run(submit_manual_order(wanted, home=_home()))
-    emit(done.model_dump(mode="json"), as_json, text=_table(("order",), [(done.order_id,)]))
+    text = _table(_ORDER_HEADER, [_order_row(done)])
+    emit(done.model_dump(mode="json"), as_json, text=text)
