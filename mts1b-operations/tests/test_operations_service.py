@@ -9,16 +9,17 @@ from pathlib import Path
 import pytest
 from mts1b_foundation import nats
 from mts1b_foundation.commands import HaltReply
+from mts1b_foundation.orders import OrderStatus
 from mts1b_foundation.risk import HaltRequest, HaltSeverity, ResumeRequest
 from mts1b_operations.audit import AuditReader
 from mts1b_operations.halt import active_halts
 from mts1b_operations.resume import sign_resume
-from mts1b_platform.config import Settings
+from mts1b_platform.config import WatchdogSettings
 from mts1b_platform.eventbus.port import RemoteError
 from mts1b_platform.halt import HaltStore
 from mts1b_platform.rng import SystemRng
 from mts1b_platform.signing import KeyRing
-from operations_world import FUND, SETTINGS, World, day, nav
+from operations_world import FUND, SETTINGS, World, day, fill, nav, order
 
 
 @pytest.fixture
@@ -67,7 +68,7 @@ async def test_every_event_becomes_one_entry_at_its_business_time(world: World) 
     ]
     with AuditReader(world.home) as reader:
         trail = reader.trail("ord-0")
-        assert [entry.timestamp for entry in trail] == [day(0), day(0), day(0), day(1), day(0)]
+        assert [entry.timestamp for entry in trail] == [day(0), day(0), day(0), day(1), day(1)]
         assert {entry.actor for entry in trail} == {"mts1b-oms", "mts1b-riskengine"}
         assert "signature" not in trail[0].data["approval"]
         assert reader.verify()[0] == 9
@@ -217,16 +218,8 @@ async def test_a_resume_on_record_is_carried_out_at_start(world: World) -> None:
 
 
 async def test_watchdogs_alert_in_the_log_and_on_their_subject(tmp_path: Path) -> None:
-    settings = SETTINGS.model_copy(
-        update=Settings.model_validate(
-            {"watchdogs": {"portfolio_vol_dd": {"params": {"target": 0.1, "window": 5}}}}
-        ).model_dump(include={"watchdogs"})
-        and {
-            "watchdogs": Settings.model_validate(
-                {"watchdogs": {"portfolio_vol_dd": {"params": {"target": 0.1, "window": 5}}}}
-            ).watchdogs
-        }
-    )
+    dog = WatchdogSettings(params={"target": 0.1, "window": 5})
+    settings = SETTINGS.model_copy(update={"watchdogs": {"portfolio_vol_dd": dog}})
     world = World(tmp_path, settings)
     await world.start()
     for number in range(12):
@@ -263,3 +256,15 @@ async def test_health_and_the_public_port(world: World) -> None:
     assert (await world.service.health())["halt_record"] == "unreadable"
     assert (await _get(place["port"], "/v1/healthz"))[0] == 503
     assert [halt.scope for halt in await world.service._active_halts()] == ["firm"]
+
+
+async def test_a_filled_order_has_the_time_of_its_last_fill_also_after_a_restart(
+    world: World,
+) -> None:
+    await world.publish(nats.OMS_FILLS_CREATED, fill(0, 3))
+    await world.tick(0)
+    await world.restart()
+    await world.publish(nats.OMS_ORDERS_FILLED, order(0, OrderStatus.FILLED))
+    await world.tick(1)
+    with AuditReader(world.home) as reader:
+        assert [entry.timestamp for entry in reader.trail("ord-0")] == [day(3), day(3)]

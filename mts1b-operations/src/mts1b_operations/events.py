@@ -106,15 +106,18 @@ AUDITED: dict[str, AuditRule] = {
 """Base subject -> rule. What is not here is not consumed."""
 
 
-def record_of(event: Event) -> AuditRecord:
-    """Return the audit record of an event, at its business time, without secrets."""
+def record_of(event: Event, *, filled_at: datetime | None = None) -> AuditRecord:
+    """Return the audit record of an event, at its business time, without secrets.
+
+    :param filled_at: the time of the order's last fill, which a filled order does not carry.
+    """
     rule = AUDITED[event.base_subject]
     return AuditRecord(
         actor=rule.actor,
         action=rule.action,
         subject_id=rule.subject_of(event.payload),
         data=_without_signature(event.payload),
-        timestamp=rule.time_of(event.payload),
+        timestamp=filled_at or rule.time_of(event.payload),
     )
 
 

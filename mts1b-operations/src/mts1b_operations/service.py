@@ -29,6 +29,7 @@ from mts1b_operations.api import ApiServer, Board, PeerLimiter, create_app
 from mts1b_operations.audit.chain import AuditRecord
 from mts1b_operations.digest import EconomicDigest
 from mts1b_operations.events import AUDITED, record_of
+from mts1b_operations.fill_times import FillTimes
 from mts1b_operations.halt import HaltManager
 from mts1b_operations.halt_record import active_halts
 from mts1b_operations.operator import ScriptedOperator
@@ -60,6 +61,7 @@ class OperationsService(Service):
         self._board = Board()
         self._runner = WatchdogRunner(watchdog_settings(ctx.settings))
         self._parts: Parts
+        self._fill_times: FillTimes
         self._manager: HaltManager
         self._operator: ScriptedOperator | None = None
         self._pump: EventPump
@@ -72,6 +74,7 @@ class OperationsService(Service):
         ctx = self.ctx
         store = await ctx.open_store(STORE_NAME, METADATA)
         self._parts = parts = Parts.on(store, ctx.home, ctx.clock)
+        self._fill_times = FillTimes(parts.audit)
         self._manager = HaltManager(
             store=store,
             halt_store=parts.halts,
@@ -190,7 +193,8 @@ class OperationsService(Service):
         if isinstance(event.payload, NavSnapshot):
             self._board.put_nav(event.payload)
         alerts = self._runner.observe(event.payload, wall=self.ctx.system_clock.now())
-        await self._write(tx, [record_of(event)], alerts)
+        record = record_of(event, filled_at=await self._fill_times.of(event))
+        await self._write(tx, [record], alerts)
 
     async def _write(
         self, tx: AsyncConnection, records: list[AuditRecord], alerts: list[WatchdogAlert]

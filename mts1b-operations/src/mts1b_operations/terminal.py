@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -27,17 +28,22 @@ def print_summary(figures: RunSummary, path: Path, *, console: Console | None = 
     out.print(f"alerts    {raised or 'none'}")
     out.print(f"costs     {figures.fees_usd:,.2f} USD fees")
     for stage, values in figures.latency.items():
-        spread = " ".join(f"{k} {values.get(f'{k}_us', 0):,.0f}" for k in ("p50", "p90", "p99"))
-        out.print(f"latency   {stage:<22} {spread} us ({values['count']:,.0f})")
+        if stage.count(".") < 2:  # the single gates are in the report
+            out.print(f"latency   {_latency(stage, values)}")
     out.print(_proof(figures))
     out.print(f"report    {path}", soft_wrap=True)
 
 
+def _latency(stage: str, values: dict[str, float]) -> str:
+    spread = "  ".join(f"{k} {values.get(f'{k}_us', 0):>9,.1f}" for k in ("p50", "p90", "p99"))
+    return f"{stage:<20} {spread} us"
+
+
 def _funds(figures: RunSummary) -> Table:
-    table = Table(title="Funds", title_justify="left")
-    table.add_column("fund")
-    for name in ("NAV, USD", "return", "a year", "volatility", "Sharpe", "drawdown", "fees, USD"):
-        table.add_column(name, justify="right")
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column("fund", no_wrap=True)
+    for name in ("NAV, USD", "return", "a year", "vol", "Sharpe", "drawdown", "fees, USD"):
+        table.add_column(name, justify="right", no_wrap=True)
     for fund in figures.funds:
         table.add_row(
             fund.fund_id,

@@ -149,9 +149,12 @@ def _order_story(reader: AuditReader, order_id: str, *, with_signal: bool = True
     for entry in trail:
         if entry.action in ("order_approved", "order_denied"):
             steps.append(_decision_step(reader, entry, order))
-    steps += [_venue_step(e) for e in trail if e.action in _VENUE_ACTIONS]
     fills = [entry for entry in trail if entry.action == "fill_created"]
-    steps += [_fill_step(entry) for entry in fills]
+    for entry in trail:
+        if entry.action in _VENUE_ACTIONS:
+            steps.append(_venue_step(entry))
+        elif entry.action == "fill_created":
+            steps.append(_fill_step(entry))
     steps += _result_steps(reader, order, fills)
     return Story(f"order {order_id}: {_outcome(trail, fills)}", children=tuple(steps))
 
