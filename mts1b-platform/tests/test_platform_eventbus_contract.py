@@ -1,6 +1,7 @@
 """One contract, two buses: the local one and a real NATS server."""
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
@@ -247,6 +248,29 @@ async def test_a_reader_with_its_own_record_starts_where_it_says(bus: EventBus) 
     assert [m.data for m in await alive.fetch(3, timeout_s=1)] == [b"2", b"3"]
 
 
+async def test_a_durable_that_began_elsewhere_keeps_its_position(bus: EventBus) -> None:
+    await bus.ensure_stream(NUMBERS)
+    await publish(bus, "1", "2", "3")
+    await bus.consumer("NUMBERS", "c", start_sequence=3)
+    again = await bus.consumer("NUMBERS", "c")
+    assert [m.data for m in await again.fetch(3, timeout_s=1)] == [b"3"]
+
+
+async def test_a_fetch_ends_when_messages_are_there(bus: EventBus) -> None:
+    await bus.ensure_stream(NUMBERS)
+    consumer = await bus.consumer("NUMBERS", "c")
+    waiting = asyncio.create_task(consumer.fetch(100, timeout_s=30))
+    await asyncio.sleep(0.05)
+    await publish(bus, "1")
+    async with asyncio.timeout(5):
+        assert [m.data for m in await waiting] == [b"1"]
+
+
+async def test_a_reader_of_no_stream_is_told(bus: EventBus) -> None:
+    with pytest.raises(StreamMissing):
+        await bus.consumer("NONE", "c")
+
+
 async def test_streams_and_positions_survive_a_restart_of_the_server(tmp_path: Path) -> None:
     server = NatsServer(tmp_path)
     address = await server.start()
@@ -262,6 +286,50 @@ async def test_streams_and_positions_survive_a_restart_of_the_server(tmp_path: P
     assert (before.incarnation, after.last_sequence) == (after.incarnation, 3)
     await bus.close()
     await restarted.stop()
+
+
+async def test_a_client_finds_a_server_that_had_to_change_its_port(tmp_path: Path) -> None:
+    server = NatsServer(tmp_path)
+    first = await server.start()
+    bus = await NatsBus.connect(lambda: read_address(tmp_path, {}))
+    await bus.ensure_stream(NUMBERS)
+    await server.stop()
+    (tmp_path / "nats" / "port").unlink()  # as if another program had taken the old one
+    restarted = NatsServer(tmp_path)
+    assert (await restarted.start()).url != first.url
+    await publish(bus, "1")
+    assert (await bus.stream_info("NUMBERS")).last_sequence == 1
+    await bus.close()
+    await restarted.stop()
+
+
+_OWNER = """
+import asyncio, sys
+from pathlib import Path
+from mts1b_platform.eventbus.server import NatsServer
+async def main():
+    server = NatsServer(Path(sys.argv[1]))
+    await server.start()
+    print(server.pid, flush=True)
+    await asyncio.sleep(600)
+asyncio.run(main())
+"""
+
+
+async def test_a_killed_owner_takes_its_server_along_and_the_next_one_keeps_the_port(
+    tmp_path: Path,
+) -> None:
+    owner = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", _OWNER, str(tmp_path), stdout=asyncio.subprocess.PIPE
+    )
+    assert owner.stdout is not None
+    assert int(await owner.stdout.readline()) > 0
+    before = read_address(tmp_path, {})
+    owner.kill()
+    await owner.wait()
+    successor = NatsServer(tmp_path)
+    assert await successor.start() == before
+    await successor.stop()
 
 
 async def test_a_second_server_in_one_home_is_refused(server: NatsServer, tmp_path: Path) -> None:
