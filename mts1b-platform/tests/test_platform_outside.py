@@ -27,7 +27,6 @@ from mts1b_platform.symbology import SymbolError, VenueSymbols, normalize_symbol
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
-
 # the alert library itself still imports a module that Python 3.13 drops
 alerts = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
 
