@@ -297,3 +297,15 @@ async def test_a_restart_restores_stops_partial_fills_owners_and_the_early_close
     assert (await again.get_order_by_key("late")).status is OrderStatus.FILLED
     await restarted.close()
     await again.close()
+
+
+async def test_a_venue_that_fills_at_the_last_price_knows_it_after_a_restart(
+    tmp_path, clock, make_order, make_bar
+):
+    profile = VenueProfile(fill="immediate")
+    first = PaperClient(profile=profile, home=tmp_path, clock=clock)
+    await first.on_bars([make_bar(0, 100, 104, 99, 103)])
+    again = PaperClient(profile=profile, home=tmp_path, clock=clock)
+    assert (await again.submit(make_order())).average_fill_price == 103
+    await first.close()
+    await again.close()

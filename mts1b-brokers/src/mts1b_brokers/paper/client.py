@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from mts1b_brokers.errors import VenueUnavailable
 from mts1b_brokers.paper.ledger import Ledger, metadata
-from mts1b_brokers.paper.profile import VenueProfile
+from mts1b_brokers.paper.profile import FillPolicy, VenueProfile
 from mts1b_brokers.paper.state import Draft
 from mts1b_brokers.paper.venue import PaperVenue
 
@@ -87,7 +87,9 @@ class PaperClient:
         schema = f"venue_{self.name.replace('-', '_')}"
         try:
             store = await Store.open(target, metadata=metadata, name=schema)
-            self._ledger = Ledger(store, venue=self.name)
+            self._ledger = Ledger(
+                store, venue=self.name, every_mark=profile.fill is FillPolicy.IMMEDIATE
+            )
             state = await self._ledger.load(initial_cash=profile.initial_cash)
         except (StoreError, SQLAlchemyError, OSError) as error:
             raise VenueUnavailable(f"venue {self.name} can not read its record: {error}") from error

@@ -80,11 +80,18 @@ _account = sa.Table(
 
 
 class Ledger:
-    """Read and write the state of one venue in one store."""
+    """Read and write the state of one venue in one store.
 
-    def __init__(self, store: Store, *, venue: str) -> None:
+    :param every_mark: record the last price at once, for a venue that fills at it. Else the
+        marks of symbols without an open order wait for the next transaction: losing them can
+        change no fill, only the value shown until the next bar, and an order is never recorded
+        without them.
+    """
+
+    def __init__(self, store: Store, *, venue: str, every_mark: bool = False) -> None:
         self._store = store
         self._venue = venue
+        self._every_mark = every_mark
         self._pending: dict[tuple[str, str], Mark] = {}
 
     async def load(self, *, initial_cash: Decimal) -> VenueState:
@@ -108,13 +115,9 @@ class Ledger:
         return state
 
     async def write(self, draft: Draft, *, fills_before: int) -> None:
-        """Record a draft in one transaction. It is on disk when this returns.
-
-        Marks of symbols without an open order wait for the next transaction: losing them can
-        change no fill, and an order is never recorded without them.
-        """
+        """Record a draft in one transaction; what must not be lost is on disk afterwards."""
         pending = self._pending | draft.marks
-        if not draft.must_be_recorded:
+        if not (draft.must_be_recorded or (self._every_mark and draft.marks)):
             self._pending = pending
             return
         async with self._store.transaction() as tx:
