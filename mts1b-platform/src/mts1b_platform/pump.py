@@ -37,6 +37,7 @@ class Event:
 
 
 EventHandler = Callable[[AsyncConnection, Event], Awaitable[None]]
+Also = Callable[[AsyncConnection], Awaitable[None]]
 
 
 @dataclass(slots=True)
@@ -95,11 +96,18 @@ class EventPump:
         self._sources[stream] = source
         return source
 
-    async def drain(self, upto: Mapping[str, int], *, patience_s: float = 20.0) -> int:
+    async def drain(
+        self,
+        upto: Mapping[str, int],
+        *,
+        patience_s: float = 20.0,
+        also: Also | None = None,
+    ) -> int:
         """Process everything up to the given sequences; return how many events had an effect.
 
         What all streams hold is applied in one transaction, stream by stream.
 
+        :param also: runs inside each such transaction.
         :raises PumpStalled: when a stream does not deliver within ``patience_s``.
         """
         handled = 0
@@ -108,7 +116,7 @@ class EventPump:
             if not behind:
                 return handled
             batches = [(s, await self._fetch(s, upto[s.stream], patience_s)) for s in behind]
-            handled += await self._process(batches)
+            handled += await self._process(batches, also)
 
     async def _fetch(self, source: _Source, upto: int, patience_s: float) -> list[Message]:
         loop = asyncio.get_running_loop()
@@ -140,7 +148,9 @@ class EventPump:
             if messages:
                 await self._process([(source, messages)])
 
-    async def _process(self, batches: Sequence[tuple[_Source, list[Message]]]) -> int:
+    async def _process(
+        self, batches: Sequence[tuple[_Source, list[Message]]], also: Also | None = None
+    ) -> int:
         fresh = {
             source.stream: [m for m in messages if (m.sequence or 0) > source.position]
             for source, messages in batches
@@ -152,6 +162,8 @@ class EventPump:
                 new = await self._store.inbox.claim(tx, self._name, ids)
                 for source, _ in batches:
                     handled += await self._apply(tx, source, fresh[source.stream], new)
+                if also is not None:
+                    await also(tx)
         for source, messages in batches:
             source.position = max([source.position, *(m.sequence or 0 for m in messages)])
             for message in messages:

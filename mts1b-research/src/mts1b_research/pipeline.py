@@ -77,7 +77,7 @@ class IntentPipeline:
         """Turn target weights into whole quantities of the strategy's own NAV."""
         weights = {str(signal.symbol): signal.target_weight or 0.0 for signal in work.signals}
         prices = {str(signal.symbol): signal.reference_price for signal in work.signals}
-        sized = weights_to_quantities(weights, work.book.nav_usd, prices, self.lot_size)
+        sized = weights_to_quantities(weights, work.book.nav_usd, prices, lot_size=self.lot_size)
         work.targets = {Symbol(symbol): quantity for symbol, quantity in sized.items()}
 
     def net(self, work: Work) -> None:

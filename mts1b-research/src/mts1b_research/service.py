@@ -91,6 +91,7 @@ class ResearchService(Service):
                 relay=self._relay,
                 on_step=self._on_step,
                 digest=self._digest,
+                lazy=True,
             )
             await participant.start()
         else:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, ClassVar
 
 from mts1b_foundation import HaltRequest, RiskDecision, RiskEnvelope
 from mts1b_foundation.commands import CheckOrder, EnvelopeQuery, EnvelopeReply, HaltReply
@@ -52,6 +54,7 @@ class RiskEngineService(Service):
     def __init__(self, ctx: ServiceContext) -> None:
         super().__init__(ctx)
         self._subscriptions: list[Subscription] = []
+        self._background: list[asyncio.Future[None]] = []
         self._store: Store | None = None
         self._pump: EventPump | None = None
 
@@ -89,8 +92,8 @@ class RiskEngineService(Service):
         )
         await participant.start()
         if not ctx.replay:
-            ctx.tasks.start(f"{self.name}.pump", pump.run())
-            ctx.tasks.start(f"{self.name}.breaches", self._watch_breaches())
+            self._in_background("pump", pump.run())
+            self._in_background("breaches", self._watch_breaches())
 
     def _build_engine(self, store: Store) -> RiskEngine:
         ctx, risk = self.ctx, self.ctx.settings.risk
@@ -161,6 +164,18 @@ class RiskEngineService(Service):
                 self.ctx.log.error("operations does not answer a halt request", error=str(error))
             await self.ctx.clock.sleep(_WATCH_S)
 
+    def _in_background(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        """Run work that ends before the store closes; a failure of it is the service's."""
+        task = asyncio.ensure_future(work)
+        self._background.append(task)
+
+        async def watch() -> None:
+            await asyncio.wait({task})
+            if not task.cancelled():
+                task.result()
+
+        self.ctx.tasks.start(f"{self.name}.{name}", watch())
+
     async def health(self) -> dict[str, str]:
         """Return the checks of every service, and whether a breach waits for its halt."""
         checks = await super().health()
@@ -169,9 +184,12 @@ class RiskEngineService(Service):
         return checks
 
     async def stop(self) -> None:
-        """Stop answering, release the consumers, close the store."""
+        """Stop answering and reading, then close the store."""
         for subscription in self._subscriptions:
             await subscription.unsubscribe()
+        for task in self._background:
+            task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
         if self._pump is not None:
             await self._pump.close()
         if self._store is not None:

@@ -1,11 +1,10 @@
-"""The bus over NATS. The only module that knows the client library."""
+"""The bus over NATS. With ``nats_messages`` the only module that knows the client library."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from mts1b_foundation.nats import StreamSpec
 from nats.aio.client import Client
@@ -14,7 +13,6 @@ from nats.aio.subscription import Subscription as NatsSubscription
 from nats.errors import Error as NatsError
 from nats.errors import NoRespondersError
 from nats.errors import TimeoutError as NatsTimeout
-from nats.js import JetStreamContext
 from nats.js.api import (
     AckPolicy,
     ConsumerConfig,
@@ -32,10 +30,10 @@ from nats.js.errors import (
 )
 
 from mts1b_platform.errors import RetryLater
+from mts1b_platform.eventbus.nats_messages import MESSAGE_ID, NO_HEADERS, NatsConsumer, NatsMessage
 from mts1b_platform.eventbus.port import (
     BusError,
     Consumer,
-    Message,
     MessageHandler,
     NoResponders,
     PublishAck,
@@ -45,7 +43,6 @@ from mts1b_platform.eventbus.port import (
     StreamInfo,
     StreamMissing,
     Subscription,
-    dead_letter_subject,
 )
 from mts1b_platform.eventbus.server import NatsAddress
 from mts1b_platform.logging import get_logger
@@ -54,53 +51,13 @@ from mts1b_platform.supervision import answer
 __all__ = ["NatsBus", "NatsUnavailable"]
 
 _ERROR = "mts-error"
-_MESSAGE_ID = "Nats-Msg-Id"
 _PUBLISH_ATTEMPTS = 20
 _ACK_S = 2.0
 _CONNECT_S = 2.0
-_NO_HEADERS: Mapping[str, str] = {}
 
 
 class NatsUnavailable(RetryLater):
     """No NATS server answers."""
-
-
-@dataclass(slots=True)
-class _NatsMessage:
-    raw: Msg
-    subject: str
-    data: bytes
-    headers: Mapping[str, str]
-    message_id: str | None = None
-    stream: str | None = None
-    sequence: int | None = None
-    deliveries: int = 1
-
-    async def ack(self) -> None:
-        await self.raw.ack()
-
-    async def nak(self, delay_s: float | None = None) -> None:
-        await self.raw.nak(delay=delay_s)
-
-    async def in_progress(self) -> None:
-        await self.raw.in_progress()
-
-    async def term(self) -> None:
-        await self.raw.term()
-
-
-def _core(raw: Msg) -> _NatsMessage:
-    headers = raw.headers or _NO_HEADERS
-    return _NatsMessage(raw, raw.subject, raw.data, headers, headers.get(_MESSAGE_ID))
-
-
-def _stored(raw: Msg) -> _NatsMessage:
-    message = _core(raw)
-    meta = raw.metadata
-    message.stream = meta.stream
-    message.sequence = meta.sequence.stream
-    message.deliveries = meta.num_delivered or 1
-    return message
 
 
 class _Subscribed:
@@ -110,48 +67,6 @@ class _Subscribed:
     async def unsubscribe(self) -> None:
         with contextlib.suppress(NatsError):
             await self._inner.unsubscribe()
-
-
-class _NatsConsumer:
-    def __init__(
-        self,
-        bus: NatsBus,
-        pull: JetStreamContext.PullSubscription,
-        stream: str,
-        durable: str,
-        max_deliver: int,
-    ) -> None:
-        self._bus = bus
-        self._pull = pull
-        self._stream = stream
-        self._durable = durable
-        self._max_deliver = max_deliver
-
-    async def fetch(self, max_messages: int, *, timeout_s: float) -> list[Message]:
-        try:
-            raw = await self._pull.fetch(max_messages, timeout=timeout_s)
-        except (NatsTimeout, TimeoutError):
-            return []
-        except NatsError as error:
-            raise BusError(f"stream {self._stream}: {error}") from error
-        kept: list[Message] = []
-        for item in raw:
-            message = _stored(item)
-            if message.deliveries > self._max_deliver:
-                await self._bury(message)
-            else:
-                kept.append(message)
-        return kept
-
-    async def _bury(self, message: _NatsMessage) -> None:
-        headers = {"mts-subject": message.subject, "mts-sequence": str(message.sequence)}
-        subject = dead_letter_subject(self._stream, self._durable)
-        await self._bus.publish(subject, message.data, headers=headers)
-        await message.term()
-
-    async def close(self) -> None:
-        with contextlib.suppress(NatsError):
-            await self._pull.unsubscribe()
 
 
 class NatsBus:
@@ -215,7 +130,7 @@ class NatsBus:
         headers: Mapping[str, str] | None = None,
     ) -> PublishAck:
         """Store on the stream of ``subject``; a time-out is tried again with the same id."""
-        every = {**(headers or _NO_HEADERS), _MESSAGE_ID: message_id}
+        every = {**(headers or NO_HEADERS), MESSAGE_ID: message_id}
         for attempt in range(1, _PUBLISH_ATTEMPTS + 1):
             try:
                 ack = await self._stream_api.publish(subject, data, headers=every, timeout=_ACK_S)
@@ -239,7 +154,7 @@ class NatsBus:
         """Call ``handler`` for each message, in order."""
 
         async def deliver(raw: Msg) -> None:
-            await handler(_core(raw))
+            await handler(NatsMessage.core(raw))
 
         inner = await self._client.subscribe(subject, queue=queue or "", cb=deliver)
         await self._client.flush()
@@ -278,7 +193,7 @@ class NatsBus:
             raise RequestTimeout(f"no reply on {subject} within {timeout_s} s") from error
         except NatsError as error:
             raise RequestTimeout(f"{subject}: {type(error).__name__} {error}") from error
-        code = (reply.headers or _NO_HEADERS).get(_ERROR)
+        code = (reply.headers or NO_HEADERS).get(_ERROR)
         if code is not None:
             raise RemoteError(code, reply.data.decode())
         return bytes(reply.data)
@@ -356,7 +271,10 @@ class NatsBus:
             raise StreamMissing(f"no stream {stream}") from error
         except (NatsError, TimeoutError) as error:
             raise BusError(f"consumer {durable} of {stream}: {error}") from error
-        return _NatsConsumer(self, pull, stream, durable, max_deliver)
+        return NatsConsumer(self._bury, pull, stream, durable, max_deliver)
+
+    async def _bury(self, subject: str, data: bytes, headers: Mapping[str, str]) -> None:
+        await self.publish(subject, data, headers=headers)
 
     async def close(self) -> None:
         """Finish replies, flush, disconnect."""

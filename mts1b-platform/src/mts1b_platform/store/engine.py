@@ -162,6 +162,7 @@ class Store:
             async with self._writer.begin():
                 yield self._writer
                 await self.outbox.record_position(self._writer)
+            self.outbox.committed()
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:

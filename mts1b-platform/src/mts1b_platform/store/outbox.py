@@ -34,6 +34,7 @@ class Outbox:
 
     def __init__(self) -> None:
         self.added = asyncio.Event()
+        self._staged = False
         self._position: dict[str, tuple[int, str]] = {}
         self._recorded: dict[str, tuple[int, str]] = {}
 
@@ -55,7 +56,13 @@ class Outbox:
             spec_for(subject)
         rows = [{"event_id": e, "subject": s, "payload": p} for e, s, p in events]
         await tx.execute(outbox.insert(), rows)
-        self.added.set()
+        self._staged = True
+
+    def committed(self) -> None:
+        """Tell relays that what was added is committed now."""
+        if self._staged:
+            self._staged = False
+            self.added.set()
 
     def published(self, stream: str, position: int, incarnation: str) -> None:
         """Note how far a relay got; the next transaction records it."""
@@ -88,6 +95,7 @@ class OutboxRelay:
         self._lock = asyncio.Lock()
         self._position = 0
         self._incarnation = ""
+        self._clean = False
         self.head = 0
         self.stream = stream.name
 
@@ -110,10 +118,15 @@ class OutboxRelay:
         """Publish everything that is committed; return how many events went out."""
         total = 0
         async with self._lock:
+            if self._clean and not self._store.outbox.added.is_set():
+                return 0
+            self._store.outbox.added.clear()
+            self._clean = False
             while True:
                 sent = await self._publish_batch()
                 total += sent
                 if sent < _BATCH:
+                    self._clean = True
                     return total
 
     async def _publish_batch(self) -> int:
@@ -137,6 +150,5 @@ class OutboxRelay:
     async def run(self) -> None:
         """Publish whatever is added, until cancelled."""
         while True:
-            self._store.outbox.added.clear()
             await self.flush()
             await self._store.outbox.added.wait()
