@@ -1,0 +1,402 @@
+"""The service over a real bus: commands, lockstep, halts, the client, the command line."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mts1b_foundation import (
+    ActiveHalt,
+    DenyCode,
+    Fill,
+    FundConfig,
+    HaltRequest,
+    NavSnapshot,
+    Order,
+    OrderStatus,
+    RiskDecision,
+)
+from mts1b_foundation.commands import CheckOrder, HaltReply
+from mts1b_foundation.nats import (
+    CMD_HALT_REQUEST,
+    CMD_RISK_CHECK,
+    OMS_FILLS_CREATED,
+    OMS_NAV_UPDATED,
+    OMS_ORDERS_SUBMITTED,
+    RISK_GATE_PASSED,
+    STREAMS,
+    GatePassed,
+    advance_subject,
+    bars_subject,
+    digest_subject,
+    with_fund,
+)
+from mts1b_foundation.replay import ReplayStep, ReplayStepDone, StateDigest
+from mts1b_platform.clock import VirtualClock
+from mts1b_platform.config import FundSettings, ReplaySettings, Settings
+from mts1b_platform.eventbus.local import LocalBus
+from mts1b_platform.eventbus.port import Message, RemoteError
+from mts1b_platform.halt import HaltStore
+from mts1b_platform.ids import SequentialIds
+from mts1b_platform.logging import get_logger
+from mts1b_platform.rng import SeededRng
+from mts1b_platform.service.base import ServiceContext
+from mts1b_platform.supervision import TaskGroupSupervisor
+from mts1b_riskengine import (
+    EnvelopeConflict,
+    EnvelopeLoosened,
+    EnvelopeMissing,
+    EnvelopeVersion,
+    RiskEngineClient,
+)
+from mts1b_riskengine.service import RiskEngineService
+from riskengine_desk import AT, FUND, make_bar, make_envelope, make_halt, make_nav, make_order
+
+DAY = timedelta(days=1)
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Let the tasks of the service run until the condition holds."""
+    async with asyncio.timeout(5):
+        while not condition():  # noqa: ASYNC110 - what is awaited has no event of its own
+            await asyncio.sleep(0)
+
+
+@dataclass
+class World:
+    """A bus, a home, the risk engine, and an operations that applies halts."""
+
+    home: Path
+    bus: LocalBus = field(default_factory=LocalBus)
+    replay: bool = True
+    failures: list[Exception] = field(default_factory=list)
+    asked: list[HaltRequest] = field(default_factory=list)
+    heads: dict[str, int] = field(default_factory=dict)
+    published: list[tuple[str, bytes]] = field(default_factory=list)
+
+    async def start(self) -> None:
+        for name in ("MARKETDATA", "OMS"):
+            await self.bus.ensure_stream(STREAMS[name])
+        self.halts = HaltStore(self.home / "halt")
+        await self.bus.serve(CMD_HALT_REQUEST, self._halt)
+        await self.start_service()
+
+    async def restart(self) -> None:
+        """Lose service and bus; the publishers send what their stores hold on a new stream."""
+        await self.stop_service()
+        await self.bus.close()
+        self.bus, old = LocalBus(), self.published
+        self.published = []
+        await self.start()
+        for subject, data in old:
+            await self._send(subject, data)
+
+    async def start_service(self) -> None:
+        self.clock = VirtualClock(AT - DAY)
+        fund = FundConfig(fund_id=FUND, name="Alpha", target_nav_usd=Decimal(100_000))
+        self.tasks = TaskGroupSupervisor(lambda _, error: self.failures.append(error))
+        ctx = ServiceContext(
+            name="riskengine",
+            home=self.home,
+            settings=Settings(
+                funds=[FundSettings(fund=fund, envelope=make_envelope())],
+                replay=ReplaySettings(enabled=self.replay),
+            ),
+            clock=self.clock,
+            ids=SequentialIds(),
+            rng=SeededRng(5),
+            bus=self.bus,
+            log=get_logger("riskengine"),
+            tasks=self.tasks,
+            replay=self.replay,
+        )
+        self.service = RiskEngineService(ctx)
+        await self.service.start()
+
+    async def stop_service(self) -> None:
+        await self.service.stop()
+        await self.tasks.stop()
+
+    async def _halt(self, data: bytes) -> bytes:
+        request = HaltRequest.model_validate_json(data)
+        self.asked.append(request)
+        assert request.halt_id
+        assert request.requested_at
+        state = self.halts.apply(
+            ActiveHalt(
+                halt_id=request.halt_id,
+                scope=request.scope,
+                severity=request.severity,
+                reason=request.reason,
+                requested_by=request.requested_by,
+                requested_at=request.requested_at,
+                epoch=1,
+                reduce_only_allowed=request.reduce_only_allowed,
+            )
+        )
+        reply = HaltReply(active=state.of(request.scope), created=True, epoch=state.epoch)
+        return reply.model_dump_json().encode()
+
+    async def publish(self, subject: str, payload: Any) -> None:
+        await self._send(subject, payload.model_dump_json().encode())
+
+    async def _send(self, subject: str, data: bytes) -> None:
+        number = f"m-{len(self.published)}"
+        ack = await self.bus.publish_durable(subject, data, message_id=number)
+        self.published.append((subject, data))
+        self.heads[ack.stream] = ack.sequence
+
+    async def bar(self, tick: int, close: str = "100") -> None:
+        await self.publish(bars_subject("AAPL", "1d"), make_bar(close=close, at=AT + DAY * tick))
+
+    async def nav(self, tick: int, nav: str) -> None:
+        snapshot: NavSnapshot = make_nav(nav, AT + DAY * tick)
+        await self.publish(with_fund(OMS_NAV_UPDATED, FUND), snapshot)
+
+    async def advance(self, tick: int) -> ReplayStepDone:
+        step = ReplayStep(run_id="run", tick=tick, as_of=AT + DAY * tick, upto=dict(self.heads))
+        data = step.model_dump_json().encode()
+        reply = await self.bus.request(advance_subject("risk"), data, timeout_s=10)
+        return ReplayStepDone.model_validate_json(reply)
+
+    async def day(self, tick: int, nav: str = "100000") -> ReplayStepDone:
+        await self.bar(tick)
+        await self.nav(tick, nav)
+        return await self.advance(tick)
+
+    @property
+    def client(self) -> RiskEngineClient:
+        return RiskEngineClient(bus=self.bus)
+
+    async def digest(self) -> StateDigest:
+        reply = await self.bus.request(digest_subject("risk"), b"", timeout_s=5)
+        return StateDigest.model_validate_json(reply)
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    made = World(tmp_path)
+    await made.start()
+    yield made
+    await made.stop_service()
+    await made.bus.close()
+    assert made.failures == []
+
+
+async def test_the_client_gets_the_decision_of_the_engine(world: World) -> None:
+    await world.day(0)
+    order = make_order()
+    over_the_bus = await world.client.check_order(order)
+    assert over_the_bus.approved
+    assert await world.service.engine.check(order) == over_the_bus
+    assert await RiskEngineClient(world.service.ctx).check_order(order) == over_the_bus
+
+
+async def test_the_client_reads_and_updates_envelopes(world: World) -> None:
+    client = world.client
+    current = await client.get_envelope(fund_id=FUND)
+    assert current == make_envelope()
+    second = current.with_(version=2, max_position_pct=0.2)
+    assert await client.update_envelope(second) == second
+    with pytest.raises(EnvelopeVersion, match="version 3"):
+        await client.update_envelope(current.with_(version=9))
+    with pytest.raises(EnvelopeMissing, match="gamma"):
+        await client.get_envelope(fund_id="gamma")
+    world.halts.apply(make_halt())
+    with pytest.raises(EnvelopeLoosened, match="max_position_pct"):
+        await client.update_envelope(second.with_(version=3, max_position_pct=0.9))
+
+
+async def test_a_check_under_other_limits_than_those_in_force_is_refused(world: World) -> None:
+    await world.day(0)
+    with pytest.raises(EnvelopeConflict):
+        await world.client.check_order(make_order(), make_envelope(max_position_pct=0.9))
+    assert (await world.client.check_order(make_order(), make_envelope())).approved
+
+
+async def test_an_update_lowers_what_the_next_order_may_do(world: World) -> None:
+    await world.day(0)
+    assert (await world.client.check_order(make_order(1))).approved
+    tight = make_envelope(version=2, max_position_usd=Decimal(1500))
+    await world.client.update_envelope(tight)
+    assert (await world.client.check_order(make_order(2))).code == DenyCode.MAX_POSITION_USD
+
+
+async def test_a_step_reads_bars_fills_and_orders_and_publishes_decisions(world: World) -> None:
+    await world.day(0)
+    order = make_order()
+    await world.client.check_order(order)
+    submitted: Order = order.with_(status=OrderStatus.SUBMITTED)
+    await world.publish(with_fund(OMS_ORDERS_SUBMITTED, FUND), submitted)
+    fill = Fill(
+        fill_id="f-1",
+        order_id=order.order_id,
+        symbol=order.symbol,
+        side=order.side,
+        quantity=Decimal(4),
+        price=Decimal(101),
+        venue="paper",
+        timestamp=AT + DAY,
+        fund_id=FUND,
+        strategy_id="trend",
+    )
+    await world.publish(with_fund(OMS_FILLS_CREATED, FUND), fill)
+    done = await world.day(1)
+    assert done.heads["RISK"] == 2  # the configured envelope and the decision
+    held = world.service.engine.book.positions.of_fund(FUND).get(("trend", order.symbol))
+    assert held is not None
+    assert (held.quantity, held.open_buy) == (4, 6)
+
+
+async def test_a_breach_leads_to_one_halt_and_a_resume_to_a_new_beginning(world: World) -> None:
+    await world.day(0)
+    await world.day(1, "96800")
+    await world.day(2, "90000")
+    (request,) = world.asked
+    assert request.reason == "daily PL -3.2% breached -3.0%"
+    assert request.requested_by == "mts1b-riskengine"
+    assert request.reduce_only_allowed
+    denied = await world.client.check_order(make_order(1))
+    assert denied.code == DenyCode.FUND_HALTED
+    world.halts.lift(f"fund:{FUND}")
+    assert (await world.client.check_order(make_order(2))).approved
+    await world.day(3, "89000")
+    assert len(world.asked) == 1
+    await world.day(4, "80000")
+    assert len(world.asked) == 2
+
+
+async def test_a_step_that_is_asked_again_changes_nothing(world: World) -> None:
+    await world.day(0)
+    await world.day(1, "90000")
+    before = await world.digest()
+    await world.advance(1)
+    assert await world.digest() == before
+    assert len(world.asked) == 1
+
+
+async def run_days(home: Path, *, restarts: bool) -> tuple[StateDigest, list[str | None]]:
+    world = World(home)
+    await world.start()
+    for tick, nav in enumerate(("100000", "99000", "95000", "94000", "94500")):
+        await world.day(tick, nav)
+        await world.client.check_order(make_order(tick, quantity=Decimal(tick + 1)))
+        if restarts:
+            await world.restart()
+            await world.client.check_order(make_order(tick, quantity=Decimal(tick + 1)))
+    result = await world.digest(), [request.halt_id for request in world.asked]
+    await world.stop_service()
+    await world.bus.close()
+    return result
+
+
+async def test_a_run_with_restarts_ends_in_the_same_state(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    plain = await run_days(tmp_path_factory.mktemp("plain"), restarts=False)
+    restarted = await run_days(tmp_path_factory.mktemp("restarted"), restarts=True)
+    assert plain == restarted
+    assert plain[0].counts["decisions"] == 5
+    assert len(plain[1]) == 1
+
+
+async def test_a_bad_request_is_an_error_and_no_decision(world: World) -> None:
+    with pytest.raises(RemoteError):
+        await world.bus.request(CMD_RISK_CHECK, b"{}", timeout_s=2)
+    assert (await world.digest()).counts["decisions"] == 0
+
+
+async def test_live_the_pump_follows_the_streams_and_passes_are_told(tmp_path: Path) -> None:
+    world = World(tmp_path, replay=False)
+    passed: asyncio.Queue[GatePassed] = asyncio.Queue()
+    told = asyncio.Event()
+
+    async def collect(message: Message) -> None:
+        passed.put_nowait(GatePassed.model_validate_json(message.data))
+
+    async def announce(message: Message) -> None:
+        told.set()
+
+    await world.bus.subscribe(RISK_GATE_PASSED, collect)
+    await world.bus.subscribe("mts.v1.risk.orders.>", announce)
+    await world.start()
+    world.clock.advance_to(AT)
+    await world.bar(0)
+    await until(lambda: world.service.engine.book.positions.marks)
+    request = CheckOrder(order=make_order()).model_dump_json().encode()
+    reply = await world.bus.request(CMD_RISK_CHECK, request, timeout_s=5)
+    decision = RiskDecision.model_validate_json(reply)
+    assert decision.approved
+    async with asyncio.timeout(5):
+        names = [(await passed.get()).gate for _ in decision.gates]
+        await told.wait()  # the relay has published the decision by itself
+    assert names == list(world.service.engine.gate_names)
+    await world.nav(0, "100000")
+    await world.nav(1, "90000")
+
+    def asked() -> bool:
+        world.clock.advance(1)
+        return bool(world.asked) and not world.service.engine.book.funds.pending()
+
+    await until(asked)
+    async with world.service.engine._store.transaction():
+        pass  # what made the condition true has been committed
+    assert await world.service.health() == {"bus": "ok", "halts": "ok"}
+    await world.stop_service()
+    await world.bus.close()
+    assert world.failures == []
+
+
+def test_the_gates_command_prints_the_table() -> None:
+    from mts1b_riskengine import GATE_TABLE
+    from mts1b_riskengine.cli import app
+    from typer.testing import CliRunner
+
+    plain = CliRunner().invoke(app, ["gates"])
+    assert plain.exit_code == 0
+    assert all(card.gate in plain.output for card in GATE_TABLE)
+    rows = json.loads(CliRunner().invoke(app, ["gates", "--json"]).output)
+    assert [row["gate"] for row in rows] == [card.gate for card in GATE_TABLE]
+    assert "DUPLICATE_KEY" in rows[0]["codes"]
+
+
+def test_the_envelope_command_shows_what_is_in_force_and_refuses_nonsense(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mts1b_platform.errors import DataError, RetryLater
+    from mts1b_platform.store import StoreError
+    from mts1b_riskengine.cli import app
+    from typer.testing import CliRunner
+
+    monkeypatch.setenv("MTS_HOME", str(tmp_path))
+    runner = CliRunner()
+    missing = runner.invoke(app, ["envelope", "show", FUND])
+    assert isinstance(missing.exception, StoreError)
+
+    async def fill_store() -> None:
+        world = World(tmp_path)
+        await world.start()
+        await world.client.update_envelope(make_envelope(version=2, max_position_pct=0.2))
+        await world.stop_service()
+        await world.bus.close()
+
+    asyncio.run(fill_store())
+    shown = json.loads(runner.invoke(app, ["envelope", "show", FUND, "--json"]).output)
+    assert (shown["version"], shown["max_position_pct"]) == (2, 0.2)
+    every = json.loads(runner.invoke(app, ["envelope", "show", FUND, "--history", "--json"]).output)
+    assert [item["version"] for item in every] == [1, 2]
+    assert isinstance(runner.invoke(app, ["envelope", "show", "gamma"]).exception, EnvelopeMissing)
+
+    bad = tmp_path / "bad.yaml"
+    bad.write_text("fund_id: alpha\nmax_position_pct: 7\n")
+    assert isinstance(runner.invoke(app, ["envelope", "update", str(bad)]).exception, DataError)
+    good = tmp_path / "good.json"
+    good.write_text(make_envelope(version=3).model_dump_json())
+    (tmp_path / "mts.yaml").write_text("bus: {kind: local}\n")
+    away = runner.invoke(app, ["envelope", "update", str(good)])
+    assert isinstance(away.exception, RetryLater)
