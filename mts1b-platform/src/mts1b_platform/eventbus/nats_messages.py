@@ -1,0 +1,116 @@
+"""What arrives over NATS: messages, and the reader of one stream."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from nats.aio.msg import Msg
+from nats.errors import Error as NatsError
+from nats.errors import TimeoutError as NatsTimeout
+from nats.js import JetStreamContext
+
+from mts1b_platform.eventbus.port import BusError, Message, dead_letter_subject
+
+__all__ = ["MESSAGE_ID", "NO_HEADERS", "NatsConsumer", "NatsMessage"]
+
+MESSAGE_ID = "Nats-Msg-Id"
+NO_HEADERS: Mapping[str, str] = {}
+
+Publish = Callable[[str, bytes, Mapping[str, str]], Awaitable[None]]
+
+
+@dataclass(slots=True)
+class NatsMessage:
+    """One message, as the port describes it."""
+
+    raw: Msg
+    subject: str
+    data: bytes
+    headers: Mapping[str, str]
+    message_id: str | None = None
+    stream: str | None = None
+    sequence: int | None = None
+    deliveries: int = 1
+
+    async def ack(self) -> None:
+        """Say that the effect is on record."""
+        await self.raw.ack()
+
+    async def nak(self, delay_s: float | None = None) -> None:
+        """Ask for redelivery, after ``delay_s`` where given."""
+        await self.raw.nak(delay=delay_s)
+
+    async def in_progress(self) -> None:
+        """Ask for more time."""
+        await self.raw.in_progress()
+
+    async def term(self) -> None:
+        """Give up on the message."""
+        await self.raw.term()
+
+    @classmethod
+    def core(cls, raw: Msg) -> NatsMessage:
+        """Wrap a message that no stream delivered."""
+        headers = raw.headers or NO_HEADERS
+        return cls(raw, raw.subject, raw.data, headers, headers.get(MESSAGE_ID))
+
+    @classmethod
+    def stored(cls, raw: Msg) -> NatsMessage:
+        """Wrap a message that a stream delivered."""
+        message = cls.core(raw)
+        meta = raw.metadata
+        message.stream = meta.stream
+        message.sequence = meta.sequence.stream
+        message.deliveries = meta.num_delivered or 1
+        return message
+
+
+class NatsConsumer:
+    """Read one stream through a durable pull consumer.
+
+    :param publish: sends to the dead letters.
+    """
+
+    def __init__(
+        self,
+        publish: Publish,
+        pull: JetStreamContext.PullSubscription,
+        stream: str,
+        durable: str,
+        max_deliver: int,
+    ) -> None:
+        self._publish = publish
+        self._pull = pull
+        self._stream = stream
+        self._durable = durable
+        self._max_deliver = max_deliver
+
+    async def fetch(self, max_messages: int, *, timeout_s: float) -> list[Message]:
+        """Return up to ``max_messages`` as soon as any are there; [] on time-out."""
+        try:
+            raw = await self._pull.fetch(max_messages, timeout=timeout_s)
+        except (NatsTimeout, TimeoutError):
+            return []
+        except NatsError as error:
+            raise BusError(f"stream {self._stream}: {error}") from error
+        kept: list[Message] = []
+        for item in raw:
+            message = NatsMessage.stored(item)
+            if message.deliveries > self._max_deliver:
+                await self._bury(message)
+            else:
+                kept.append(message)
+        return kept
+
+    async def _bury(self, message: NatsMessage) -> None:
+        headers = {"mts-subject": message.subject, "mts-sequence": str(message.sequence)}
+        subject = dead_letter_subject(self._stream, self._durable)
+        await self._publish(subject, message.data, headers)
+        await message.term()
+
+    async def close(self) -> None:
+        """Stop reading; the durable position stays."""
+        with contextlib.suppress(NatsError):
+            await self._pull.unsubscribe()
