@@ -10,6 +10,7 @@ from mts1b_foundation.market_data import Bar
 from mts1b_foundation.protocols import BrokerProtocol, SimulatedVenue
 from mts1b_platform.latency import StageLatency
 from mts1b_platform.pump import Event
+from mts1b_platform.store import UtcText
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mts1b_oms.errors import OmsError
@@ -20,6 +21,14 @@ from mts1b_oms.tables.store import bars_pending
 from mts1b_oms.venue_sync import News, VenueSync
 
 __all__ = ["BarWork", "VenueSilent"]
+
+_DUE = bars_pending.c.as_of <= sa.bindparam("b_as_of", type_=UtcText)
+_PENDING = (
+    sa.select(bars_pending.c.payload)
+    .where(_DUE)
+    .order_by(bars_pending.c.as_of, bars_pending.c.symbol, bars_pending.c.interval)
+)
+_WORKED = sa.delete(bars_pending).where(_DUE)
 
 Mark = Callable[[AsyncConnection], Awaitable[None]]
 
@@ -49,19 +58,20 @@ class BarWork:
         self._venue = venue
         self._sync = sync
         self._latency = latency
+        self._keep = record.store.insert(bars_pending).on_conflict_do_nothing()
 
     async def keep(self, tx: AsyncConnection, event: Event) -> None:
         """Store the bar of an event, in the transaction that records the event."""
         bar = event.payload
         if not isinstance(bar, Bar):
             return
-        insert = self._record.store.insert(bars_pending).values(
-            symbol=str(bar.symbol),
-            interval=bar.interval,
-            as_of=bar.timestamp,
-            payload=bar.model_dump_json(),
-        )
-        await tx.execute(insert.on_conflict_do_nothing())
+        row = {
+            "symbol": str(bar.symbol),
+            "interval": bar.interval,
+            "as_of": bar.timestamp,
+            "payload": bar.model_dump_json(),
+        }
+        await tx.execute(self._keep, row)
 
     async def has_pending(self) -> bool:
         """Return whether any bar waits."""
@@ -86,13 +96,8 @@ class BarWork:
             return await self._book(as_of, bars, news, mark)
 
     async def _pending(self, as_of: datetime) -> list[Bar]:
-        query = (
-            sa.select(bars_pending.c.payload)
-            .where(bars_pending.c.as_of <= as_of)
-            .order_by(bars_pending.c.as_of, bars_pending.c.symbol, bars_pending.c.interval)
-        )
         async with self._record.store.read() as tx:
-            rows = (await tx.execute(query)).scalars().all()
+            rows = (await tx.execute(_PENDING, {"b_as_of": as_of})).scalars().all()
         return [Bar.model_validate_json(payload) for payload in rows]
 
     async def _book(self, as_of: datetime, bars: list[Bar], news: News, mark: Mark | None) -> int:
@@ -102,7 +107,7 @@ class BarWork:
                 unit.mark({bar.symbol: bar.close for bar in bars})
                 at = max(bar.timestamp for bar in bars)
                 unit.navs(snapshots(unit.ledger, peaks=self._record.peaks, as_of=at))
-                await unit.tx.execute(sa.delete(bars_pending).where(bars_pending.c.as_of <= as_of))
+                await unit.tx.execute(_WORKED, {"b_as_of": as_of})
             if mark is not None:
                 await mark(unit.tx)
             return len(booked)

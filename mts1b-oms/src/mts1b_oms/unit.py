@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
 __all__ = ["SUBJECT_OF", "Unit"]
 
+_INSERT_APPROVALS = sa.insert(approvals_used)
+
 SUBJECT_OF: Mapping[OrderStatus, str] = {
     OrderStatus.CREATED: OMS_ORDERS_CREATED,
     OrderStatus.SUBMITTED: OMS_ORDERS_SUBMITTED,
@@ -192,7 +194,7 @@ class Unit:
         if self._transitions:
             await orders.write_events(self.tx, self._transitions)
         if self._approvals:
-            await self.tx.execute(sa.insert(approvals_used), self._approval_rows())
+            await self.tx.execute(_INSERT_APPROVALS, self._approval_rows())
 
     def _latest(self, new: StoredOrder) -> StoredOrder:
         return StoredOrder(self._orders[new.order.order_id], new.algo, new.params)

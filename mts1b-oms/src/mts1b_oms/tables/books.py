@@ -48,6 +48,13 @@ _DELETE_LOTS = sa.delete(lots).where(
     lots.c.symbol == sa.bindparam("b_symbol"),
 )
 
+_INSERT_LOTS = sa.insert(lots)
+_INSERT_NAVS = sa.insert(navs)
+_INSERT_FILLS = sa.insert(fills)
+_KNOWN = sa.select(fills.c.fill_id).where(
+    fills.c.fill_id.in_(sa.bindparam("b_ids", expanding=True))
+)
+
 
 @dataclass(frozen=True, slots=True)
 class BookedFill:
@@ -139,7 +146,7 @@ async def write_holdings(
     await upsert(store, tx, positions, rows)
     await tx.execute(_DELETE_LOTS, gone)
     if open_lots:
-        await tx.execute(sa.insert(lots), open_lots)
+        await tx.execute(_INSERT_LOTS, open_lots)
 
 
 def _lot_rows(key: Mapping[str, str], holding: Holding) -> list[dict[str, Any]]:
@@ -177,7 +184,7 @@ async def write_navs(tx: AsyncConnection, snapshots: Sequence[tuple[int, NavSnap
             )
             await tx.execute(sa.delete(navs).where(key))
     await tx.execute(
-        sa.insert(navs),
+        _INSERT_NAVS,
         [
             {
                 "fund_id": snapshot.fund_id,
@@ -221,7 +228,7 @@ async def read_nav_history(tx: AsyncConnection) -> list[NavSnapshot]:
 async def insert_fills(tx: AsyncConnection, booked: Sequence[tuple[int, BookedFill]]) -> None:
     """Insert new fills with their positions."""
     await tx.execute(
-        sa.insert(fills),
+        _INSERT_FILLS,
         [
             {
                 "fill_id": item.fill.fill_id,
@@ -262,8 +269,7 @@ async def known_fills(tx: AsyncConnection, fill_ids: Sequence[str]) -> set[str]:
     found: set[str] = set()
     for start in range(0, len(fill_ids), 500):
         chunk = fill_ids[start : start + 500]
-        query = sa.select(fills.c.fill_id).where(fills.c.fill_id.in_(chunk))
-        found.update((await tx.execute(query)).scalars())
+        found.update((await tx.execute(_KNOWN, {"b_ids": chunk})).scalars())
     return found
 
 

@@ -45,6 +45,17 @@ _WRITE = (
     )
 )
 
+_INSERT = sa.insert(orders)
+_INSERT_EVENTS = sa.insert(order_events)
+_RIVALS = sa.select(orders).where(
+    (orders.c.idempotency_key == sa.bindparam("b_key"))
+    | (orders.c.order_id == sa.bindparam("b_id"))
+)
+_USED = sa.select(approvals_used.c.order_id).where(
+    (approvals_used.c.approval_id == sa.bindparam("b_id"))
+    | (approvals_used.c.nonce == sa.bindparam("b_nonce"))
+)
+
 
 @dataclass(frozen=True, slots=True)
 class StoredOrder:
@@ -71,10 +82,8 @@ async def read_order(tx: AsyncConnection, order_id: str) -> StoredOrder | None:
 
 async def read_rivals(tx: AsyncConnection, order: Order) -> list[Order]:
     """Return the orders on record that have the key or the id of ``order``."""
-    query = sa.select(orders).where(
-        (orders.c.idempotency_key == order.idempotency_key) | (orders.c.order_id == order.order_id)
-    )
-    return [_stored(row).order for row in await tx.execute(query)]
+    wanted = {"b_key": order.idempotency_key, "b_id": order.order_id}
+    return [_stored(row).order for row in await tx.execute(_RIVALS, wanted)]
 
 
 async def read_children(tx: AsyncConnection, parent_id: str) -> list[Order]:
@@ -133,7 +142,7 @@ async def insert_orders(tx: AsyncConnection, created: Sequence[tuple[int, Stored
         }
         for position, new in created
     ]
-    await tx.execute(sa.insert(orders), rows)
+    await tx.execute(_INSERT, rows)
 
 
 async def write_orders(tx: AsyncConnection, changed: Sequence[tuple[int, Order]]) -> int:
@@ -157,7 +166,7 @@ async def write_orders(tx: AsyncConnection, changed: Sequence[tuple[int, Order]]
 async def write_events(tx: AsyncConnection, transitions: Sequence[Transition]) -> None:
     """Append the records of changes."""
     await tx.execute(
-        sa.insert(order_events),
+        _INSERT_EVENTS,
         [
             {
                 "order_id": change.order.order_id,
@@ -186,8 +195,5 @@ async def last_approval(tx: AsyncConnection, order_id: str) -> RiskApproval | No
 
 async def approval_is_used(tx: AsyncConnection, approval: RiskApproval) -> bool:
     """Tell whether an approval, or its nonce, was consumed before."""
-    query = sa.select(approvals_used.c.order_id).where(
-        (approvals_used.c.approval_id == approval.approval_id)
-        | (approvals_used.c.nonce == approval.nonce)
-    )
-    return (await tx.execute(query)).first() is not None
+    wanted = {"b_id": approval.approval_id, "b_nonce": approval.nonce}
+    return (await tx.execute(_USED, wanted)).first() is not None
