@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Sequence
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 from mts1b_platform.exit_codes import ExitCode
@@ -28,21 +29,12 @@ class CliError(Exception):
 
 
 @cache
-def _found() -> dict[str, EntryPoint]:
-    commands: dict[str, EntryPoint] = {}
+def _found() -> dict[str, tuple[EntryPoint, ...]]:
+    """Return the entry points of each command; more than one value means a conflict."""
+    commands: dict[str, dict[str, EntryPoint]] = {}
     for point in entry_points(group=_GROUP):
-        known = commands.get(point.name)
-        if known is not None and known.value != point.value:
-            raise CliError(
-                f"two packages define `mts {point.name}`: {known.value} and {point.value}; "
-                "remove one"
-            )
-        commands[point.name] = point
-    return commands
-
-
-class _Elsewhere(typer.core.TyperCommand):
-    """Stand for a command of another package in the root's help, without importing it."""
+        commands.setdefault(point.name, {})[point.value] = point
+    return {name: tuple(points.values()) for name, points in commands.items()}
 
 
 class LazyGroup(TyperGroup):
@@ -55,15 +47,17 @@ class LazyGroup(TyperGroup):
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Return a command; in the root's help, a stand-in with the package's summary."""
-        point = _found().get(cmd_name)
-        if point is None:
-            return super().get_command(ctx, cmd_name)
+        own = super().get_command(ctx, cmd_name)
+        points = _found().get(cmd_name, ())
         if getattr(ctx, "mts_help_only", False):
-            return _Elsewhere(cmd_name, help=_summary(point), callback=lambda: None)
-        try:
-            command = get_command(point.load())
-        except ImportError as error:
-            raise CliError(f"mts {cmd_name} ({point.value}) can not be loaded: {error}") from error
+            return own or TyperCommand(cmd_name, help=_summary(points), callback=lambda: None)
+        if not points:
+            return own
+        if own is not None or len(points) > 1:
+            raise CliError(_conflict(cmd_name, points, built_in=own is not None))
+        from mts1b_platform.plugins import load_entry_point
+
+        command = get_command(load_entry_point(points[0]))
         command.name = cmd_name
         return command
 
@@ -73,10 +67,17 @@ class LazyGroup(TyperGroup):
         super().format_help(ctx, formatter)
 
 
-def _summary(point: EntryPoint) -> str:
-    if point.dist is None:
-        return ""
-    return str(point.dist.metadata["Summary"] or "")
+def _conflict(name: str, points: Sequence[EntryPoint], *, built_in: bool) -> str:
+    owners = ["mts itself"] if built_in else []
+    owners += [f"{point.dist.name if point.dist else '?'} ({point.value})" for point in points]
+    return f"`mts {name}` is defined more than once: {', '.join(owners)}; uninstall all but one"
+
+
+def _summary(points: Sequence[EntryPoint]) -> str:
+    if len(points) > 1:
+        return "(defined by more than one package)"
+    dist = points[0].dist
+    return "" if dist is None else str(dist.metadata["Summary"] or "")
 
 
 root = typer.Typer(
@@ -162,11 +163,14 @@ def show(as_json: JsonOption = False) -> None:
 
 
 @config.command()
-def schema() -> None:
-    """Print the JSON Schema of the settings."""
-    from mts1b_platform.config import Settings
+def schema(as_json: JsonOption = False) -> None:
+    """Print every setting with its meaning, or the JSON Schema."""
+    from mts1b_platform.config import Settings, described
 
-    print(json.dumps(Settings.model_json_schema(), indent=2))
+    if as_json:
+        emit(Settings.model_json_schema(), as_json)
+    else:
+        print("\n".join(described()))
 
 
 @service.command(name="list")
@@ -179,46 +183,95 @@ def list_services(as_json: JsonOption = False) -> None:
 
 
 @service.command()
-def run(name: Annotated[str, typer.Argument(help="a service, or all")]) -> None:
+def run(
+    name: Annotated[str, typer.Argument(help="a service, or all")], as_json: JsonOption = False
+) -> None:
     """Run a service (or all of them) in this process until it is told to stop."""
-    from mts1b_platform.config import load_settings, mts_home
+    from mts1b_platform.config import load_settings, mts_home, secret_values
     from mts1b_platform.logging import configure_logging
+    from mts1b_platform.security import SecretRegistry
     from mts1b_platform.service.run import SERVICES, run_services
 
     home = mts_home(os.environ)
     settings = load_settings(home)
-    configure_logging(settings.log)
-    run_services(SERVICES if name == "all" else [name], home=home, settings=settings)
+    configure_logging(settings.log, SecretRegistry(secret_values(settings)))
+    names = list(SERVICES) if name == "all" else [name]
+    if as_json:
+        emit({"services": names, "home": str(home)}, as_json)
+    run_services(names, home=home, settings=settings)
 
 
 @bus.command()
-def serve(port: Annotated[int, typer.Option(help="0: any free port")] = 0) -> None:
+def serve(
+    port: Annotated[int, typer.Option(help="0: the last one, or any free port")] = 0,
+    as_json: JsonOption = False,
+) -> None:
     """Run a NATS server for this MTS_HOME in the foreground until it is told to stop."""
     import asyncio
 
     from mts1b_platform.config import mts_home
-    from mts1b_platform.eventbus.server import run_server
+    from mts1b_platform.eventbus.server import NatsAddress, run_server
 
-    asyncio.run(run_server(mts_home(os.environ), port))
+    def ready(address: NatsAddress) -> None:
+        line = f"nats-server listens on {address.url}"
+        print(json.dumps({"url": address.url}) if as_json else line, flush=True)
+
+    asyncio.run(run_server(mts_home(os.environ), port, ready))
 
 
 def main() -> None:
     """Run ``mts``. Whatever fails ends here as one line and a documented exit code."""
+    as_json = "--json" in sys.argv
     try:
-        root()
+        code = root(standalone_mode=not as_json)
     except Exception as error:
-        code = getattr(error, "exit_code", None)
-        if code is None:
-            code = ExitCode.INTERNAL
-            if os.environ.get("MTS_TRACEBACK"):
-                raise
-        _report(error, int(code))
-        raise SystemExit(int(code)) from error
+        cause = _cause(error)
+        number = _exit_code(cause)
+        if number == ExitCode.INTERNAL and os.environ.get("MTS_TRACEBACK"):
+            raise
+        _report(cause, number, as_json)
+        raise SystemExit(number) from error
+    raise SystemExit(code if isinstance(code, int) else ExitCode.OK)
 
 
-def _report(error: Exception, code: int) -> None:
-    text = " ".join(str(error).split()) or type(error).__name__
-    if "--json" in sys.argv:
+def _cause(error: BaseException) -> BaseException:
+    """Return what a group of one stands for."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
+
+
+def _exit_code(error: BaseException) -> int:
+    """Return the documented code of an error: its own, or that of its kind.
+
+    Kinds are compared by name, so that no package is imported only to say what failed.
+    """
+    own = getattr(error, "exit_code", None)
+    if isinstance(own, int):
+        return int(own)
+    for kind in type(error).__mro__:
+        code = _EXIT_CODES.get(f"{kind.__module__}.{kind.__qualname__}")
+        if code is not None:
+            return int(code)
+    return int(ExitCode.INTERNAL)
+
+
+_EXIT_CODES = {
+    "mts1b_platform.eventbus.port.RemoteError": ExitCode.REFUSED,
+    "mts1b_platform.eventbus.port.BusError": ExitCode.UNAVAILABLE,
+    "mts1b_platform.store.engine.StoreError": ExitCode.UNAVAILABLE,
+    "mts1b_platform.service.http.PortInUse": ExitCode.UNAVAILABLE,
+    "mts1b_platform.pump.PumpStalled": ExitCode.UNAVAILABLE,
+    "mts1b_platform.lockstep.LockstepError": ExitCode.REFUSED,
+}
+
+
+def _report(error: BaseException, code: int, as_json: bool) -> None:
+    from mts1b_platform.security import redact
+
+    told = getattr(error, "format_message", error.__str__)()  # a usage error formats itself
+    text = redact(" ".join(str(told).split())) or type(error).__name__
+    if as_json:
         print(json.dumps({"error": type(error).__name__, "message": text, "exit_code": code}))
         return
     kind = "" if code != ExitCode.INTERNAL else f"{type(error).__name__}: "

@@ -21,9 +21,11 @@ from pydantic_settings import (
     InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
 )
 
 from mts1b_platform.errors import FixConfiguration
+from mts1b_platform.security import SecretRegistry
 
 __all__ = [
     "ApiSettings",
@@ -40,14 +42,31 @@ __all__ = [
     "StrategySettings",
     "VenueSettings",
     "WatchdogSettings",
+    "described",
     "load_settings",
     "masked",
     "mts_home",
+    "secret_values",
 ]
 
 
 class ConfigError(FixConfiguration):
-    """The settings are wrong; the message names the file, the key and what is allowed."""
+    """The settings are wrong; the message names where, which key and what is allowed.
+
+    :param source: the file or the environment variable that holds the wrong value.
+    :param key: the dotted key, or "" when the file as a whole is wrong.
+    """
+
+    code = "CONFIG"
+
+    def __init__(self, source: str, key: str, message: str) -> None:
+        super().__init__(": ".join(part for part in (source, key, message) if part))
+        self.source = source
+        self.key = key
+        self.message = message
+
+
+_PREFIX = "MTS_"
 
 
 class _Section(BaseModel):
@@ -176,7 +195,7 @@ class Settings(BaseSettings):
     """All settings. A file ``<MTS_HOME>/mts.yaml``, then ``MTS_SECTION__KEY`` on top."""
 
     model_config = SettingsConfigDict(
-        extra="forbid", frozen=True, env_prefix="MTS_", env_nested_delimiter="__"
+        extra="forbid", frozen=True, env_prefix=_PREFIX, env_nested_delimiter="__"
     )
 
     mode: ExecutionMode = ExecutionMode.PAPER
@@ -233,11 +252,13 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         data = yaml.safe_load(path.read_text())
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
+        reason = f"this is no valid YAML: {' '.join(str(error).split())}"
+        raise ConfigError(str(path), "", reason) from error
     if data is None:
         return {}
     if not isinstance(data, dict):
-        raise ConfigError(f"{path} must hold a mapping of settings, not a {type(data).__name__}")
+        kind = type(data).__name__
+        raise ConfigError(str(path), "", f"a mapping of settings is wanted, not a {kind}")
     return data
 
 
@@ -245,8 +266,8 @@ def _unknown_variables(environ: Mapping[str, str]) -> list[str]:
     heads = {name.upper() for name in Settings.model_fields}
     found = []
     for name in environ:
-        if name.upper().startswith("MTS_") and "__" in name:
-            head = name[4:].split("__", 1)[0].upper()
+        if name.upper().startswith(_PREFIX) and "__" in name:
+            head = name[len(_PREFIX) :].split("__", 1)[0].upper()
             if head not in heads:
                 found.append(name)
     return sorted(found)
@@ -260,16 +281,16 @@ def load_settings(home: Path, *, environ: Mapping[str, str] | None = None) -> Se
     """
     path = home / "mts.yaml"
     given = os.environ if environ is None else environ
-    unknown = _unknown_variables(given)
-    if unknown:
-        raise ConfigError(
-            f"environment variable {unknown[0]} names no section of the settings "
-            f"(known: {', '.join(sorted(Settings.model_fields))}); unset or rename it"
-        )
+    for name in _unknown_variables(given):
+        head = name[len(_PREFIX) :].partition("__")[0].lower()
+        raise ConfigError(name, "", f"no such section; {_known(head, list(Settings.model_fields))}")
+    values = _read(path)
     try:
-        return _build(_read(path), given)
+        return _build(values, given)
+    except SettingsError as error:
+        raise ConfigError("environment", "", f"{error}; write it as JSON") from error
     except ValidationError as error:
-        raise ConfigError(_explain(path, error)) from error
+        raise _explained(path, given, error) from error
 
 
 def _build(values: dict[str, Any], environ: Mapping[str, str]) -> Settings:
@@ -295,19 +316,27 @@ def _build(values: dict[str, Any], environ: Mapping[str, str]) -> Settings:
     )
 
 
-def _explain(path: Path, error: ValidationError) -> str:
+def _explained(path: Path, environ: Mapping[str, str], error: ValidationError) -> ConfigError:
     first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"]) or "(whole file)"
-    more = error.error_count() - 1
-    tail = f" (and {more} more)" if more else ""
+    location = first["loc"]
+    key = ".".join(str(part) for part in location)
+    variable = (_PREFIX + "__".join(str(part) for part in location)).upper()
+    source = next((name for name in environ if name.upper() == variable), str(path))
+    tail = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
     if first["type"] == "extra_forbidden":
-        known = _keys_beside(first["loc"])
-        near = difflib.get_close_matches(str(first["loc"][-1]), known, n=1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        listed = f"known here: {', '.join(known)}" if known else "remove it"
-        return f"{path}: unknown key {where}; {hint}{listed}{tail}"
+        hint = _known(str(location[-1]), _keys_beside(location))
+        return ConfigError(source, key, f"unknown key; {hint}{tail}")
     message = first["msg"].removeprefix("Value error, ")
-    return f"{path}: {where}: {message}, got {first['input']!r:.80}{tail}; see `mts config schema`"
+    if not location:
+        return ConfigError(source, key, f"{message}{tail}")
+    value = f"got {first['input']!r:.80}"
+    return ConfigError(source, key, f"{message}, {value}{tail}; see `mts config schema`")
+
+
+def _known(given: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(given, known, n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return f"{hint}known here: {', '.join(sorted(known))}" if known else "remove it"
 
 
 def _keys_beside(location: tuple[int | str, ...]) -> list[str]:
@@ -326,20 +355,46 @@ def _keys_beside(location: tuple[int | str, ...]) -> list[str]:
     return sorted(getattr(kind, "model_fields", {}))
 
 
+def _urls(settings: Settings) -> list[str]:
+    return [url for url in (settings.bus.url, settings.store.url_template) if url]
+
+
+def secret_values(settings: Settings) -> list[str]:
+    """Return the secrets that the settings hold, for the registry of the logs."""
+    secrets = []
+    for url in _urls(settings):
+        login, at, _ = url.partition("://")[2].rpartition("@")
+        if at:
+            secrets.append(login.partition(":")[2] or login)
+    return secrets
+
+
 def masked(settings: Settings) -> dict[str, Any]:
-    """Return the settings as plain data; secrets stay masked."""
-    data = settings.model_dump(mode="json")
-    for section in ("bus", "store"):
-        for key in ("url", "url_template"):
-            if data[section].get(key):
-                data[section][key] = _without_password(data[section][key])
+    """Return the settings as plain data; secrets are masked."""
+
+    def mask(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: mask(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [mask(item) for item in value]
+        return registry.redact(value) if isinstance(value, str) else value
+
+    registry = SecretRegistry(secret_values(settings))
+    data: dict[str, Any] = mask(settings.model_dump(mode="json"))
     return data
 
 
-def _without_password(url: str) -> str:
-    scheme, mark, rest = url.partition("://")
-    login, at, host = rest.rpartition("@")
-    if not at:
-        return url
-    user = login.partition(":")[0]
-    return f"{scheme}{mark}{user}:**********@{host}"
+def described(kind: type[BaseModel] | None = None, prefix: str = "") -> list[str]:
+    """Return one line for every setting: dotted key, type, default and meaning."""
+    lines: list[str] = []
+    for name, field in (kind or Settings).model_fields.items():
+        key = f"{prefix}{name}"
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            lines += described(inner, f"{key}.")
+            continue
+        word = inner.__name__ if isinstance(inner, type) else str(inner).replace("typing.", "")
+        given = field.get_default(call_default_factory=True)
+        default = "required" if field.is_required() else f"default {given!r}"
+        lines.append(f"{key}: {word}, {default}. {field.description or ''}".rstrip())
+    return lines

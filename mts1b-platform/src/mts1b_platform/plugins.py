@@ -7,7 +7,7 @@ from typing import Any
 
 from mts1b_platform.errors import FixConfiguration
 
-__all__ = ["PluginBroken", "PluginMissing", "load_plugin", "plugin_names"]
+__all__ = ["PluginBroken", "PluginMissing", "load_entry_point", "load_plugin", "plugin_names"]
 
 
 class PluginMissing(FixConfiguration):
@@ -40,10 +40,18 @@ def load_plugin(group: str, name: str) -> Any:
     :raises PluginMissing: when nothing offers it.
     :raises PluginBroken: when importing it fails; the message names group, name and cause.
     """
-    point = _find(group, name)
+    return load_entry_point(_find(group, name))
+
+
+def load_entry_point(point: EntryPoint) -> Any:
+    """Import and return what an entry point stands for.
+
+    :raises PluginBroken: when importing it fails, however it fails.
+    """
     try:
         return point.load()
     except Exception as error:
         raise PluginBroken(
-            f"{group}: {name!r} ({point.value}) can not be loaded: {type(error).__name__}: {error}"
+            f"{point.group}: {point.name!r} ({point.value}) can not be loaded: "
+            f"{type(error).__name__}: {error}; mend or remove the package that offers it"
         ) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 __all__ = ["MASK", "SecretRegistry", "redact"]
@@ -21,8 +22,10 @@ _PATTERNS = (
 class SecretRegistry:
     """Know the secret values of this process."""
 
-    def __init__(self) -> None:
+    def __init__(self, values: Iterable[str] = ()) -> None:
         self._values: set[str] = set()
+        for value in values:
+            self.add(value)
 
     def add(self, value: str) -> None:
         """Register a value; values under six characters would mask ordinary words."""

@@ -325,7 +325,7 @@ async def _open(
                 closed_cb=on_close,
                 pending_size=8 * 1024 * 1024,
             )
-    except BaseException:
-        await client.close()
-        raise
+    finally:
+        if not client.is_connected:
+            await client.close()
     return client

@@ -165,11 +165,13 @@ class NatsServer:
         binary = find_server_binary(self._environ)
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         await self._hold()
+        address: NatsAddress | None = None
         try:
-            return await self._launch(binary)
-        except BaseException:
-            await self.stop()
-            raise
+            address = await self._launch(binary)
+        finally:
+            if address is None:
+                await self.stop()
+        return address
 
     async def _hold(self) -> None:
         """Take the lock of the directory. The child inherits it, so it lasts as long as either.
@@ -318,9 +320,10 @@ class NatsServer:
             self._lock = None
 
 
-async def run_server(home: Path, port: int) -> None:
-    """Run the server until SIGTERM or SIGINT, saying where it listens.
+async def run_server(home: Path, port: int, ready: Callable[[NatsAddress], None]) -> None:
+    """Run the server until SIGTERM or SIGINT.
 
+    :param ready: told where the server listens, once it does.
     :raises NatsServerFailed: when the server ends by itself.
     """
     server = NatsServer(home, port=port)
@@ -328,8 +331,7 @@ async def run_server(home: Path, port: int) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    address = await server.start()
-    print(f"nats-server listens on {address.url}", flush=True)
+    ready(await server.start())
     ended = asyncio.create_task(server.wait())
     stopped = asyncio.create_task(stop.wait())
     try:
