@@ -99,7 +99,7 @@ class ReplayRun:
             self._ctx.clock.advance_to(tick.as_of)
         latency = self._ctx.latency
         with latency.stage("marketdata.publish"):
-            acks = [await publish_bar(self._ctx.bus, bar) for bar in tick.bars]
+            acks = await asyncio.gather(*(publish_bar(self._ctx.bus, bar) for bar in tick.bars))
         with latency.stage("marketdata.tick"):
             head = max(ack.sequence for ack in acks)
             await self._driver.run_tick(tick.tick, tick.as_of, {_STREAM: head})
