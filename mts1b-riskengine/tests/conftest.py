@@ -27,6 +27,7 @@ async def make_desk(tmp_path: Path) -> AsyncIterator[MakeDesk]:
     async def make(
         *,
         home: Path = tmp_path,
+        url: str | None = None,
         envelope: RiskEnvelope | None = None,
         gates: Sequence[RiskGate] | None = None,
         policy: RiskPolicy | None = None,
@@ -35,7 +36,7 @@ async def make_desk(tmp_path: Path) -> AsyncIterator[MakeDesk]:
         **more: Any,
     ) -> Desk:
         clock = VirtualClock(AT)
-        store = await Store.open(home / "risk.sqlite", metadata=metadata, name="riskengine")
+        store = await Store.open(url or home / "risk.sqlite", metadata=metadata, name="riskengine")
         opened.append(store)
         keys = KeyRing(home / "keys", SeededRng(7))
         signer = keys.signer("risk")
