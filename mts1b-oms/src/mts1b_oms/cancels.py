@@ -72,8 +72,8 @@ class Canceller:
     async def cancel_all(self, scope: str, *, actor: str, reason: str = "") -> CancelAllReply:
         """Cancel every open order of a scope; list what may still be open."""
         canceled, residue = [], []
-        for stored in await self._record.find(query_of(scope)):
-            order = await self._fresh(stored.order)
+        for found in await self._record.find(query_of(scope)):
+            order = await self._fresh(found)
             if order.is_terminal:
                 continue
             reply = await self.cancel(order.order_id, actor=actor, reason=reason)

@@ -108,10 +108,12 @@ class OmsRecord:
         async with self.store.read() as tx:
             return await orders.last_approval(tx, order_id)
 
-    async def find(self, query: OrdersQuery) -> list[StoredOrder]:
-        """Return the orders that a query asks for, oldest first."""
+    async def find(self, query: OrdersQuery) -> list[Order]:
+        """Return the orders that a query asks for, oldest first; open ones without the store."""
+        if query.open_only:
+            return [order for order in self.open_orders.values() if _matches(order, query)]
         async with self.store.read() as tx:
-            return await orders.find_orders(tx, query)
+            return [item.order for item in await orders.find_orders(tx, query)]
 
     async def children(self, parent_id: str) -> list[Order]:
         """Return the children of a parent order, oldest first."""
@@ -131,3 +133,11 @@ class OmsRecord:
             fund_id=query.fund_id, strategy_id=query.strategy_id, as_of=self.clock.now()
         )
         return BookReply(positions=positions, navs=tuple(navs))
+
+
+def _matches(order: Order, query: OrdersQuery) -> bool:
+    return (
+        query.fund_id in (None, order.fund_id)
+        and query.strategy_id in (None, order.strategy_id)
+        and query.order_id in (None, order.order_id)
+    )

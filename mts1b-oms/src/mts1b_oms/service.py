@@ -223,7 +223,7 @@ class OmsService(Service):
         )
 
     async def _orders(self, query: OrdersQuery) -> OrdersReply:
-        return OrdersReply(orders=tuple(item.order for item in await self.record.find(query)))
+        return OrdersReply(orders=tuple(await self.record.find(query)))
 
     async def _book(self, query: BookQuery) -> BookReply:
         return self.record.book(query)
