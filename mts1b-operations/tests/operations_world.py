@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -26,6 +25,7 @@ from mts1b_operations.service import OperationsService
 from mts1b_platform.clock import VirtualClock
 from mts1b_platform.config import Settings
 from mts1b_platform.eventbus.local import LocalBus
+from mts1b_platform.eventbus.port import EventBus
 from mts1b_platform.ids import SequentialIds
 from mts1b_platform.rng import SystemRng
 from mts1b_platform.service import ServiceContext
@@ -183,10 +183,12 @@ def nav(number: int, value: str, strategy_id: str | None = None) -> NavSnapshot:
 class World:
     """One operations service on a local bus, driven tick by tick as the replay does."""
 
-    def __init__(self, home: Path, settings: Settings = SETTINGS) -> None:
+    def __init__(
+        self, home: Path, settings: Settings = SETTINGS, bus: EventBus | None = None
+    ) -> None:
         self.home = home
         self.settings = settings
-        self.bus = LocalBus()
+        self.bus = bus or LocalBus()
         self.failures: list[tuple[str, Exception]] = []
         self.heads: dict[str, int] = {}
         self._published = 0
@@ -219,8 +221,13 @@ class World:
     async def restart(self) -> None:
         """Start anew from the store, on the same bus, as after a kill."""
         await self.stop()
-        self.bus._servers.clear()
+        self.forget_servers()
         await self.start()
+
+    def forget_servers(self) -> None:
+        """Drop the request handlers of a service that is gone, as its connection would."""
+        assert isinstance(self.bus, LocalBus)
+        self.bus._servers.clear()
 
     async def publish(self, subject: str, payload: FrozenModel) -> None:
         self._published += 1
@@ -266,6 +273,3 @@ class World:
     async def digest(self) -> StateDigest:
         reply = await self.bus.request(nats.digest_subject("operations"), b"", timeout_s=20)
         return StateDigest.model_validate_json(reply)
-
-
-Story = Callable[[World], object]

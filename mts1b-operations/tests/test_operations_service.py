@@ -191,7 +191,7 @@ async def test_a_halt_that_only_the_local_record_knows_is_audited_at_start(world
             epoch=1,
         )
     )
-    world.bus._servers.clear()
+    world.forget_servers()
     await world.start()
     with AuditReader(world.home) as reader:
         assert [entry.actor for entry in reader.trail("firm")] == ["operator:jane"]

@@ -58,6 +58,14 @@ def _confirm(word: str, what: str, *, yes: bool, reason: str) -> str:
     return reason or "confirmed at the terminal"
 
 
+@cmd.callback()
+def _quiet() -> None:
+    from mts1b_platform.config import LogSettings
+    from mts1b_platform.logging import configure_logging
+
+    configure_logging(LogSettings(format="console", level="WARNING"))
+
+
 @cmd.command()
 def halt(
     scope: ScopeArgument = None,

@@ -292,25 +292,25 @@ async def restart_all(home: Path) -> dict[str, tuple[int, int]]:
     """
     if not (home / "run" / "supervisor.json").exists():
         raise NothingRuns("no supervisor runs here; start the system with `mts up`")
-    clock, done = SystemClock(), dict[str, tuple[int, int]]()
+    clock = SystemClock()
+    done: dict[str, tuple[int, int]] = {}
     for name in SERVICES:
-        place = running_services(home).get(name)
-        if place is None:
-            raise NothingRuns(f"{name} is not running; see `mts status`")
-        shared = next((new for old, new in done.values() if new == place["pid"]), None)
-        if shared is not None:
-            done[name] = next(pair for pair in done.values() if pair[1] == shared)
+        old = await _pid(home, name, clock)
+        together = next((pair for pair in done.values() if pair[1] == old), None)
+        if together is not None:  # one process holds several services
+            done[name] = together
             continue
-        os.kill(place["pid"], signal.SIGTERM)
-        done[name] = (place["pid"], await _new_pid(home, name, place["pid"], clock))
+        os.kill(old, signal.SIGTERM)
+        done[name] = (old, await _pid(home, name, clock, other_than=old))
     return done
 
 
-async def _new_pid(home: Path, name: str, old: int, clock: Clock) -> int:
+async def _pid(home: Path, name: str, clock: Clock, *, other_than: int | None = None) -> int:
+    """Return the process id that a service announces; wait for it while it starts."""
     deadline = clock.monotonic() + _RESTART_S
     while clock.monotonic() < deadline:
         place = running_services(home).get(name)
-        if place is not None and place["pid"] != old:
+        if place is not None and place["pid"] != other_than:
             return place["pid"]
         await clock.sleep(0.1)
-    raise NothingRuns(f"{name} did not come back within {_RESTART_S:.0f} s; see its log")
+    raise NothingRuns(f"{name} did not come up within {_RESTART_S:.0f} s; see logs/{name}.out")
