@@ -189,12 +189,15 @@ def run(
     """Run a service (or all of them) in this process until it is told to stop."""
     from mts1b_platform.config import load_settings, mts_home, secret_values
     from mts1b_platform.logging import configure_logging
+    from mts1b_platform.plugins import require_plugin
     from mts1b_platform.security import SecretRegistry
     from mts1b_platform.service.run import SERVICES, run_services
 
     home = mts_home(os.environ)
     settings = load_settings(home)
     configure_logging(settings.log, SecretRegistry(secret_values(settings)))
+    if name != "all":
+        require_plugin("mts1b.services", name)
     names = list(SERVICES) if name == "all" else [name]
     if as_json:
         emit({"services": names, "home": str(home)}, as_json)
@@ -203,7 +206,9 @@ def run(
 
 @bus.command()
 def serve(
-    port: Annotated[int, typer.Option(help="0: the last one, or any free port")] = 0,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="0: the last one, or any free port")
+    ] = 0,
     as_json: JsonOption = False,
 ) -> None:
     """Run a NATS server for this MTS_HOME in the foreground until it is told to stop."""

@@ -7,7 +7,14 @@ from typing import Any
 
 from mts1b_platform.errors import FixConfiguration
 
-__all__ = ["PluginBroken", "PluginMissing", "load_entry_point", "load_plugin", "plugin_names"]
+__all__ = [
+    "PluginBroken",
+    "PluginMissing",
+    "load_entry_point",
+    "load_plugin",
+    "plugin_names",
+    "require_plugin",
+]
 
 
 class PluginMissing(FixConfiguration):
@@ -32,6 +39,15 @@ def _find(group: str, name: str) -> EntryPoint:
     if len(found) > 1:
         raise PluginBroken(f"{group}: two packages offer {name!r}: {', '.join(sorted(found))}")
     return next(iter(found.values()))
+
+
+def require_plugin(group: str, name: str) -> None:
+    """Make sure that exactly one package offers ``name``, without importing it.
+
+    :raises PluginMissing: when nothing offers it.
+    :raises PluginBroken: when two packages do.
+    """
+    _find(group, name)
 
 
 def load_plugin(group: str, name: str) -> Any:

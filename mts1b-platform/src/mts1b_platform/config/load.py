@@ -1,0 +1,154 @@
+"""Read the settings of one MTS_HOME, and say exactly what is wrong with them."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsError,
+)
+
+from mts1b_platform.config.settings import PREFIX, Settings
+from mts1b_platform.errors import FixConfiguration
+
+__all__ = ["ConfigError", "load_settings", "mts_home"]
+
+
+class ConfigError(FixConfiguration):
+    """The settings are wrong; the message names where, which key and what is allowed.
+
+    :param source: the file or the environment variable that holds the wrong value.
+    :param key: the dotted key, or "" when the file as a whole is wrong.
+    """
+
+    code = "CONFIG"
+
+    def __init__(self, source: str, key: str, message: str) -> None:
+        super().__init__(": ".join(part for part in (source, key, message) if part))
+        self.source = source
+        self.key = key
+        self.message = message
+
+
+def mts_home(environ: Mapping[str, str]) -> Path:
+    """Return MTS_HOME, or ``~/.mts``."""
+    return Path(environ.get("MTS_HOME") or Path.home() / ".mts").expanduser().resolve()
+
+
+def _read(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        return {}
+    try:
+        data = yaml.safe_load(path.read_text())
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        reason = f"this is no valid YAML: {' '.join(str(error).split())}"
+        raise ConfigError(str(path), "", reason) from error
+    if data is None:
+        return {}
+    if not isinstance(data, dict):
+        kind = type(data).__name__
+        raise ConfigError(str(path), "", f"a mapping of settings is wanted, not a {kind}")
+    return data
+
+
+def _unknown_variables(environ: Mapping[str, str]) -> list[str]:
+    heads = {name.upper() for name in Settings.model_fields}
+    found = []
+    for name in environ:
+        if name.upper().startswith(PREFIX) and "__" in name:
+            head = name[len(PREFIX) :].split("__", 1)[0].upper()
+            if head not in heads:
+                found.append(name)
+    return sorted(found)
+
+
+def load_settings(home: Path, *, environ: Mapping[str, str] | None = None) -> Settings:
+    """Read ``<home>/mts.yaml`` and the environment.
+
+    :param environ: stands in for the process environment.
+    :raises ConfigError: for the first wrong key, with what is allowed and how to mend it.
+    """
+    path = home / "mts.yaml"
+    given = os.environ if environ is None else environ
+    for name in _unknown_variables(given):
+        head = name[len(PREFIX) :].partition("__")[0].lower()
+        raise ConfigError(name, "", f"no such section; {_known(head, list(Settings.model_fields))}")
+    values = _read(path)
+    try:
+        return _build(values, given)
+    except SettingsError as error:
+        raise ConfigError("environment", "", f"{error}; write it as JSON") from error
+    except ValidationError as error:
+        raise _explained(path, given, error) from error
+
+
+def _build(values: dict[str, Any], environ: Mapping[str, str]) -> Settings:
+    class Environment(EnvSettingsSource):
+        def _load_env_vars(self) -> Mapping[str, str | None]:
+            return {name.lower(): value for name, value in environ.items()}
+
+    class Loaded(Settings):
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,
+            env_settings: PydanticBaseSettingsSource,
+            dotenv_settings: PydanticBaseSettingsSource,
+            file_secret_settings: PydanticBaseSettingsSource,
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            return Environment(settings_cls), InitSettingsSource(settings_cls, values)
+
+    loaded = Loaded()
+    return Settings.model_construct(
+        **{name: getattr(loaded, name) for name in Settings.model_fields}
+    )
+
+
+def _explained(path: Path, environ: Mapping[str, str], error: ValidationError) -> ConfigError:
+    first = error.errors()[0]
+    location = first["loc"]
+    key = ".".join(str(part) for part in location)
+    variable = (PREFIX + "__".join(str(part) for part in location)).upper()
+    source = next((name for name in environ if name.upper() == variable), str(path))
+    tail = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    if first["type"] == "extra_forbidden":
+        hint = _known(str(location[-1]), _keys_beside(location))
+        return ConfigError(source, key, f"unknown key; {hint}{tail}")
+    message = first["msg"].removeprefix("Value error, ")
+    if not location:
+        return ConfigError(source, key, f"{message}{tail}")
+    value = f"got {first['input']!r:.80}"
+    return ConfigError(source, key, f"{message}, {value}{tail}; see `mts config schema`")
+
+
+def _known(given: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(given, known, n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return f"{hint}known here: {', '.join(sorted(known))}" if known else "remove it"
+
+
+def _keys_beside(location: tuple[int | str, ...]) -> list[str]:
+    """Return the keys that are known where an unknown one was found."""
+    kind: Any = Settings
+    for part in location[:-1]:
+        if isinstance(part, int):
+            continue
+        fields = getattr(kind, "model_fields", {})
+        if part not in fields:
+            return []
+        kind = fields[part].annotation
+        for inner in getattr(kind, "__args__", ()):
+            if hasattr(inner, "model_fields"):
+                kind = inner
+    return sorted(getattr(kind, "model_fields", {}))

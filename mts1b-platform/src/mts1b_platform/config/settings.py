@@ -1,0 +1,210 @@
+"""The settings: one documented schema, nothing unknown accepted."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any, Literal
+
+from mts1b_foundation.funds import FundConfig
+from mts1b_foundation.model import Identifier, UtcDatetime
+from mts1b_foundation.orders import ExecutionMode
+from mts1b_foundation.risk import RiskEnvelope
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+__all__ = [
+    "PREFIX",
+    "ApiSettings",
+    "BusSettings",
+    "FundSettings",
+    "LogSettings",
+    "OperatorSettings",
+    "ReplaySettings",
+    "RiskSettings",
+    "ServiceSettings",
+    "Settings",
+    "StoreSettings",
+    "StrategySettings",
+    "VenueSettings",
+    "WatchdogSettings",
+]
+
+PREFIX = "MTS_"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class BusSettings(_Section):
+    """How services talk."""
+
+    kind: Literal["nats", "local"] = Field("nats", description="nats, or local within a process")
+    url: str | None = Field(None, description="a running server; null: the one of this MTS_HOME")
+
+
+class StoreSettings(_Section):
+    """Where services keep their records."""
+
+    url_template: str | None = Field(
+        None,
+        description="postgresql+asyncpg:// URL, {name} is the store; null: SQLite in MTS_HOME/db",
+    )
+
+
+class ReplaySettings(_Section):
+    """A replay of recorded bars in lockstep."""
+
+    enabled: bool = Field(False, description="replay instead of live data")
+    dataset: str = Field("sample", description="dataset of the lake")
+    symbols: list[str] = Field(default_factory=list, description="symbols; empty: all of them")
+    interval: str = Field("1d", description="bar interval")
+    start: UtcDatetime | None = Field(None, description="first bar end; null: the first there is")
+    end: UtcDatetime | None = Field(None, description="last bar end; null: the last there is")
+    progress_every: int = Field(10, ge=1, description="ticks between progress reports")
+
+
+class VenueSettings(_Section):
+    """The simulated venue."""
+
+    fee_bps_per_side: Decimal = Field(Decimal(5), ge=0, description="fee, basis points a side")
+    slippage_bps: Decimal = Field(Decimal(2), ge=0, description="slippage, basis points")
+    latency_ms: int = Field(0, ge=0, description="delay before an order can match")
+    max_participation: Decimal = Field(
+        Decimal("0.1"), gt=0, le=1, description="share of a bar's volume that may fill"
+    )
+    initial_cash_usd: Decimal | None = Field(None, description="null: the sum of all funds' NAV")
+    fill: Literal["next_open", "quote", "immediate"] = Field(
+        "next_open", description="what an order fills against"
+    )
+
+
+class FundSettings(_Section):
+    """One fund and its limits."""
+
+    fund: FundConfig = Field(description="the fund")
+    envelope: RiskEnvelope = Field(description="its limits; a change needs a higher version")
+
+    @model_validator(mode="after")
+    def _same_fund(self) -> FundSettings:
+        if self.envelope.fund_id != self.fund.fund_id:
+            raise ValueError(
+                f"the envelope is of fund {self.envelope.fund_id}, the fund is {self.fund.fund_id}"
+            )
+        return self
+
+
+class StrategySettings(_Section):
+    """One strategy of one fund."""
+
+    strategy_id: Identifier = Field(description="name of this strategy, unique")
+    fund_id: Identifier = Field(description="the fund that it trades for")
+    kind: Identifier = Field(description="a name of the entry-point group mts1b.strategies")
+    symbols: list[str] = Field(min_length=1, description="what it may trade")
+    params: dict[str, Any] = Field(default_factory=dict, description="of its kind")
+    enabled: bool = Field(True, description="false: it makes no orders")
+    interval: str = Field("1d", description="bar interval that it reads")
+
+
+class RiskSettings(_Section):
+    """How approvals are made."""
+
+    approval_ttl_s: float = Field(2.0, gt=0, description="how long an approval may be used")
+    algorithm: Literal["ed25519", "hmac"] = Field("ed25519", description="signature algorithm")
+    unavailable: Literal["deny", "wait"] = Field(
+        "deny", description="what the OMS does when risk does not answer"
+    )
+    timeout_s: float = Field(2.0, gt=0, description="how long the OMS waits for risk")
+
+
+class OperatorSettings(_Section):
+    """The scripted operator of a replay."""
+
+    script: bool = Field(False, description="resume halts by script")
+    name: str = Field(
+        "scripted", pattern=r"^[A-Za-z0-9_.-]+$", description="signs as operator:NAME"
+    )
+    resume_after_sessions: int = Field(21, ge=1, description="sessions that a halt lasts")
+
+
+class WatchdogSettings(_Section):
+    """One watchdog."""
+
+    enabled: bool = Field(True, description="false: it does not watch")
+    threshold: float | None = Field(None, description="null: its own default")
+    params: dict[str, float] = Field(default_factory=dict, description="of its kind")
+
+
+class ApiSettings(_Section):
+    """The read-only HTTP API."""
+
+    host: str = Field("127.0.0.1", description="address to listen on")
+    port: int = Field(0, ge=0, le=65535, description="0: any free port")
+
+
+class ServiceSettings(_Section):
+    """What every service has."""
+
+    health_port: int = Field(0, ge=0, le=65535, description="0: any free port")
+    heartbeat_s: float = Field(5.0, gt=0, description="seconds between heartbeats")
+
+
+class LogSettings(_Section):
+    """How services log."""
+
+    format: Literal["json", "console"] = Field("json", description="json for programs")
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="the least that is written"
+    )
+
+
+class Settings(BaseSettings):
+    """All settings. A file ``<MTS_HOME>/mts.yaml``, then ``MTS_SECTION__KEY`` on top."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid", frozen=True, env_prefix=PREFIX, env_nested_delimiter="__"
+    )
+
+    mode: ExecutionMode = Field(
+        ExecutionMode.PAPER, description="read in one place: where the venue is made"
+    )
+    bus: BusSettings = BusSettings()
+    store: StoreSettings = StoreSettings()
+    replay: ReplaySettings = ReplaySettings()
+    venue: VenueSettings = VenueSettings()
+    funds: list[FundSettings] = Field(default_factory=list)
+    strategies: list[StrategySettings] = Field(default_factory=list)
+    risk: RiskSettings = RiskSettings()
+    operator: OperatorSettings = OperatorSettings()
+    watchdogs: dict[str, WatchdogSettings] = Field(default_factory=dict)
+    api: ApiSettings = ApiSettings()
+    service: ServiceSettings = ServiceSettings()
+    log: LogSettings = LogSettings()
+
+    @model_validator(mode="after")
+    def _references_exist(self) -> Settings:
+        funds = {entry.fund.fund_id for entry in self.funds}
+        if len(funds) != len(self.funds):
+            raise ValueError("a fund is listed twice")
+        ids = [entry.strategy_id for entry in self.strategies]
+        if len(set(ids)) != len(ids):
+            raise ValueError("a strategy is listed twice")
+        for entry in self.strategies:
+            if entry.fund_id not in funds:
+                raise ValueError(
+                    f"strategy {entry.strategy_id} belongs to fund {entry.fund_id}, "
+                    f"which is not among {', '.join(sorted(funds)) or 'the funds (none)'}"
+                )
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Let the environment win over the file, which arrives as arguments."""
+        return env_settings, init_settings
