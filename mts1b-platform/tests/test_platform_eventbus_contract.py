@@ -239,6 +239,20 @@ async def test_two_durables_read_independently(bus: EventBus) -> None:
         assert [m.data for m in await consumer.fetch(1, timeout_s=1)] == [b"1"]
 
 
+async def test_a_reader_that_acknowledges_nothing_gets_each_message_once(bus: EventBus) -> None:
+    await bus.ensure_stream(NUMBERS)
+    await publish(bus, "1", "2", "3")
+    reader = await bus.consumer("NUMBERS", "c", start_sequence=1, acknowledge=False, ack_wait_s=0.1)
+    first = await reader.fetch(2, timeout_s=1)
+    assert [m.data for m in first] == [b"1", b"2"]
+    for message in first:
+        await message.ack()
+    assert [m.data for m in await reader.fetch(9, timeout_s=1)] == [b"3"]
+    assert await reader.fetch(9, timeout_s=0.3) == []
+    again = await bus.consumer("NUMBERS", "c", start_sequence=3, acknowledge=False)
+    assert [m.data for m in await again.fetch(9, timeout_s=1)] == [b"3"]
+
+
 async def test_a_reader_with_its_own_record_starts_where_it_says(bus: EventBus) -> None:
     await bus.ensure_stream(NUMBERS)
     await publish(bus, "1", "2", "3")

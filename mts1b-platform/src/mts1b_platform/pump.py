@@ -51,9 +51,10 @@ class _Source:
 class EventPump:
     """Read ``streams`` (in that order) into ``handler``, each event once.
 
-    The handler runs inside a transaction that also records the message; an exception rolls all
-    of it back. A message that is no valid payload goes to the dead letters and is recorded, so
-    it can not block the stream.
+    The handler runs inside a transaction that also records the message and how far the stream
+    is read; an exception rolls all of it back. The store's position is the only one: nothing is
+    acknowledged to the bus, and a restart reads on from the store. A message that is no valid
+    payload goes to the dead letters and is recorded, so it can not block the stream.
 
     :param name: the durable name; also the consumer name in the inbox.
     :param wanted: base subjects to parse; others are skipped. None takes all.
@@ -90,7 +91,10 @@ class EventPump:
                 connection, self._name, stream, info.incarnation
             )
         consumer = await self._bus.consumer(
-            stream, f"{self._name}-{stream}", start_sequence=position + 1
+            stream,
+            f"{self._name}-{stream}",
+            start_sequence=position + 1,
+            acknowledge=False,
         )
         source = _Source(stream, info.incarnation, position, consumer)
         self._sources[stream] = source
@@ -166,8 +170,6 @@ class EventPump:
                     await also(tx)
         for source, messages in batches:
             source.position = max([source.position, *(m.sequence or 0 for m in messages)])
-            for message in messages:
-                await message.ack()
         return handled
 
     async def _apply(

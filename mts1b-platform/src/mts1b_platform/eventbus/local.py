@@ -96,6 +96,7 @@ class _LocalConsumer:
         durable: str,
         *,
         next_sequence: int,
+        acknowledge: bool,
         ack_wait_s: float,
         max_deliver: int,
     ) -> None:
@@ -103,6 +104,7 @@ class _LocalConsumer:
         self._stream = stream
         self._durable = durable
         self._next = next_sequence
+        self._acknowledge = acknowledge
         self._max_deliver = max_deliver
         self._waiting: dict[int, tuple[float, int]] = {}  # sequence -> (due, deliveries so far)
         self.ack_wait_s = ack_wait_s
@@ -150,7 +152,8 @@ class _LocalConsumer:
             if before >= self._max_deliver:
                 await self._bury(sequence)
                 continue
-            self._waiting[sequence] = (now + self.ack_wait_s, before + 1)
+            if self._acknowledge:
+                self._waiting[sequence] = (now + self.ack_wait_s, before + 1)
             taken.append(self._message(sequence, before + 1))
         return taken
 
@@ -369,6 +372,7 @@ class LocalBus:
         durable: str,
         *,
         start_sequence: int | None = None,
+        acknowledge: bool = True,
         ack_wait_s: float = 30.0,
         max_deliver: int = 5,
     ) -> Consumer:
@@ -380,6 +384,7 @@ class LocalBus:
                 found,
                 durable,
                 next_sequence=start_sequence or 1,
+                acknowledge=acknowledge,
                 ack_wait_s=ack_wait_s,
                 max_deliver=max_deliver,
             )

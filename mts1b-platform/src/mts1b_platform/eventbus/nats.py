@@ -238,6 +238,7 @@ class NatsBus:
         durable: str,
         *,
         start_sequence: int | None = None,
+        acknowledge: bool = True,
         ack_wait_s: float = 30.0,
         max_deliver: int = 5,
     ) -> Consumer:
@@ -248,10 +249,10 @@ class NatsBus:
         """
         config = ConsumerConfig(
             durable_name=durable,
-            ack_policy=AckPolicy.EXPLICIT,
-            ack_wait=ack_wait_s,
+            ack_policy=AckPolicy.EXPLICIT if acknowledge else AckPolicy.NONE,
+            ack_wait=ack_wait_s if acknowledge else None,
             max_deliver=-1,
-            max_ack_pending=4096,
+            max_ack_pending=4096 if acknowledge else None,
         )
         try:
             if start_sequence is not None:
@@ -271,7 +272,7 @@ class NatsBus:
             raise StreamMissing(f"no stream {stream}") from error
         except (NatsError, TimeoutError) as error:
             raise BusError(f"consumer {durable} of {stream}: {error}") from error
-        return NatsConsumer(self._bury, pull, stream, durable, max_deliver)
+        return NatsConsumer(self._bury, pull, stream, durable, max_deliver if acknowledge else None)
 
     async def _bury(self, subject: str, data: bytes, headers: Mapping[str, str]) -> None:
         await self.publish(subject, data, headers=headers)

@@ -33,10 +33,12 @@ class NatsMessage:
     stream: str | None = None
     sequence: int | None = None
     deliveries: int = 1
+    settled: bool = False
 
     async def ack(self) -> None:
         """Say that the effect is on record."""
-        await self.raw.ack()
+        if not self.settled:
+            await self.raw.ack()
 
     async def nak(self, delay_s: float | None = None) -> None:
         """Ask for redelivery, after ``delay_s`` where given."""
@@ -71,6 +73,7 @@ class NatsConsumer:
     """Read one stream through a durable pull consumer.
 
     :param publish: sends to the dead letters.
+    :param max_deliver: None when messages are not acknowledged.
     """
 
     def __init__(
@@ -79,7 +82,7 @@ class NatsConsumer:
         pull: JetStreamContext.PullSubscription,
         stream: str,
         durable: str,
-        max_deliver: int,
+        max_deliver: int | None,
     ) -> None:
         self._publish = publish
         self._pull = pull
@@ -98,7 +101,10 @@ class NatsConsumer:
         kept: list[Message] = []
         for item in raw:
             message = NatsMessage.stored(item)
-            if message.deliveries > self._max_deliver:
+            if self._max_deliver is None:
+                message.settled = True
+                kept.append(message)
+            elif message.deliveries > self._max_deliver:
                 await self._bury(message)
             else:
                 kept.append(message)

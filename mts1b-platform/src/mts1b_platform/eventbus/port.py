@@ -227,13 +227,16 @@ class EventBus(Protocol):
         durable: str,
         *,
         start_sequence: int | None = None,
+        acknowledge: bool = True,
         ack_wait_s: float = 30.0,
         max_deliver: int = 5,
     ) -> Consumer:
         """Return the durable consumer, creating it at the start of the stream.
 
         With ``start_sequence`` the durable is made anew to begin there: a reader whose own
-        store is the record does not wait for what a dead predecessor left unacknowledged.
+        store is the record does not wait for what a dead predecessor left unacknowledged. Such
+        a reader needs no acknowledgements either: without ``acknowledge`` each message is
+        delivered once, and its ``ack`` does nothing.
         """
         ...
 
