@@ -30,6 +30,7 @@ __all__ = [
 ]
 
 Algorithm = Literal["ed25519", "hmac"]
+_KEY_BYTES = 32
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
@@ -140,20 +141,21 @@ class HmacVerifier:
 
 
 class KeyRing:
-    """Keep the keys of one MTS_HOME as files of mode 0600.
+    """Keep the keys of one MTS_HOME as files.
 
-    ``NAME.key`` is the current key, ``NAME.previous.key`` the one before it: a rotation leaves
-    signatures of the previous key valid until the next one.
+    ``NAME.key`` (mode 0600) is the current key, ``NAME.pub`` its public half: who only verifies
+    Ed25519 signatures needs no right to read the first. ``NAME.previous.*`` is the pair before: a
+    rotation leaves its signatures valid until the next one.
     """
 
     def __init__(self, directory: Path, rng: Rng) -> None:
         self._directory = directory
         self._rng = rng
 
-    def _path(self, name: str, *, previous: bool = False) -> Path:
+    def _path(self, name: str, kind: str = "key", *, previous: bool = False) -> Path:
         if not _NAME.fullmatch(name):
             raise KeyMissing(f"key name {name!r} must be letters, digits, '.', '_' and '-'")
-        return self._directory / f"{name}{'.previous' if previous else ''}.key"
+        return self._directory / f"{name}{'.previous' if previous else ''}.{kind}"
 
     def exists(self, name: str) -> bool:
         """Return whether there is a key of this name."""
@@ -164,39 +166,68 @@ class KeyRing:
 
         Two processes that create it at once end with one key.
         """
-        path = self._path(name)
         self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        partial = path.with_name(f"{path.name}.{self._rng.bytes(6).hex()}")
-        handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "w") as file:
-            file.write(self._rng.bytes(32).hex())
-            file.flush()
-            os.fsync(file.fileno())
+        partial = self._written(self._path(name), self._rng.bytes(32).hex(), 0o600)
         try:
-            os.link(partial, path)
+            os.link(partial, self._path(name))
         except FileExistsError:
             pass
         finally:
             partial.unlink()
+        self._publish(name)
+
+    def _written(self, path: Path, text: str, mode: int) -> Path:
+        partial = path.with_name(f"{path.name}.{self._rng.bytes(6).hex()}")
+        handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        with os.fdopen(handle, "w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        return partial
+
+    def _publish(self, name: str) -> None:
+        """Write the public half where it is not what the key says."""
+        public = Ed25519Signer(self._read(self._path(name))).public.hex()
+        path = self._path(name, "pub")
+        if not path.exists() or path.read_text().strip() != public:
+            os.replace(self._written(path, public, 0o644), path)
 
     def rotate(self, name: str) -> None:
-        """Make a new current key; the present one becomes the previous one."""
-        os.replace(self._path(name), self._path(name, previous=True))
+        """Make a new current key; the present one becomes the previous one.
+
+        The old public halves go first: what is interrupted then is derived from the keys.
+        """
+        self._path(name, "pub", previous=True).unlink(missing_ok=True)
+        self._path(name, "pub").unlink(missing_ok=True)
+        try:
+            os.replace(self._path(name), self._path(name, previous=True))
+        except FileNotFoundError:
+            raise KeyMissing(f"there is no key {self._path(name)} to rotate") from None
+        public = Ed25519Signer(self._read(self._path(name, previous=True))).public.hex()
+        path = self._path(name, "pub", previous=True)
+        os.replace(self._written(path, public, 0o644), path)
         self.create(name)
 
-    def _secret(self, path: Path) -> bytes:
+    def _read(self, path: Path) -> bytes:
         try:
-            return bytes.fromhex(path.read_text().strip())
+            raw = bytes.fromhex(path.read_text().strip())
         except FileNotFoundError:
             raise KeyMissing(f"there is no key {path}; create it first") from None
+        except PermissionError:
+            raise KeyMissing(f"{path} may not be read by this user; give it the right") from None
         except ValueError:
-            raise KeyMissing(f"{path} is no key: restore it or create it anew") from None
+            raw = b""
+        if len(raw) != _KEY_BYTES:
+            raise KeyMissing(f"{path} is no key: restore it or create it anew")
+        return raw
 
     def signer(self, name: str, algorithm: Algorithm = "ed25519") -> Signer:
         """Return the signer of the current key, creating the key on first use."""
-        if not self.exists(name):
+        if self.exists(name):
+            self._publish(name)
+        else:
             self.create(name)
-        secret = self._secret(self._path(name))
+        secret = self._read(self._path(name))
         return Ed25519Signer(secret) if algorithm == "ed25519" else HmacSigner(secret)
 
     def verifier(self, name: str, algorithm: Algorithm = "ed25519") -> Verifier:
@@ -204,9 +235,18 @@ class KeyRing:
 
         :raises KeyMissing: when there is no current key.
         """
-        secrets = [self._secret(self._path(name))]
-        if self._path(name, previous=True).exists():
-            secrets.append(self._secret(self._path(name, previous=True)))
         if algorithm == "hmac":
-            return HmacVerifier(secrets)
-        return Ed25519Verifier([Ed25519Signer(secret).public for secret in secrets])
+            return HmacVerifier(self._both(name, "key"))
+        return Ed25519Verifier(self._both(name, "pub"))
+
+    def _both(self, name: str, kind: str) -> list[bytes]:
+        found = [self._half(name, kind, previous=False)]
+        if any(self._path(name, word, previous=True).exists() for word in ("key", "pub")):
+            found.append(self._half(name, kind, previous=True))
+        return found
+
+    def _half(self, name: str, kind: str, *, previous: bool) -> bytes:
+        path = self._path(name, kind, previous=previous)
+        if kind == "key" or path.exists():
+            return self._read(path)
+        return Ed25519Signer(self._read(self._path(name, previous=previous))).public

@@ -1,0 +1,178 @@
+"""The halt record: durable, sticky, idempotent, and closed when it can not be read."""
+
+import json
+import os
+from concurrent.futures import ProcessPoolExecutor
+from datetime import UTC, datetime
+from multiprocessing import get_context
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from mts1b_foundation.risk import ActiveHalt, HaltSeverity
+from mts1b_platform.halt import HaltStateUnreadable, HaltStore
+
+AT = datetime(2026, 1, 2, 15, tzinfo=UTC)
+SEVERITIES = {
+    "firm": HaltSeverity.FIRM_HALT,
+    "fund": HaltSeverity.FUND_HALT,
+    "strategy": HaltSeverity.STRATEGY_HALT,
+}
+
+
+def halt(scope: str, halt_id: str = "", *, reduce_only: bool = False) -> ActiveHalt:
+    return ActiveHalt(
+        halt_id=halt_id or f"halt-{scope}",
+        scope=scope,
+        severity=SEVERITIES[scope.partition(":")[0]],
+        reason="test",
+        requested_by="operator:test",
+        requested_at=AT,
+        epoch=1,
+        reduce_only_allowed=reduce_only,
+    )
+
+
+def stopped_by(
+    store: HaltStore, fund: str = "a", strategy: str = "s", *, reduce_only: bool = False
+) -> str | None:
+    found = store.blocked(fund_id=fund, strategy_id=strategy, reduce_only=reduce_only)
+    return found.scope if found else None
+
+
+def test_each_scope_stops_what_it_names_and_the_widest_is_told(tmp_path: Path) -> None:
+    store = HaltStore(tmp_path)
+    assert stopped_by(store) is None
+    store.apply(halt("strategy:s"))
+    assert stopped_by(store) == "strategy:s"
+    assert stopped_by(store, strategy="other") is None
+    store.apply(halt("fund:a"))
+    assert stopped_by(store, strategy="other") == "fund:a"
+    assert stopped_by(store, fund="b", strategy="other") is None
+    store.apply(halt("firm"))
+    assert stopped_by(store, fund="b", strategy="other") == "firm"
+
+
+def test_a_halt_survives_a_restart_and_is_seen_by_others(tmp_path: Path) -> None:
+    reader = HaltStore(tmp_path)
+    assert stopped_by(reader) is None
+    HaltStore(tmp_path).apply(halt("firm"))
+    assert stopped_by(reader) == "firm"
+    assert stopped_by(HaltStore(tmp_path)) == "firm"
+    HaltStore(tmp_path).lift("firm")
+    assert stopped_by(reader) is None
+
+
+def test_every_change_raises_the_epoch_and_a_repetition_does_not(tmp_path: Path) -> None:
+    store = HaltStore(tmp_path)
+    assert store.apply(halt("firm", "h1")).epoch == 1
+    assert store.apply(halt("firm", "h1")).epoch == 1
+    assert store.apply(halt("fund:a", "h2")).active[1].epoch == 2
+    assert store.lift("firm").epoch == 3
+    assert store.lift("firm").epoch == 3
+    assert [item.scope for item in store.state().active] == ["fund:a"]
+
+
+def test_a_lifted_halt_does_not_come_back_with_a_late_repetition(tmp_path: Path) -> None:
+    store = HaltStore(tmp_path)
+    store.apply(halt("firm", "h1"))
+    store.lift("firm")
+    store.apply(halt("firm", "h1"))
+    assert stopped_by(store) is None
+    store.apply(halt("firm", "h2"))
+    assert stopped_by(store) == "firm"
+
+
+def test_lifting_a_fund_leaves_the_firm_halted(tmp_path: Path) -> None:
+    store = HaltStore(tmp_path)
+    store.apply(halt("firm"))
+    store.apply(halt("fund:a"))
+    store.lift("fund:a")
+    assert stopped_by(store) == "firm"
+
+
+def test_reduce_only_passes_where_the_halt_allows_it(tmp_path: Path) -> None:
+    store = HaltStore(tmp_path)
+    store.apply(halt("fund:a", reduce_only=True))
+    assert stopped_by(store) == "fund:a"
+    assert stopped_by(store, reduce_only=True) is None
+    store.apply(halt("firm"))
+    assert stopped_by(store, reduce_only=True) == "firm"
+
+
+@pytest.mark.parametrize("content", ["", "{", '{"epoch": "x"}', '{"unknown": 1}', "\x00\x01"])
+def test_what_can_not_be_read_halts_everything(tmp_path: Path, content: str) -> None:
+    store = HaltStore(tmp_path)
+    store.apply(halt("fund:a"))
+    (tmp_path / "halts.json").write_text(content)
+    assert stopped_by(store, fund="z", reduce_only=True) == "firm"
+    with pytest.raises(HaltStateUnreadable, match=r"halts\.json"):
+        store.state()
+    with pytest.raises(HaltStateUnreadable):
+        store.lift("fund:a")
+
+
+def test_a_mended_record_counts_again(tmp_path: Path) -> None:
+    store = HaltStore(tmp_path)
+    store.apply(halt("fund:a"))
+    good = (tmp_path / "halts.json").read_bytes()
+    (tmp_path / "halts.json").write_text("{")
+    assert stopped_by(store, fund="b") == "firm"
+    (tmp_path / "halts.json").write_bytes(good)
+    assert stopped_by(store, fund="b") is None
+    assert stopped_by(store, fund="a") == "fund:a"
+
+
+def test_a_write_that_was_interrupted_changes_nothing(tmp_path: Path) -> None:
+    store = HaltStore(tmp_path)
+    store.apply(halt("firm"))
+    (tmp_path / "halts.partial").write_text('{"epoch": 99')
+    assert HaltStore(tmp_path).state().epoch == 1
+    assert HaltStore(tmp_path).lift("firm").epoch == 2
+
+
+def _apply_many(directory: str, worker: int) -> None:
+    store = HaltStore(Path(directory))
+    for number in range(10):
+        store.apply(halt(f"fund:{worker}-{number}"))
+
+
+def test_processes_that_write_at_once_lose_nothing(tmp_path: Path) -> None:
+    with ProcessPoolExecutor(3, mp_context=get_context("spawn")) as pool:
+        list(pool.map(_apply_many, [str(tmp_path)] * 3, range(3)))
+    state = HaltStore(tmp_path).state()
+    assert state.epoch == 30
+    assert len(state.active) == 30
+    assert sorted(item.epoch for item in state.active) == list(range(1, 31))
+
+
+SCOPES = st.sampled_from(["firm", "fund:a", "fund:b", "strategy:s", "strategy:t"])
+ACTS = st.lists(st.tuples(st.sampled_from(["apply", "lift"]), SCOPES), max_size=12)
+
+
+@settings(max_examples=30, deadline=None)
+@given(acts=ACTS)
+def test_an_order_passes_only_when_no_scope_of_it_is_halted(
+    tmp_path_factory: pytest.TempPathFactory, acts: list[tuple[str, str]]
+) -> None:
+    store = HaltStore(tmp_path_factory.mktemp("halt"))
+    model: set[str] = set()
+    for number, (act, scope) in enumerate(acts):
+        if act == "apply":
+            store.apply(halt(scope, f"h{number}"))
+            model.add(scope)
+        else:
+            store.lift(scope)
+            model.discard(scope)
+    for fund in ("a", "b"):
+        for strategy in ("s", "t"):
+            mine = {"firm", f"fund:{fund}", f"strategy:{strategy}"}
+            assert (stopped_by(store, fund, strategy) is None) == (not mine & model)
+
+
+def test_the_record_is_readable_by_people(tmp_path: Path) -> None:
+    HaltStore(tmp_path).apply(halt("firm"))
+    data = json.loads((tmp_path / "halts.json").read_text())
+    assert data["active"][0]["reason"] == "test"
+    assert os.stat(tmp_path / "halts.lock").st_mode & 0o777 == 0o600
