@@ -31,7 +31,7 @@ def configure_logging(
     registry = secrets or SecretRegistry()
 
     def redact(_logger: object, _name: str, event: Event) -> Event:
-        return {key: registry.redact_data(value) for key, value in event.items()}
+        return dict(registry.redact_data(dict(event)))
 
     console = settings.format == "console"
     last: Any = (

@@ -10,12 +10,26 @@ __all__ = ["MASK", "SecretRegistry", "redact"]
 
 MASK = "**********"
 _SHORTEST = 6
-_PATTERNS = (
-    re.compile(
-        r"(?i)\b(authorization|api[_-]?key|secret|token|password|passphrase)(\"?\s*[:=]\s*\"?)([^\s\",;}]+)"
+_SECRET_KEY = re.compile(
+    r"(?i)(?:^|[_-])(?:authorization|api[_-]?key|secret|token|password|passphrase)$"
+)
+_PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
+    (
+        re.compile(
+            r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.S
+        ),
+        MASK,
     ),
-    re.compile(r"(://[^/\s:@]+:)([^@\s/]+)(@)"),
-    re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?-----END [A-Z ]*PRIVATE KEY-----", re.S),
+    (re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]+"), rf"\1 {MASK}"),
+    (
+        re.compile(
+            r"(?i)\b((?:[a-z]+[_-])*(?:authorization|api[_-]?key|secret|token|password|passphrase)"
+            r"[\"']?\s*[:=]\s*[\"']?)(?!bearer\b|basic\b)([^\s\"',;}&]+)"
+        ),
+        rf"\1{MASK}",
+    ),
+    (re.compile(r"(://[^/\s:@]+:)[^@\s/]+@"), rf"\1{MASK}@"),
+    (re.compile(r"(://)[^/\s:@]+@"), rf"\1{MASK}@"),
 )
 
 
@@ -36,16 +50,20 @@ class SecretRegistry:
         """Return ``text`` with every known secret and secret-looking part masked."""
         for value in sorted(self._values, key=len, reverse=True):
             text = text.replace(value, MASK)
-        text = _PATTERNS[0].sub(lambda m: f"{m.group(1)}{m.group(2)}{MASK}", text)
-        text = _PATTERNS[1].sub(lambda m: f"{m.group(1)}{MASK}{m.group(3)}", text)
-        return _PATTERNS[2].sub(MASK, text)
+        for pattern, masked in _PATTERNS:
+            text = pattern.sub(masked, text)
+        return text
 
     def redact_data(self, value: Any) -> Any:
-        """Return a copy of plain data with every string redacted."""
+        """Return a copy of plain data with every string redacted, and what is under a secret's
+        name masked."""
         if isinstance(value, str):
             return self.redact(value)
         if isinstance(value, dict):
-            return {key: self.redact_data(item) for key, item in value.items()}
+            return {
+                key: MASK if item and _SECRET_KEY.search(str(key)) else self.redact_data(item)
+                for key, item in value.items()
+            }
         if isinstance(value, list | tuple):
             return type(value)(self.redact_data(item) for item in value)
         return value

@@ -6,7 +6,7 @@ import difflib
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin
 
 import yaml
 from pydantic import ValidationError
@@ -141,14 +141,15 @@ def _known(given: str, known: list[str]) -> str:
 def _keys_beside(location: tuple[int | str, ...]) -> list[str]:
     """Return the keys that are known where an unknown one was found."""
     kind: Any = Settings
+    named = False  # the next part is a free name, not a key
     for part in location[:-1]:
-        if isinstance(part, int):
+        if isinstance(part, int) or named:
+            named = False
             continue
         fields = getattr(kind, "model_fields", {})
         if part not in fields:
             return []
         kind = fields[part].annotation
-        for inner in getattr(kind, "__args__", ()):
-            if hasattr(inner, "model_fields"):
-                kind = inner
+        named = get_origin(kind) is dict
+        kind = next((arg for arg in get_args(kind) if hasattr(arg, "model_fields")), kind)
     return sorted(getattr(kind, "model_fields", {}))
