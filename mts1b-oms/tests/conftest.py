@@ -103,6 +103,7 @@ class Venue:
         self.script: list[BaseException | None] = []
         self.before_submit: Callable[[], None] = lambda: None
         self.deaf = False
+        self.blind = False
         self.late: list[Fill] = []
         self._fuse = fuse
 
@@ -124,7 +125,7 @@ class Venue:
         return await self.paper.cancel(order_id)
 
     async def get_order_by_key(self, key: str) -> Order | None:
-        if self.deaf:
+        if self.deaf or self.blind:
             raise TimeoutError("no answer")
         return await self.paper.get_order_by_key(key)
 

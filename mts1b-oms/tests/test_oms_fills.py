@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from mts1b_foundation import Bar, Fill, Order, OrderStatus, OrderType, Side, Symbol, TimeInForce
 from mts1b_foundation.commands import CancelOutcome
+from mts1b_oms.acknowledge import conclude
 from mts1b_oms.errors import OrderRefused, UnknownOrder
 from mts1b_oms.fills import flags_of
 from mts1b_oms.tables.books import read_fills
@@ -233,3 +234,18 @@ async def test_cancel_all_takes_one_scope_and_lists_what_is_left(new_desk: Any, 
         await desk.canceller.cancel_all("everything", actor="operator:ann")
     with pytest.raises(UnknownOrder, match="mts oms orders"):
         await desk.canceller.cancel("order-x", actor="operator:ann")
+
+
+async def test_an_order_the_venue_ended_waits_for_its_last_fill(new_desk: Any, order: Any) -> None:
+    desk = await new_desk()
+    sent = await desk.orders.submit(patient(order))
+    theirs = sent.with_(
+        status=OrderStatus.CANCELED, filled_quantity=Decimal(4), average_fill_price=Decimal(100)
+    )
+    async with desk.record.unit() as unit:
+        assert conclude(unit, sent, theirs) == sent, "four are filled there, none are booked here"
+    await deliver(desk, fill_of(sent, 1, "4"))
+    async with desk.record.unit() as unit:
+        ended = conclude(unit, await unit.order(sent.order_id), theirs)
+    assert (ended.status, ended.filled_quantity) == (OrderStatus.CANCELED, 4)
+    assert await flags(desk) == [()], "so it is not taken for a late one"
