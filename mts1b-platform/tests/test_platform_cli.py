@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import mts1b_platform
 import pytest
 from mts1b_platform.exit_codes import ExitCode
 
@@ -221,3 +222,16 @@ async def test_the_bus_serves_in_the_foreground_until_it_is_told_to_stop(machine
     _, errors = await child.communicate()
     assert (child.returncode, errors) == (0, b"")
     assert not (machine.home / "run" / "nats.json").exists()
+
+
+def test_the_readme_lists_the_exit_codes() -> None:
+    readme = (Path(__file__).parents[1] / "README.md").read_text()
+    for code in ExitCode:
+        assert f"| {int(code)} | {code.meaning}" in readme
+
+
+def test_every_public_name_is_there() -> None:
+    for name in mts1b_platform.__all__:
+        assert getattr(mts1b_platform, name) is not None
+    with pytest.raises(AttributeError, match="nonsense"):
+        _ = mts1b_platform.nonsense
