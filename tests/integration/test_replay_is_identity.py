@@ -46,9 +46,9 @@ def test_sub_books_sum_to_the_venue(reference: tuple[Path, str]) -> None:
         rows = db.execute("SELECT symbol, strategy_id, quantity FROM positions").fetchall()
     db.close()
     with sqlite3.connect(
-        f"{(home / 'db' / 'venue_paper.sqlite').as_uri()}?mode=ro", uri=True
+        f"{(home / 'db' / 'venue-paper.sqlite').as_uri()}?mode=ro", uri=True
     ) as db:
-        venue = db.execute("SELECT symbol, quantity FROM positions").fetchall()
+        venue = db.execute("SELECT symbol, quantity FROM venue_positions").fetchall()
     db.close()
     books: dict[str, Decimal] = {}
     for symbol, _, quantity in rows:

@@ -119,7 +119,10 @@ class EventPump:
             behind = [s for s in self._sources.values() if s.position < upto.get(s.stream, 0)]
             if not behind:
                 return handled
-            batches = [(s, await self._fetch(s, upto[s.stream], patience_s)) for s in behind]
+            fetched = await asyncio.gather(
+                *(self._fetch(source, upto[source.stream], patience_s) for source in behind)
+            )
+            batches = list(zip(behind, fetched, strict=True))
             handled += await self._process(batches, also)
 
     async def _fetch(self, source: _Source, upto: int, patience_s: float) -> list[Message]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import signal
@@ -69,6 +70,7 @@ class ServiceHost:
             for service in self._services:
                 self._announce(service, port)
                 self._tasks.start(f"{service.name}.heartbeat", self._heartbeat(service))
+            gc.freeze()  # what start-up made stays: later collections need not look at it
             self._log.info("ready", services=list(self._names), health_port=port)
             await self._stopping.wait()
         finally:
