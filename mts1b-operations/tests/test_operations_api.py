@@ -108,6 +108,7 @@ def test_nothing_but_reading(client: TestClient, method: str) -> None:
     response = client.request(method, "/v1/halts")
     assert response.status_code == 405
     assert response.headers["allow"] == "GET, HEAD"
+    assert client.request(method, "/nowhere").status_code == 405
 
 
 def test_every_answer_is_uncached_and_typed(client: TestClient) -> None:

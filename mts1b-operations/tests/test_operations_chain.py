@@ -299,12 +299,32 @@ async def test_without_the_witness_a_full_rewrite_is_found_by_the_signed_root(
     assert "rewritten" in caught.value.reason
 
 
+async def test_the_chain_alone_sees_a_link_that_was_made_to_fit(closed_home: Path) -> None:
+    with sqlite3.connect(closed_home / "db" / "operations.sqlite") as db:
+        row = db.execute("SELECT * FROM audit_entries WHERE sequence = 90").fetchone()
+        forged = entry_leaf((*row[:7], "ab" * 32)).hex()
+        db.execute(
+            "UPDATE audit_entries SET previous_hash = ?, hash = ? WHERE sequence = 90",
+            ["ab" * 32, forged],
+        )
+        rehash(db, 91, ENTRIES)
+    db.close()
+    opened = await open_home(closed_home)
+    with pytest.raises(ChainIntegrityError) as caught:
+        await AuditChain(opened.store, clock=opened.clock).verify()
+    assert caught.value.index == 90
+    await opened.store.close()
+
+
 async def test_a_forged_checkpoint_is_refused(closed_home: Path) -> None:
     path = closed_home / "audit" / "checkpoints"
     whole = path.read_text()
     forged = json.loads(whole.splitlines()[-1]) | {"size": 10}
     path.write_text(whole + json.dumps(forged) + "\n")
-    with AuditReader(closed_home) as reader, pytest.raises(ChainIntegrityError, match="signed"):
+    with (
+        AuditReader(closed_home) as reader,
+        pytest.raises(ChainIntegrityError, match="not signed by the log's key"),
+    ):
         reader.verify()
     path.write_text(whole + "torn")
     with AuditReader(closed_home) as reader:

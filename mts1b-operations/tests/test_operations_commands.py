@@ -16,6 +16,7 @@ from mts1b_foundation.commands import (
     BookReply,
     CancelAll,
     CancelAllReply,
+    HaltReply,
     SubmitOrder,
     SubmitReply,
 )
@@ -104,6 +105,23 @@ async def test_halt_and_resume_through_the_service(running: Running) -> None:
         trail = [entry.action for entry in reader.trail("firm")]
         reader.verify()
     assert trail == ["halt_requested", "halt_resume_refused", "halt_resumed"]
+
+
+async def test_the_local_record_is_written_before_anybody_is_asked(tmp_path: Path) -> None:
+    server = NatsServer(tmp_path)
+    address = await server.start()
+    bus = await NatsBus.connect(lambda: address)
+    seen: list[bool] = []
+
+    async def slow(data: bytes) -> bytes:
+        seen.append(bool(HaltStore(tmp_path / "halt").state().active))
+        return HaltReply().model_dump_json().encode()
+
+    await bus.serve(nats.CMD_HALT_REQUEST, slow)
+    await commands.halt(tmp_path, "firm", reason="drill", actor="operator:jane")
+    assert seen == [True]
+    await bus.close()
+    await server.stop()
 
 
 async def test_cancel_all_names_what_may_still_be_open(running: Running) -> None:

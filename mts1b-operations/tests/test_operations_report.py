@@ -203,6 +203,11 @@ def test_charts_keep_what_must_be_seen() -> None:
     assert len(thin(values, 100, min)) == 100
     assert min(thin(values, 100, min)) == -50.0
     assert thin(values[:5], 100, min) == values[:5]
+    times = [day(n) for n in range(1000)]
+    deep = line_chart([Series("a", times, values)], title="deep", pick=min)
+    shallow = line_chart([Series("a", times, values)], title="shallow", pick=max)
+    assert deep.count(",") == shallow.count(",")
+    assert deep != shallow
     flat = line_chart([Series("a", [day(0), day(1)], [5.0, 5.0])], title="flat")
     assert "nan" not in flat
     assert "polyline" in flat

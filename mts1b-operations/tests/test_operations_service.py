@@ -14,9 +14,12 @@ from mts1b_foundation.risk import HaltRequest, HaltSeverity, ResumeRequest
 from mts1b_operations.audit import AuditReader
 from mts1b_operations.halt import active_halts
 from mts1b_operations.resume import sign_resume
+from mts1b_operations.watchdogs import WatchdogRunner
+from mts1b_operations.watchdogs.settings import watchdog_settings
 from mts1b_platform.config import WatchdogSettings
 from mts1b_platform.eventbus.port import RemoteError
 from mts1b_platform.halt import HaltStore
+from mts1b_platform.pump import Event
 from mts1b_platform.rng import SystemRng
 from mts1b_platform.signing import KeyRing
 from operations_world import FUND, SETTINGS, World, day, fill, nav, order
@@ -222,7 +225,7 @@ async def test_watchdogs_alert_in_the_log_and_on_their_subject(tmp_path: Path) -
     settings = SETTINGS.model_copy(update={"watchdogs": {"portfolio_vol_dd": dog}})
     world = World(tmp_path, settings)
     await world.start()
-    for number in range(12):
+    for number in range(20):
         wild = 1_000_000 if number % 2 else 950_000
         await world.publish(nats.OMS_NAV_UPDATED, nav(number, str(wild)))
         await world.tick(number)
@@ -268,3 +271,32 @@ async def test_a_filled_order_has_the_time_of_its_last_fill_also_after_a_restart
     await world.tick(1)
     with AuditReader(world.home) as reader:
         assert [entry.timestamp for entry in reader.trail("ord-0")] == [day(3), day(3)]
+
+
+async def test_a_rolled_back_event_is_forgotten_by_the_watchdogs(world: World) -> None:
+    for number in range(3):
+        await world.publish(nats.OMS_NAV_UPDATED, nav(number, str(1_000_000 + number)))
+        await world.tick(number)
+    service = world.service
+    event = Event(
+        subject=nats.OMS_NAV_UPDATED,
+        base_subject=nats.OMS_NAV_UPDATED,
+        fund_id=FUND,
+        payload=nav(3, "1"),
+        message_id="m",
+        stream="OMS",
+        sequence=9,
+    )
+    with pytest.raises(RuntimeError, match="power"):
+        async with service._parts.store.transaction() as tx:
+            await service._on_event(tx, event)
+            raise RuntimeError("power")
+    for number in range(3, 6):
+        await world.publish(nats.OMS_NAV_UPDATED, nav(number, str(1_000_000 + number)))
+        await world.tick(number)
+    seen = [dog.model_dump() for dog in service._runner.status()]
+    fresh = WatchdogRunner(watchdog_settings(SETTINGS))
+    with AuditReader(world.home) as reader:
+        fresh.remember(reader.entries())
+    assert seen == [dog.model_dump() for dog in fresh.status()]
+    assert service._runner._watchdogs[0]._funds[FUND].past.count == 5

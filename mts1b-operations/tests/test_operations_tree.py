@@ -108,4 +108,6 @@ def test_out_of_range_is_refused() -> None:
     with pytest.raises(IndexError, match="tree of 4"):
         consistency_proof(leaves_of(3), 4)
     assert not verify_inclusion(b"", index=1, size=1, proof=[], root=b"")
+    (leaf,) = leaves_of(1)
+    assert not verify_inclusion(leaf, index=0, size=2, proof=[], root=leaf)
     assert not verify_consistency(first=3, second=2, first_root=b"", second_root=b"", proof=[])
