@@ -1,7 +1,6 @@
 """Run strategies and promote them."""
 
 from mts1b_research.errors import (
-    MandateBroken,
     ResearchError,
     StrategyConfigError,
     UnknownStrategy,
@@ -15,7 +14,6 @@ __all__ = [
     "STAGES",
     "IntentPipeline",
     "Mandate",
-    "MandateBroken",
     "MarketView",
     "PlannedOrder",
     "ResearchError",

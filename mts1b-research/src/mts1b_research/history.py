@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right, insort
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 import numpy as np
 import sqlalchemy as sa
@@ -17,6 +18,7 @@ from mts1b_research.tables import bars
 __all__ = ["BarHistory"]
 
 _Row = tuple[float, float, float, float, float]
+_NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 class BarHistory:
@@ -35,58 +37,66 @@ class BarHistory:
 
     async def add(self, tx: AsyncConnection, bar: Bar) -> None:
         """Add one bar; the same bar again changes nothing."""
-        known = self._rows.setdefault(bar.symbol, {})
-        if bar.timestamp in known:
+        known = bar.timestamp in self._rows.get(bar.symbol, {})
+        if known and await self._is_stored(tx, bar):
             return
-        values = tuple(float(x) for x in (bar.open, bar.high, bar.low, bar.close, bar.volume))
+        values: _Row = (
+            float(bar.open),
+            float(bar.high),
+            float(bar.low),
+            float(bar.close),
+            float(bar.volume),
+        )
         names = ("open", "high", "low", "close", "volume")
+        row = dict(zip(names, values, strict=True))
         await tx.execute(
-            bars.insert().values(
-                symbol=str(bar.symbol),
-                timestamp=bar.timestamp,
-                **dict(zip(names, values, strict=True)),
+            bars.insert().values(symbol=str(bar.symbol), timestamp=bar.timestamp, **row)
+        )
+        if not known:
+            self._keep(bar.symbol, bar.timestamp, values)
+
+    async def _is_stored(self, tx: AsyncConnection, bar: Bar) -> bool:
+        """Return whether the store has the bar too: it does not after a rollback."""
+        found = await tx.scalar(
+            sa.select(bars.c.symbol).where(
+                bars.c.symbol == str(bar.symbol), bars.c.timestamp == bar.timestamp
             )
         )
-        self._keep(
-            bar.symbol, bar.timestamp, (values[0], values[1], values[2], values[3], values[4])
-        )
+        return found is not None
 
     def _keep(self, symbol: str, timestamp: datetime, values: _Row) -> None:
         self._rows.setdefault(symbol, {})[timestamp] = values
-        self._dates.setdefault(symbol, []).append(timestamp)
+        dates = self._dates.setdefault(symbol, [])
+        if dates and timestamp < dates[-1]:
+            self._cache.clear()  # a late bar: what was settled is not
+        insort(dates, timestamp)
 
     def bars_seen(self, symbols: Sequence[Symbol], as_of: datetime) -> int:
         """Return how many bars all symbols share up to ``as_of``; 0 when none ends then."""
         dates = self._shared(tuple(symbols))
-        return len(dates) if dates and dates[-1] == as_of else 0
+        count = bisect_right(dates, as_of)
+        return count if count and dates[count - 1] == as_of else 0
 
     def _shared(self, symbols: tuple[Symbol, ...]) -> list[datetime]:
+        """Return the dates that every symbol has a bar of, in order."""
         first = self._dates.get(symbols[0], [])
         dates, read = self._cache.get(symbols, ([], 0))
-        others = [self._rows.get(symbol, {}) for symbol in symbols[1:]]
-        while read < len(first) and all(first[read] in other for other in others):
-            dates.append(first[read])
+        settled = min(
+            (self._dates[symbol][-1] if symbol in self._dates else _NEVER) for symbol in symbols
+        )
+        series = [self._rows.get(symbol, {}) for symbol in symbols]
+        while read < len(first) and first[read] <= settled:
+            if all(first[read] in one for one in series):
+                dates.append(first[read])
             read += 1
-        if read < len(first) and all(len(other) > read for other in others):
-            return self._rebuilt(symbols, first, others)
         self._cache[symbols] = (dates, read)
-        return dates
-
-    def _rebuilt(
-        self,
-        symbols: tuple[Symbol, ...],
-        first: list[datetime],
-        others: list[dict[datetime, _Row]],
-    ) -> list[datetime]:
-        """Skip what some symbol lacks: the slow path, for symbols with holes."""
-        dates = [moment for moment in first if all(moment in other for other in others)]
-        self._cache.pop(symbols, None)
         return dates
 
     def view(self, symbols: Sequence[Symbol], as_of: datetime, last: int) -> MarketView:
         """Return the ``last`` latest bars that all symbols share up to ``as_of``."""
         shared = self._shared(tuple(symbols))
-        dates = shared[-last:]
+        count = bisect_right(shared, as_of)
+        dates = shared[max(count - last, 0) : count]
         series = [self._rows[symbol] for symbol in symbols]
         cube = np.array([[one[t] for one in series] for t in dates], dtype=np.float64)
         panel = UniversePanel(
@@ -98,4 +108,4 @@ class BarHistory:
             dates=dates,
             symbols=[str(symbol) for symbol in symbols],
         )
-        return MarketView(as_of=as_of, panel=panel, bars_seen=len(shared))
+        return MarketView(as_of=as_of, panel=panel, bars_seen=count)

@@ -74,11 +74,24 @@ class IntentPipeline:
         work.signals = kept
 
     def size(self, work: Work) -> None:
-        """Turn target weights into whole quantities of the strategy's own NAV."""
+        """Turn target weights into whole quantities of the strategy's own NAV.
+
+        Without a NAV nothing but closing makes sense.
+        """
+        if work.book.nav_usd <= 0:
+            self._only_close(work)
+            return
         weights = {str(signal.symbol): signal.target_weight or 0.0 for signal in work.signals}
         prices = {str(signal.symbol): signal.reference_price for signal in work.signals}
         sized = weights_to_quantities(weights, work.book.nav_usd, prices, lot_size=self.lot_size)
         work.targets = {Symbol(symbol): quantity for symbol, quantity in sized.items()}
+
+    def _only_close(self, work: Work) -> None:
+        reason = f"the strategy's NAV is {work.book.nav_usd} USD: there is nothing to size by"
+        opening = [signal for signal in work.signals if signal.target_weight]
+        work.decisions += [self._decision(work, signal, "NO_NAV", reason) for signal in opening]
+        work.signals = [signal for signal in work.signals if not signal.target_weight]
+        work.targets = {signal.symbol: Decimal(0) for signal in work.signals}
 
     def net(self, work: Work) -> None:
         """Compare targets with what is held and working; keep changes worth trading."""

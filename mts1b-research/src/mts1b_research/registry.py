@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Mapping, Sequence
-from importlib.metadata import entry_points
 from typing import Any
 
 from mts1b_foundation.symbology import Symbol
 from mts1b_platform.config import StrategySettings
+from mts1b_platform.plugins import load_plugin, plugin_names
 
-from mts1b_research.errors import UnknownStrategy
+from mts1b_research.errors import StrategyConfigError, UnknownStrategy
 from mts1b_research.strategy import Strategy
 
 __all__ = ["StrategyRegistry"]
+
+_GROUP = "mts1b.strategies"
 
 Factory = Callable[[str, Sequence[Symbol], Mapping[str, Any]], Strategy]
 
@@ -37,26 +40,32 @@ class StrategyRegistry:
 
     def kinds(self) -> list[str]:
         """Return the known kinds, without importing them."""
-        found = {point.name for point in entry_points(group="mts1b.strategies")}
-        return sorted(found | set(self._own))
+        return sorted({*plugin_names(_GROUP), *self._own})
 
     def build(self, settings: StrategySettings) -> Strategy:
         """Return the strategy that one configuration entry describes.
 
         :raises UnknownStrategy: when its kind is not known.
-        :raises StrategyConfigError: when a parameter makes no sense.
+        :raises StrategyConfigError: when a symbol or a parameter makes no sense.
+        :raises PluginBroken: when the package that offers the kind can not be loaded.
         """
-        symbols = [Symbol(text) for text in settings.symbols]
-        return self._factory(settings.kind)(settings.strategy_id, symbols, settings.params)
+        factory = self._factory(settings)
+        try:
+            symbols = [Symbol(text) for text in settings.symbols]
+        except ValueError as error:
+            raise StrategyConfigError(f"strategy {settings.strategy_id}: {error}") from error
+        return factory(settings.strategy_id, symbols, settings.params)
 
-    def _factory(self, kind: str) -> Factory:
+    def _factory(self, settings: StrategySettings) -> Factory:
+        kind, known = settings.kind, self.kinds()
         if kind in self._own:
             return self._own[kind]
-        for point in entry_points(group="mts1b.strategies"):
-            if point.name == kind:
-                factory: Factory = point.load().configure
-                return factory
+        if kind in known:
+            factory: Factory = load_plugin(_GROUP, kind).configure
+            return factory
+        near = difflib.get_close_matches(kind, known, n=1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
         raise UnknownStrategy(
-            f"no strategy kind {kind!r}; known: {', '.join(self.kinds())}. "
-            "A package adds one with the entry-point group mts1b.strategies"
+            f"strategy {settings.strategy_id}: no kind {kind!r} (known: {', '.join(known)}); {hint}"
+            "a package adds one with the entry-point group mts1b.strategies"
         )

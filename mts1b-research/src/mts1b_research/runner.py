@@ -72,12 +72,14 @@ class StrategyRunner:
         self._submit = submit
         self._read_book = read_book
         self._halt_of = halt_of
+        self._restarted = True
 
     async def on_bar(self, as_of: datetime) -> int:
         """Let every sleeve act on the bars that end at ``as_of``; return the orders sent."""
         sent = 0
         for sleeve in self._sleeves:
             sent += await self._run(sleeve, as_of)
+        self._restarted = False
         return sent
 
     async def _run(self, sleeve: Sleeve, as_of: datetime) -> int:
@@ -87,10 +89,14 @@ class StrategyRunner:
             return 0
         halt = self._halt_of(sleeve.fund_id, strategy.strategy_id)
         leaving = halt is not None and halt.reduce_only_allowed
-        if not leaving and not strategy.is_due(seen):
+        acts = leaving or strategy.is_due(seen)
+        # After a restart a plan may be half sent although nothing calls for one any more.
+        if not acts and not self._restarted:
             return 0
         plan_id = derive_id("plan", strategy.strategy_id, as_of.isoformat())
         orders = await self._known_plan(plan_id)
+        if orders is None and not acts:
+            return 0
         if orders is None:
             orders = await self._new_plan(plan_id, sleeve, as_of, seen, halt if leaving else None)
         for order in orders:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from decimal import Decimal
 from typing import ClassVar
 
@@ -81,7 +80,6 @@ class ResearchService(Service):
             wanted=frozenset({MARKETDATA_BARS}),
         )
         await self._pump.start()
-        self._pending: datetime | None = None
         if ctx.replay:
             participant = LockstepParticipant(
                 ctx,

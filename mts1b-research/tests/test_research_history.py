@@ -1,0 +1,94 @@
+"""Histories share only the bars that every symbol has, live and after a restart."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+import sqlalchemy as sa
+from conftest import OpenDesk
+from hypothesis import given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
+from mts1b_foundation import Symbol
+from mts1b_research.history import BarHistory
+from mts1b_research.tables import bars
+from research_desk import AAA, BBB, Oms, bar, day, settings
+
+CCC = Symbol("CCC")
+
+
+async def test_holes_are_skipped(open_desk: OpenDesk) -> None:
+    desk = await open_desk(Oms(), settings())
+    for number in range(6):
+        if number != 2:
+            await desk.bars(bar(AAA, number, 100 + number))
+        if number not in (3, 5):
+            await desk.bars(bar(BBB, number, 200 + number))
+    history = desk.history
+    seen = [history.bars_seen([AAA, BBB], day(n)) for n in range(6)]
+    assert seen == [1, 2, 0, 0, 3, 0]
+    view = history.view([AAA, BBB], day(4), last=2)
+    assert [list(row) for row in view.panel.close] == [[101.0, 201.0], [104.0, 204.0]]
+    assert (view.bars_seen, view.last_prices) == (3, {"AAA": 104.0, "BBB": 204.0})
+
+
+async def test_a_view_ends_at_its_time_whatever_came_later(open_desk: OpenDesk) -> None:
+    desk = await open_desk(Oms(), settings())
+    await desk.bars(*(bar(AAA, n, 100 + n) for n in range(5)))
+    view = desk.history.view([AAA], day(2), last=10)
+    assert list(view.panel.close[:, 0]) == [100.0, 101.0, 102.0]
+    assert (view.bars_seen, desk.history.bars_seen([AAA], day(2))) == (3, 3)
+
+
+async def test_a_restart_sees_what_the_living_process_saw(open_desk: OpenDesk) -> None:
+    oms = Oms()
+    desk = await open_desk(oms, settings())
+    await desk.bars(*(bar(AAA, n, 100 + n / 7) for n in range(9)))
+    await desk.bars(*(bar(BBB, n, 50 + n / 3) for n in range(3, 9) if n != 5))
+    live = desk.history.view([AAA, BBB], day(8), last=4)
+    desk = await open_desk(oms, settings())
+    again = desk.history.view([AAA, BBB], day(8), last=4)
+    assert again.bars_seen == live.bars_seen == 5
+    assert (again.panel.close == live.panel.close).all()
+    assert list(again.panel.dates) == list(live.panel.dates)
+
+
+async def test_the_same_bar_again_changes_nothing(open_desk: OpenDesk) -> None:
+    desk = await open_desk(Oms(), settings())
+    await desk.bars(bar(AAA, 0), bar(AAA, 1))
+    await desk.bars(bar(AAA, 1), bar(AAA, 0))
+    assert desk.history.bars_seen([AAA], day(1)) == 2
+
+
+async def test_a_bar_that_was_rolled_back_is_stored_when_it_comes_again(
+    open_desk: OpenDesk,
+) -> None:
+    desk = await open_desk(Oms(), settings())
+    with pytest.raises(RuntimeError):
+        async with desk.store.transaction() as tx:
+            await desk.history.add(tx, bar(AAA, 0))
+            raise RuntimeError("the transaction fails")
+    await desk.bars(bar(AAA, 0))
+    assert desk.history.bars_seen([AAA], day(0)) == 1
+    async with desk.store.read() as connection:
+        assert await connection.scalar(sa.select(sa.func.count()).select_from(bars)) == 1
+
+
+@examples(max_examples=50, deadline=None)
+@given(
+    held=st.lists(st.sets(st.integers(0, 11)), min_size=3, max_size=3),
+    shuffle=st.one_of(st.none(), st.integers(0, 99)),
+)
+def test_the_shared_bars_are_the_intersection(held: list[set[int]], shuffle: int | None) -> None:
+    symbols = (AAA, BBB, CCC)
+    arrivals = sorted((n, s) for s, days in zip(symbols, held, strict=True) for n in days)
+    if shuffle is not None:
+        random.Random(shuffle).shuffle(arrivals)
+    history = BarHistory()
+    for number, symbol in arrivals:
+        history._keep(symbol, day(number), (1.0, 1.0, 1.0, 1.0, 1.0))
+        history.bars_seen(symbols, day(number))  # reading as it grows changes nothing
+    common = sorted(held[0] & held[1] & held[2])
+    assert [n for n in range(12) if history.bars_seen(symbols, day(n))] == common
+    assert [history.bars_seen(symbols, day(n)) for n in common] == [*range(1, len(common) + 1)]

@@ -1,0 +1,123 @@
+"""Signals become orders, and every signal ends in one decision."""
+
+from __future__ import annotations
+
+from collections import Counter
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
+from mts1b_foundation import Side, Symbol
+from mts1b_research import IntentPipeline, Mandate
+from mts1b_research.pipeline import Work
+from research_desk import AAA, BBB, START, book, signal
+
+CCC = Symbol("CCC")
+PIPELINE = IntentPipeline(Mandate("s1", "f1", frozenset({AAA, BBB})))
+
+
+def outcomes(work: Work) -> dict[str, str]:
+    return {decision.symbol: decision.outcome for decision in work.decisions}
+
+
+def orders(work: Work) -> list[tuple[str, Side, Decimal, bool]]:
+    found = [planned.order for planned in work.orders]
+    return [(one.symbol, one.side, one.quantity, one.reduce_only) for one in found]
+
+
+def test_a_weight_becomes_whole_lots_of_the_strategys_nav() -> None:
+    work = PIPELINE.run([signal(AAA, 0.5, price=33.0)], book(nav=1000), START)
+    assert orders(work) == [("AAA", Side.BUY, Decimal(15), False)]
+    assert work.decisions[0].order_ids == (work.orders[0].order.order_id,)
+
+
+def test_what_is_working_counts_as_held() -> None:
+    held = book(nav=10_000, positions={AAA: 20}, working={AAA: 20})
+    work = PIPELINE.run([signal(AAA, 0.5)], held, START)
+    assert orders(work) == [("AAA", Side.BUY, Decimal(10), False)]
+
+
+def test_a_small_change_is_left_undone() -> None:
+    near = book(nav=100_000, positions={AAA: 491})
+    far = book(nav=100_000, positions={AAA: 490})
+    kept = PIPELINE.run([signal(AAA, 0.5)], near, START)
+    assert (orders(kept), outcomes(kept)) == ([], {"AAA": "NO_CHANGE"})
+    assert orders(PIPELINE.run([signal(AAA, 0.5)], far, START)) == [
+        ("AAA", Side.BUY, Decimal(10), False)
+    ]
+
+
+@pytest.mark.parametrize("nav", [100_000, 0, -5])
+@pytest.mark.parametrize(("held", "side"), [(1, Side.SELL), (-1, Side.COVER)])
+def test_a_close_always_happens_and_may_only_reduce(nav: int, held: int, side: Side) -> None:
+    work = PIPELINE.run([signal(AAA, 0.0)], book(nav, positions={AAA: held}), START)
+    assert orders(work) == [("AAA", side, Decimal(1), True)]
+
+
+def test_without_a_nav_nothing_is_opened() -> None:
+    work = PIPELINE.run([signal(AAA, 0.5), signal(BBB, 0.0)], book(0, positions={BBB: 3}), START)
+    assert orders(work) == [("BBB", Side.SELL, Decimal(3), True)]
+    assert outcomes(work) == {"AAA": "NO_NAV", "BBB": "ORDERED"}
+
+
+def test_a_change_through_zero_closes_then_opens() -> None:
+    work = PIPELINE.run([signal(AAA, -0.1)], book(10_000, positions={AAA: 5}), START)
+    assert orders(work) == [
+        ("AAA", Side.SELL, Decimal(5), True),
+        ("AAA", Side.SHORT, Decimal(10), False),
+    ]
+    assert len(work.decisions[0].order_ids) == 2
+
+
+def test_what_the_mandate_does_not_cover_is_decided_and_not_ordered() -> None:
+    work = PIPELINE.run([signal(AAA, 0.5), signal(CCC, 0.5)], book(), START)
+    assert outcomes(work) == {"AAA": "ORDERED", "CCC": "MANDATE_SYMBOL"}
+    assert [one[0] for one in orders(work)] == ["AAA"]
+
+
+def test_a_symbol_without_a_signal_is_left_alone() -> None:
+    work = PIPELINE.run([signal(AAA, 0.5)], book(positions={BBB: 100}), START)
+    assert [one[0] for one in orders(work)] == ["AAA"]
+
+
+def test_ids_and_keys_are_the_same_again_and_differ_between_bars() -> None:
+    first = PIPELINE.run([signal(AAA, 0.5)], book(), START).orders[0].order
+    again = PIPELINE.run([signal(AAA, 0.5)], book(), START).orders[0].order
+    bigger = PIPELINE.run([signal(AAA, 0.9)], book(), START).orders[0].order
+    later = PIPELINE.run([signal(AAA, 0.5)], book(), START.replace(day=3)).orders[0].order
+    assert first == again
+    assert (bigger.order_id, bigger.idempotency_key) == (first.order_id, first.idempotency_key)
+    assert later.order_id != first.order_id
+    assert later.idempotency_key != first.idempotency_key
+
+
+WEIGHTS = st.floats(-1.0, 1.0, allow_nan=False)
+HELD = st.integers(-500, 500)
+
+
+@examples(max_examples=50, deadline=None)
+@given(
+    weights=st.tuples(WEIGHTS, WEIGHTS, WEIGHTS),
+    held=st.tuples(HELD, HELD),
+    working=HELD,
+    nav=st.sampled_from([-1, 0, 1, 50_000]),
+)
+def test_every_signal_ends_in_exactly_one_decision(
+    weights: tuple[float, float, float], held: tuple[int, int], working: int, nav: int
+) -> None:
+    signals = [signal(s, w) for s, w in zip((AAA, BBB, CCC), weights, strict=True)]
+    owned = book(nav, positions={AAA: held[0], BBB: held[1]}, working={AAA: working})
+    work = PIPELINE.run(signals, owned, START)
+    decided = Counter(decision.signal_id for decision in work.decisions)
+    assert decided == Counter(one.signal_id for one in signals)
+    sent = {planned.order.order_id for planned in work.orders}
+    named = [order_id for decision in work.decisions for order_id in decision.order_ids]
+    assert sorted(named) == sorted(sent)
+    for symbol in (AAA, BBB):  # never further than the target, and never past it
+        change = sum(
+            (p.order.signed_quantity for p in work.orders if p.order.symbol == symbol), Decimal(0)
+        )
+        if symbol in work.targets and change:
+            assert owned.exposure(symbol) + change == work.targets[symbol]

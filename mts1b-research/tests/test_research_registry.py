@@ -1,0 +1,58 @@
+"""Kinds are found by name; a configuration that makes no sense is refused by name."""
+
+from __future__ import annotations
+
+import pytest
+from mts1b_foundation import Symbol
+from mts1b_research import Mandate, StrategyConfigError, StrategyRegistry, UnknownStrategy
+from mts1b_research.strategies import TrendFollowing
+from research_desk import AAA, BBB, settings, signal
+
+
+def test_the_kinds_of_the_package_are_known_and_built() -> None:
+    registry = StrategyRegistry()
+    assert {"risk_parity", "trend_following"} <= set(registry.kinds())
+    built = registry.build(settings())
+    assert isinstance(built, TrendFollowing)
+    assert (built.strategy_id, built.symbols, built.lookback) == ("s1", (AAA,), 3)
+
+
+def test_an_unknown_kind_is_told_with_what_there_is() -> None:
+    with pytest.raises(
+        UnknownStrategy, match=r"s1: no kind 'trend_folowing'.*did you mean 'trend_"
+    ):
+        StrategyRegistry().build(settings(kind="trend_folowing"))
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"params": {"lookback": -1}}, "s1: lookback must be"),
+        ({"symbols": ["not a symbol"]}, "s1: 'not a symbol' is not a symbol"),
+    ],
+)
+def test_wrong_settings_are_told_with_the_strategy(change: dict[str, object], told: str) -> None:
+    with pytest.raises(StrategyConfigError, match=told) as caught:
+        StrategyRegistry().build(settings(**change))
+    assert caught.value.exit_code == 3
+
+
+def test_a_kind_of_ones_own_is_registered_once() -> None:
+    registry = StrategyRegistry()
+    registry.register("mine", TrendFollowing.configure)
+    assert isinstance(registry.build(settings(kind="mine")), TrendFollowing)
+    for name in ("mine", "trend_following"):
+        with pytest.raises(ValueError, match="registered already"):
+            registry.register(name, TrendFollowing.configure)
+    assert "mine" not in StrategyRegistry().kinds()
+
+
+def test_a_mandate_covers_its_own_strategy_and_symbols() -> None:
+    mandate = Mandate.from_settings(settings())
+    assert mandate == Mandate("s1", "f1", frozenset({AAA}), active=True)
+    assert mandate.objection(signal(AAA)) is None
+    assert (mandate.objection(signal(BBB)) or ("", ""))[0] == "MANDATE_SYMBOL"
+    other = signal(AAA).with_(strategy="s2")
+    assert (mandate.objection(other) or ("", ""))[0] == "MANDATE_MISSING"
+    off = Mandate.from_settings(settings(enabled=False))
+    assert (off.objection(signal(Symbol("AAA"))) or ("", ""))[0] == "MANDATE_INACTIVE"
