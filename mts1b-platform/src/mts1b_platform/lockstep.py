@@ -53,12 +53,6 @@ _MARK = sa.text(
     "SET run_id = excluded.run_id, tick = excluded.tick, as_of = excluded.as_of"
 ).bindparams(sa.bindparam("as_of", type_=UtcText))
 
-_ENTER = sa.text(
-    "INSERT INTO lockstep (service, run_id, tick, as_of) VALUES (:service, :run_id, -1, :as_of) "
-    "ON CONFLICT (service) DO UPDATE SET run_id = excluded.run_id, as_of = excluded.as_of"
-).bindparams(sa.bindparam("as_of", type_=UtcText))
-_LAZY_EVERY = 64
-
 Mark = Callable[[AsyncConnection], Awaitable[None]]
 OnStep = Callable[[ReplayStep, Mark], Awaitable[None]]
 DigestParts = tuple[str, dict[str, int]]
@@ -78,8 +72,9 @@ class LockstepParticipant:
     :param on_step: does the tick's own work; it may call ``mark(tx)`` inside its last
         transaction, which saves a commit, and must be safe to repeat when it was interrupted.
     :param digest: returns (hex digest, row counts) of the economic state.
-    :param lazy: record that a tick is done only now and then: for a service that a tick asked
-        again does no harm. The virtual time is recorded with every tick all the same.
+    :param lazy: record a tick together with what it read, as begun: the tick before it is done
+        then, and this one is asked again after a crash. For a service whose ``on_step`` does
+        not write at the end; it saves a commit.
     """
 
     def __init__(
@@ -106,6 +101,7 @@ class LockstepParticipant:
         self._run_id = ""
         self._last = -1
         self._marked = -1
+        self._begun = -1
 
     @property
     def last_tick(self) -> int:
@@ -155,7 +151,7 @@ class LockstepParticipant:
                 "finish that run, or start with an empty MTS_HOME"
             )
         if step.tick > self._last:
-            if step.tick != self._last + 1 and not (self._lazy and self._last >= 0):
+            if step.tick != self._last + 1:
                 raise LockstepError(
                     f"{self._segment} has done tick {self._last}, asked for {step.tick}"
                 )
@@ -173,29 +169,32 @@ class LockstepParticipant:
             await self._mark(tx, step)
 
         await self._on_step(step, mark)
-        rarely = self._lazy and step.tick % _LAZY_EVERY != 0 and not step.final
-        if self._marked != step.tick and not rarely:
+        begun = self._begun == step.tick and not step.final
+        if self._marked != step.tick and not begun:
             async with self._store.transaction() as tx:
                 await self._mark(tx, step)
         self._run_id, self._last = step.run_id, step.tick
 
     async def _enter(self, step: ReplayStep, tx: AsyncConnection) -> None:
-        """Record the time of the tick with what it read, so that a restart knows the time."""
+        """Record the tick as begun, with its time, in the transaction of what it read."""
         if self._lazy:
-            values = {"service": self._segment, "run_id": step.run_id, "as_of": step.as_of}
-            await tx.execute(_ENTER, values)
+            await self._write(tx, step, step.tick - 1)
+            self._begun = step.tick
 
     async def _mark(self, tx: AsyncConnection, step: ReplayStep) -> None:
+        await self._write(tx, step, step.tick)
+        self._marked = step.tick
+
+    async def _write(self, tx: AsyncConnection, step: ReplayStep, done: int) -> None:
         await tx.execute(
             _MARK,
             {
                 "service": self._segment,
                 "run_id": step.run_id,
-                "tick": step.tick,
+                "tick": done,
                 "as_of": step.as_of,
             },
         )
-        self._marked = step.tick
 
     async def _serve_position(self, data: bytes) -> bytes:
         position = ReplayPosition(service=self._segment, run_id=self._run_id, last_tick=self._last)
