@@ -16,6 +16,7 @@ from mts1b_deploy.errors import DeployError
 
 if TYPE_CHECKING:
     from mts1b_deploy.profile import Layout
+    from mts1b_deploy.supervisor import Supervisor
 
 __all__ = ["down", "paper", "up"]
 
@@ -82,46 +83,56 @@ def run_up(
 ) -> None:
     """Start the system in the foreground and keep its services running until interrupted."""
     try:
-        asyncio.run(_up(_home(), _layout(layout), bus, profile))
+        asyncio.run(_up(_home(), _layout(layout), bus, profile, as_json))
     except DeployError as error:
         raise _fail(error, error.exit_code, as_json) from error
     except ValueError as error:
         raise _fail(error, 2, as_json) from error
 
 
-async def _up(home: Path, layout: Layout, bus: str, profile: str) -> None:
+async def _up(home: Path, layout: Layout, bus: str, profile: str, as_json: bool) -> None:
     from mts1b_deploy.profile import processes, write_profile
     from mts1b_deploy.supervisor import Supervisor
 
     wanted = processes(layout, bus)
     write_profile(profile, home)
-    supervisor = Supervisor(home, wanted, {**os.environ, "MTS_BUS__KIND": bus})
-    await supervisor.start()
-    print(f"running in {home}: {', '.join(process.name for process in wanted)}", flush=True)
-    loop = asyncio.get_running_loop()
     stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    failed = supervisor.failed
-    waiting = {asyncio.create_task(stop.wait())}
+    supervisor = Supervisor(home, wanted, {**os.environ, "MTS_BUS__KIND": bus})
+    await supervisor.start()
     try:
-        while not stop.is_set():
-            await asyncio.wait(waiting, timeout=0.5)
-            if failed is not None and failed.done():
-                raise failed.result()
+        names = [process.name for process in wanted]
+        line = f"running in {home}: {', '.join(names)}"
+        print(json.dumps({"home": str(home), "processes": names}) if as_json else line, flush=True)
+        await _until(stop, supervisor)
     finally:
         await supervisor.stop()
+
+
+async def _until(stop: asyncio.Event, supervisor: Supervisor) -> None:
+    """Return when told to stop.
+
+    :raises ServiceFailed: when a process can not be kept running.
+    """
+    stopped = asyncio.create_task(stop.wait())
+    try:
+        while not stopped.done():
+            await asyncio.wait({stopped}, timeout=0.5)
+            if supervisor.failed is not None and supervisor.failed.done():
+                raise supervisor.failed.result()
+    finally:
+        stopped.cancel()
 
 
 @down.command()
 def run_down(as_json: JsonOption = False) -> None:
     """Stop the system that runs in this MTS_HOME; a system that does not run is no error."""
-    path = _home() / "run" / "supervisor.json"
-    try:
-        pid = int(json.loads(path.read_text())["pid"])
+    from mts1b_deploy.lock import owner_of
+
+    pid = owner_of(_home())
+    if pid is not None:
         os.kill(pid, signal.SIGTERM)
-        stopped = True
-    except (FileNotFoundError, ProcessLookupError):
-        stopped = False
-    message = f"stopping the supervisor (pid {pid})" if stopped else "nothing runs here"
-    print(json.dumps({"stopping": stopped}) if as_json else message)
+    message = "nothing runs here" if pid is None else f"stopping the supervisor (pid {pid})"
+    print(json.dumps({"stopping": pid is not None}) if as_json else message)

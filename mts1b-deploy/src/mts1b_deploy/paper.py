@@ -12,9 +12,10 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from mts1b_deploy.errors import DeployError
+from mts1b_deploy.launch import mts_command
 from mts1b_deploy.profile import Layout, processes, write_profile
 from mts1b_deploy.runs import archive_finished, is_open, read_progress, read_result
-from mts1b_deploy.supervisor import Supervisor, mts_command
+from mts1b_deploy.supervisor import Supervisor
 
 __all__ = ["Interrupted", "run_paper"]
 
@@ -46,24 +47,20 @@ async def run_paper(
 
     A finished run is moved aside and a new one begins; an interrupted one goes on.
 
+    :raises AlreadyRunning: when another supervisor holds the home.
     :raises Interrupted: on SIGINT or SIGTERM; nothing is lost.
     :raises ServiceFailed: when a service can not be kept running.
     """
     console = Console(stderr=True)
     wanted = processes(layout, bus)
     write_profile(profile, home)
-    archived = archive_finished(home)
-    if archived is not None:
-        console.print(f"the last run is finished and kept in {archived}; a new one begins")
-    elif is_open(home):
-        done = read_progress(home)
-        where = f" after tick {done.tick} of {done.total}" if done else ""
-        console.print(f"going on with the interrupted run{where}")
-    await _mts(home, "config", "check")
-    await _mts(home, "data", "import", "--sample")
     supervisor = Supervisor(home, wanted, {**os.environ, "MTS_BUS__KIND": bus})
-    await supervisor.start()
+    await supervisor.hold()
     try:
+        _tell_where(home, console)
+        await _mts(home, "config", "check")
+        await _mts(home, "data", "import", "--sample")
+        await supervisor.start()
         await _wait(home, supervisor, console)
     finally:
         await supervisor.stop()
@@ -71,6 +68,17 @@ async def run_paper(
         await _mts(home, "report", "build")
     result = read_result(home) or {}
     return str(result["state_hash"])
+
+
+def _tell_where(home: Path, console: Console) -> None:
+    """Say whether a run begins or goes on; move a finished one aside."""
+    archived = archive_finished(home)
+    if archived is not None:
+        console.print(f"the last run is finished and kept in {archived}; a new one begins")
+    elif is_open(home):
+        done = read_progress(home)
+        where = f" after tick {done.tick} of {done.total}" if done else ""
+        console.print(f"going on with the interrupted run{where}")
 
 
 async def _wait(home: Path, supervisor: Supervisor, console: Console) -> None:

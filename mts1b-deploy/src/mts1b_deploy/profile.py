@@ -31,8 +31,11 @@ def processes(layout: Layout, bus: str) -> tuple[Process, ...]:
 
     :param layout: ``five`` for a process per service, ``one`` for all services in one.
     :param bus: ``nats``, or ``local`` (only with ``one``).
-    :raises ValueError: for ``five`` with the local bus, which lives inside one process.
+    :raises ValueError: for another bus, and for ``five`` with the local bus, which lives inside
+        one process.
     """
+    if bus not in ("nats", "local"):
+        raise ValueError(f"--bus must be nats or local, not {bus!r}")
     if bus == "local":
         if layout == "five":
             raise ValueError("the local bus lives inside one process: use --layout one")

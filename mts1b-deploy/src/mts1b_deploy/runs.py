@@ -53,18 +53,26 @@ def is_open(home: Path) -> bool:
 
 
 def archive_finished(home: Path) -> Path | None:
-    """Move a finished run aside, keeping keys, settings and market data; return where to."""
+    """Move a finished run aside, keeping keys, settings and market data; return where to.
+
+    The last three are kept. Nothing may run in the home meanwhile. After a crash this goes on
+    where it was: the folder ``run``, which holds the result, is moved last.
+    """
     if read_result(home) is None:
         return None
     archive = home / "archive"
     archive.mkdir(exist_ok=True)
     numbers = sorted(int(item.name) for item in archive.iterdir() if item.name.isdigit())
-    target = archive / f"{(numbers[-1] if numbers else 0) + 1:06d}"
-    target.mkdir()
-    # The result goes last: until then the run still counts as finished, and this is repeated.
+    begun = numbers.pop() if numbers and not (_slot(archive, numbers[-1]) / "run").exists() else 0
+    target = _slot(archive, begun or (numbers[-1] if numbers else 0) + 1)
+    target.mkdir(exist_ok=True)
+    for number in numbers[: max(len(numbers) + 1 - _KEPT, 0)]:
+        shutil.rmtree(_slot(archive, number))
     for name in sorted(_OF_A_RUN, key=lambda item: item == "run"):
         if (home / name).exists():
             os.replace(home / name, target / name)
-    for number in numbers[: max(len(numbers) + 1 - _KEPT, 0)]:
-        shutil.rmtree(archive / f"{number:06d}")
     return target
+
+
+def _slot(archive: Path, number: int) -> Path:
+    return archive / f"{number:06d}"

@@ -4,40 +4,40 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import json
 import os
 import signal
-import sys
 from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from mts1b_deploy.errors import AlreadyRunning, ServiceFailed
+from mts1b_deploy.errors import ServiceFailed
+from mts1b_deploy.launch import ends_with, mts_command
+from mts1b_deploy.lock import HomeLock
 from mts1b_deploy.profile import Process
 
-__all__ = ["Supervisor", "mts_command"]
+__all__ = ["Supervisor"]
 
 _WINDOW_S = 30.0
 _MOST_STARTS = 8
 _STOP_GRACE_S = 15.0
 
 
-def mts_command() -> list[str]:
-    """Return how to call ``mts`` of this environment."""
-    beside = Path(sys.executable).with_name("mts")
-    return [str(beside)] if beside.exists() else [sys.executable, "-m", "mts1b_platform.cli"]
-
-
 class Supervisor:
     """Own the processes of one MTS_HOME.
 
-    :param home: the MTS_HOME; its ``run/supervisor.lock`` is held while this runs.
+    :param home: the MTS_HOME; its ``supervisor.lock`` is held while this runs.
     :param environ: the environment of the processes.
+    :param command: what comes before a process's arguments; None for this environment's ``mts``.
     """
 
     def __init__(
-        self, home: Path, processes: Sequence[Process], environ: Mapping[str, str]
+        self,
+        home: Path,
+        processes: Sequence[Process],
+        environ: Mapping[str, str],
+        *,
+        command: Sequence[str] | None = None,
     ) -> None:
         self._home = home
         self._processes = tuple(processes)
@@ -45,8 +45,8 @@ class Supervisor:
         self._children: dict[str, asyncio.subprocess.Process] = {}
         self._watchers: list[asyncio.Task[None]] = []
         self._starts: dict[str, deque[float]] = {}
-        self._stopping = False
-        self._lock: int | None = None
+        self._command = tuple(mts_command() if command is None else command)
+        self._lock = HomeLock(home)
         self.failed: asyncio.Future[ServiceFailed] | None = None
 
     def pid_of(self, name: str) -> int | None:
@@ -54,44 +54,46 @@ class Supervisor:
         child = self._children.get(name)
         return child.pid if child is not None and child.returncode is None else None
 
+    async def hold(self) -> None:
+        """Take the home, before anything in it is moved or started; :meth:`stop` gives it back.
+
+        :raises AlreadyRunning: when another supervisor holds it.
+        """
+        if self._lock.handle is None:
+            await self._lock.acquire(_STOP_GRACE_S)
+
     async def start(self) -> None:
-        """Start every process and keep it running.
+        """Start every process and keep it running; when one can not be started, stop the others.
 
         :raises AlreadyRunning: when another supervisor holds the home.
         """
-        self._hold()
+        await self.hold()
         self.failed = asyncio.get_running_loop().create_future()
-        for process in self._processes:
-            await self._launch(process)
-            self._watchers.append(asyncio.create_task(self._keep(process)))
-        self._announce()
-
-    def _hold(self) -> None:
-        folder = self._home / "run"
-        folder.mkdir(parents=True, exist_ok=True)
-        self._lock = os.open(folder / "supervisor.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        started = False
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            os.close(self._lock)
-            self._lock = None
-            raise AlreadyRunning(
-                f"another supervisor runs in {self._home}; stop it with `mts down`, or set "
-                "MTS_HOME to another folder"
-            ) from error
+            for process in self._processes:
+                await self._launch(process)
+                self._watchers.append(asyncio.create_task(self._keep(process)))
+            self._announce()
+            started = True
+        finally:
+            if not started:
+                await self.stop()
 
     async def _launch(self, process: Process) -> None:
         logs = self._home / "logs"
         logs.mkdir(parents=True, exist_ok=True)
         with (logs / f"{process.name}.out").open("ab") as output:
             self._children[process.name] = await asyncio.create_subprocess_exec(
-                *mts_command(),
+                *self._command,
                 *process.arguments,
                 env=self._environ,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                start_new_session=True,
+                preexec_fn=ends_with(os.getpid()),
+                pass_fds=() if self._lock.handle is None else (self._lock.handle,),
+                start_new_session=True,  # a Ctrl-C stops the supervisor, which stops the others
             )
 
     async def _keep(self, process: Process) -> None:
@@ -100,8 +102,6 @@ class Supervisor:
         starts.append(loop.time())
         while True:
             code = await self._children[process.name].wait()
-            if self._stopping:
-                return
             starts.append(loop.time())
             if len(starts) == _MOST_STARTS and starts[-1] - starts[0] < _WINDOW_S:
                 self._give_up(process, code)
@@ -125,22 +125,23 @@ class Supervisor:
     def _announce(self) -> None:
         pids = {name: child.pid for name, child in self._children.items()}
         path = self._home / "run" / "supervisor.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_suffix(".partial")
         partial.write_text(json.dumps({"pid": os.getpid(), "processes": pids}))
         os.replace(partial, path)
 
     async def stop(self) -> None:
         """Stop every process, the last started first; kill what does not end in time."""
-        self._stopping = True
-        for process in reversed(self._processes):
-            await self._end(self._children.get(process.name))
-        for watcher in self._watchers:
+        if self._lock.handle is None:
+            return
+        for watcher in self._watchers:  # first: nothing may be started any more
             watcher.cancel()
         await asyncio.gather(*self._watchers, return_exceptions=True)
+        self._watchers.clear()
+        for process in reversed(self._processes):
+            await self._end(self._children.get(process.name))
         (self._home / "run" / "supervisor.json").unlink(missing_ok=True)
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+        self._lock.release()
 
     async def _end(self, child: asyncio.subprocess.Process | None) -> None:
         if child is None or child.returncode is not None:

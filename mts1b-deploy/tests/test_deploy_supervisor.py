@@ -1,0 +1,143 @@
+"""Real processes are kept running, stop in order, and never outlive their supervisor."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+
+import deploy_children
+import pytest
+from conftest import MakeSupervisor
+from deploy_children import FAILS, begun, events, gone, is_running
+from mts1b_deploy import AlreadyRunning, Process, Supervisor
+from mts1b_deploy.lock import owner_of
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child")
+
+
+async def _own_process(home: Path, *names: str) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable, deploy_children.__file__, str(home), *names
+    )
+
+
+async def test_a_killed_process_is_started_again(
+    tmp_path: Path, make_supervisor: MakeSupervisor
+) -> None:
+    supervisor = make_supervisor("a", "b")
+    await supervisor.start()
+    await begun(tmp_path, 2)
+    first, other = supervisor.pid_of("a"), supervisor.pid_of("b")
+    assert first is not None
+    os.kill(first, signal.SIGKILL)
+    await begun(tmp_path, 3)
+    assert supervisor.pid_of("a") not in (None, first)
+    assert supervisor.pid_of("b") == other
+    announced = json.loads((tmp_path / "run" / "supervisor.json").read_text())
+    assert announced["pid"] == os.getpid()
+    async with asyncio.timeout(10):
+        while announced["processes"]["a"] == first:
+            await asyncio.sleep(0.02)
+            announced = json.loads((tmp_path / "run" / "supervisor.json").read_text())
+    assert announced["processes"] == {"a": supervisor.pid_of("a"), "b": other}
+
+
+async def test_processes_stop_in_reverse_and_none_is_left(
+    tmp_path: Path, make_supervisor: MakeSupervisor
+) -> None:
+    supervisor = make_supervisor("a", "b", "c")
+    await supervisor.start()
+    pids = await begun(tmp_path, 3)
+    await supervisor.stop()
+    assert [name for word, name, _ in events(tmp_path) if word == "end"] == ["c", "b", "a"]
+    assert not any(is_running(pid) for pid in pids)
+    assert not (tmp_path / "run" / "supervisor.json").exists()
+    assert owner_of(tmp_path) is None
+
+
+async def test_a_stop_during_a_restart_leaves_nothing(
+    tmp_path: Path, make_supervisor: MakeSupervisor
+) -> None:
+    supervisor = make_supervisor("a", "b")
+    await supervisor.start()
+    pids = await begun(tmp_path, 2)
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+    await gone(*pids)
+    await asyncio.sleep(0)  # the watchers have seen it and are about to start the next ones
+    await supervisor.stop()
+    assert supervisor.pid_of("a") is supervisor.pid_of("b") is None
+    # The lock is inherited: nobody holds it, so no process is left.
+    await make_supervisor("a").hold()
+
+
+async def test_what_ends_again_and_again_is_given_up_with_its_last_words(
+    make_supervisor: MakeSupervisor,
+) -> None:
+    supervisor = make_supervisor("oms", script=FAILS)
+    await supervisor.start()
+    assert supervisor.failed is not None
+    error = await asyncio.wait_for(supervisor.failed, 30)
+    assert "oms ended 8 times within 30 s (last exit code 3)" in str(error)
+    assert "the port oms is taken; see " in str(error)
+    assert str(error).endswith("logs/oms.out")
+    assert error.exit_code == 4
+
+
+async def test_what_can_not_be_started_leaves_nothing_behind(tmp_path: Path) -> None:
+    missing = str(tmp_path / "no-such-program")
+    supervisor = Supervisor(tmp_path, [Process("a", ())], os.environ, command=[missing])
+    with pytest.raises(FileNotFoundError):
+        await supervisor.start()
+    assert owner_of(tmp_path) is None
+
+
+async def test_a_second_supervisor_is_refused_and_harms_nothing(
+    tmp_path: Path, make_supervisor: MakeSupervisor
+) -> None:
+    first, second = make_supervisor("a"), make_supervisor("b")
+    await first.start()
+    (pid,) = await begun(tmp_path, 1)
+    with pytest.raises(AlreadyRunning, match=rf"\(pid {os.getpid()}\).*`mts down`"):
+        await second.start()
+    await second.stop()
+    assert is_running(pid)
+    assert owner_of(tmp_path) == os.getpid()
+    assert (tmp_path / "run" / "supervisor.json").exists()
+
+
+@linux
+async def test_processes_end_with_a_supervisor_that_is_killed(
+    tmp_path: Path, make_supervisor: MakeSupervisor
+) -> None:
+    parent = await _own_process(tmp_path, "a", "b")
+    pids = await begun(tmp_path, 2)
+    assert owner_of(tmp_path) == parent.pid
+    parent.kill()
+    await parent.wait()
+    await gone(*pids)
+    assert sorted(name for word, name, _ in events(tmp_path) if word == "end") == ["a", "b"]
+    assert owner_of(tmp_path) is None
+
+
+@linux
+async def test_the_next_supervisor_waits_until_the_old_processes_have_ended(
+    tmp_path: Path, make_supervisor: MakeSupervisor
+) -> None:
+    parent = await _own_process(tmp_path, "a")
+    (old,) = await begun(tmp_path, 1)
+    os.kill(old, signal.SIGSTOP)  # it can not end yet
+    parent.kill()
+    await parent.wait()
+    successor = make_supervisor("a")
+    starting = asyncio.create_task(successor.start())
+    done, _ = await asyncio.wait({starting}, timeout=0.3)
+    assert (done, successor.pid_of("a")) == (set(), None)
+    os.kill(old, signal.SIGCONT)
+    await starting
+    assert (await begun(tmp_path, 2))[-1] == successor.pid_of("a")
+    assert [word for word, *_ in events(tmp_path)] == ["begin", "end", "begin"]
