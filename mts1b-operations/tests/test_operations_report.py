@@ -204,8 +204,8 @@ def test_charts_keep_what_must_be_seen() -> None:
     assert min(thin(values, 100, min)) == -50.0
     assert thin(values[:5], 100, min) == values[:5]
     times = [day(n) for n in range(1000)]
-    deep = line_chart([Series("a", times, values)], title="deep", pick=min)
-    shallow = line_chart([Series("a", times, values)], title="shallow", pick=max)
+    deep = line_chart([Series("a", times, values)], title="t", pick=min)
+    shallow = line_chart([Series("a", times, values)], title="t", pick=max)
     assert deep.count(",") == shallow.count(",")
     assert deep != shallow
     flat = line_chart([Series("a", [day(0), day(1)], [5.0, 5.0])], title="flat")
