@@ -70,6 +70,7 @@ class RiskEngine:
         borrow: BorrowDesk | None = None,
         facts: FactSource | None = None,
         latency: StageLatency | None = None,
+        timer: Clock | None = None,
     ) -> None:
         self.policy = policy or RiskPolicy()
         self.book = book
@@ -83,7 +84,7 @@ class RiskEngine:
         self._pipeline = GatePipeline(
             default_gates() if gates is None else gates,
             budget_s=self.policy.gate_budget_s,
-            clock=clock,
+            clock=timer or clock,
         )
         self._mint = ApprovalMint(
             signer,

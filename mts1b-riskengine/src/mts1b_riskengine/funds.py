@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from mts1b_riskengine import tables
 from mts1b_riskengine.halts import HaltReading
 from mts1b_riskengine.losses import Breach, NavMarks, find_breach
+from mts1b_riskengine.statements import upsert
 
 __all__ = ["REQUESTED_BY", "FundBook", "FundState", "OpenBreach"]
 
@@ -66,7 +67,7 @@ class FundBook:
     """Keep the state of every fund in memory, and every change of it in the store."""
 
     def __init__(self, store: Store) -> None:
-        self._store = store
+        self._upsert = upsert(store, tables.funds)
         self._funds: dict[str, FundState] = {}
 
     def get(self, fund_id: str) -> FundState:
@@ -138,12 +139,7 @@ class FundBook:
             await self._halt(tx, fund, epoch)
 
     async def _save(self, tx: AsyncConnection, fund: FundState) -> None:
-        values = _columns(fund)
-        await tx.execute(
-            self._store.insert(tables.funds)
-            .values(fund_id=fund.fund_id, **values)
-            .on_conflict_do_update(index_elements=["fund_id"], set_=values)
-        )
+        await tx.execute(self._upsert, {"fund_id": fund.fund_id, **_columns(fund)})
 
     async def load(self, tx: AsyncConnection) -> None:
         """Replace the memory by what the store holds."""

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from mts1b_riskengine import tables
 from mts1b_riskengine.instruments import InstrumentTable
 from mts1b_riskengine.lines import FundLines, Line
+from mts1b_riskengine.statements import upsert
 
 __all__ = ["UNASSIGNED", "Mark", "PositionBook"]
 
@@ -41,6 +42,7 @@ class PositionBook:
 
     def __init__(self, store: Store, instruments: InstrumentTable) -> None:
         self._store = store
+        self._upsert_mark = upsert(store, tables.marks)
         self._instruments = instruments
         self._funds: dict[str, FundLines] = {}
         self.marks: dict[Symbol, Mark] = {}
@@ -87,11 +89,7 @@ class PositionBook:
     async def _put_mark(self, tx: AsyncConnection, symbol: Symbol, mark: Mark) -> None:
         self._revalue(symbol, mark)
         values = {"price": mark.price, "as_of": mark.as_of, "interval": mark.interval}
-        await tx.execute(
-            self._store.insert(tables.marks)
-            .values(symbol=str(symbol), **values)
-            .on_conflict_do_update(index_elements=["symbol"], set_=values)
-        )
+        await tx.execute(self._upsert_mark, {"symbol": str(symbol), **values})
 
     def _revalue(self, symbol: Symbol, mark: Mark) -> None:
         self.marks[symbol] = mark

@@ -107,6 +107,7 @@ class RiskEngineService(Service):
             borrow=self._borrow_desk(),
             facts=type(self).facts,
             latency=ctx.latency,
+            timer=ctx.system_clock,
         )
 
     def _borrow_desk(self) -> BorrowDesk | None:
