@@ -112,6 +112,20 @@ def test_a_command_without_a_running_system_says_so(tmp_path: Path) -> None:
     assert done.returncode == 4, done.stdout + done.stderr
 
 
+def test_a_limit_order_without_a_price_is_refused_before_anything(tmp_path: Path) -> None:
+    home = make_home(tmp_path / "home", CALM)
+    done = mts(
+        home,
+        *("oms", "submit", "--type", "limit", "--symbol", "SPX", "--side", "buy"),
+        *("--quantity", "1", "--fund", "paper-parity", "--strategy", "parity-spx-ixic"),
+        *("--operator", "ada", "--key", "manual-1"),
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "limit" in done.stderr
+    assert not (home / "db").exists()
+
+
 def test_the_profile_itself_is_right(tmp_path: Path) -> None:
     home = make_home(tmp_path / "home", yaml.safe_load(yaml.safe_dump(CALM)))
     assert "2 funds" in mts(home, "config", "check").stdout

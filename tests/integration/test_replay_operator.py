@@ -7,25 +7,34 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from conftest import CALM
-from replay_home import PaperRun, audit, make_home, mts
+from replay_home import PaperRun, audit, make_home, mts, settings
+
+LONG = settings("2000-01-01T00:00:00Z", "2002-12-31T00:00:00Z")
+
+MANUAL = (
+    *("oms", "submit", "--side", "buy", "--quantity", "1", "--key", "manual-1"),
+    *("--fund", "paper-parity", "--strategy", "parity-spx-ixic", "--operator", "ada"),
+)
 
 
 @pytest.fixture(scope="module")
 def halted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a finished run that an operator halted for a while."""
-    home = make_home(tmp_path_factory.mktemp("operator") / "home", CALM)
+    home = make_home(tmp_path_factory.mktemp("operator") / "home", LONG)
     run = PaperRun(home)
     try:
         run.until_tick(60)
+        unknown = mts(home, *MANUAL, "--symbol", "ZZZZ", check=False)
+        assert unknown.returncode == 5, unknown.stderr
+        assert "ZZZZ" in unknown.stderr
         done = mts(home, "cmd", "halt", "--yes", "--reason", "drill", "--operator", "ada")
         assert "HALTED firm" in done.stdout
         after = run.progress()
         run.until_tick(after + 60)
         unsigned = mts(home, "cmd", "resume", check=False)
-        assert unsigned.returncode == 2
+        assert unsigned.returncode == 2, unsigned.stderr
         stranger = mts(home, "cmd", "resume", "--operator", "mallory", check=False)
-        assert stranger.returncode in (3, 5)
+        assert stranger.returncode in (3, 5), stranger.stderr
         mts(home, "cmd", "operator-key", "ada")
         mts(home, "cmd", "resume", "--operator", "ada", "--reason", "drill over")
         run.finish()
@@ -84,6 +93,7 @@ def test_why_tells_the_whole_story(halted: Path) -> None:
     assert "drawdown_halt" in stopped
     denied = mts(halted, "why", one_order(halted, "order_rejected", "FUND_HALTED")).stdout
     assert "FUND_HALTED" in denied
+    assert "resumed" in denied
     assert mts(halted, "why", "ord-nothing", check=False).returncode == 1
 
 
@@ -100,7 +110,7 @@ def test_one_changed_byte_is_found_where_it_is(halted: Path, tmp_path: Path) -> 
     db.close()
     bad = mts(halted, "mts1b-operations", "audit", "verify", "--json", check=False)
     assert bad.returncode == 1
-    assert json.loads(bad.stdout)["first_bad_sequence"] == victim["sequence"]
+    assert json.loads(bad.stdout)["index"] == victim["sequence"]
     with sqlite3.connect(path) as db:
         db.execute(
             "UPDATE audit_entries SET data = ? WHERE sequence = ?",
