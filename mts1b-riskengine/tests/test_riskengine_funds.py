@@ -141,6 +141,18 @@ async def test_the_breach_denies_before_and_without_the_halt(desk: Desk) -> None
     assert await requester.send_pending() == 1
 
 
+async def test_a_loss_that_grows_before_the_halt_is_confirmed_is_the_same_breach(
+    desk: Desk,
+) -> None:
+    await drop(desk, "100000", 0)
+    await drop(desk, "96000", 1)
+    first = desk.book.funds.get(FUND).breach
+    await drop(desk, "70000", 2)
+    assert desk.book.funds.get(FUND).breach == first
+    assert first is not None
+    assert first.at == AT + DAY
+
+
 async def test_a_resume_begins_every_period_anew(desk: Desk) -> None:
     requester, operations = wired(desk)
     await drop(desk, "100000", 0)
@@ -199,6 +211,7 @@ async def test_an_operators_halt_keeps_breaches_from_opening(desk: Desk) -> None
     await drop(desk, "100000", 0)
     desk.halts.apply(make_halt("firm"))
     await drop(desk, "80000", 1)
+    assert desk.book.funds.get(FUND).breach is None
     assert await requester.send_pending() == 0
     desk.halts.lift("firm")
     await drop(desk, "79900", 2)
@@ -223,4 +236,6 @@ async def test_a_strategys_nav_opens_no_breach_of_the_fund(desk: Desk) -> None:
     await desk.engine.check_nav(make_nav("100000", AT))
     low = make_nav("10", AT + DAY, strategy_id="trend")
     assert await desk.engine.check_nav(low) is None
+    await desk.feed(low)
+    assert desk.book.funds.get(FUND).breach is None
     assert await desk.engine.check_nav(make_nav("96999", AT + DAY)) is not None

@@ -152,6 +152,13 @@ async def test_the_first_denial_ends_the_run_and_reasons_do_not_leak() -> None:
     assert not run_.approved
 
 
+async def test_a_context_that_was_used_before_brings_no_old_reason() -> None:
+    context = RiskContext()
+    context.reject("OLD", "of another order")
+    pipeline = GatePipeline([Custom(lambda _: True)], budget_s=1, clock=VirtualClock(AT))
+    assert (await pipeline.run(make_order(), make_envelope(), context)).approved
+
+
 @pytest.mark.parametrize(
     "gates",
     [
