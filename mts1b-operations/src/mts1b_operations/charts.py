@@ -12,7 +12,7 @@ from itertools import pairwise
 __all__ = ["Series", "bar_chart", "line_chart", "thin"]
 
 _WIDTH, _HEIGHT = 960, 280
-_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 12, 12, 26
+_LEFT, _RIGHT, _TOP, _BOTTOM = 84, 12, 12, 26
 _POINTS = 700
 
 

@@ -57,5 +57,10 @@ def configure_logging(
 
 
 def get_logger(name: str) -> Any:
-    """Return the logger of a service or part."""
+    """Return the logger of a service or part.
+
+    A process that set up no logs, such as a command, gets warnings on standard error alone.
+    """
+    if not structlog.is_configured():
+        configure_logging(LogSettings(format="console", level="WARNING"))
     return structlog.get_logger().bind(logger=name)
