@@ -1,17 +1,12 @@
-"""Reference results that several tests compare with: each is made once."""
+"""A reference result that several tests compare with: it is made once."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from replay_home import make_home, run_paper, settings
-
-CALM = settings("2000-01-01T00:00:00Z", "2000-12-31T00:00:00Z")
+from tests.integration.replay_home import CALM, make_home, run_paper
 
 
 @pytest.fixture(scope="session")

@@ -31,6 +31,10 @@ def settings(start: str, end: str, **changes: Any) -> dict[str, Any]:
     return data | changes
 
 
+CALM = settings("2000-01-01T00:00:00Z", "2000-12-31T00:00:00Z")
+"""One year with one crash: trading, one halt of one fund, one resume."""
+
+
 def make_home(folder: Path, data: Mapping[str, Any]) -> Path:
     """Write the settings of a new MTS_HOME."""
     folder.mkdir(parents=True)

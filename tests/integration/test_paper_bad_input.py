@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import CALM
-from replay_home import MTS, environment, make_home, mts
+
+from tests.integration.replay_home import CALM, MTS, environment, make_home, mts
 
 HEADER = "date,open,high,low,close,volume\n"
 

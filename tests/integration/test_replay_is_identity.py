@@ -8,8 +8,8 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from conftest import CALM
-from replay_home import audit, make_home, mts, run_paper
+
+from tests.integration.replay_home import CALM, audit, make_home, mts, run_paper
 
 
 def test_the_run_traded_and_was_halted_and_resumed(reference: tuple[Path, str]) -> None:

@@ -7,7 +7,8 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from replay_home import PaperRun, audit, make_home, mts, settings
+
+from tests.integration.replay_home import PaperRun, audit, make_home, mts, settings
 
 LONG = settings("2000-01-01T00:00:00Z", "2002-12-31T00:00:00Z")
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from conftest import CALM
-from replay_home import PaperRun, audit, make_home, run_paper
+from tests.integration.replay_home import CALM, PaperRun, audit, make_home, run_paper
 
 
 def test_kill_9_of_each_service_in_turn(reference: tuple[Path, str], tmp_path: Path) -> None:
