@@ -14,11 +14,12 @@ from pathlib import Path
 from mts1b_deploy import Process, Supervisor
 
 WAITS = """
-import os, signal, sys
+import os, signal, sys, time
 def note(word):
     with open(os.path.join(os.environ["MTS_HOME"], "events"), "a") as file:
         file.write(f"{word} {sys.argv[1]} {os.getpid()}\\n")
 def end(*_):
+    time.sleep(0.5 if sys.argv[1] == "slow" else 0)
     note("end")
     sys.exit(0)
 signal.signal(signal.SIGTERM, end)
@@ -26,7 +27,7 @@ note("begin")
 while True:
     signal.pause()
 """
-"""Note begin and end in MTS_HOME/events; in between wait for SIGTERM."""
+"""Note begin and end in MTS_HOME/events; in between wait for SIGTERM. ``slow`` takes its time."""
 
 FAILS = "import sys; print('the port', sys.argv[1], 'is taken', flush=True); sys.exit(3)"
 

@@ -59,20 +59,20 @@ async def test_processes_stop_in_reverse_and_none_is_left(
     assert owner_of(tmp_path) is None
 
 
-async def test_a_stop_during_a_restart_leaves_nothing(
+async def test_nothing_is_started_during_a_stop(
     tmp_path: Path, make_supervisor: MakeSupervisor
 ) -> None:
-    supervisor = make_supervisor("a", "b")
+    supervisor = make_supervisor("slow", "a")
     await supervisor.start()
-    pids = await begun(tmp_path, 2)
-    for pid in pids:
-        os.kill(pid, signal.SIGKILL)
-    await gone(*pids)
-    await asyncio.sleep(0)  # the watchers have seen it and are about to start the next ones
-    await supervisor.stop()
-    assert supervisor.pid_of("a") is supervisor.pid_of("b") is None
-    # The lock is inherited: nobody holds it, so no process is left.
-    await make_supervisor("a").hold()
+    await begun(tmp_path, 2)
+    killed = supervisor.pid_of("a")
+    assert killed is not None
+    os.kill(killed, signal.SIGKILL)
+    await gone(killed)
+    await supervisor.stop()  # "a" would be back before "slow" has ended
+    assert sorted(word for word, *_ in events(tmp_path)) == ["begin", "begin", "end"]
+    assert supervisor.pid_of("a") is None
+    assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
 async def test_what_ends_again_and_again_is_given_up_with_its_last_words(
