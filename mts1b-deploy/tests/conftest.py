@@ -1,17 +1,15 @@
 """Supervisors over small real processes, which are in deploy_children.py."""
 
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from deploy_children import supervise
+from deploy_children import MakeSupervisor, supervise
 from mts1b_deploy import Supervisor
-
-MakeSupervisor = Callable[..., Supervisor]
 
 
 @pytest.fixture

@@ -9,9 +9,12 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from mts1b_deploy import Process, Supervisor
+
+MakeSupervisor = Callable[..., Supervisor]
 
 WAITS = """
 import os, signal, sys, time

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import deploy_children
 import pytest
-from conftest import MakeSupervisor
-from deploy_children import FAILS, begun, events, gone, is_running
+from deploy_children import FAILS, MakeSupervisor, begun, events, gone, is_running
 from mts1b_deploy import AlreadyRunning, Process, Supervisor
 from mts1b_deploy.lock import owner_of
 

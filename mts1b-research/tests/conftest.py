@@ -1,7 +1,7 @@
 """The builders of views, bars and desks are in research_desk.py."""
 
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -9,9 +9,7 @@ from mts1b_platform.config import StrategySettings
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from research_desk import Desk, Oms
-
-OpenDesk = Callable[..., Awaitable[Desk]]
+from research_desk import Desk, Oms, OpenDesk
 
 
 @pytest.fixture

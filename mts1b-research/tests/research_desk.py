@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -196,3 +196,6 @@ class Desk:
     async def events(self) -> list[Any]:
         async with self.store.read() as connection:
             return list((await connection.execute(sa.select(outbox))).all())
+
+
+OpenDesk = Callable[..., Awaitable[Desk]]

@@ -6,14 +6,13 @@ import random
 
 import pytest
 import sqlalchemy as sa
-from conftest import OpenDesk
 from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 from mts1b_foundation import Symbol
 from mts1b_research.history import BarHistory
 from mts1b_research.tables import bars
-from research_desk import AAA, BBB, Oms, bar, day, settings
+from research_desk import AAA, BBB, Oms, OpenDesk, bar, day, settings
 
 CCC = Symbol("CCC")
 

@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import OpenDesk
 from mts1b_foundation import Side
-from research_desk import AAA, BBB, Crash, Desk, Oms, bar, day, halt, settings
+from research_desk import AAA, BBB, Crash, Desk, Oms, OpenDesk, bar, day, halt, settings
 
 PARITY = settings(
     kind="risk_parity", symbols=["AAA", "BBB"], params={"window": 10, "rebalance_every": 12}
