@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -278,6 +278,34 @@ async def test_a_step_that_is_asked_again_changes_nothing(world: World) -> None:
     await world.advance(1)
     assert await world.digest() == before
     assert len(world.asked) == 1
+
+
+class Watched(LocalBus):
+    """A bus that calls back when a command is served."""
+
+    def __init__(self, served: Callable[[str], None]) -> None:
+        super().__init__()
+        self._served = served
+
+    async def serve(self, subject: str, handler: Any, *, queue: str | None = None) -> Any:
+        self._served(subject)
+        return await super().serve(subject, handler, queue=queue)
+
+
+async def test_no_check_is_answered_before_the_time_is_restored(tmp_path: Path) -> None:
+    served: dict[str, datetime] = {}
+    world = World(tmp_path)
+    await world.start()
+    await world.day(0)
+    await world.day(1)
+    await world.stop_service()
+    await world.bus.close()
+    world.bus = Watched(lambda subject: served.update({subject: world.clock.now()}))
+    world.clock = VirtualClock(AT - DAY)
+    await world.start()
+    assert served[CMD_RISK_CHECK] == AT + DAY
+    await world.stop_service()
+    await world.bus.close()
 
 
 async def run_days(home: Path, *, restarts: bool) -> tuple[StateDigest, list[str | None]]:

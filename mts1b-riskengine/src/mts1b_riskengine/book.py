@@ -16,6 +16,12 @@ from mts1b_riskengine.tables import book_version
 
 __all__ = ["RiskBook"]
 
+_NEXT_VERSION = (
+    book_version.update()
+    .where(book_version.c.id == 1, book_version.c.version == sa.bindparam("expected"))
+    .values(version=sa.bindparam("following"))
+)
+
 
 class RiskBook:
     """Positions, reservations, funds and envelopes of the risk engine.
@@ -42,9 +48,7 @@ class RiskBook:
         if current is not None and current is self._transaction:
             return
         changed = await tx.execute(
-            book_version.update()
-            .where(book_version.c.id == 1, book_version.c.version == self._version)
-            .values(version=self._version + 1)
+            _NEXT_VERSION, {"expected": self._version, "following": self._version + 1}
         )
         if changed.rowcount == 1:
             self._version += 1

@@ -23,6 +23,17 @@ from mts1b_riskengine.tables import decisions
 __all__ = ["Claim", "DecisionLog", "Found", "Recorded", "decision_id_of", "economics_of"]
 
 
+_SAME_KEY_OR_ORDER = (
+    sa.select(decisions)
+    .where(
+        (decisions.c.idempotency_key == sa.bindparam("key"))
+        | (decisions.c.order_id == sa.bindparam("order"))
+    )
+    .order_by(decisions.c.sequence)
+)
+_INSERT = decisions.insert()
+
+
 def _text(value: object) -> str:
     if isinstance(value, Decimal):
         return f"{value.normalize():f}"
@@ -78,11 +89,8 @@ class DecisionLog:
 
     async def find(self, tx: AsyncConnection, order: Order) -> Found:
         """Return the recorded decision on this order, or who holds its key."""
-        query = sa.select(decisions).where(
-            (decisions.c.idempotency_key == order.idempotency_key)
-            | (decisions.c.order_id == order.order_id)
-        )
-        rows = (await tx.execute(query.order_by(decisions.c.sequence))).all()
+        asked = {"key": order.idempotency_key, "order": order.order_id}
+        rows = (await tx.execute(_SAME_KEY_OR_ORDER, asked)).all()
         if not rows:
             return Found()
         mine = decision_id_of(order)
@@ -99,13 +107,14 @@ class DecisionLog:
     ) -> None:
         """Write a decision and its events."""
         key = {"decision_id": decision_id_of(order)}
+        body = decision.model_dump_json()
         values = {
             "approved": decision.approved,
             "gate": decision.rejecting_gate,
             "code": decision.code,
             "attempt": attempt,
             "decided_at": decision.decided_at,
-            "body": decision.model_dump_json(),
+            "body": body,
         }
         if attempt == 1:
             identity = {
@@ -113,19 +122,20 @@ class DecisionLog:
                 "idempotency_key": order.idempotency_key,
                 "terms": economics_of(order),
             }
-            await tx.execute(decisions.insert().values(**key, **identity, **values))
+            await tx.execute(_INSERT, {**key, **identity, **values})
         else:
             where = decisions.c.decision_id == key["decision_id"]
             await tx.execute(decisions.update().where(where).values(**values))
-        events = _events(decision, key["decision_id"], attempt)
+        events = _events(decision, body, key["decision_id"], attempt)
         await self._store.outbox.add_many(tx, events)
 
 
-def _events(decision: RiskDecision, decision_id: str, attempt: int) -> list[tuple[str, str, bytes]]:
+def _events(
+    decision: RiskDecision, body: str, decision_id: str, attempt: int
+) -> list[tuple[str, str, bytes]]:
     subject = RISK_ORDERS_APPROVED if decision.approved else RISK_ORDERS_DENIED
     event_id = derive_id("evt", "decision", decision_id, str(attempt))
-    payload = decision.model_dump_json().encode()
-    events = [(event_id, with_fund(subject, decision.fund_id), payload)]
+    events = [(event_id, with_fund(subject, decision.fund_id), body.encode())]
     if not decision.approved:
         rejection = _rejection(decision).model_dump_json().encode()
         failed_id = derive_id("evt", "gate-failed", decision_id, str(attempt))

@@ -41,7 +41,8 @@ class PositionBook:
     """Keep lines and marks in memory, and every change of them in the store."""
 
     def __init__(self, store: Store, instruments: InstrumentTable) -> None:
-        self._store = store
+        self._insert_fill = store.insert(tables.fills).on_conflict_do_nothing()
+        self._upsert_position = upsert(store, tables.positions)
         self._upsert_mark = upsert(store, tables.marks)
         self._instruments = instruments
         self._funds: dict[str, FundLines] = {}
@@ -103,29 +104,21 @@ class PositionBook:
     ) -> bool:
         """Book an execution once, by its id; return whether it was new."""
         recorded = await tx.execute(
-            self._store.insert(tables.fills)
-            .values(
-                fill_id=fill.fill_id,
-                order_id=fill.order_id,
-                signed_quantity=fill.signed_quantity,
-            )
-            .on_conflict_do_nothing()
+            self._insert_fill,
+            {
+                "fill_id": fill.fill_id,
+                "order_id": fill.order_id,
+                "signed_quantity": fill.signed_quantity,
+            },
         )
         if recorded.rowcount == 0:
             return False
         if fill.symbol not in self.marks:
             await self._put_mark(tx, fill.symbol, Mark(fill.price, fill.timestamp, "1m"))
         line = self.change(fund_id, strategy_id, fill.symbol, quantity=fill.signed_quantity)
-        await self._save_line(tx, (fund_id, strategy_id, str(fill.symbol)), line)
+        row = {"fund_id": fund_id, "strategy_id": strategy_id, "symbol": str(fill.symbol)}
+        await tx.execute(self._upsert_position, {**row, "quantity": line.quantity})
         return True
-
-    async def _save_line(self, tx: AsyncConnection, key: tuple[str, str, str], line: Line) -> None:
-        names = ["fund_id", "strategy_id", "symbol"]
-        await tx.execute(
-            self._store.insert(tables.positions)
-            .values(**dict(zip(names, key, strict=True)), quantity=line.quantity)
-            .on_conflict_do_update(index_elements=names, set_={"quantity": line.quantity})
-        )
 
     async def load(self, tx: AsyncConnection) -> None:
         """Replace the memory by what the store holds; open orders are the ledger's to add."""

@@ -15,9 +15,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from mts1b_riskengine import tables
 from mts1b_riskengine.errors import ReservationInUse
 from mts1b_riskengine.positions import PositionBook
+from mts1b_riskengine.statements import upsert
 
 __all__ = ["Reservation", "ReservationLedger", "reservation_id_of"]
 
+_FIND = sa.select(tables.reservations).where(
+    tables.reservations.c.order_id == sa.bindparam("order_id")
+)
 _UNSENT = frozenset({OrderStatus.CREATED, OrderStatus.PENDING_RISK, OrderStatus.APPROVED})
 
 
@@ -69,7 +73,7 @@ class ReservationLedger:
     """Hold reservations in memory and store, and their weight on the lines of the book."""
 
     def __init__(self, store: Store, positions: PositionBook) -> None:
-        self._store = store
+        self._upsert = upsert(store, tables.reservations)
         self._positions = positions
         self._open: dict[str, Reservation] = {}
 
@@ -167,17 +171,11 @@ class ReservationLedger:
         )
 
     async def _save(self, tx: AsyncConnection, reservation: Reservation) -> None:
-        values = reservation.values()
-        await tx.execute(
-            self._store.insert(tables.reservations)
-            .values(order_id=reservation.order_id, **values)
-            .on_conflict_do_update(index_elements=["order_id"], set_=values)
-        )
+        await tx.execute(self._upsert, {"order_id": reservation.order_id, **reservation.values()})
 
     async def find(self, tx: AsyncConnection, order_id: str) -> Reservation | None:
         """Return the reservation of an order from the store, open or not."""
-        where = tables.reservations.c.order_id == order_id
-        row = (await tx.execute(sa.select(tables.reservations).where(where))).first()
+        row = (await tx.execute(_FIND, {"order_id": order_id})).first()
         return None if row is None else _from_row(row)
 
     async def load(self, tx: AsyncConnection) -> None:

@@ -80,7 +80,6 @@ class RiskEngineService(Service):
         await pump.start()
         self._pump = pump
         self._halting = HaltRequester(store, self.engine.book, self._ask_for_halt)
-        await self._serve_commands()
         participant = LockstepParticipant(
             ctx,
             store,
@@ -91,6 +90,8 @@ class RiskEngineService(Service):
             digest=lambda: economic_digest(store),
         )
         await participant.start()
+        # Not earlier: a check before the virtual time is restored would find prices of the future.
+        await self._serve_commands()
         if not ctx.replay:
             self._in_background("pump", pump.run())
             self._in_background("breaches", self._watch_breaches())
