@@ -48,6 +48,7 @@ _STREAMS = ("RESEARCH", "RISK", "OMS")
 """In this order they are drained, so that the log has one order in every run."""
 
 _OVERRIDES_EVERY = 20
+_SETTLE_EVERY = 16
 _ACTOR = "mts1b-operations"
 
 
@@ -68,6 +69,8 @@ class OperationsService(Service):
         self._relay: OutboxRelay
         self._api: ApiServer
         self._told = 0
+        self._collected: list[tuple[AuditRecord, list[WatchdogAlert]]] = []
+        self._transaction: object | None = None
 
     async def start(self) -> None:
         """Open the store, agree with the halt record, remember the past, serve."""
@@ -99,6 +102,7 @@ class OperationsService(Service):
             name=self.name,
             streams=_STREAMS,
             handler=self._on_event,
+            at_end=self._write_collected,
             wanted=frozenset(AUDITED),
         )
         await self._pump.start()
@@ -120,6 +124,7 @@ class OperationsService(Service):
                 relay=self._relay,
                 on_step=self._on_step,
                 digest=self._digest,
+                lazy=True,
             )
             await participant.start()
         else:
@@ -186,20 +191,37 @@ class OperationsService(Service):
         self._board.put_quote(message.subject.split(".")[4], message.data)
 
     async def _on_event(self, tx: AsyncConnection, event: Event) -> None:
-        """Write one event and what the watchdogs say of it, in the event's transaction."""
-        size = await self._parts.audit.enter(tx)
-        if self._runner.seen != size:
-            await self._catch_up(size)
+        """Collect one event and what the watchdogs say of it, for the event's transaction."""
+        transaction = tx.sync_connection.get_transaction() if tx.sync_connection else None
+        if self._transaction is not transaction:
+            self._transaction = transaction
+            self._collected = []
+            size = await self._parts.audit.enter(tx)
+            if self._runner.seen != size:
+                await self._catch_up(size)
+            self._runner.seen = (
+                size + 1
+            )  # ahead of the log until it is written, so also after a rollback
         if isinstance(event.payload, NavSnapshot):
             self._board.put_nav(event.payload)
         alerts = self._runner.observe(event.payload, wall=self.ctx.system_clock.now())
         record = record_of(event, filled_at=await self._fill_times.of(event))
-        await self._write(tx, [record], alerts)
+        self._collected.append((record, alerts))
+
+    async def _write_collected(self, tx: AsyncConnection) -> None:
+        """Write what the events of one transaction gave, in their order."""
+        collected, self._collected = self._collected, []
+        records: list[AuditRecord] = []
+        alerts: list[WatchdogAlert] = []
+        for record, raised in collected:
+            records += [record, *map(_alert_record, raised)]
+            alerts += raised
+        await self._write(tx, records, alerts)
 
     async def _write(
         self, tx: AsyncConnection, records: list[AuditRecord], alerts: list[WatchdogAlert]
     ) -> None:
-        await self._parts.audit.add(tx, [*records, *map(_alert_record, alerts)])
+        await self._parts.audit.add(tx, records)
         self._runner.seen = self._parts.audit.size
         await self._parts.store.outbox.add_many(
             tx,
@@ -223,10 +245,13 @@ class OperationsService(Service):
     async def _on_step(self, step: ReplayStep, mark: Mark) -> None:
         if step.tick % _OVERRIDES_EVERY == 0:
             self._runner.apply(await load_overrides(self._parts.store))
-        async with self._parts.store.transaction() as tx:
-            due = await self._operator.step(tx, step.as_of) if self._operator else []
-            await mark(tx)
-        self._parts.audit.settle()
+        due: list[str] = []
+        if self._operator and active_halts(self._parts.halts):
+            async with self._parts.store.transaction() as tx:
+                due = await self._operator.step(tx, step.as_of)
+                await mark(tx)
+        if due or step.final or step.tick % _SETTLE_EVERY == 0:
+            self._parts.audit.settle()
         for scope in due:
             await self._manager.finish_resume(scope)
         if step.final:
@@ -274,7 +299,7 @@ class OperationsService(Service):
             size = await self._parts.audit.enter(tx)
             if self._runner.seen != size:
                 await self._catch_up(size)
-            await self._write(tx, [], alerts)
+            await self._write(tx, [*map(_alert_record, alerts)], alerts)
         self._parts.audit.settle()
 
     async def _digest(self) -> tuple[str, dict[str, int]]:

@@ -57,6 +57,7 @@ class EventPump:
     payload goes to the dead letters and is recorded, so it can not block the stream.
 
     :param name: the durable name; also the consumer name in the inbox.
+    :param at_end: runs once at the end of each transaction in which a handler ran.
     :param wanted: base subjects to parse; others are skipped. None takes all.
     """
 
@@ -69,12 +70,14 @@ class EventPump:
         streams: Sequence[str],
         handler: EventHandler,
         wanted: frozenset[str] | None = None,
+        at_end: Also | None = None,
     ) -> None:
         self._bus = bus
         self._store = store
         self._name = name
         self._streams = tuple(streams)
         self._handler = handler
+        self._at_end = at_end
         self._wanted = wanted
         self._sources: dict[str, _Source] = {}
 
@@ -169,6 +172,8 @@ class EventPump:
                 new = await self._store.inbox.claim(tx, self._name, ids)
                 for source, _ in batches:
                     handled += await self._apply(tx, source, fresh[source.stream], new)
+                if self._at_end is not None and handled:
+                    await self._at_end(tx)
                 if also is not None:
                     await also(tx)
         for source, messages in batches:

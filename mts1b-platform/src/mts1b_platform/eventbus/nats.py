@@ -253,6 +253,7 @@ class NatsBus:
             ack_wait=ack_wait_s if acknowledge else None,
             max_deliver=-1,
             max_ack_pending=4096 if acknowledge else None,
+            mem_storage=None if acknowledge else True,
         )
         try:
             if start_sequence is not None:

@@ -178,8 +178,8 @@ class Store:
     async def close(self) -> None:
         """Record how far the outbox is published, then close."""
         if self._writer is not None:
-            async with self.transaction():
-                pass
+            async with self.transaction() as tx:
+                await self.outbox.record_position(tx, every=1)
         await self._release()
 
     async def _release(self) -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["Outbox", "OutboxRelay"]
 
 _BATCH = 500
+_RECORD_EVERY = 100
 _RECORD = sa.text(
     "INSERT INTO outbox_position (stream, published, incarnation) "
     "VALUES (:stream, :published, :incarnation) ON CONFLICT (stream) DO UPDATE "
@@ -68,10 +69,11 @@ class Outbox:
         """Note how far a relay got; the next transaction records it."""
         self._position[stream] = (position, incarnation)
 
-    async def record_position(self, tx: AsyncConnection) -> None:
-        """Write down how far relays got. Losing this only means publishing again."""
+    async def record_position(self, tx: AsyncConnection, *, every: int = _RECORD_EVERY) -> None:
+        """Write down how far relays got, now and then: losing it only means publishing again."""
         for stream, (position, incarnation) in self._position.items():
-            if self._recorded.get(stream) == (position, incarnation):
+            recorded = self._recorded.get(stream, (0, incarnation))
+            if recorded[1] == incarnation and position - recorded[0] < every:
                 continue
             await tx.execute(
                 _RECORD,
