@@ -250,13 +250,15 @@ class OperationsService(Service):
             async with self._parts.store.transaction() as tx:
                 due = await self._operator.step(tx, step.as_of)
                 await mark(tx)
-        if due or step.final or step.tick % _SETTLE_EVERY == 0:
+        settles = bool(due) or step.final or step.tick % _SETTLE_EVERY == 0
+        if settles:
             self._parts.audit.settle()
         for scope in due:
             await self._manager.finish_resume(scope)
         if step.final:
             await self._parts.audit.checkpoint()
-        await self._tell()
+        if settles:
+            await self._tell()
 
     async def _tell(self) -> None:
         """Say where the log stands, to who listens."""

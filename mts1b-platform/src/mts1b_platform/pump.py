@@ -134,13 +134,14 @@ class EventPump:
         while True:
             want = min(upto - source.position, _BATCH)
             messages = await source.consumer.fetch(want, timeout_s=1.0)
-            if messages:
+            if messages and (messages[0].sequence or 0) <= source.position + 1:
                 return messages
             if loop.time() > deadline:
                 raise PumpStalled(
                     f"{self._name}: stream {source.stream} stands at {source.position}, "
                     f"its publisher says {upto}"
                 )
+            await source.consumer.close()
             attached = await self._attach(source.stream)
             source.consumer, source.position = attached.consumer, attached.position
             source.incarnation = attached.incarnation

@@ -17,6 +17,7 @@ from mts1b_research.tables import bars
 
 __all__ = ["BarHistory"]
 
+_ADD = bars.insert()
 _Row = tuple[float, float, float, float, float]
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
@@ -49,9 +50,7 @@ class BarHistory:
         )
         names = ("open", "high", "low", "close", "volume")
         row = dict(zip(names, values, strict=True))
-        await tx.execute(
-            bars.insert().values(symbol=str(bar.symbol), timestamp=bar.timestamp, **row)
-        )
+        await tx.execute(_ADD, {"symbol": str(bar.symbol), "timestamp": bar.timestamp, **row})
         if not known:
             self._keep(bar.symbol, bar.timestamp, values)
 

@@ -30,7 +30,13 @@ from nats.js.errors import (
 )
 
 from mts1b_platform.errors import RetryLater
-from mts1b_platform.eventbus.nats_messages import MESSAGE_ID, NO_HEADERS, NatsConsumer, NatsMessage
+from mts1b_platform.eventbus.nats_messages import (
+    MESSAGE_ID,
+    NO_HEADERS,
+    NatsConsumer,
+    NatsFollower,
+    NatsMessage,
+)
 from mts1b_platform.eventbus.port import (
     BusError,
     Consumer,
@@ -247,13 +253,14 @@ class NatsBus:
         The server delivers without a limit: this side counts, and buries what is too often. So
         a burial that fails is repeated.
         """
+        if not acknowledge:
+            return await self._follow(stream, start_sequence or 1)
         config = ConsumerConfig(
             durable_name=durable,
-            ack_policy=AckPolicy.EXPLICIT if acknowledge else AckPolicy.NONE,
-            ack_wait=ack_wait_s if acknowledge else None,
+            ack_policy=AckPolicy.EXPLICIT,
+            ack_wait=ack_wait_s,
             max_deliver=-1,
-            max_ack_pending=4096 if acknowledge else None,
-            mem_storage=None if acknowledge else True,
+            max_ack_pending=4096,
         )
         try:
             if start_sequence is not None:
@@ -273,7 +280,33 @@ class NatsBus:
             raise StreamMissing(f"no stream {stream}") from error
         except (NatsError, TimeoutError) as error:
             raise BusError(f"consumer {durable} of {stream}: {error}") from error
-        return NatsConsumer(self._bury, pull, stream, durable, max_deliver if acknowledge else None)
+        return NatsConsumer(self._bury, pull, stream, durable, max_deliver)
+
+    async def _follow(self, stream: str, start_sequence: int) -> Consumer:
+        """Let the server push: what is published waits here before anybody asks for it."""
+        inbox = self._client.new_inbox()
+        follower = NatsFollower()
+        try:
+            follower.subscription = await self._client.subscribe(
+                inbox, cb=follower.take, pending_msgs_limit=-1, pending_bytes_limit=-1
+            )
+            await self._stream_api.add_consumer(
+                stream,
+                ConsumerConfig(
+                    deliver_subject=inbox,
+                    deliver_policy=DeliverPolicy.BY_START_SEQUENCE,
+                    opt_start_seq=start_sequence,
+                    ack_policy=AckPolicy.NONE,
+                    mem_storage=True,
+                ),
+            )
+        except NotFoundError as error:
+            await follower.close()
+            raise StreamMissing(f"no stream {stream}") from error
+        except (NatsError, TimeoutError) as error:
+            await follower.close()
+            raise BusError(f"follower of {stream}: {error}") from error
+        return follower
 
     async def _bury(self, subject: str, data: bytes, headers: Mapping[str, str]) -> None:
         await self.publish(subject, data, headers=headers)

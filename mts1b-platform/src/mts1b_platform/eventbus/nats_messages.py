@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
 from nats.errors import TimeoutError as NatsTimeout
 from nats.js import JetStreamContext
 
 from mts1b_platform.eventbus.port import BusError, Message, dead_letter_subject
 
-__all__ = ["MESSAGE_ID", "NO_HEADERS", "NatsConsumer", "NatsMessage"]
+__all__ = ["MESSAGE_ID", "NO_HEADERS", "NatsConsumer", "NatsFollower", "NatsMessage"]
 
 MESSAGE_ID = "Nats-Msg-Id"
 NO_HEADERS: Mapping[str, str] = {}
@@ -73,7 +76,6 @@ class NatsConsumer:
     """Read one stream through a durable pull consumer.
 
     :param publish: sends to the dead letters.
-    :param max_deliver: None when messages are not acknowledged.
     """
 
     def __init__(
@@ -82,7 +84,7 @@ class NatsConsumer:
         pull: JetStreamContext.PullSubscription,
         stream: str,
         durable: str,
-        max_deliver: int | None,
+        max_deliver: int,
     ) -> None:
         self._publish = publish
         self._pull = pull
@@ -101,10 +103,7 @@ class NatsConsumer:
         kept: list[Message] = []
         for item in raw:
             message = NatsMessage.stored(item)
-            if self._max_deliver is None:
-                message.settled = True
-                kept.append(message)
-            elif message.deliveries > self._max_deliver:
+            if message.deliveries > self._max_deliver:
                 await self._bury(message)
             else:
                 kept.append(message)
@@ -120,3 +119,38 @@ class NatsConsumer:
         """Stop reading; the durable position stays."""
         with contextlib.suppress(NatsError):
             await self._pull.unsubscribe()
+
+
+class NatsFollower:
+    """Read one stream as the server pushes it, each message once, without acknowledgements.
+
+    A server that restarts forgets its followers: then nothing more comes, and the reader, which
+    knows how far the stream should be, asks for a new one.
+    """
+
+    def __init__(self) -> None:
+        self.subscription: Subscription | None = None
+        self._waiting: deque[Message] = deque()
+        self._arrived = asyncio.Event()
+
+    async def take(self, raw: Msg) -> None:
+        """Keep one pushed message until it is fetched."""
+        message = NatsMessage.stored(raw)
+        message.settled = True
+        self._waiting.append(message)
+        self._arrived.set()
+
+    async def fetch(self, max_messages: int, *, timeout_s: float) -> list[Message]:
+        """Return up to ``max_messages`` as soon as any are there; [] on time-out."""
+        if not self._waiting:
+            self._arrived.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._arrived.wait(), timeout_s)
+        count = min(max_messages, len(self._waiting))
+        return [self._waiting.popleft() for _ in range(count)]
+
+    async def close(self) -> None:
+        """Stop reading."""
+        if self.subscription is not None:
+            with contextlib.suppress(NatsError):
+                await self.subscription.unsubscribe()

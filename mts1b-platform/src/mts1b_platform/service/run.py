@@ -71,6 +71,7 @@ class ServiceHost:
                 self._announce(service, port)
                 self._tasks.start(f"{service.name}.heartbeat", self._heartbeat(service))
             gc.freeze()  # what start-up made stays: later collections need not look at it
+            gc.set_threshold(20_000, 20, 20)
             self._log.info("ready", services=list(self._names), health_port=port)
             await self._stopping.wait()
         finally:

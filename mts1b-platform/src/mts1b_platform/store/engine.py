@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,13 +12,14 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mts1b_platform.store import tables
 from mts1b_platform.store.inbox import Inbox
-from mts1b_platform.store.inline import InlineConnection, connect_inline
+from mts1b_platform.store.inline import SqliteFile
 from mts1b_platform.store.migrations import migrate
 from mts1b_platform.store.outbox import Outbox
+from mts1b_platform.store.postgres import PostgresSchema
 
 __all__ = ["Store", "StoreError", "StoreNewer"]
 
@@ -32,46 +34,20 @@ class StoreNewer(StoreError):
     """The store was written by a newer version of its package."""
 
 
-def _sqlite_engine(path: Path, *, read_only: bool) -> AsyncEngine:
+def _backend(target: str, name: str, *, read_only: bool) -> SqliteFile | PostgresSchema:
+    if target.startswith("postgresql"):
+        try:
+            return PostgresSchema(target, name)
+        except ImportError as error:
+            raise StoreError(
+                "PostgreSQL needs the extra mts1b-platform[postgres] (package asyncpg)"
+            ) from error
+    path = Path(target)
     if read_only and not path.exists():
         raise StoreError(f"no store at {path}; has the service run with this MTS_HOME?")
     if not read_only:
         path.parent.mkdir(parents=True, exist_ok=True)
-    mode = "ro" if read_only else "rwc"
-
-    async def connect(*_args: Any, **_options: Any) -> InlineConnection:
-        return await connect_inline(f"{path.resolve().as_uri()}?mode={mode}")
-
-    engine = create_async_engine(
-        "sqlite+aiosqlite://", async_creator=connect, poolclass=sa.AsyncAdaptedQueuePool
-    )
-
-    @sa.event.listens_for(engine.sync_engine, "connect")
-    def _configure(connection: Any, record: object) -> None:
-        cursor = connection.cursor()
-        pragmas = ["busy_timeout=10000", "foreign_keys=ON"]
-        if not read_only:
-            pragmas += ["journal_mode=WAL", "synchronous=FULL", "wal_autocheckpoint=2000"]
-        for pragma in pragmas:
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
-
-    @sa.event.listens_for(engine.sync_engine, "begin")
-    def _begin(connection: sa.Connection) -> None:
-        writes = connection.get_execution_options().get("mts_writes", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-    return engine
-
-
-def _postgres_engine(url: str, name: str) -> AsyncEngine:
-    settings = {"search_path": name, "synchronous_commit": "on"}
-    try:
-        return create_async_engine(url, connect_args={"server_settings": settings})
-    except ImportError as error:
-        raise StoreError(
-            "PostgreSQL needs the extra mts1b-platform[postgres] (package asyncpg)"
-        ) from error
+    return SqliteFile(path, read_only=read_only)
 
 
 class Store:
@@ -81,12 +57,13 @@ class Store:
     until it commits. A commit that returned is on disk.
     """
 
-    def __init__(self, engine: AsyncEngine, name: str, *, read_only: bool) -> None:
-        self._engine = engine
+    def __init__(self, backend: SqliteFile | PostgresSchema, name: str, *, read_only: bool) -> None:
+        self._backend = backend
         self._lock = asyncio.Lock()
-        self._writer: AsyncConnection | None = None
+        self._open = not read_only
         self.name = name
         self.read_only = read_only
+        self.dialect = "sqlite" if isinstance(backend, SqliteFile) else "postgresql"
         self.outbox = Outbox()
         self.inbox = Inbox(self.dialect)
 
@@ -112,34 +89,22 @@ class Store:
         if not _NAME.fullmatch(name):
             raise StoreError(f"store name {name!r} must be lower case letters, digits and _")
         text = str(url_or_path)
-        postgres = text.startswith("postgresql")
-        if postgres:
-            engine = _postgres_engine(text, name)
-        else:
-            engine = _sqlite_engine(Path(text), read_only=read_only)
-        store = cls(engine, name, read_only=read_only)
+        store = cls(_backend(text, name, read_only=read_only), name, read_only=read_only)
         try:
             await store._prepare(metadata, version)
-        except (sa.exc.OperationalError, sa.exc.DatabaseError, OSError) as error:
-            await store._release()
+        except (sa.exc.DatabaseError, sqlite3.Error, OSError) as error:
+            await store._backend.close()
             raise StoreError(f"store {text} can not be opened: {error}") from error
         except StoreError:
-            await store._release()
+            await store._backend.close()
             raise
         return store
-
-    @property
-    def dialect(self) -> str:
-        """Return ``sqlite`` or ``postgresql``."""
-        return self._engine.dialect.name
 
     async def _prepare(self, metadata: sa.MetaData | None, version: int) -> None:
         if self.read_only:
             async with self.read() as connection:
                 await connection.execute(sa.select(sa.literal(1)))
             return
-        self._writer = await self._engine.connect()
-        await self._writer.execution_options(mts_writes=True)
         async with self.transaction() as tx:
             if self.dialect == "postgresql":
                 await tx.execute(sa.text(f'CREATE SCHEMA IF NOT EXISTS "{self.name}"'))
@@ -157,17 +122,17 @@ class Store:
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
         """Run one write transaction; it commits at the end, and rolls back on an exception."""
         async with self._lock:
-            if self._writer is None:
+            if not self._open:
                 raise StoreError(f"store {self.name} is closed or read-only")
-            async with self._writer.begin():
-                yield self._writer
-                await self.outbox.record_position(self._writer)
+            async with self._backend.write() as tx:
+                yield tx
+                await self.outbox.record_position(tx)
             self.outbox.committed()
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """Run reads that see one state and take no part in the writer's turn."""
-        async with self._engine.connect() as connection:
+        async with self._backend.read() as connection:
             yield connection
 
     def insert(self, table: sa.Table) -> Any:
@@ -177,13 +142,8 @@ class Store:
 
     async def close(self) -> None:
         """Record how far the outbox is published, then close."""
-        if self._writer is not None:
+        if self._open:
             async with self.transaction() as tx:
                 await self.outbox.record_position(tx, every=1)
-        await self._release()
-
-    async def _release(self) -> None:
-        writer, self._writer = self._writer, None
-        if writer is not None:
-            await writer.close()
-        await self._engine.dispose()
+        self._open = False
+        await self._backend.close()

@@ -1,93 +1,96 @@
-"""SQLite on the event loop's own thread, behind SQLAlchemy's asyncio interface.
+"""SQLite on the event loop's own thread, with the part of SQLAlchemy's asyncio interface we use.
 
-The usual driver hands every call to a thread and back. A statement here takes a few
-microseconds and a commit one fsync, far less than the handing over, and the store has one
+The asyncio driver hands every call to a thread, and SQLAlchemy's bridge to it costs more than
+the statement. Here a statement takes microseconds and a commit one fsync, and the store has one
 writer at a time anyway.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Sequence
-from typing import Any, Self
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
-__all__ = ["InlineConnection", "connect_inline"]
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+__all__ = ["InlineConnection", "SqliteFile"]
 
-class _InlineCursor:
-    """What SQLAlchemy's adapter asks of a cursor, done at once."""
-
-    def __init__(self, cursor: sqlite3.Cursor) -> None:
-        self._cursor = cursor
-        self.arraysize = 1
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    @property
-    def description(self) -> Any:
-        return self._cursor.description
-
-    @property
-    def rowcount(self) -> int:
-        return self._cursor.rowcount
-
-    @property
-    def lastrowid(self) -> int | None:
-        return self._cursor.lastrowid
-
-    async def execute(self, operation: str, parameters: Any = ()) -> Self:
-        self._cursor.execute(operation, parameters)
-        return self
-
-    async def executemany(self, operation: str, rows: Sequence[Any]) -> Self:
-        self._cursor.executemany(operation, rows)
-        return self
-
-    async def fetchall(self) -> list[Any]:
-        return self._cursor.fetchall()
-
-    async def close(self) -> None:
-        self._cursor.close()
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class InlineConnection:
-    """What SQLAlchemy's adapter asks of a connection, done at once."""
+    """Do at once what an ``AsyncConnection`` does after a wait."""
 
-    def __init__(self, inner: sqlite3.Connection) -> None:
-        self._connection: sqlite3.Connection | None = inner
-        self.isolation_level = None
+    def __init__(self, sync_connection: sa.Connection) -> None:
+        self.sync_connection = sync_connection
 
-    def _open(self) -> sqlite3.Connection:
-        if self._connection is None:
-            raise ValueError("no active connection")
-        return self._connection
+    async def execute(self, statement: sa.Executable, parameters: Any = None) -> Any:
+        """Execute a statement; return its result, in memory."""
+        return self.sync_connection.execute(statement, parameters)
 
-    def cursor(self) -> _InlineCursor:
-        return _InlineCursor(self._open().cursor())
+    async def scalar(self, statement: sa.Executable, parameters: Any = None) -> Any:
+        """Return the first column of the first row, or None."""
+        return self.sync_connection.scalar(statement, parameters)
 
-    async def create_function(
-        self, name: str, arity: int, function: Callable[..., Any], **options: Any
-    ) -> None:
-        self._open().create_function(name, arity, function, **options)
+    async def exec_driver_sql(self, statement: str) -> Any:
+        """Execute text as it is."""
+        return self.sync_connection.exec_driver_sql(statement)
 
-    async def commit(self) -> None:
-        self._open().commit()
+    async def run_sync(
+        self, work: Callable[Concatenate[sa.Connection, P], R], *args: P.args, **kwargs: P.kwargs
+    ) -> R:
+        """Call ``work`` with the underlying connection."""
+        return work(self.sync_connection, *args, **kwargs)
 
-    async def rollback(self) -> None:
-        self._open().rollback()
+
+class SqliteFile:
+    """One database file: a connection that writes, and some that read.
+
+    :param read_only: open nothing for writing, create nothing.
+    """
+
+    def __init__(self, path: Path, *, read_only: bool) -> None:
+        self._uri = f"{path.resolve().as_uri()}?mode={'ro' if read_only else 'rwc'}"
+        self._read_only = read_only
+        self._engine = sa.create_engine("sqlite://", creator=self._connect, poolclass=sa.QueuePool)
+        sa.event.listen(self._engine, "begin", _begin)
+        self._writer: sa.Connection | None = None
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self._uri, uri=True, isolation_level=None)
+        pragmas = ["busy_timeout=10000", "foreign_keys=ON"]
+        if not self._read_only:
+            pragmas += ["journal_mode=WAL", "synchronous=FULL", "wal_autocheckpoint=2000"]
+        for pragma in pragmas:
+            connection.execute(f"PRAGMA {pragma}")
+        return connection
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncConnection]:
+        """Run one write transaction."""
+        if self._writer is None:
+            self._writer = self._engine.connect().execution_options(mts_writes=True)
+        with self._writer.begin():
+            yield cast(AsyncConnection, InlineConnection(self._writer))
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """Run reads that see one state."""
+        with self._engine.connect() as connection:
+            yield cast(AsyncConnection, InlineConnection(connection))
 
     async def close(self) -> None:
-        inner, self._connection = self._connection, None
-        if inner is not None:
-            inner.close()
-
-    def stop(self) -> None:
-        inner, self._connection = self._connection, None
-        if inner is not None:
-            inner.close()
+        """Close every connection."""
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            writer.close()
+        self._engine.dispose()
 
 
-async def connect_inline(uri: str) -> InlineConnection:
-    """Open a SQLite URI; transactions are begun by the store, not by the driver."""
-    return InlineConnection(sqlite3.connect(uri, uri=True, isolation_level=None))
+def _begin(connection: sa.Connection) -> None:
+    writes = connection.get_execution_options().get("mts_writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
