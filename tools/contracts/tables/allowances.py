@@ -34,9 +34,6 @@ class ConceptAllowance:
 
 DEPENDENCY_ALLOWANCES: tuple[DependencyAllowance, ...] = (
     DependencyAllowance(
-        "mts1b-platform", "aiosqlite", "the driver SQLAlchemy loads for sqlite+aiosqlite URLs"
-    ),
-    DependencyAllowance(
         "mts1b-platform", "asyncpg", "the driver SQLAlchemy loads for postgresql+asyncpg URLs"
     ),
     DependencyAllowance(
