@@ -48,7 +48,7 @@ def _print_scaffold(made: Scaffold, as_json: bool) -> None:
         )
         return
     typer.echo(f"created {made.folder} ({len(made.files)} files)")
-    typer.echo(f"next: cd {made.folder} && pip install -e '.[test]' && pytest")
+    typer.echo(f"next: cd {made.folder} && python -m pytest")
 
 
 @check.command("broker")

@@ -44,9 +44,9 @@ def create_plugin(kind: PluginKind, name: str, *, out: Path) -> Scaffold:
     """
     plugin = PluginName.parse(name)
     folder = out / plugin.distribution
-    _require_free(folder)
     texts = _render(kind, plugin)
     try:
+        _require_free(folder)
         _write(texts, folder)
     except OSError as error:
         reason = error.strerror or str(error)

@@ -1,0 +1,75 @@
+"""The broker kit fails a broker for what it does wrong, and for nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from mts1b_pluginsdk.conformance import BROKER_CHECKS, BenchSettings, Verdict, check_broker
+
+QUICK = BenchSettings(patience_s=0.3)
+
+
+def test_the_documented_example_fails_what_it_does_wrong(documented: Any) -> None:
+    report = asyncio.run(check_broker(documented, settings=QUICK))
+    verdicts = {one.number: one.verdict for one in report.results}
+    assert {number for number, verdict in verdicts.items() if verdict is Verdict.FAILED} == {
+        "B03",  # idempotent submit
+        "B04",  # key names one order
+        "B06",  # cancel confirmed, and the fill came
+        "B11",  # replay
+        "B12",  # restart
+        "B13",  # positions
+    }
+    assert {number for number, verdict in verdicts.items() if verdict is Verdict.SKIPPED} == {
+        "B09",  # no account_snapshot
+        "B14",  # no get_order_by_key
+    }
+    details = {one.number: one.detail for one in report.failed}
+    assert details["B03"].startswith("one key gave 3 orders")
+    assert details["B06"] == "1 fill came after a confirmed cancel"
+    assert details["B13"] == "the fills sum to 6, the position moved by 0"
+    assert not report.passed
+
+
+def test_what_is_no_broker_fails_and_ends_nothing() -> None:
+    report = asyncio.run(check_broker(object, settings=QUICK))
+    assert not report.passed
+    assert len(report.results) == len(BROKER_CHECKS)
+    assert report.results[0].detail == "a member of BrokerProtocol is missing"
+    assert "AttributeError" in report.results[1].detail
+
+
+def test_a_factory_that_can_not_connect_is_a_failure_with_its_reason() -> None:
+    def connect() -> object:
+        raise ConnectionRefusedError("nobody listens")
+
+    report = asyncio.run(check_broker(connect, settings=QUICK))  # type: ignore[arg-type]
+    assert {one.detail for one in report.results} == {
+        "raised ConnectionRefusedError: nobody listens"
+    }
+
+
+def test_a_broker_that_never_answers_is_given_up(documented: Any) -> None:
+    class Deaf(documented):  # type: ignore[misc]
+        async def submit(self, order: object) -> object:
+            return await asyncio.Event().wait()
+
+    check = BROKER_CHECKS[4]
+    result = asyncio.run(check.run(Deaf, settings=BenchSettings(patience_s=0.01)))
+    assert result.verdict is Verdict.FAILED
+    assert result.detail == "no answer within 1 s"
+
+
+def test_checks_are_numbered_in_order_and_say_why() -> None:
+    numbers = [check.number for check in BROKER_CHECKS]
+    assert numbers == [f"B{place:02d}" for place in range(1, len(numbers) + 1)]
+    duties = {check.source.split(":")[0] for check in BROKER_CHECKS}
+    assert {f"MUST {row}" for row in range(1, 7)} <= duties
+
+
+@pytest.mark.parametrize("check", BROKER_CHECKS, ids=str)
+def test_a_check_says_its_purpose(check: object) -> None:
+    assert getattr(check, "purpose", "")
+    assert getattr(getattr(check, "body", None), "__doc__", "")
