@@ -24,8 +24,9 @@ def acme(tmp_path: Path) -> Path:
 def _run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": "src", "PYTHONDONTWRITEBYTECODE": "1"}
     environment.pop("PYTEST_ADDOPTS", None)
+    environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # pytest alone is enough
     return subprocess.run(
-        [sys.executable, "-m", *words],
+        [sys.executable, *words],
         cwd=folder,
         env=environment,
         capture_output=True,
@@ -36,7 +37,7 @@ def _run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 def _pytest(folder: Path) -> subprocess.CompletedProcess[str]:
-    return _run(folder, "pytest", "-q", "-rf", "-p", "no:cacheprovider", "-p", "no:asyncio")
+    return _run(folder, "-m", "pytest", "-q", "-rf", "-p", "no:cacheprovider")
 
 
 def test_the_generated_tests_pass(acme: Path) -> None:
@@ -59,8 +60,11 @@ def test_the_generated_tests_pass(acme: Path) -> None:
             "B08",
         ),
         (EXCHANGE, "fill.signed_quantity * price + fees", "fill.signed_quantity * price", "B09-"),
+        (CLIENT, "match(bars)\n        await self._tell()", "match(bars)", "B10-"),
         (CLIENT, "fills[self._place(cursor) :]", "fills[self._place(None) :]", "B11-"),
         (EXCHANGE, "self.quantity += quantity", "self.quantity += abs(quantity)", "B13-"),
+        (CLIENT, "return self._exchange.orders.get(idempotency_key)", "return None", "B14-"),
+        (EXCHANGE, "self._require_same(order, known)\n", "known = order\n", "B04-"),
         (EXCHANGE, "if last is not None and bar", "if last is None and bar", "same_bar"),
     ],
 )
@@ -80,7 +84,7 @@ def test_the_generated_code_is_clean(name: str, tmp_path: Path) -> None:
     pytest.importorskip("ruff")
     folder = create_plugin(PluginKind.BROKER, name, out=tmp_path).folder
     for words in (("check", "--no-cache", "."), ("format", "--no-cache", "--check", ".")):
-        done = _run(folder, "ruff", *words)
+        done = _run(folder, "-m", "ruff", *words)
         assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -155,3 +159,25 @@ def test_a_file_in_the_way_is_told(tmp_path: Path) -> None:
     with pytest.raises(TargetInTheWay, match="--out"):
         create_plugin(PluginKind.BROKER, "other", out=tmp_path / "acme")
     assert (tmp_path / "acme").read_text() == "a file"
+
+
+_ON_A_FULL_DISK = """
+import resource
+import sys
+from pathlib import Path
+from mts1b_pluginsdk import PluginKind, TargetInTheWay, create_plugin
+
+resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
+try:
+    create_plugin(PluginKind.BROKER, "acme", out=Path.cwd())
+except TargetInTheWay as error:
+    sys.exit(str(error))
+"""
+
+
+def test_a_write_that_fails_half_way_leaves_nothing(tmp_path: Path) -> None:
+    done = _run(tmp_path, "-c", _ON_A_FULL_DISK)
+    assert done.returncode == 1
+    assert "can not write" in done.stderr
+    assert "--out" in done.stderr
+    assert list(tmp_path.iterdir()) == []

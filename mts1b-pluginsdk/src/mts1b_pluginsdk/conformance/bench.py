@@ -66,6 +66,7 @@ class Bench:
         self._label = f"{settings.run_id}-{number:02d}"
         self._now = settings.start + timedelta(days=number)
         self._count = 0
+        self._resting: list[Order] = []
         self.settings = settings
         self.venue = self._client()
 
@@ -107,7 +108,14 @@ class Bench:
     def resting(self, quantity: int = 10) -> Order:
         """Return a new limit order to buy at a hundredth of the market's price."""
         limit = self.settings.price / 100
-        return self.order(quantity).with_(order_type=OrderType.LIMIT, limit_price=limit)
+        order = self.order(quantity).with_(order_type=OrderType.LIMIT, limit_price=limit)
+        self._resting.append(order)
+        return order
+
+    async def withdraw(self) -> None:
+        """Cancel the limit orders that the check left, whatever the venue says to that."""
+        for order in self._resting:
+            await self.venue.cancel(order.order_id)
 
     async def advance(self, price: Decimal | None = None) -> None:
         """Let two minutes pass and trade at one price; a venue that fills by itself gets time."""

@@ -56,7 +56,9 @@ class BrokerCheck:
     async def _attempt(self, connect: Connect, settings: BenchSettings) -> str:
         bench = Bench(connect, settings=settings, number=int(self.number[1:]))
         try:
-            return await self.body(bench)
+            seen = await self.body(bench)
+            await bench.withdraw()
+            return seen
         finally:
             await bench.close()
 
