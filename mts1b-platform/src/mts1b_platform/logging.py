@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import MutableMapping
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 import structlog
 from structlog.contextvars import bind_contextvars, clear_contextvars, merge_contextvars
@@ -16,6 +16,16 @@ from mts1b_platform.security import SecretRegistry
 __all__ = ["bind_contextvars", "clear_contextvars", "configure_logging", "get_logger"]
 
 Event = MutableMapping[str, Any]
+
+
+class _StandardError:
+    """Whatever standard error is at the time of a line: it may be replaced meanwhile."""
+
+    def write(self, text: str) -> int:
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
 
 
 def configure_logging(
@@ -51,7 +61,7 @@ def configure_logging(
         wrapper_class=structlog.make_filtering_bound_logger(
             logging.getLevelNamesMapping()[settings.level]
         ),
-        logger_factory=structlog.WriteLoggerFactory(file=stream or sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(file=stream or cast(TextIO, _StandardError())),
         cache_logger_on_first_use=False,
     )
 
