@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from itertools import chain, pairwise
 from typing import Any, ClassVar
 
 from mts1b_foundation.nats import STREAMS
 from mts1b_foundation.replay import ReplayPosition
 from mts1b_platform.clock import VirtualClock
 from mts1b_platform.eventbus.port import BusError
+from mts1b_platform.halt import HaltStateUnreadable, HaltStore
 from mts1b_platform.lockstep import LockstepDriver, state_hash
 from mts1b_platform.service import Service, ServiceContext
 
@@ -53,6 +55,7 @@ class ReplayRun:
             attempt_s=attempt_s,
             patience_s=patience_s,
         )
+        self._halts = HaltStore(ctx.home / "halt")
         self.done = -1
 
     async def run(self) -> str:
@@ -64,13 +67,8 @@ class ReplayRun:
             await self._ctx.bus.ensure_stream(STREAMS[_STREAM])
             self.done = self._resume_point(await self._driver.positions())
             self._files.progress(self.done, "running")
-            every = self._ctx.settings.replay.progress_every
             # The last finished tick is asked again: its answers say how far each stream reaches.
-            for tick in self._feed.ticks(max(self.done, 0)):
-                await self._play(tick)
-                self.done = tick.tick
-                if tick.tick % every == 0:
-                    self._files.progress(tick.tick, "running")
+            await self._play_all(self._feed.ticks(max(self.done, 0)))
             return await self._finish()
         except asyncio.CancelledError:
             self._files.progress(self.done, "stopped")
@@ -94,15 +92,43 @@ class ReplayRun:
         slowest = min(position.last_tick for position in positions.values())
         return min(slowest, self._feed.total - 1)
 
-    async def _play(self, tick: ReplayTick) -> None:
+    async def _play_all(self, ticks: Iterator[ReplayTick]) -> None:
+        """Play tick by tick. The bars of the next one go out meanwhile: nobody reads them yet."""
+        every = self._ctx.settings.replay.progress_every
+        head: int | None = None
+        for tick, following in pairwise(chain(ticks, [None])):
+            if tick is None:
+                return
+            if head is None:
+                head = await self._publish(tick)
+            if following is None:
+                await self._play(tick, head)
+            else:
+                _, head = await asyncio.gather(self._play(tick, head), self._publish(following))
+            self.done = tick.tick
+            if tick.tick % every == 0:
+                self._files.progress(tick.tick, "running")
+
+    async def _publish(self, tick: ReplayTick) -> int:
+        """Publish the bars of a tick; return how far the stream reaches with them."""
+        with self._ctx.latency.stage("marketdata.publish"):
+            acks = await asyncio.gather(*(publish_bar(self._ctx.bus, bar) for bar in tick.bars))
+        return max(ack.sequence for ack in acks)
+
+    async def _play(self, tick: ReplayTick, head: int) -> None:
         if isinstance(self._ctx.clock, VirtualClock):
             self._ctx.clock.advance_to(tick.as_of)
-        latency = self._ctx.latency
-        with latency.stage("marketdata.publish"):
-            acks = await asyncio.gather(*(publish_bar(self._ctx.bus, bar) for bar in tick.bars))
-        with latency.stage("marketdata.tick"):
-            head = max(ack.sequence for ack in acks)
-            await self._driver.run_tick(tick.tick, tick.as_of, {_STREAM: head})
+        with self._ctx.latency.stage("marketdata.tick"):
+            await self._driver.run_tick(
+                tick.tick, tick.as_of, {_STREAM: head}, overlap=self._nothing_is_halted
+            )
+
+    def _nothing_is_halted(self) -> bool:
+        """Return whether operations has no halt to end in this tick, which research could see."""
+        try:
+            return not self._halts.state().active
+        except HaltStateUnreadable:
+            return False
 
     async def _finish(self) -> str:
         """Let every service read what the last tick left, then compare notes."""

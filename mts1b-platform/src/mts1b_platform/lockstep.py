@@ -238,20 +238,41 @@ class LockstepDriver:
         self.heads: dict[str, int] = {}
 
     async def run_tick(
-        self, tick: int, as_of: datetime, published: Mapping[str, int], *, final: bool = False
+        self,
+        tick: int,
+        as_of: datetime,
+        published: Mapping[str, int],
+        *,
+        final: bool = False,
+        overlap: Callable[[], bool] = lambda: False,
     ) -> None:
         """Let every service process ``tick``, after what ``published`` says and what each said.
 
+        :param overlap: asked before the last two services; when it says so they work at the same
+            time. It must be true only while neither can see what the other does in this tick.
         :raises RequestTimeout: when a service stays away.
         :raises RemoteError: when a service refuses the tick.
         """
         self._merge(published)
-        for service in self._services:
-            step = ReplayStep(
-                run_id=self._run_id, tick=tick, as_of=as_of, upto=self.heads, final=final
+        for service in self._services[:-2]:
+            self._merge(await self._advance(service, tick, as_of, final))
+        last = self._services[-2:]
+        if overlap():
+            answers = await asyncio.gather(
+                *(self._advance(service, tick, as_of, final) for service in last)
             )
-            reply = await self._ask(advance_subject(service), step.model_dump_json().encode())
-            self._merge(ReplayStepDone.model_validate_json(reply).heads)
+            for heads in answers:
+                self._merge(heads)
+        else:
+            for service in last:
+                self._merge(await self._advance(service, tick, as_of, final))
+
+    async def _advance(
+        self, service: str, tick: int, as_of: datetime, final: bool
+    ) -> dict[str, int]:
+        step = ReplayStep(run_id=self._run_id, tick=tick, as_of=as_of, upto=self.heads, final=final)
+        reply = await self._ask(advance_subject(service), step.model_dump_json().encode())
+        return ReplayStepDone.model_validate_json(reply).heads
 
     def _merge(self, heads: Mapping[str, int]) -> None:
         for stream, sequence in heads.items():
