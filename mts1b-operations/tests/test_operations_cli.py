@@ -109,7 +109,7 @@ def test_why_tells_the_whole_chain_of_a_filled_order(mts: Run) -> None:
             "accepted",
             "fill: buy 10 at 2001.50 on paper",
             "position of trend-ixic in IXIC afterwards: 10",
-            "NAV of paper-momentum afterwards: 940000",
+            "NAV of paper-momentum afterwards: 940,000",
         ):
             assert part in text, part
         assert text.index("signal:") < text.index("created:") < text.index("approved by risk")

@@ -292,6 +292,6 @@ def _result_steps(reader: AuditReader, order: Any, fills: Sequence[AuditEntry]) 
     )
     if nav is not None:
         drawdown = f"{Decimal(nav.data['drawdown']):.2%}"
-        text = f"NAV of {order['fund_id']} afterwards: {nav.data['nav_usd']} USD"
+        text = f"NAV of {order['fund_id']} afterwards: {Decimal(nav.data['nav_usd']):,.2f} USD"
         steps.append(_step(nav, text, f"drawdown {drawdown}"))
     return steps

@@ -6,9 +6,7 @@ from dataclasses import dataclass
 
 from mts1b_foundation import DenyCode
 
-__all__ = ["MAX_COUNTRY", "GateCard"]
-
-MAX_COUNTRY = "MAX_COUNTRY"
+__all__ = ["GateCard"]
 
 
 @dataclass(frozen=True, slots=True)

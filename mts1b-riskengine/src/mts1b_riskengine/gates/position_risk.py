@@ -9,7 +9,7 @@ from typing import ClassVar
 from mts1b_foundation import DenyCode, Order, RiskContext, RiskEnvelope
 
 from mts1b_riskengine.exposure import ExposureProbe
-from mts1b_riskengine.gates.card import MAX_COUNTRY, GateCard
+from mts1b_riskengine.gates.card import GateCard
 
 __all__ = ["CARD", "PositionRiskGate"]
 
@@ -25,7 +25,7 @@ CARD = GateCard(
         DenyCode.MAX_NET_EXPOSURE,
         DenyCode.MAX_ASSET_CLASS,
         DenyCode.MAX_SECTOR,
-        MAX_COUNTRY,
+        DenyCode.MAX_COUNTRY,
     ),
     inputs="positions, reservations, last prices, the fund's NAV",
     on_failure="a NAV that is not positive denies; a reducing order passes",
@@ -105,7 +105,7 @@ class PositionRiskGate:
             caps.append(_Cap(DenyCode.MAX_SECTOR, f"sector {facts.sector}", "sector", limit))
         if facts.country is not None:
             limit = Decimal(str(envelope.max_country_pct)) * nav
-            caps.append(_Cap(MAX_COUNTRY, f"country {facts.country}", "country", limit))
+            caps.append(_Cap(DenyCode.MAX_COUNTRY, f"country {facts.country}", "country", limit))
         for cap in caps:
             value: Decimal = getattr(after, cap.measure)
             if value > cap.limit and value > getattr(before, cap.measure):
