@@ -9,7 +9,14 @@ import sys
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from mts1b_deploy.errors import DeployError
 from mts1b_deploy.launch import mts_command
@@ -91,7 +98,8 @@ async def _wait(home: Path, supervisor: Supervisor, console: Console) -> None:
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
-        TextColumn("{task.completed:.0f}/{task.total:.0f} sessions"),
+        MofNCompleteColumn(),
+        TextColumn("sessions"),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
