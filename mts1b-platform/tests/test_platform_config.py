@@ -126,7 +126,8 @@ def test_a_wrong_variable_is_blamed_by_its_own_name(tmp_path: Path) -> None:
 
 
 def test_variables_that_are_no_settings_are_left_alone(tmp_path: Path) -> None:
-    load(tmp_path, None, MTS_HOME="/x", MTS_NATS_URL="nats://h", MTS_TRACEBACK="1")
+    given = load(tmp_path, None, MTS_HOME="/x", MTS_NATS_URL="nats://h", MTS_TRACEBACK="1")
+    assert given == load(tmp_path, None)
 
 
 def test_references_must_hold(tmp_path: Path) -> None:

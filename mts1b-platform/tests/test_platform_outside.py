@@ -121,7 +121,9 @@ async def test_a_silent_server_times_out() -> None:
 
 async def test_a_success_raises_nothing() -> None:
     async with serving(Site("200 OK")) as base, http_client(base_url=base) as client:
-        raise_for_outcome(await client.get("/"))
+        response = await client.get("/")
+        raise_for_outcome(response)
+        assert response.status_code == 200
 
 
 @alerts

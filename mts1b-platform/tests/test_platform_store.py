@@ -11,7 +11,9 @@ import sqlalchemy as sa
 from mts1b_foundation.funds import NavSnapshot
 from mts1b_foundation.nats import OMS_NAV_UPDATED, STREAMS, with_fund
 from mts1b_platform.eventbus.local import LocalBus
-from mts1b_platform.eventbus.port import PublishAck
+from mts1b_platform.eventbus.nats import NatsBus
+from mts1b_platform.eventbus.port import EventBus, PublishAck
+from mts1b_platform.eventbus.server import NatsServer
 from mts1b_platform.pump import Event, EventPump
 from mts1b_platform.store import DecimalText, OutboxRelay, Store, StoreError, StoreNewer, UtcText
 from mts1b_platform.store.migrations import register_migration
@@ -163,7 +165,7 @@ class Counter:
             raise OSError("power lost")
 
 
-async def publish(bus: LocalBus, name: str, amount: int) -> None:
+async def publish(bus: EventBus, name: str, amount: int) -> None:
     await bus.publish_durable(
         with_fund(OMS_NAV_UPDATED, "f"),
         nav("f", amount).model_dump_json().encode(),
@@ -246,3 +248,35 @@ async def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     path.write_bytes(b"this is no database at all" * 100)
     with pytest.raises(StoreError, match="can not be opened"):
         await Store.open(path)
+
+
+async def test_a_running_pump_reads_on_after_the_server_restarted(tmp_path: Path) -> None:
+    server = NatsServer(tmp_path)
+    address = await server.start()
+    bus = await NatsBus.connect(lambda: address)
+    store = await Store.open(tmp_path / "facts.sqlite", metadata=metadata)
+    pump = EventPump(bus, store, name="p", streams=["OMS"], handler=Counter())
+    await pump.start()
+    running = asyncio.create_task(pump.run(idle_s=0.05))
+    restarted = NatsServer(tmp_path)
+    try:
+        await publish(bus, "a", 1)
+        await until_named(store, ["a:f"])
+        await server.stop()
+        await restarted.start()
+        await publish(bus, "b", 2)
+        await until_named(store, ["a:f", "b:f"])
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await bus.close()
+        await store.close()
+        await server.stop()
+        await restarted.stop()
+
+
+async def until_named(store: Store, wanted: list[str]) -> None:
+    async with asyncio.timeout(15):
+        while await names(store) != wanted:  # noqa: ASYNC110 (a store has no event to wait for)
+            await asyncio.sleep(0.02)
+    assert await names(store) == wanted

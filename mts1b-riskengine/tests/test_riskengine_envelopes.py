@@ -71,7 +71,8 @@ async def test_one_loosened_limit_among_tightened_ones_is_found() -> None:
 @pytest.mark.parametrize("scope", ["strategy:trend", "fund:beta"])
 async def test_a_halt_of_less_than_the_fund_forbids_nothing(desk: Desk, scope: str) -> None:
     desk.halts.apply(make_halt(scope))
-    await desk.engine.update_envelope(make_envelope(version=2, max_position_pct=0.9))
+    updated = await desk.engine.update_envelope(make_envelope(version=2, max_position_pct=0.9))
+    assert (updated.version, updated.max_position_pct) == (2, 0.9)
 
 
 async def test_a_breach_and_an_unreadable_record_forbid_loosening_too(desk: Desk) -> None:

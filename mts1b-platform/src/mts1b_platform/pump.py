@@ -11,7 +11,7 @@ from mts1b_foundation.nats import STREAMS, SubjectSpec, base_subject, fund_of, s
 from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from mts1b_platform.eventbus.port import Consumer, EventBus, Message, dead_letter_subject
+from mts1b_platform.eventbus.port import BusError, Consumer, EventBus, Message, dead_letter_subject
 from mts1b_platform.store.engine import Store
 
 __all__ = ["Event", "EventPump", "PumpStalled"]
@@ -151,13 +151,26 @@ class EventPump:
         """Process events as they come, until cancelled."""
         async with asyncio.TaskGroup() as group:
             for stream in self._streams:
-                group.create_task(self._follow(self._sources[stream], idle_s))
+                group.create_task(self._follow(stream, idle_s))
 
-    async def _follow(self, source: _Source, idle_s: float) -> None:
+    async def _follow(self, stream: str, idle_s: float) -> None:
         while True:
+            source = self._sources[stream]
             messages = await source.consumer.fetch(_BATCH, timeout_s=idle_s)
-            if messages:
+            if messages and (messages[0].sequence or 0) <= source.position + 1:
                 await self._process([(source, messages)])
+                continue
+            try:
+                if messages or await self._is_behind(source):
+                    await source.consumer.close()
+                    await self._attach(stream)
+            except BusError:
+                continue  # the bus is away: the next turn tries again
+
+    async def _is_behind(self, source: _Source) -> bool:
+        """Return whether the stream holds what this reader was never sent: its server restarted."""
+        info = await self._bus.stream_info(source.stream)
+        return info.incarnation != source.incarnation or info.last_sequence > source.position
 
     async def _process(
         self, batches: Sequence[tuple[_Source, list[Message]]], also: Also | None = None
