@@ -8,10 +8,17 @@ from typing import Any
 from pydantic import Field
 
 from mts1b_foundation.funds import NavSnapshot
-from mts1b_foundation.model import FrozenModel, Identifier
+from mts1b_foundation.model import (
+    FrozenModel,
+    Identifier,
+    NonNegativeDecimal,
+    PositiveDecimal,
+    UtcDatetime,
+    canonical_text,
+)
 from mts1b_foundation.orders import Order
 from mts1b_foundation.positions import Position
-from mts1b_foundation.risk import ActiveHalt, RiskEnvelope
+from mts1b_foundation.risk import ActiveHalt, RiskEnvelope, SoftBlock
 
 __all__ = [
     "BookQuery",
@@ -27,8 +34,19 @@ __all__ = [
     "ErrorReply",
     "HaltReply",
     "Heartbeat",
+    "LeaseGrant",
+    "LeaseRequest",
     "OrdersQuery",
     "OrdersReply",
+    "OverrideReply",
+    "OverridesQuery",
+    "ReconciliationReport",
+    "ReplaceOrder",
+    "ReplaceOutcome",
+    "ReplaceReply",
+    "Resolution",
+    "ResolveOrder",
+    "ResolveReply",
     "SubmitOrder",
     "SubmitReply",
 ]
@@ -71,8 +89,134 @@ class CancelReply(FrozenModel):
     outcome: CancelOutcome
 
 
+class ReplaceOrder(FrozenModel):
+    """Ask that an open order gets another total quantity or limit price.
+
+    ``quantity`` is the intended total, what is filled included. ``replace_key`` makes asking
+    twice harmless.
+    """
+
+    order_id: Identifier
+    replace_key: Identifier
+    quantity: PositiveDecimal | None = None
+    limit_price: PositiveDecimal | None = None
+    actor: Identifier
+    reason: str = ""
+
+
+class ReplaceOutcome(StrEnum):
+    """Say truthfully what became of a replace."""
+
+    CONFIRMED = "confirmed"
+    REFUSED = "refused"
+    TOO_LATE = "too_late"
+    UNKNOWN = "unknown"
+
+
+class ReplaceReply(FrozenModel):
+    """What became of the replace, why, and the order afterwards."""
+
+    order: Order
+    outcome: ReplaceOutcome
+    code: str = ""
+    reason: str = ""
+
+
+class Resolution(StrEnum):
+    """Say what an operator has found out about an order in doubt."""
+
+    NEVER_ARRIVED = "never_arrived"
+    CANCELED = "canceled"
+    FILLED = "filled"
+
+
+class ResolveOrder(FrozenModel):
+    """An operator's signed word on an order that no query could settle.
+
+    ``filled_quantity`` and ``average_price`` state all that the venue executed, also of a
+    cancelled order. The signature covers domain ``mts/resolve/v1`` and ``signing_fields``;
+    ``order_version`` is the version that the operator saw.
+    """
+
+    order_id: Identifier
+    order_version: int = Field(ge=0)
+    resolution: Resolution
+    filled_quantity: NonNegativeDecimal
+    average_price: PositiveDecimal | None = None
+    reason: str = Field(min_length=1)
+    signed_by: str = Field(pattern=r"^operator:[A-Za-z0-9_.-]+$")
+    requested_at: UtcDatetime
+    key_id: str = ""
+    signature: str = ""
+
+    def signing_fields(self) -> list[tuple[str, str]]:
+        """Return (name, text) of every bound field in the order of declaration."""
+        return [
+            (name, canonical_text(getattr(self, name)))
+            for name in type(self).model_fields
+            if name != "signature"
+        ]
+
+
+class ResolveReply(FrozenModel):
+    """The order as the resolution left it."""
+
+    order: Order
+
+
+class ReconciliationReport(FrozenModel):
+    """What the OMS found when it compared its record with a venue.
+
+    ``rolled_back``: the record is older than what the venue knows of it, as after the restore
+    of a backup.
+    """
+
+    venue: Identifier
+    agrees: bool
+    reason: str = ""
+    breaks: tuple[str, ...] = ()
+    rolled_back: bool = False
+    as_of: UtcDatetime
+
+
+class LeaseRequest(FrozenModel):
+    """A sender asks for the right to send for a moment."""
+
+    holder: Identifier
+    incarnation: Identifier
+    epoch: int = Field(ge=0)
+
+
+class LeaseGrant(FrozenModel):
+    """The right to send for ``seconds`` after the request was made, and the halts in force.
+
+    ``lease_id`` is None where nothing is granted.
+    """
+
+    lease_id: str | None = None
+    seconds: float = Field(default=0.0, ge=0.0)
+    epoch: int = Field(ge=0)
+    active: tuple[ActiveHalt, ...] = ()
+    lifted: tuple[str, ...] = ()
+
+
+class OverridesQuery(FrozenModel):
+    """Ask for the soft blocks that wait for a decision."""
+
+    fund_id: str | None = None
+
+
+class OverrideReply(FrozenModel):
+    """The soft blocks, as they stand after the command."""
+
+    blocks: tuple[SoftBlock, ...] = ()
+
+
 class CancelAll(FrozenModel):
-    """Ask to cancel the open orders of a scope (``firm``, ``fund:ID``, ``strategy:ID``)."""
+    """Ask to cancel the open orders of a scope.
+
+    A scope is ``firm``, ``fund:ID``, ``strategy:ID``, ``venue:NAME`` or ``symbol:SYMBOL``.
+    """
 
     scope: str = "firm"
     actor: Identifier
@@ -87,9 +231,10 @@ class CancelAllReply(FrozenModel):
 
 
 class CheckOrder(FrozenModel):
-    """Ask the risk engine for a decision on one order."""
+    """Ask the risk engine for a decision on one order, to be sent under one lease."""
 
     order: Order
+    lease_id: str = ""
 
 
 class OrdersQuery(FrozenModel):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from enum import StrEnum
 from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -15,6 +16,7 @@ __all__ = [
     "NonNegativeDecimal",
     "PositiveDecimal",
     "UtcDatetime",
+    "canonical_text",
 ]
 
 
@@ -50,3 +52,24 @@ class FrozenModel(BaseModel):
         """
         values = {name: getattr(self, name) for name in type(self).model_fields}
         return type(self).model_validate(values | changes)
+
+
+def canonical_text(value: object) -> str:
+    """Return the one text of a value that signatures cover: 100, 100.0 and 1E+2 are the same.
+
+    None is the empty text; times are UTC with microseconds.
+    """
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "true" if value else "false"
+        case Decimal():
+            text = f"{value:f}"
+            return text.rstrip("0").rstrip(".") if "." in text else text
+        case datetime():
+            return value.astimezone(UTC).isoformat(timespec="microseconds")
+        case StrEnum():
+            return value.value
+        case _:
+            return str(value)

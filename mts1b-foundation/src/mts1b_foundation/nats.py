@@ -18,13 +18,18 @@ from mts1b_foundation.commands import (
     CheckOrder,
     EnvelopeQuery,
     Heartbeat,
+    LeaseRequest,
     OrdersQuery,
+    OverridesQuery,
+    ReconciliationReport,
+    ReplaceOrder,
+    ResolveOrder,
     SubmitOrder,
 )
 from mts1b_foundation.funds import NavSnapshot
 from mts1b_foundation.market_data import Bar, Quote
 from mts1b_foundation.model import FrozenModel
-from mts1b_foundation.orders import Fill, Order
+from mts1b_foundation.orders import Fill, FillCorrection, Order
 from mts1b_foundation.replay import ReplayPosition, ReplayStep, StateDigest
 from mts1b_foundation.risk import (
     HaltRequest,
@@ -32,24 +37,32 @@ from mts1b_foundation.risk import (
     ResumeRequest,
     RiskDecision,
     RiskEnvelope,
+    SoftBlock,
+    SoftOverride,
     WatchdogAlert,
 )
 from mts1b_foundation.signals import IntentDecision, Signal
 
 __all__ = [
     "BROKERS_FILLS_RAW",
+    "CMD_HALT_LEASE",
     "CMD_HALT_REQUEST",
     "CMD_HALT_RESUME",
     "CMD_OMS_BOOK",
     "CMD_OMS_CANCEL",
     "CMD_OMS_CANCEL_ALL",
     "CMD_OMS_ORDERS",
+    "CMD_OMS_REPLACE",
+    "CMD_OMS_RESOLVE",
     "CMD_OMS_SUBMIT",
+    "CMD_RISK_BLOCKS",
     "CMD_RISK_CHECK",
     "CMD_RISK_ENVELOPE_GET",
     "CMD_RISK_ENVELOPE_UPDATE",
+    "CMD_RISK_OVERRIDE",
     "MARKETDATA_BARS",
     "MARKETDATA_QUOTES",
+    "OMS_FILLS_CORRECTED",
     "OMS_FILLS_CREATED",
     "OMS_NAV_UPDATED",
     "OMS_ORDERS_ACCEPTED",
@@ -59,14 +72,18 @@ __all__ = [
     "OMS_ORDERS_FILLED",
     "OMS_ORDERS_REJECTED",
     "OMS_ORDERS_REPLACED",
+    "OMS_ORDERS_RESOLVED",
     "OMS_ORDERS_SUBMITTED",
     "OMS_ORDERS_UNKNOWN",
+    "OMS_RECONCILIATION_CHANGED",
     "OPERATIONS_AUDIT_APPENDED",
     "OPERATIONS_HALT_REQUESTED",
     "OPERATIONS_HALT_RESUMED",
     "PLATFORM_SERVICES_HEARTBEAT",
     "RESEARCH_INTENTS_DECIDED",
     "RESEARCH_SIGNALS_PUBLISHED",
+    "RISK_BLOCKS_OVERRIDDEN",
+    "RISK_BLOCKS_RAISED",
     "RISK_ENVELOPE_UPDATED",
     "RISK_GATE_FAILED",
     "RISK_GATE_PASSED",
@@ -191,6 +208,11 @@ OMS_ORDERS_EXPIRED = _order_event("expired")
 OMS_ORDERS_REPLACED = _order_event("replaced")
 OMS_ORDERS_UNKNOWN = _order_event("unknown")
 OMS_FILLS_CREATED = _event("oms.fills.created", Fill, "oms", "OMS")
+OMS_FILLS_CORRECTED = _event("oms.fills.corrected", FillCorrection, "oms", "OMS")
+OMS_ORDERS_RESOLVED = _event("oms.orders.resolved", ResolveOrder, "oms", "OMS")
+OMS_RECONCILIATION_CHANGED = _event(
+    "oms.reconciliation.changed", ReconciliationReport, "oms", "OMS"
+)
 OMS_NAV_UPDATED = _event("oms.nav.updated", NavSnapshot, "oms", "OMS")
 
 BROKERS_FILLS_RAW = _event("brokers.*.fills.raw", RawFill, "brokers", "BROKERS")
@@ -207,6 +229,8 @@ RISK_ENVELOPE_UPDATED = _event("risk.envelope.updated", RiskEnvelope, "riskengin
 RISK_ORDERS_APPROVED = _event("risk.orders.approved", RiskDecision, "riskengine", "RISK")
 RISK_ORDERS_DENIED = _event("risk.orders.denied", RiskDecision, "riskengine", "RISK")
 RISK_GATE_FAILED = _event("risk.gate.failed", OrderRejection, "riskengine", "RISK")
+RISK_BLOCKS_RAISED = _event("risk.blocks.raised", SoftBlock, "riskengine", "RISK")
+RISK_BLOCKS_OVERRIDDEN = _event("risk.blocks.overridden", SoftBlock, "riskengine", "RISK")
 RISK_GATE_PASSED = _add("risk.gate.passed", GatePassed, "riskengine", None, Durability.CORE)
 
 OPERATIONS_HALT_REQUESTED = _event(
@@ -240,12 +264,17 @@ PLATFORM_SERVICES_HEARTBEAT = _add(
 
 CMD_OMS_SUBMIT = _command("oms.orders.submit", SubmitOrder, "oms")
 CMD_OMS_CANCEL = _command("oms.orders.cancel", CancelOrder, "oms")
+CMD_OMS_REPLACE = _command("oms.orders.replace", ReplaceOrder, "oms")
+CMD_OMS_RESOLVE = _command("oms.orders.resolve", ResolveOrder, "oms")
 CMD_OMS_CANCEL_ALL = _command("oms.orders.cancel-all", CancelAll, "oms")
 CMD_OMS_ORDERS = _command("oms.orders.get", OrdersQuery, "oms")
 CMD_OMS_BOOK = _command("oms.book.get", BookQuery, "oms")
 CMD_RISK_CHECK = _command("risk.orders.check", CheckOrder, "riskengine")
 CMD_RISK_ENVELOPE_UPDATE = _command("risk.envelope.update", RiskEnvelope, "riskengine")
 CMD_RISK_ENVELOPE_GET = _command("risk.envelope.get", EnvelopeQuery, "riskengine")
+CMD_RISK_OVERRIDE = _command("risk.override.grant", SoftOverride, "riskengine")
+CMD_RISK_BLOCKS = _command("risk.blocks.get", OverridesQuery, "riskengine")
+CMD_HALT_LEASE = _command("operations.halt.lease", LeaseRequest, "operations")
 CMD_HALT_REQUEST = _command("operations.halt.request", HaltRequest, "operations")
 CMD_HALT_RESUME = _command("operations.halt.resume", ResumeRequest, "operations")
 

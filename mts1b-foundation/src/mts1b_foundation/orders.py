@@ -19,8 +19,10 @@ from mts1b_foundation.symbology import Symbol
 
 __all__ = [
     "TERMINAL_STATUSES",
+    "CorrectionKind",
     "ExecutionMode",
     "Fill",
+    "FillCorrection",
     "Liquidity",
     "Order",
     "OrderStatus",
@@ -221,6 +223,43 @@ class Fill(FrozenModel):
     def notional(self) -> Decimal:
         """Return quantity times price, without sign and fees."""
         return self.quantity * self.price
+
+
+class CorrectionKind(StrEnum):
+    """Say what a venue changes about an execution that it reported before."""
+
+    BUST = "bust"
+    AMEND = "amend"
+    FEE = "fee"
+
+
+class FillCorrection(FrozenModel):
+    """A venue's change of one of its executions, also when it arrives before the execution.
+
+    A ``bust`` takes the execution back whole; an ``amend`` states its quantity and price anew; a
+    ``fee`` states its fees anew. Fields that a kind does not state stay None.
+    """
+
+    correction_id: Identifier
+    fill_id: Identifier
+    order_id: Identifier
+    kind: CorrectionKind
+    quantity: PositiveDecimal | None = None
+    price: PositiveDecimal | None = None
+    fees: Decimal | None = Field(default=None, allow_inf_nan=False)
+    fee_currency: str = "USD"
+    venue: Identifier
+    timestamp: UtcDatetime
+    reason: str = ""
+
+    @model_validator(mode="after")
+    def _states_what_its_kind_needs(self) -> Self:
+        amends = self.quantity is not None and self.price is not None
+        if self.kind is CorrectionKind.AMEND and not amends:
+            raise ValueError("an amend states quantity and price")
+        if self.kind is CorrectionKind.FEE and self.fees is None:
+            raise ValueError("a fee correction states fees")
+        return self
 
 
 def resolve_side(intent: str, current_qty: Decimal) -> Side:

@@ -14,12 +14,14 @@ from mts1b_foundation.model import (
     Identifier,
     PositiveDecimal,
     UtcDatetime,
+    canonical_text,
 )
 from mts1b_foundation.orders import ExecutionMode, Order, OrderType, Side, TimeInForce
 from mts1b_foundation.symbology import AssetClass, Symbol
 
 __all__ = [
     "ActiveHalt",
+    "Cosignature",
     "DenyCode",
     "GateResult",
     "HaltRequest",
@@ -30,6 +32,8 @@ __all__ = [
     "RiskContext",
     "RiskDecision",
     "RiskEnvelope",
+    "SoftBlock",
+    "SoftOverride",
     "WatchdogAlert",
     "halt_scope",
 ]
@@ -117,6 +121,11 @@ class DenyCode(StrEnum):
     APPROVAL_INVALID = "APPROVAL_INVALID"
     APPROVAL_USED = "APPROVAL_USED"
     EPOCH_CHANGED = "EPOCH_CHANGED"
+    VENUE_HALTED = "VENUE_HALTED"
+    SYMBOL_HALTED = "SYMBOL_HALTED"
+    LEASE_EXPIRED = "LEASE_EXPIRED"
+    WRITER_FENCED = "WRITER_FENCED"
+    IN_DOUBT = "IN_DOUBT"
     NOT_RECONCILED = "NOT_RECONCILED"
     VENUE_REFUSED = "VENUE_REFUSED"
 
@@ -238,7 +247,7 @@ class RiskApproval(FrozenModel):
     def signing_fields(self) -> list[tuple[str, str]]:
         """Return (name, text) of every bound field in the order of declaration."""
         return [
-            (name, _canonical(getattr(self, name)))
+            (name, canonical_text(getattr(self, name)))
             for name in type(self).model_fields
             if name != "signature"
         ]
@@ -265,23 +274,6 @@ class RiskApproval(FrozenModel):
             "reduce_only": order.reduce_only,
             "parent_order_id": order.parent_order_id or "",
         }
-
-
-def _canonical(value: object) -> str:
-    match value:
-        case None:
-            return ""
-        case bool():
-            return "true" if value else "false"
-        case Decimal():
-            text = f"{value:f}"
-            return text.rstrip("0").rstrip(".") if "." in text else text
-        case datetime():
-            return value.astimezone(UTC).isoformat(timespec="microseconds")
-        case StrEnum():
-            return value.value
-        case _:
-            return str(value)
 
 
 class RiskDecision(FrozenModel):
@@ -318,25 +310,36 @@ class HaltSeverity(StrEnum):
     FIRM_HALT = "FIRM_HALT"
     FUND_HALT = "FUND_HALT"
     STRATEGY_HALT = "STRATEGY_HALT"
+    VENUE_HALT = "VENUE_HALT"
+    SYMBOL_HALT = "SYMBOL_HALT"
+
+
+_SCOPE_FIELD = {
+    HaltSeverity.FUND_HALT: ("fund", "fund_id"),
+    HaltSeverity.STRATEGY_HALT: ("strategy", "strategy_id"),
+    HaltSeverity.VENUE_HALT: ("venue", "venue"),
+    HaltSeverity.SYMBOL_HALT: ("symbol", "symbol"),
+}
 
 
 def halt_scope(
-    severity: HaltSeverity, fund_id: str | None = None, strategy_id: str | None = None
+    severity: HaltSeverity,
+    fund_id: str | None = None,
+    strategy_id: str | None = None,
+    venue: str | None = None,
+    symbol: str | None = None,
 ) -> str:
-    """Return ``firm``, ``fund:ID`` or ``strategy:ID``.
+    """Return ``firm``, ``fund:ID``, ``strategy:ID``, ``venue:NAME`` or ``symbol:SYMBOL``.
 
     :raises ValueError: when the severity needs an id that is missing.
     """
-    match severity:
-        case HaltSeverity.FIRM_HALT:
-            return "firm"
-        case HaltSeverity.FUND_HALT if fund_id:
-            return f"fund:{fund_id}"
-        case HaltSeverity.STRATEGY_HALT if strategy_id:
-            return f"strategy:{strategy_id}"
-        case _:
-            need = "fund_id" if severity is HaltSeverity.FUND_HALT else "strategy_id"
-            raise ValueError(f"{severity.value} needs a {need}")
+    if severity is HaltSeverity.FIRM_HALT:
+        return "firm"
+    given = {"fund_id": fund_id, "strategy_id": strategy_id, "venue": venue, "symbol": symbol}
+    word, need = _SCOPE_FIELD[severity]
+    if not given[need]:
+        raise ValueError(f"{severity.value} needs a {need}")
+    return f"{word}:{given[need]}"
 
 
 class HaltRequest(FrozenModel):
@@ -349,6 +352,8 @@ class HaltRequest(FrozenModel):
     severity: HaltSeverity
     fund_id: str | None = None
     strategy_id: str | None = None
+    venue: str | None = None
+    symbol: str | None = None
     reason: str = Field(min_length=1)
     requested_by: Identifier
     requested_at: UtcDatetime | None = None
@@ -357,13 +362,16 @@ class HaltRequest(FrozenModel):
 
     @model_validator(mode="after")
     def _scope_is_complete(self) -> Self:
-        halt_scope(self.severity, self.fund_id, self.strategy_id)
+        self._scope()
         return self
+
+    def _scope(self) -> str:
+        return halt_scope(self.severity, self.fund_id, self.strategy_id, self.venue, self.symbol)
 
     @property
     def scope(self) -> str:
-        """Return ``firm``, ``fund:ID`` or ``strategy:ID``."""
-        return halt_scope(self.severity, self.fund_id, self.strategy_id)
+        """Return ``firm``, ``fund:ID``, ``strategy:ID``, ``venue:NAME`` or ``symbol:SYMBOL``."""
+        return self._scope()
 
 
 class ActiveHalt(FrozenModel):
@@ -379,11 +387,20 @@ class ActiveHalt(FrozenModel):
     reduce_only_allowed: bool = False
 
 
+class Cosignature(FrozenModel):
+    """One operator's signature under an act."""
+
+    signed_by: str = Field(pattern=r"^operator:[A-Za-z0-9_.-]+$")
+    key_id: str = ""
+    signature: str = ""
+
+
 class ResumeRequest(FrozenModel):
     """An operator's signed act that ends the halts of one scope.
 
     The signature covers domain ``mts/resume/v1`` and ``signing_fields``; ``epoch`` is the halt
-    epoch that the operator saw.
+    epoch that the operator saw. A resume of the firm needs a ``second`` operator, who signs the
+    same fields; neither signature covers the other.
     """
 
     scope: Identifier
@@ -393,14 +410,67 @@ class ResumeRequest(FrozenModel):
     epoch: int = Field(ge=0)
     key_id: str = ""
     signature: str = ""
+    second: Cosignature | None = None
 
     def signing_fields(self) -> list[tuple[str, str]]:
         """Return (name, text) of every bound field in the order of declaration."""
         return [
-            (name, _canonical(getattr(self, name)))
+            (name, canonical_text(getattr(self, name)))
             for name in type(self).model_fields
-            if name != "signature"
+            if name not in {"signature", "second"}
         ]
+
+
+class SoftOverride(FrozenModel):
+    """Two operators let one softly blocked order pass, for a stated reason, until it expires.
+
+    Both signatures cover domain ``mts/override/v1`` and ``signing_fields``.
+    """
+
+    block_id: Identifier
+    reason: str = Field(min_length=10)
+    requested_by: Cosignature
+    approved_by: Cosignature
+    requested_at: UtcDatetime
+    expires_at: UtcDatetime
+
+    @model_validator(mode="after")
+    def _two_people(self) -> Self:
+        if self.requested_by.signed_by == self.approved_by.signed_by:
+            raise ValueError("an override takes two different operators")
+        if self.expires_at <= self.requested_at:
+            raise ValueError("expires_at must lie after requested_at")
+        return self
+
+    def signing_fields(self) -> list[tuple[str, str]]:
+        """Return (name, text) of every field that both signatures bind."""
+        return [
+            ("block_id", self.block_id),
+            ("reason", self.reason),
+            ("requested_by", self.requested_by.signed_by),
+            ("approved_by", self.approved_by.signed_by),
+            ("requested_at", canonical_text(self.requested_at)),
+            ("expires_at", canonical_text(self.expires_at)),
+        ]
+
+
+class SoftBlock(FrozenModel):
+    """A denial that two operators may override: one order, one code, until ``expires_at``.
+
+    The override lets pass one order with the economics of ``order``, under any new key.
+    """
+
+    block_id: Identifier
+    order: Order
+    gate: Identifier
+    code: str
+    reason: str
+    limit: str | None = None
+    value: str | None = None
+    raised_at: UtcDatetime
+    expires_at: UtcDatetime
+    override: SoftOverride | None = None
+    used_by: str | None = None
 
 
 class WatchdogAlert(FrozenModel):

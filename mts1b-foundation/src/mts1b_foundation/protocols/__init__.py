@@ -5,9 +5,15 @@ from mts1b_foundation.protocols.broker import (
     AccountSnapshot,
     BrokerProtocol,
     CancelAllOrders,
+    CapabilityCard,
+    CorrectionHistory,
+    DeadManTimer,
+    DedupePolicy,
     FillHistory,
     OrderQuery,
+    ReplaceOrders,
     SimulatedVenue,
+    VenueCard,
 )
 from mts1b_foundation.protocols.marketdata import MarketDataProtocol
 from mts1b_foundation.protocols.portfolio import Allocator, Sizer
@@ -20,11 +26,17 @@ __all__ = [
     "Allocator",
     "BrokerProtocol",
     "CancelAllOrders",
+    "CapabilityCard",
+    "CorrectionHistory",
+    "DeadManTimer",
+    "DedupePolicy",
     "FactorFn",
     "FillHistory",
     "MarketDataProtocol",
     "OrderQuery",
+    "ReplaceOrders",
     "RiskGate",
     "SimulatedVenue",
     "Sizer",
+    "VenueCard",
 ]
