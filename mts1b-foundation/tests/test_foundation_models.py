@@ -79,10 +79,12 @@ def plain_values(annotation: Any, bounds: dict[str, Any], name: str) -> st.Searc
         return st.integers(bounds.get("ge", bounds.get("gt", 0) + 1), bounds.get("le", 9))
     if annotation is float:
         return st.floats(0.01, 1.0)
-    if name == "cosigned_by":
+    if name in ("cosigned_by", "signed_by"):
         return WORDS.map(lambda word: f"operator:{word}")
     if name == "interval":
         return st.sampled_from(["1m", "1d", "1w"])
+    if name == "reason":
+        return WORDS.map(lambda word: f"because of {word}")
     return WORDS if annotation is str else st.from_type(annotation)
 
 
@@ -113,7 +115,16 @@ def repair(draw: st.DrawFn, name: str, values: dict[str, Any]) -> None:
     if name == "MarketSnapshot":
         values.update(quotes={}, bars={})
     if name == "HaltRequest":
-        values.update(fund_id=draw(WORDS), strategy_id=draw(WORDS))
+        values.update({k: draw(WORDS) for k in ("fund_id", "strategy_id", "venue", "symbol")})
+    if name == "FillCorrection":
+        values.update({k: draw(POSITIVE) for k in ("quantity", "price", "fees")})
+    if name == "VenueCard":
+        windowed = values["dedupe"].value == "window"
+        values["dedupe_window_s"] = 600.0 if windowed else None
+    if name == "SoftOverride":
+        values["expires_at"] = values["requested_at"] + timedelta(minutes=5)
+        for place, name in (("requested_by", "operator:ann"), ("approved_by", "operator:bob")):
+            values[place] = values[place].with_(signed_by=name)
     if name == "Session":
         values["closes_at"] = values["opens_at"] + timedelta(hours=6)
     if name == "RiskDecision" and values["approval"] is None:

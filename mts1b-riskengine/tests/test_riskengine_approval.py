@@ -17,7 +17,14 @@ from mts1b_foundation import (
     TimeInForce,
 )
 from mts1b_platform.rng import SeededRng
-from mts1b_platform.signing import HmacSigner, HmacVerifier, KeyRing, Verifier
+from mts1b_platform.signing import (
+    Ed25519Signer,
+    Ed25519Verifier,
+    HmacSigner,
+    HmacVerifier,
+    KeyRing,
+    Verifier,
+)
 from mts1b_riskengine import ApprovalInvalid, ApprovalMint, UsedApprovals, verify_approval
 from mts1b_riskengine.approval import signing_bytes
 from riskengine_desk import AT, MakeDesk, make_envelope, make_order
@@ -32,6 +39,7 @@ RICH: dict[str, Any] = {
     "expires_at": AT + timedelta(days=3),
     "account": "U-1",
     "parent_order_id": "parent-1",
+    "signal_id": "sig-1",
     "reduce_only": True,
 }
 
@@ -75,6 +83,7 @@ MUTANTS: dict[str, Any] = {
     "order_expires_at": AT + timedelta(days=4),
     "reduce_only": False,
     "parent_order_id": "",
+    "intent_id": "sig-2",
     "reference_price": Decimal("99.99"),
     "envelope_id": "env-other",
     "envelope_version": 2,
@@ -122,6 +131,7 @@ ORDER_MUTANTS: dict[str, tuple[str, Any]] = {
     "mode": ("mode", ExecutionMode.LIVE),
     "account": ("account", "U-2"),
     "parent_order_id": ("parent_order_id", None),
+    "signal_id": ("intent_id", "sig-2"),
     "reduce_only": ("reduce_only", False),
 }
 
@@ -156,6 +166,10 @@ def test_an_order_of_another_type_or_life_is_refused() -> None:
         ({"epoch": 4}, "halt_epoch"),
         ({"now": AT + timedelta(seconds=2)}, "expires_at"),
         ({"now": AT - timedelta(microseconds=1)}, "issued_at"),
+        ({"age_s": 2.0}, "expires_at"),
+        ({"age_s": -0.001}, "expires_at"),
+        ({"age_s": float("nan")}, "expires_at"),
+        ({"lease_id": "lease-of-another"}, "lease_id"),
     ],
 )
 def test_the_place_and_time_of_sending_are_bound(changes: dict[str, Any], field: str) -> None:
@@ -175,6 +189,36 @@ def test_terms_do_not_change_with_the_state_of_an_order() -> None:
     approval = approve(order)
     verify(approval, order.with_(status="submitting", version=4, actor="someone"))
     verify(approval, order.with_(quantity=Decimal("10.000")))
+
+
+def test_an_approval_is_good_under_its_lease_alone() -> None:
+    order = make_order()
+    mint = ApprovalMint(SIGNER, ttl_s=2.0, policy_hash="policy")
+    approval = mint.approve(
+        order,
+        make_envelope(),
+        decision_id="dec-1",
+        attempt=1,
+        reference_price=Decimal(100),
+        epoch=3,
+        now=AT,
+        lease_id="lease-1",
+    )
+    verify(approval, order, lease_id="lease-1")
+    for other in ("", "lease-2"):
+        with pytest.raises(ApprovalInvalid) as caught:
+            verify(approval, order, lease_id=other)
+        assert caught.value.field == "lease_id"
+
+
+def test_a_signature_has_one_text() -> None:
+    order, signer = make_order(), Ed25519Signer(SECRET)
+    approval, verifier = approve(order, signer), Ed25519Verifier([signer.public])
+    verify(approval, order, verifier)
+    for text in (approval.signature.upper(), f" {approval.signature}", f"{approval.signature}00"):
+        with pytest.raises(ApprovalInvalid) as caught:
+            verify(approval.with_(signature=text), order, verifier)
+        assert caught.value.field == "signature"
 
 
 @pytest.mark.parametrize("signature", ["", "zz", "00", "é" * 64])

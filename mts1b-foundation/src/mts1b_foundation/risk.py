@@ -234,6 +234,7 @@ class RiskApproval(FrozenModel):
     envelope_id: Identifier
     envelope_version: int = Field(ge=1)
     reservation_id: Identifier
+    intent_id: str = ""
     halt_epoch: int = Field(ge=0)
     lease_id: str = ""
     policy_hash: str
@@ -273,6 +274,7 @@ class RiskApproval(FrozenModel):
             "order_expires_at": order.expires_at,
             "reduce_only": order.reduce_only,
             "parent_order_id": order.parent_order_id or "",
+            "intent_id": order.signal_id or "",
         }
 
 

@@ -106,7 +106,10 @@ class Ed25519Verifier:
         if key is None:
             return False
         try:
-            key.verify(bytes.fromhex(signature), message)
+            raw = bytes.fromhex(signature)
+            if raw.hex() != signature:  # one signature, one text: no spaces, no capitals
+                return False
+            key.verify(raw, message)
         except (InvalidSignature, ValueError):
             return False
         return True

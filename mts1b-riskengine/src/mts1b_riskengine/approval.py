@@ -44,8 +44,12 @@ class ApprovalMint:
         reference_price: Decimal,
         epoch: int,
         now: datetime,
+        lease_id: str = "",
     ) -> RiskApproval:
-        """Return the approval of ``order``; the nonce follows from decision and attempt."""
+        """Return the approval of ``order``; the nonce follows from decision and attempt.
+
+        :param lease_id: the lease under which the sender asked; the approval is good under it only.
+        """
         unsigned = RiskApproval(
             **RiskApproval.terms_of(order),
             approval_id=derive_id("appr", decision_id, str(attempt)),
@@ -54,6 +58,7 @@ class ApprovalMint:
             envelope_version=envelope.version,
             reservation_id=reservation_id_of(order.order_id),
             halt_epoch=epoch,
+            lease_id=lease_id,
             policy_hash=self._policy_hash,
             issued_at=now,
             expires_at=now + self._ttl,
@@ -73,6 +78,8 @@ def verify_approval(
     now: datetime,
     epoch: int,
     mode: ExecutionMode,
+    lease_id: str = "",
+    age_s: float = 0.0,
 ) -> None:
     """Return when ``approval`` permits sending ``order`` now, through a venue of ``mode``.
 
@@ -81,6 +88,9 @@ def verify_approval(
 
     :param epoch: the halt epoch that the sender reads from the halt record itself.
     :param mode: what the venue adapter is for.
+    :param lease_id: the lease that the sender holds; empty where senders need none.
+    :param age_s: seconds on the sender's monotonic clock since it asked for the approval: a wall
+        clock that is set back does not lengthen its life.
     :raises ApprovalInvalid: with ``field`` naming the first thing that does not hold.
     """
     text = signing_bytes(approval)
@@ -96,6 +106,13 @@ def verify_approval(
         raise ApprovalInvalid("issued_at", f"it is of the future: {approval.issued_at}, now {now}")
     if now >= approval.expires_at:
         raise ApprovalInvalid("expires_at", f"it ended at {approval.expires_at}, now {now}")
+    life_s = (approval.expires_at - approval.issued_at).total_seconds()
+    if not 0.0 <= age_s < life_s:
+        raise ApprovalInvalid("expires_at", f"{age_s:.3f} s old, it lives {life_s:.3f} s")
+    if approval.lease_id != lease_id:
+        raise ApprovalInvalid(
+            "lease_id", f"given under lease {approval.lease_id!r}, the sender holds {lease_id!r}"
+        )
     if approval.halt_epoch != epoch:
         raise ApprovalInvalid(
             "halt_epoch", f"given in halt epoch {approval.halt_epoch}, now it is {epoch}"
