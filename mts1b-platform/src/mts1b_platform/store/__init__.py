@@ -3,6 +3,7 @@
 from mts1b_platform.store.engine import Store, StoreError, StoreNewer
 from mts1b_platform.store.inbox import Inbox
 from mts1b_platform.store.outbox import Outbox, OutboxRelay
+from mts1b_platform.store.prepared import Prepared, Rows
 from mts1b_platform.store.types import DecimalText, UtcText
 
 __all__ = [
@@ -10,6 +11,8 @@ __all__ = [
     "Inbox",
     "Outbox",
     "OutboxRelay",
+    "Prepared",
+    "Rows",
     "Store",
     "StoreError",
     "StoreNewer",

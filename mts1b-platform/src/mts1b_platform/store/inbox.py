@@ -7,6 +7,7 @@ import json
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from mts1b_platform.store.prepared import Prepared
 from mts1b_platform.store.tables import consumed
 
 __all__ = ["Inbox"]
@@ -23,11 +24,13 @@ _CLAIM = {
     ),
 }
 
-_ADVANCE = sa.text(
-    "INSERT INTO consumed (consumer, stream, incarnation, sequence) "
-    "VALUES (:consumer, :stream, :incarnation, :sequence) "
-    "ON CONFLICT (consumer, stream) DO UPDATE "
-    "SET incarnation = excluded.incarnation, sequence = excluded.sequence"
+_ADVANCE = Prepared(
+    sa.text(
+        "INSERT INTO consumed (consumer, stream, incarnation, sequence) "
+        "VALUES (:consumer, :stream, :incarnation, :sequence) "
+        "ON CONFLICT (consumer, stream) DO UPDATE "
+        "SET incarnation = excluded.incarnation, sequence = excluded.sequence"
+    )
 )
 
 
@@ -63,8 +66,8 @@ class Inbox:
         self, tx: AsyncConnection, consumer: str, stream: str, incarnation: str, sequence: int
     ) -> None:
         """Record that everything up to ``sequence`` is consumed."""
-        await tx.execute(
-            _ADVANCE,
+        await _ADVANCE.run(
+            tx,
             {
                 "consumer": consumer,
                 "stream": stream,

@@ -8,7 +8,7 @@ writer at a time anyway.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
@@ -40,11 +40,44 @@ class InlineConnection:
         """Execute text as it is."""
         return self.sync_connection.exec_driver_sql(statement)
 
+    def execute_text(self, text: str, parameters: Sequence[Any]) -> sqlite3.Cursor:
+        """Hand a statement to SQLite as it is; return the cursor.
+
+        :raises sqlalchemy.exc.DBAPIError: as SQLAlchemy names SQLite's own errors.
+        """
+        try:
+            return self._driver.execute(text, parameters)
+        except sqlite3.Error as error:
+            raise _named(text, error) from error
+
+    def execute_many(self, text: str, many: Sequence[Sequence[Any]]) -> None:
+        """Hand a statement to SQLite once for each list of parameters.
+
+        :raises sqlalchemy.exc.DBAPIError: as SQLAlchemy names SQLite's own errors.
+        """
+        try:
+            self._driver.executemany(text, many)
+        except sqlite3.Error as error:
+            raise _named(text, error) from error
+
+    @property
+    def _driver(self) -> sqlite3.Connection:
+        return cast(sqlite3.Connection, self.sync_connection.connection.driver_connection)
+
     async def run_sync(
         self, work: Callable[Concatenate[sa.Connection, P], R], *args: P.args, **kwargs: P.kwargs
     ) -> R:
         """Call ``work`` with the underlying connection."""
         return work(self.sync_connection, *args, **kwargs)
+
+
+def _named(text: str, error: sqlite3.Error) -> sa.exc.DBAPIError:
+    kind = sa.exc.DatabaseError
+    if isinstance(error, sqlite3.IntegrityError):
+        kind = sa.exc.IntegrityError
+    elif isinstance(error, sqlite3.OperationalError):
+        kind = sa.exc.OperationalError
+    return kind(text, None, error)
 
 
 class SqliteFile:

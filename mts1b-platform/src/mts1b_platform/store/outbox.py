@@ -10,6 +10,7 @@ from mts1b_foundation.nats import StreamSpec, spec_for
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mts1b_platform.eventbus.port import EventBus
+from mts1b_platform.store.prepared import Prepared
 from mts1b_platform.store.tables import outbox, outbox_position
 
 if TYPE_CHECKING:
@@ -19,14 +20,17 @@ __all__ = ["Outbox", "OutboxRelay"]
 
 _BATCH = 500
 _RECORD_EVERY = 100
+_ADD = Prepared(outbox.insert())
 _RECORD = sa.text(
     "INSERT INTO outbox_position (stream, published, incarnation) "
     "VALUES (:stream, :published, :incarnation) ON CONFLICT (stream) DO UPDATE "
     "SET published = excluded.published, incarnation = excluded.incarnation"
 )
-_UNPUBLISHED = sa.text(
-    "SELECT position, event_id, subject, payload FROM outbox "
-    "WHERE position > :position ORDER BY position LIMIT :most"
+_UNPUBLISHED = Prepared(
+    sa.select(outbox)
+    .where(outbox.c.position > sa.bindparam("position"))
+    .order_by(outbox.c.position)
+    .limit(sa.bindparam("most"))
 )
 
 
@@ -56,7 +60,7 @@ class Outbox:
         for _, subject, _ in events:
             spec_for(subject)
         rows = [{"event_id": e, "subject": s, "payload": p} for e, s, p in events]
-        await tx.execute(outbox.insert(), rows)
+        await _ADD.run_many(tx, rows)
         self._staged = True
 
     def committed(self) -> None:
@@ -133,9 +137,8 @@ class OutboxRelay:
 
     async def _publish_batch(self) -> int:
         async with self._store.read() as connection:
-            rows = (
-                await connection.execute(_UNPUBLISHED, {"position": self._position, "most": _BATCH})
-            ).all()
+            found = await _UNPUBLISHED.run(connection, {"position": self._position, "most": _BATCH})
+        rows = found.all()
         if not rows:
             return 0
         acks = await asyncio.gather(
