@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 from mts1b_platform.clock import Clock
-from mts1b_platform.store import Store
+from mts1b_platform.store import Prepared, Store
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mts1b_riskengine.envelopes import EnvelopeBook
@@ -16,7 +16,7 @@ from mts1b_riskengine.tables import book_version
 
 __all__ = ["RiskBook"]
 
-_NEXT_VERSION = (
+_NEXT_VERSION = Prepared(
     book_version.update()
     .where(book_version.c.id == 1, book_version.c.version == sa.bindparam("expected"))
     .values(version=sa.bindparam("following"))
@@ -47,8 +47,8 @@ class RiskBook:
         current = tx.sync_connection.get_transaction() if tx.sync_connection else None
         if current is not None and current is self._transaction:
             return
-        changed = await tx.execute(
-            _NEXT_VERSION, {"expected": self._version, "following": self._version + 1}
+        changed = await _NEXT_VERSION.run(
+            tx, {"expected": self._version, "following": self._version + 1}
         )
         if changed.rowcount == 1:
             self._version += 1

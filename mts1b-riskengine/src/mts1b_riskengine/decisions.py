@@ -15,7 +15,7 @@ from mts1b_foundation.nats import (
     with_fund,
 )
 from mts1b_platform.ids import derive_id
-from mts1b_platform.store import Store
+from mts1b_platform.store import Prepared, Store
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mts1b_riskengine.tables import decisions
@@ -23,7 +23,7 @@ from mts1b_riskengine.tables import decisions
 __all__ = ["Claim", "DecisionLog", "Found", "Recorded", "decision_id_of", "economics_of"]
 
 
-_SAME_KEY_OR_ORDER = (
+_SAME_KEY_OR_ORDER = Prepared(
     sa.select(decisions)
     .where(
         (decisions.c.idempotency_key == sa.bindparam("key"))
@@ -31,7 +31,7 @@ _SAME_KEY_OR_ORDER = (
     )
     .order_by(decisions.c.sequence)
 )
-_INSERT = decisions.insert()
+_INSERT = Prepared(decisions.insert())
 
 
 def _text(value: object) -> str:
@@ -53,7 +53,11 @@ def economics_of(order: Order) -> str:
 
 def decision_id_of(order: Order) -> str:
     """Return the id of the decision on exactly this order."""
-    return derive_id("dec", order.order_id, order.idempotency_key, economics_of(order))
+    return _decision_id(order, economics_of(order))
+
+
+def _decision_id(order: Order, terms: str) -> str:
+    return derive_id("dec", order.order_id, order.idempotency_key, terms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +79,10 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What the record holds of an order; both None for a new one."""
+    """What the record holds of an order; nothing for a new one, but how it would be recorded."""
 
+    decision_id: str
+    terms: str
     recorded: Recorded | None = None
     claim: Claim | None = None
 
@@ -89,24 +95,31 @@ class DecisionLog:
 
     async def find(self, tx: AsyncConnection, order: Order) -> Found:
         """Return the recorded decision on this order, or who holds its key."""
+        terms = economics_of(order)
+        mine = _decision_id(order, terms)
         asked = {"key": order.idempotency_key, "order": order.order_id}
-        rows = (await tx.execute(_SAME_KEY_OR_ORDER, asked)).all()
+        rows = (await _SAME_KEY_OR_ORDER.run(tx, asked)).all()
         if not rows:
-            return Found()
-        mine = decision_id_of(order)
+            return Found(mine, terms)
         for row in rows:
             if row.decision_id == mine:
                 decision = RiskDecision.model_validate_json(row.body)
-                return Found(recorded=Recorded(decision, int(row.attempt)))
+                return Found(mine, terms, recorded=Recorded(decision, int(row.attempt)))
         first = next((r for r in rows if r.idempotency_key == order.idempotency_key), rows[0])
-        same = first.terms == economics_of(order)
-        return Found(claim=Claim(first.order_id, first.idempotency_key, same))
+        claim = Claim(first.order_id, first.idempotency_key, first.terms == terms)
+        return Found(mine, terms, claim=claim)
 
     async def record(
-        self, tx: AsyncConnection, order: Order, decision: RiskDecision, attempt: int
+        self,
+        tx: AsyncConnection,
+        order: Order,
+        decision: RiskDecision,
+        *,
+        found: Found,
+        attempt: int,
     ) -> None:
-        """Write a decision and its events."""
-        key = {"decision_id": decision_id_of(order)}
+        """Write a decision on an order that :meth:`find` was asked for, and its events."""
+        key = {"decision_id": found.decision_id}
         body = decision.model_dump_json()
         values = {
             "approved": decision.approved,
@@ -120,9 +133,9 @@ class DecisionLog:
             identity = {
                 "order_id": order.order_id,
                 "idempotency_key": order.idempotency_key,
-                "terms": economics_of(order),
+                "terms": found.terms,
             }
-            await tx.execute(_INSERT, {**key, **identity, **values})
+            await _INSERT.run(tx, {**key, **identity, **values})
         else:
             where = decisions.c.decision_id == key["decision_id"]
             await tx.execute(decisions.update().where(where).values(**values))

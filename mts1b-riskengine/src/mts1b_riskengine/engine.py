@@ -25,7 +25,7 @@ from mts1b_riskengine.approval import ApprovalMint
 from mts1b_riskengine.book import RiskBook
 from mts1b_riskengine.borrow import BorrowDesk
 from mts1b_riskengine.context import FactSource, build_context
-from mts1b_riskengine.decisions import DecisionLog, Found, Recorded, decision_id_of
+from mts1b_riskengine.decisions import DecisionLog, Found, Recorded
 from mts1b_riskengine.funds import OpenBreach
 from mts1b_riskengine.gates import default_gates
 from mts1b_riskengine.halts import HaltReading, HaltSource
@@ -136,10 +136,10 @@ class RiskEngine:
             return Judgement(found.recorded.decision)
         attempt = found.recorded.attempt + 1 if found.recorded else 1
         run = await self._run(order, found, reading, prepared)
-        decision = self._decision(order, run, reading, attempt)
+        decision = self._decision(order, run, reading, found.decision_id, attempt)
         if decision.approved:
             await self.book.reservations.reserve(tx, order)
-        await self._log.record(tx, order, decision, attempt)
+        await self._log.record(tx, order, decision, found=found, attempt=attempt)
         return Judgement(decision, run)
 
     def _stands(self, recorded: Recorded, order: Order, reading: HaltReading) -> bool:
@@ -183,7 +183,7 @@ class RiskEngine:
         return await self._pipeline.run(order, envelope, context)
 
     def _decision(
-        self, order: Order, run: GateRun, reading: HaltReading, attempt: int
+        self, order: Order, run: GateRun, reading: HaltReading, decision_id: str, attempt: int
     ) -> RiskDecision:
         now = self._clock.now()
         common = {
@@ -205,7 +205,7 @@ class RiskEngine:
         approval = self._mint.approve(
             order,
             self.book.envelopes.get(order.fund_id),
-            decision_id=decision_id_of(order),
+            decision_id=decision_id,
             attempt=attempt,
             reference_price=self.book.positions.marks[order.symbol].price,
             epoch=reading.epoch,

@@ -139,7 +139,7 @@ class FundBook:
             await self._halt(tx, fund, epoch)
 
     async def _save(self, tx: AsyncConnection, fund: FundState) -> None:
-        await tx.execute(self._upsert, {"fund_id": fund.fund_id, **_columns(fund)})
+        await self._upsert.run(tx, {"fund_id": fund.fund_id, **_columns(fund)})
 
     async def load(self, tx: AsyncConnection) -> None:
         """Replace the memory by what the store holds."""

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import sqlalchemy as sa
 from mts1b_foundation import Bar, Fill, Symbol, interval_length
-from mts1b_platform.store import Store
+from mts1b_platform.store import Prepared, Store
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mts1b_riskengine import tables
@@ -41,7 +41,7 @@ class PositionBook:
     """Keep lines and marks in memory, and every change of them in the store."""
 
     def __init__(self, store: Store, instruments: InstrumentTable) -> None:
-        self._insert_fill = store.insert(tables.fills).on_conflict_do_nothing()
+        self._insert_fill = Prepared(store.insert(tables.fills).on_conflict_do_nothing())
         self._upsert_position = upsert(store, tables.positions)
         self._upsert_mark = upsert(store, tables.marks)
         self._instruments = instruments
@@ -90,7 +90,7 @@ class PositionBook:
     async def _put_mark(self, tx: AsyncConnection, symbol: Symbol, mark: Mark) -> None:
         self._revalue(symbol, mark)
         values = {"price": mark.price, "as_of": mark.as_of, "interval": mark.interval}
-        await tx.execute(self._upsert_mark, {"symbol": str(symbol), **values})
+        await self._upsert_mark.run(tx, {"symbol": str(symbol), **values})
 
     def _revalue(self, symbol: Symbol, mark: Mark) -> None:
         self.marks[symbol] = mark
@@ -103,8 +103,8 @@ class PositionBook:
         self, tx: AsyncConnection, fill: Fill, *, fund_id: str, strategy_id: str
     ) -> bool:
         """Book an execution once, by its id; return whether it was new."""
-        recorded = await tx.execute(
-            self._insert_fill,
+        recorded = await self._insert_fill.run(
+            tx,
             {
                 "fill_id": fill.fill_id,
                 "order_id": fill.order_id,
@@ -117,7 +117,7 @@ class PositionBook:
             await self._put_mark(tx, fill.symbol, Mark(fill.price, fill.timestamp, "1m"))
         line = self.change(fund_id, strategy_id, fill.symbol, quantity=fill.signed_quantity)
         row = {"fund_id": fund_id, "strategy_id": strategy_id, "symbol": str(fill.symbol)}
-        await tx.execute(self._upsert_position, {**row, "quantity": line.quantity})
+        await self._upsert_position.run(tx, {**row, "quantity": line.quantity})
         return True
 
     async def load(self, tx: AsyncConnection) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from mts1b_foundation import Fill, Order, OrderStatus, Symbol
 from mts1b_platform.ids import derive_id
-from mts1b_platform.store import Store
+from mts1b_platform.store import Prepared, Store
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mts1b_riskengine import tables
@@ -19,8 +19,10 @@ from mts1b_riskengine.statements import upsert
 
 __all__ = ["Reservation", "ReservationLedger", "reservation_id_of"]
 
-_FIND = sa.select(tables.reservations).where(
-    tables.reservations.c.order_id == sa.bindparam("order_id")
+_FIND = Prepared(
+    sa.select(tables.reservations).where(
+        tables.reservations.c.order_id == sa.bindparam("order_id")
+    )
 )
 _UNSENT = frozenset({OrderStatus.CREATED, OrderStatus.PENDING_RISK, OrderStatus.APPROVED})
 
@@ -171,11 +173,11 @@ class ReservationLedger:
         )
 
     async def _save(self, tx: AsyncConnection, reservation: Reservation) -> None:
-        await tx.execute(self._upsert, {"order_id": reservation.order_id, **reservation.values()})
+        await self._upsert.run(tx, {"order_id": reservation.order_id, **reservation.values()})
 
     async def find(self, tx: AsyncConnection, order_id: str) -> Reservation | None:
         """Return the reservation of an order from the store, open or not."""
-        row = (await tx.execute(_FIND, {"order_id": order_id})).first()
+        row = (await _FIND.run(tx, {"order_id": order_id})).first()
         return None if row is None else _from_row(row)
 
     async def load(self, tx: AsyncConnection) -> None:
@@ -199,7 +201,7 @@ def _reservation_of(order: Order) -> Reservation:
     )
 
 
-def _from_row(row: sa.Row[Any]) -> Reservation:
+def _from_row(row: Any) -> Reservation:
     return Reservation(
         order_id=row.order_id,
         fund_id=row.fund_id,

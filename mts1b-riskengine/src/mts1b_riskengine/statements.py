@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import sqlalchemy as sa
-from mts1b_platform.store import Store
+from mts1b_platform.store import Prepared, Store
 
 __all__ = ["upsert"]
 
 
-def upsert(store: Store, table: sa.Table) -> Any:
+def upsert(store: Store, table: sa.Table) -> Prepared:
     """Return an INSERT of a whole row that replaces the row of the same primary key."""
     insert = store.insert(table).values({c.name: sa.bindparam(c.name) for c in table.columns})
     keys = [column.name for column in table.primary_key]
     rest = {c.name: insert.excluded[c.name] for c in table.columns if c.name not in keys}
-    return insert.on_conflict_do_update(index_elements=keys, set_=rest)
+    return Prepared(insert.on_conflict_do_update(index_elements=keys, set_=rest))
