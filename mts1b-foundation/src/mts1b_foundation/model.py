@@ -59,6 +59,8 @@ def canonical_text(value: object) -> str:
 
     None is the empty text; times are UTC with microseconds.
     """
+    if type(value) is str:
+        return value
     match value:
         case None:
             return ""

@@ -7,6 +7,7 @@ import hmac
 import os
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -69,10 +70,17 @@ def encode_fields(domain: str, fields: Sequence[tuple[str, str]]) -> bytes:
 
     Every name and value is preceded by its length, so no two field lists share an encoding.
     """
-    parts = [domain.encode()]
+    parts = [_sized_name(domain)]
     for name, value in fields:
-        parts += [name.encode(), value.encode()]
-    return b"".join(len(part).to_bytes(4, "big") + part for part in parts)
+        text = value.encode()
+        parts += (_sized_name(name), len(text).to_bytes(4, "big"), text)
+    return b"".join(parts)
+
+
+@lru_cache(maxsize=1024)
+def _sized_name(name: str) -> bytes:
+    text = name.encode()
+    return len(text).to_bytes(4, "big") + text
 
 
 def _key_id(material: bytes) -> str:
