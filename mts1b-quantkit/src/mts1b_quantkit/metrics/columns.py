@@ -47,7 +47,7 @@ def central_moment(values: FloatArray, order: int) -> FloatArray:
 
 def quotient(top: FloatArray, bottom: FloatArray) -> FloatArray:
     """Divide, with x/0 infinite and 0/0 NaN."""
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         return np.asarray(top / bottom)
 
 

@@ -22,6 +22,8 @@ __all__ = [
     "downside_deviation",
     "excess_kurtosis",
     "kurtosis",
+    "mean_absolute_deviation",
+    "semi_deviation",
     "skew",
     "skewness",
 ]
@@ -44,6 +46,24 @@ def downside_deviation(returns: Any, *, threshold: Any = 0.0, periods_per_year: 
     return reduce_columns(
         returns, lambda values: below(less(values, threshold, "threshold")) * scale
     )
+
+
+def mean_absolute_deviation(returns: Any) -> Any:
+    """Return mean(|r - mean|) per period (Konno and Yamazaki 1991)."""
+    return reduce_columns(returns, lambda values: np.abs(values - values.mean(axis=0)).mean(axis=0))
+
+
+def semi_deviation(returns: Any) -> Any:
+    """Return sqrt(sum(min(r - mean, 0)^2) / (T - 1)) per period; NaN for one row."""
+
+    def spread(values: FloatArray) -> FloatArray:
+        if len(values) < 2:
+            return np.full(values.shape[1], np.nan)
+        losses = np.minimum(values - values.mean(axis=0), 0.0) ** 2
+        half = np.sqrt(losses.sum(axis=0) / (len(values) - 1))
+        return np.asarray(np.where(deviation(values) == 0.0, 0.0, half))
+
+    return reduce_columns(returns, spread)
 
 
 def skewness(returns: Any, *, bias: bool = True) -> Any:

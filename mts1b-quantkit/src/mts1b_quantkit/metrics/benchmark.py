@@ -1,0 +1,121 @@
+"""Returns beside those of a benchmark, row by row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from mts1b_quantkit.arrays import FloatArray, as_table
+from mts1b_quantkit.errors import BadInput
+from mts1b_quantkit.metrics.columns import deviation, less, quotient, require_periods
+from mts1b_quantkit.metrics.growth import annual_growth
+
+__all__ = [
+    "alpha",
+    "beta",
+    "capture_ratio",
+    "down_capture",
+    "information_ratio",
+    "tracking_error",
+    "up_capture",
+]
+
+
+def beta(returns: Any, benchmark: Any, *, risk_free_rate: Any = 0.0) -> Any:
+    """Return cov(r - rf, b - rf) / var(b - rf) (Sharpe 1964).
+
+    :param benchmark: (T,) returns of the benchmark.
+    :raises BadInput: when the rows do not match.
+    """
+    return _beside(returns, benchmark, lambda r, b: _slope(*_excess(r, b, risk_free_rate)))
+
+
+def alpha(
+    returns: Any, benchmark: Any, *, risk_free_rate: Any = 0.0, periods_per_year: float = 252
+) -> Any:
+    """Return (1 + a)^``periods_per_year`` - 1, a = mean(r - rf) - beta mean(b - rf) per period.
+
+    Jensen 1968, compounded to a year.
+    """
+    periods = require_periods(periods_per_year)
+
+    def per_year(values: FloatArray, other: FloatArray) -> FloatArray:
+        r, b = _excess(values, other, risk_free_rate)
+        level = r.mean(axis=0) - _slope(r, b) * b.mean(axis=0)
+        with np.errstate(invalid="ignore"):
+            return np.asarray((1.0 + level) ** periods - 1.0)
+
+    return _beside(returns, benchmark, per_year)
+
+
+def tracking_error(returns: Any, benchmark: Any, *, periods_per_year: float = 252) -> Any:
+    """Return sd(r - b) (ddof=1) times sqrt(``periods_per_year``)."""
+    scale = np.sqrt(require_periods(periods_per_year))
+    return _beside(returns, benchmark, lambda r, b: deviation(r - b) * scale)
+
+
+def information_ratio(returns: Any, benchmark: Any, *, periods_per_year: float = 252) -> Any:
+    """Return mean(r - b) / sd(r - b) times sqrt(``periods_per_year``) (Goodwin 1998)."""
+    scale = np.sqrt(require_periods(periods_per_year))
+    return _beside(
+        returns, benchmark, lambda r, b: quotient((r - b).mean(axis=0), deviation(r - b)) * scale
+    )
+
+
+def capture_ratio(returns: Any, benchmark: Any, *, periods_per_year: float = 252) -> Any:
+    """Return the CAGR over the CAGR of the benchmark."""
+    return _capture(returns, benchmark, periods_per_year, lambda b: np.ones(len(b), bool))
+
+
+def up_capture(returns: Any, benchmark: Any, *, periods_per_year: float = 252) -> Any:
+    """Return the capture ratio over the rows in which the benchmark rose; NaN where none is."""
+    return _capture(returns, benchmark, periods_per_year, lambda b: b[:, 0] > 0.0)
+
+
+def down_capture(returns: Any, benchmark: Any, *, periods_per_year: float = 252) -> Any:
+    """Return the capture ratio over the rows in which the benchmark fell; NaN where none is."""
+    return _capture(returns, benchmark, periods_per_year, lambda b: b[:, 0] < 0.0)
+
+
+def _beside(
+    returns: Any, benchmark: Any, metric: Callable[[FloatArray, FloatArray], FloatArray]
+) -> Any:
+    """Apply ``metric``, (T, K) and (T, 1) -> (K,)."""
+    table, other = as_table(returns), as_table(benchmark, what="benchmark")
+    if other.matrix.shape[1] != 1 or len(other.values) != len(table.values):
+        raise BadInput(
+            f"benchmark has shape {other.values.shape}; give one series of {len(table.values)} rows"
+        )
+    named = table.index is not None and other.index is not None
+    if named and list(table.index) != list(other.index):
+        raise BadInput("benchmark has other row labels than returns; align them first")
+    return table.per_column(metric(table.matrix, other.matrix))
+
+
+def _excess(r: FloatArray, b: FloatArray, rate: Any) -> tuple[FloatArray, FloatArray]:
+    return less(r, rate, "risk_free_rate"), less(b, rate, "risk_free_rate")
+
+
+def _slope(r: FloatArray, b: FloatArray) -> FloatArray:
+    centred = b - b.mean(axis=0)
+    spread = np.where(deviation(b) > 0.0, (centred**2).sum(axis=0), 0.0)
+    return quotient((centred * (r - r.mean(axis=0))).sum(axis=0), spread)
+
+
+def _capture(
+    returns: Any,
+    benchmark: Any,
+    periods_per_year: float,
+    rows: Callable[[FloatArray], Any],
+) -> Any:
+    periods = require_periods(periods_per_year)
+
+    def ratio(values: FloatArray, other: FloatArray) -> FloatArray:
+        kept = rows(other)
+        if not kept.any():
+            return np.full(values.shape[1], np.nan)
+        return quotient(annual_growth(values[kept], periods), annual_growth(other[kept], periods))
+
+    return _beside(returns, benchmark, ratio)

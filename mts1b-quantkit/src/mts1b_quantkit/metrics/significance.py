@@ -1,0 +1,261 @@
+"""How far a Sharpe ratio can be believed, given its sample and the number of trials.
+
+Ratios are per period throughout, skewness is m3 / m2^1.5 and kurtosis the EXCESS m4 / m2^2 - 3. The
+``*_from_moments`` forms take the moments themselves and give floats.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+from scipy.special import ndtr, ndtri
+
+from mts1b_quantkit.arrays import FloatArray
+from mts1b_quantkit.errors import BadInput
+from mts1b_quantkit.metrics.columns import (
+    deviation,
+    quotient,
+    reduce_columns,
+    require_confidence,
+)
+from mts1b_quantkit.metrics.spread import excess_kurtosis, skew
+
+__all__ = [
+    "annualise_sharpe",
+    "deflated_sharpe",
+    "deflated_sharpe_from_moments",
+    "expected_max_sharpe",
+    "min_backtest_length",
+    "min_track_record_length",
+    "min_track_record_length_from_moments",
+    "probabilistic_sharpe",
+    "probabilistic_sharpe_from_moments",
+    "sharpe_standard_error",
+    "sharpe_standard_error_from_moments",
+]
+
+ErrorMethod = Literal["iid", "mertens"]
+
+
+def sharpe_standard_error(returns: Any, *, method: ErrorMethod = "iid") -> Any:
+    """Return the standard error of the Sharpe ratio per period.
+
+    ``iid``: sqrt((1 + SR^2 / 2) / T) for independent normal returns (Lo 2002, equation 9).
+    ``mertens``: sqrt((1 + SR^2 / 2 - skew SR + excess kurtosis SR^2 / 4) / T), for independent
+    returns of any distribution (Mertens 2002).
+
+    :raises BadInput: for another method.
+    """
+    _require_method(method)
+
+    def error(values: FloatArray) -> FloatArray:
+        ratio, third, fourth = _moments(values)
+        normal = method == "iid"
+        third, fourth = (0.0 * third, 0.0 * fourth) if normal else (third, fourth)
+        return np.asarray(np.sqrt(_error_term(ratio, third, fourth) / len(values)))
+
+    return reduce_columns(returns, error)
+
+
+def sharpe_standard_error_from_moments(
+    sharpe: float,
+    n_observations: int,
+    *,
+    method: ErrorMethod = "iid",
+    skewness: float = 0.0,
+    excess_kurtosis: float = 0.0,
+) -> float:
+    """Return the standard error of a Sharpe ratio; see :func:`sharpe_standard_error`."""
+    _require_method(method)
+    third, fourth = (0.0, 0.0) if method == "iid" else (skewness, excess_kurtosis)
+    spread = _finite("sharpe", sharpe)
+    return math.sqrt(_error_term(spread, third, fourth) / _observations(n_observations))
+
+
+def annualise_sharpe(sharpe: float, q: int, autocorrelations: Sequence[float] = ()) -> float:
+    """Return the Sharpe ratio over ``q`` periods of returns with these autocorrelations.
+
+    SR q / sqrt(q + 2 sum_{k<q} (q - k) rho_k) (Lo 2002, equation 20); without autocorrelation SR
+    sqrt(q). What is not given is zero.
+
+    :param sharpe: per period.
+    :param autocorrelations: rho_1, rho_2, ...; those from lag q on have no effect.
+    :raises BadInput: when they allow no variance of the sum.
+    """
+    if q != int(q) or q < 1:
+        raise BadInput(f"q is {q}; give a whole number of periods, 1 or more")
+    rho = np.asarray(autocorrelations, dtype=float)[: int(q) - 1]
+    if not np.isfinite(rho).all() or (np.abs(rho) > 1.0).any():
+        raise BadInput("autocorrelations lie between -1 and 1")
+    total = q + 2.0 * float(((q - np.arange(1, len(rho) + 1)) * rho).sum())
+    if total <= 0.0:
+        raise BadInput("these autocorrelations leave no variance; no series has them")
+    return float(_finite("sharpe", sharpe) * q / math.sqrt(total))
+
+
+def probabilistic_sharpe(returns: Any, *, benchmark: float = 0.0) -> Any:
+    """Return the probability that the true Sharpe ratio lies above ``benchmark``.
+
+    Phi((SR - SR*) sqrt(T - 1) / sqrt(1 - skew SR + (kurtosis - 1) / 4 SR^2)) with the raw kurtosis
+    (Bailey and Lopez de Prado 2012, equation 11).
+
+    :param benchmark: a Sharpe ratio per period.
+    """
+    level = _finite("benchmark", benchmark)
+
+    def probability(values: FloatArray) -> FloatArray:
+        ratio, third, fourth = _moments(values)
+        return _probability(ratio, len(values), third, fourth, level)
+
+    return reduce_columns(returns, probability)
+
+
+def probabilistic_sharpe_from_moments(
+    sharpe: float,
+    n_observations: int,
+    *,
+    skewness: float = 0.0,
+    excess_kurtosis: float = 0.0,
+    benchmark: float = 0.0,
+) -> float:
+    """Return the probability of a Sharpe ratio above ``benchmark``; see the form on returns."""
+    ratio = _finite("sharpe", sharpe)
+    count = _observations(n_observations)
+    level = _finite("benchmark", benchmark)
+    return float(_probability(np.asarray(ratio), count, skewness, excess_kurtosis, level))
+
+
+def expected_max_sharpe(n_trials: int, variance: float) -> float:
+    """Return the largest Sharpe ratio to expect of ``n_trials`` strategies without any skill.
+
+    sqrt(variance) ((1 - g) Phi^-1(1 - 1/N) + g Phi^-1(1 - 1/(N e))), g being Euler's constant
+    (Bailey and Lopez de Prado 2014).
+
+    :param variance: variance of the trials' Sharpe ratios, per period.
+    """
+    if not 0.0 <= variance < math.inf:
+        raise BadInput(f"variance is {variance}; give a finite one, >= 0")
+    return math.sqrt(variance) * _expected_maximum(n_trials)
+
+
+def deflated_sharpe(returns: Any, *, n_trials: int, variance: float) -> Any:
+    """Return the probabilistic Sharpe ratio against the best that ``n_trials`` give by chance.
+
+    Bailey and Lopez de Prado 2014.
+
+    :param variance: variance of the trials' Sharpe ratios, per period.
+    """
+    return probabilistic_sharpe(returns, benchmark=expected_max_sharpe(n_trials, variance))
+
+
+def deflated_sharpe_from_moments(
+    sharpe: float,
+    n_observations: int,
+    *,
+    n_trials: int,
+    variance: float,
+    skewness: float = 0.0,
+    excess_kurtosis: float = 0.0,
+) -> float:
+    """Return the deflated Sharpe ratio of given moments; see :func:`deflated_sharpe`."""
+    return probabilistic_sharpe_from_moments(
+        sharpe,
+        n_observations,
+        skewness=skewness,
+        excess_kurtosis=excess_kurtosis,
+        benchmark=expected_max_sharpe(n_trials, variance),
+    )
+
+
+def min_track_record_length(
+    returns: Any, *, benchmark: float = 0.0, confidence: float = 0.95
+) -> Any:
+    """Return how many observations make a Sharpe ratio above ``benchmark`` credible.
+
+    1 + (1 - skew SR + (kurtosis - 1) / 4 SR^2) (z / (SR - SR*))^2 (Bailey and Lopez de Prado 2012,
+    equation 13). Infinite where the ratio does not exceed the benchmark.
+    """
+    level, needed = _finite("benchmark", benchmark), require_confidence(confidence)
+    return reduce_columns(returns, lambda values: _track_length(*_moments(values), level, needed))
+
+
+def min_track_record_length_from_moments(
+    sharpe: float,
+    *,
+    benchmark: float = 0.0,
+    confidence: float = 0.95,
+    skewness: float = 0.0,
+    excess_kurtosis: float = 0.0,
+) -> float:
+    """Return the observations needed; see :func:`min_track_record_length`."""
+    needed = require_confidence(confidence)
+    ratio, level = np.asarray(_finite("sharpe", sharpe)), _finite("benchmark", benchmark)
+    return float(_track_length(ratio, skewness, excess_kurtosis, level, needed))
+
+
+def min_backtest_length(n_trials: int, *, target_sharpe: float = 1.0) -> float:
+    """Return the years of data below which the best of ``n_trials`` reaches ``target_sharpe``
+    by chance alone.
+
+    (E[max] / target)^2 (Bailey, Borwein, Lopez de Prado and Zhu 2014, theorem 1).
+
+    :param target_sharpe: annualised.
+    """
+    if not 0.0 < target_sharpe < math.inf:
+        raise BadInput(f"target_sharpe is {target_sharpe}; give a positive annual ratio")
+    return (_expected_maximum(n_trials) / target_sharpe) ** 2
+
+
+def _moments(values: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    ratio = quotient(values.mean(axis=0), deviation(values))
+    return ratio, skew(values), excess_kurtosis(values)
+
+
+def _error_term(ratio: Any, third: Any, fourth: Any) -> Any:
+    return 1.0 + ratio**2 / 2.0 - third * ratio + fourth * ratio**2 / 4.0
+
+
+def _probability(
+    ratio: FloatArray, count: int, third: Any, fourth: Any, level: float
+) -> FloatArray:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        spread = np.sqrt(_error_term(ratio, third, fourth))
+        return np.asarray(ndtr((ratio - level) * math.sqrt(count - 1.0) / spread))
+
+
+def _track_length(
+    ratio: FloatArray, third: Any, fourth: Any, level: float, confidence: float
+) -> FloatArray:
+    distance = ratio - level
+    with np.errstate(divide="ignore", invalid="ignore"):
+        length = 1.0 + _error_term(ratio, third, fourth) * (ndtri(confidence) / distance) ** 2
+    return np.asarray(np.where(distance > 0.0, length, np.where(distance <= 0.0, np.inf, np.nan)))
+
+
+def _expected_maximum(n_trials: int) -> float:
+    if n_trials != int(n_trials) or n_trials < 1:
+        raise BadInput(f"n_trials is {n_trials}; give a whole number, 1 or more")
+    if n_trials == 1:
+        return 0.0
+    first, second = ndtri(1.0 - 1.0 / n_trials), ndtri(1.0 - 1.0 / (n_trials * math.e))
+    return float((1.0 - np.euler_gamma) * first + np.euler_gamma * second)
+
+
+def _finite(name: str, value: float) -> float:
+    if not math.isfinite(value):
+        raise BadInput(f"{name} is {value}; give a finite number per period")
+    return float(value)
+
+
+def _observations(count: int) -> int:
+    if count != int(count) or count < 2:
+        raise BadInput(f"n_observations is {count}; give a whole number, 2 or more")
+    return int(count)
+
+
+def _require_method(method: str) -> None:
+    if method not in ("iid", "mertens"):
+        raise BadInput(f"method is {method!r}; use 'iid' or 'mertens'")

@@ -1,0 +1,85 @@
+"""The depth and length of drawdowns, in one number or as a table."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, Literal
+
+import numpy as np
+
+from mts1b_quantkit.arrays import FloatArray, Kind, Table, as_table
+from mts1b_quantkit.errors import BadInput
+from mts1b_quantkit.metrics.columns import reduce_columns, require_confidence
+from mts1b_quantkit.metrics.drawdown import drawdowns
+from mts1b_quantkit.metrics.tail import fractional_tail
+
+__all__ = ["conditional_drawdown_at_risk", "drawdown_table", "pain_index", "ulcer_index"]
+
+
+def ulcer_index(returns: Any, *, ddof: Literal[0, 1] = 0) -> Any:
+    """Return sqrt(sum(drawdown^2) / (T - ddof)), positive (Martin and McCann 1989)."""
+    if ddof not in (0, 1):
+        raise BadInput(f"ddof is {ddof}; use 0 or 1")
+
+    def index(values: FloatArray) -> FloatArray:
+        if len(values) <= ddof:
+            return np.full(values.shape[1], np.nan)
+        return np.asarray(np.sqrt((drawdowns(values) ** 2).sum(axis=0) / (len(values) - ddof)))
+
+    return reduce_columns(returns, index)
+
+
+def pain_index(returns: Any) -> Any:
+    """Return the mean depth below the peak, positive (Becker 2006)."""
+    return reduce_columns(returns, lambda values: -drawdowns(values).mean(axis=0) + 0.0)
+
+
+def conditional_drawdown_at_risk(returns: Any, *, confidence: float = 0.95) -> Any:
+    """Return the mean of the worst 1 - ``confidence`` of the drawdown series, negative or zero.
+
+    The last observation counts in part (Chekhlov, Uryasev and Zabarankin 2005).
+    """
+    tail = 1.0 - require_confidence(confidence)
+    return reduce_columns(returns, lambda values: fractional_tail(drawdowns(values), tail))
+
+
+def drawdown_table(returns: Any) -> Any:
+    """List the separate drawdowns of one series, the deepest first.
+
+    The columns are ``peak`` (the last row at the peak; null for the starting capital), ``valley``,
+    ``recovery`` (the first row at or above the peak again; null while under water) and ``depth``
+    (negative). pandas and polars give a frame with their own row labels, everything else a dict of
+    lists with positions.
+
+    :raises BadInput: for a matrix: each series has its own table.
+    """
+    table = as_table(returns)
+    if table.matrix.shape[1] != 1:
+        raise BadInput("returns has several columns; make one table for each")
+    path = drawdowns(table.matrix)[:, 0]
+    rows = sorted(_episodes(path), key=lambda row: (row[3], row[1]))
+    peaks, valleys, recoveries, depths = zip(*rows, strict=True) if rows else ((), (), (), ())
+    columns = {
+        "peak": _labels(table, peaks),
+        "valley": _labels(table, valleys),
+        "recovery": _labels(table, recoveries),
+        "depth": list(depths),
+    }
+    if table.kind in (Kind.PANDAS, Kind.POLARS):
+        return sys.modules[table.kind.value].DataFrame(columns)
+    return columns
+
+
+def _episodes(path: FloatArray) -> list[tuple[int | None, int, int | None, float]]:
+    under = np.concatenate(([False], path < 0.0, [False]))
+    edges = np.flatnonzero(under[1:] != under[:-1])
+    found: list[tuple[int | None, int, int | None, float]] = []
+    for start, end in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
+        valley = start + int(path[start:end].argmin())
+        recovery = end if end < len(path) else None
+        found.append((start - 1 if start else None, valley, recovery, float(path[valley])))
+    return found
+
+
+def _labels(table: Table, rows: Any) -> list[Any]:
+    return [None if row is None else table.row_label(row) for row in rows]

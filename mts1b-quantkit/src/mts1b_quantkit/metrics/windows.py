@@ -1,0 +1,56 @@
+"""Any metric over a moving window."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from mts1b_quantkit.arrays import as_table
+from mts1b_quantkit.errors import BadInput
+from mts1b_quantkit.rolling import require_window
+
+__all__ = ["rolling"]
+
+_BLOCK_ELEMENTS = 1 << 22
+"""Rows x columns x window that are worked on at once (32 MB)."""
+
+
+def rolling(returns: Any, metric: str | Callable[..., Any], window: int, **parameters: Any) -> Any:
+    """Return ``metric`` of the last ``window`` rows at every row, NaN in the first ones.
+
+    Each window is computed on its own: no running sums, so no drift.
+
+    :param metric: the name of a metric of this module that gives one number a series, or a
+        function (T, K) -> (K,) on numpy arrays.
+    :param parameters: keywords of the metric; numbers, not one value per row.
+    :return: (T,) or (T, K) in the input's kind.
+    :raises BadInput: for an unknown name, or a window below 1.
+    """
+    require_window(window)
+    function = _named(metric) if isinstance(metric, str) else metric
+    table = as_table(returns)
+    values = table.matrix
+    rows, columns = values.shape
+    result = np.full((rows, columns), np.nan)
+    if window <= rows:
+        views = np.lib.stride_tricks.sliding_window_view(values, window, axis=0)
+        step = max(1, _BLOCK_ELEMENTS // (columns * window))
+        for start in range(0, len(views), step):
+            block = views[start : start + step]
+            stacked = np.ascontiguousarray(block.reshape(-1, window).T)
+            numbers = np.asarray(function(stacked, **parameters), dtype=float)
+            at = start + window - 1
+            result[at : at + len(block)] = numbers.reshape(len(block), columns)
+    return table.rows(result)
+
+
+def _named(name: str) -> Callable[..., Any]:
+    metrics = sys.modules["mts1b_quantkit.metrics"]
+    if name not in metrics.ROLLING_METRICS:
+        known = ", ".join(sorted(metrics.ROLLING_METRICS))
+        raise BadInput(f"{name!r} is no metric of one series; known: {known}")
+    found: Callable[..., Any] = getattr(metrics, name)
+    return found
