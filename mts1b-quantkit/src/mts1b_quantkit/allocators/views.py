@@ -1,0 +1,235 @@
+"""Black-Litterman: what the market implies, moved by views (Black and Litterman 1992).
+
+Formulas and the posterior covariance follow He and Litterman 1999; confidences follow Idzorek
+2005 in Walters' closed form (2014). The view system is solved through P tau S P' + Omega, so a
+certain view (Omega = 0) needs no special case.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.linalg import LinAlgError, cho_factor, cho_solve
+
+from mts1b_quantkit.allocators.inputs import Problem, condition_number, read_problem
+from mts1b_quantkit.allocators.result import Allocation, Later, allocation
+from mts1b_quantkit.arrays import FloatArray, as_table, as_vector
+from mts1b_quantkit.errors import BadInput, NotPositiveDefinite
+
+__all__ = ["Posterior", "black_litterman", "black_litterman_posterior"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Posterior:
+    """``posterior_mean`` (N,) and ``posterior_covariance`` (N, N) = S + M, per period."""
+
+    posterior_mean: FloatArray
+    posterior_covariance: FloatArray
+
+
+def black_litterman_posterior(
+    prior_mean: Any, covariance: Any, P: Any, Q: Any, *, omega: Any, tau: float
+) -> Posterior:
+    """Update a prior with views P m = Q + noise of covariance ``omega``.
+
+    mean = m + tau S P' (P tau S P' + Omega)^-1 (Q - P m); M = tau S - tau S P' (...)^-1 P tau S.
+
+    :param prior_mean: (N,). :param covariance: (N, N). :param P: (K, N). :param Q: (K,).
+    :param omega: (K,) variances, or (K, K); may be zero: a view without doubt.
+    :raises BadInput: for shapes that do not fit, or a tau that is not positive.
+    :raises NotPositiveDefinite: when two certain views contradict or repeat each other.
+    """
+    mean = as_table(prior_mean, what="prior_mean").values
+    risk = as_table(covariance, what="covariance").values
+    picks = np.atleast_2d(as_table(P, what="P").values)
+    wanted = np.atleast_1d(np.asarray(Q, dtype=float))
+    doubt = np.asarray(omega, dtype=float)
+    doubt = np.diag(np.atleast_1d(doubt)) if doubt.ndim < 2 else doubt
+    if not 0.0 < tau < math.inf:
+        raise BadInput(f"tau is {tau}; give a positive number, e.g. 0.05")
+    views, size = picks.shape
+    shapes = (mean.shape, risk.shape, wanted.shape, doubt.shape)
+    if shapes != ((size,), (size, size), (views,), (views, views)):
+        raise BadInput(
+            f"P is ({views}, {size}); prior_mean, covariance, Q, omega have shapes {shapes}"
+        )
+    if not np.isfinite(doubt).all() or (np.diag(doubt) < 0.0).any():
+        raise BadInput("omega holds a variance that is negative or no number")
+    spread = tau * risk @ picks.T
+    factor = _factor(picks @ spread + doubt)
+    moved = mean + spread @ cho_solve(factor, wanted - picks @ mean)
+    left = tau * risk - spread @ cho_solve(factor, spread.T)
+    return Posterior(moved, risk + (left + left.T) / 2.0)
+
+
+def black_litterman(
+    returns: Any,
+    *,
+    covariance: Any = None,
+    market_caps: Any = None,
+    market_weights: Any = None,
+    views: Sequence[Mapping[str, Any]] = (),
+    risk_aversion: float = 2.5,
+    tau: float = 0.05,
+    omega: Any = "proportional",
+) -> Allocation:
+    """Combine the returns that the market weights imply with views.
+
+    The prior mean is risk_aversion S w_market. A view is a mapping with ``symbols``, ``weights``
+    (one for each symbol), ``expected`` (their combined return per period) and, for Idzorek's
+    method, ``confidence`` in [0, 1]. Means are excess returns.
+
+    :param market_caps: capitalisations, scaled to one; or give ``market_weights``.
+    :param omega: ``"proportional"`` (the diagonal of P tau S P'), ``"idzorek"``, variances (K,),
+        or a matrix (K, K).
+    :return: ``weights`` = inv(risk_aversion posterior_covariance) posterior_mean, NOT scaled to a
+        sum. Diagnostics ``prior_mean``, ``posterior_mean``, ``posterior_covariance``, ``omega``,
+        ``implied_confidence`` (Idzorek's (w - w_market) / (w_certain - w_market) for each asset,
+        NaN where no view moves it), ``condition_number``.
+    :raises BadInput: for a view that names unknown assets or lacks a field.
+    """
+    if not 0.0 < risk_aversion < math.inf:
+        raise BadInput(f"risk_aversion is {risk_aversion}; give a positive number")
+    problem = read_problem(returns, covariance)
+    market = _market(problem, market_caps, market_weights)
+    prior = risk_aversion * problem.covariance @ market
+    by_confidence = isinstance(omega, str) and omega == "idzorek"
+    picks, wanted, confidence = _read_views(problem, views, with_confidence=by_confidence)
+    doubt = _doubt(omega, picks, problem.covariance, tau, confidence)
+    sure = np.isfinite(np.diag(doubt)) if len(picks) else np.zeros(0, dtype=bool)
+    posterior = _posterior(prior, problem.covariance, picks[sure], wanted[sure], doubt, sure, tau)
+    certain = _certain_mean(prior, problem.covariance, picks, wanted, tau)
+    factor = _factor(problem.covariance)
+    labelled = problem.assets
+    return allocation(
+        labelled,
+        cho_solve(_factor(posterior.posterior_covariance), posterior.posterior_mean)
+        / risk_aversion,
+        prior_mean=labelled.per_column(prior),
+        posterior_mean=labelled.per_column(posterior.posterior_mean),
+        posterior_covariance=labelled.square(posterior.posterior_covariance),
+        omega=doubt,
+        implied_confidence=labelled.per_column(
+            _implied(
+                cho_solve(factor, posterior.posterior_mean) / risk_aversion,
+                cho_solve(factor, certain) / risk_aversion,
+                market,
+            )
+        ),
+        condition_number=Later(lambda: condition_number(problem.covariance)),
+    )
+
+
+def _market(problem: Problem, caps: Any, weights: Any) -> FloatArray:
+    if (caps is None) == (weights is None):
+        raise BadInput("give market_caps= or market_weights=, one of the two")
+    if weights is not None:
+        return as_vector(weights, problem.assets, what="market_weights")
+    sizes = as_vector(caps, problem.assets, what="market_caps")
+    if (sizes < 0.0).any() or sizes.sum() <= 0.0:
+        raise BadInput("market_caps are sizes: none negative, some positive")
+    return np.asarray(sizes / sizes.sum())
+
+
+def _read_views(
+    problem: Problem, views: Sequence[Mapping[str, Any]], *, with_confidence: bool
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    place = {name: j for j, name in enumerate(problem.assets.labels)}
+    picks = np.zeros((len(views), problem.size))
+    wanted, confidence = np.zeros(len(views)), np.ones(len(views))
+    for k, view in enumerate(views):
+        fields = {"symbols", "weights", "expected"} | ({"confidence"} if with_confidence else set())
+        missing = sorted(fields - set(view))
+        if missing:
+            raise BadInput(
+                f"view {k} has no {missing[0]!r}; a view needs {', '.join(sorted(fields))}"
+            )
+        symbols, parts = list(view["symbols"]), list(view["weights"])
+        unknown = [name for name in symbols if name not in place]
+        if unknown or len(symbols) != len(parts) or not symbols:
+            raise BadInput(
+                f"view {k}: {unknown[0]!r} is none of the assets"
+                if unknown
+                else f"view {k} has {len(symbols)} symbols and {len(parts)} weights"
+            )
+        for name, part in zip(symbols, parts, strict=True):
+            picks[k, place[name]] += float(part)
+        wanted[k] = float(view["expected"])
+        confidence[k] = float(view.get("confidence", 1.0))
+        if not (math.isfinite(wanted[k]) and 0.0 <= confidence[k] <= 1.0):
+            raise BadInput(f"view {k}: expected is a finite return, confidence lies in [0, 1]")
+    return picks, wanted, confidence
+
+
+def _doubt(
+    omega: Any, picks: FloatArray, covariance: FloatArray, tau: float, confidence: FloatArray
+) -> FloatArray:
+    """Return Omega (K, K); an infinite variance is a view without weight."""
+    if not 0.0 < tau < math.inf:
+        raise BadInput(f"tau is {tau}; give a positive number, e.g. 0.05")
+    own = tau * np.einsum("ki,ij,kj->k", picks, covariance, picks)
+    if isinstance(omega, str):
+        if omega not in ("proportional", "idzorek"):
+            raise BadInput(f"omega is {omega!r}; use 'proportional', 'idzorek' or an array")
+        if omega == "proportional":
+            return np.diag(own)
+        with np.errstate(divide="ignore"):
+            return np.diag(
+                np.where(confidence > 0.0, (1.0 - confidence) / confidence * own, np.inf)
+            )
+    given = np.asarray(omega, dtype=float)
+    matrix = np.diag(np.atleast_1d(given)) if given.ndim < 2 else given
+    if matrix.shape != (len(picks), len(picks)):
+        raise BadInput(f"omega has shape {given.shape}; there are {len(picks)} views")
+    return matrix
+
+
+def _posterior(
+    prior: FloatArray,
+    covariance: FloatArray,
+    picks: FloatArray,
+    wanted: FloatArray,
+    doubt: FloatArray,
+    used: Any,
+    tau: float,
+) -> Posterior:
+    if len(picks) == 0:
+        return Posterior(prior, (1.0 + tau) * covariance)
+    kept = np.ix_(used, used)
+    return black_litterman_posterior(prior, covariance, picks, wanted, omega=doubt[kept], tau=tau)
+
+
+def _certain_mean(
+    prior: FloatArray, covariance: FloatArray, picks: FloatArray, wanted: FloatArray, tau: float
+) -> FloatArray:
+    """Return the mean if every view were certain; NaN where they can not all be."""
+    if len(picks) == 0:
+        return prior
+    none = np.zeros(len(picks))
+    try:
+        return black_litterman_posterior(
+            prior, covariance, picks, wanted, omega=none, tau=tau
+        ).posterior_mean
+    except NotPositiveDefinite:
+        return np.full_like(prior, np.nan)
+
+
+def _implied(weights: FloatArray, certain: FloatArray, market: FloatArray) -> FloatArray:
+    far = certain - market
+    moved = np.abs(far) > 1e-12 * max(1.0, float(np.abs(market).max()))
+    return np.asarray(np.where(moved, (weights - market) / np.where(moved, far, 1.0), np.nan))
+
+
+def _factor(matrix: FloatArray) -> tuple[FloatArray, bool]:
+    try:
+        factor: tuple[FloatArray, bool] = cho_factor(matrix, lower=True)
+    except LinAlgError as error:
+        raise NotPositiveDefinite(
+            "a matrix has no inverse: two certain views say the same, or the covariance is "
+            "singular; drop a view, or shrink the covariance"
+        ) from error
+    return factor
