@@ -1,0 +1,185 @@
+"""European options under Black, Scholes and Merton (1973), with a continuous dividend yield.
+
+Every argument is a number or an array; arrays are broadcast. Rates, yields and volatilities are
+annual, times in years.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr
+
+from mts1b_quantkit.arrays import FloatArray
+from mts1b_quantkit.errors import BadInput
+
+__all__ = ["Greeks", "bs_greeks", "bs_price", "implied_volatility"]
+
+Kind = Literal["call", "put"]
+_NEWTON_STEPS = 60
+_HIGHEST = 100.0
+"""The largest volatility that is looked for: 10,000 % a year."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Greeks:
+    """First and second derivatives of the price.
+
+    ``delta`` per unit of the underlying, ``gamma`` per unit squared, ``vega`` per 1.00 of
+    volatility, ``theta`` per year (negative as time passes), ``rho`` per 1.00 of the rate.
+    """
+
+    delta: Any
+    gamma: Any
+    vega: Any
+    theta: Any
+    rho: Any
+
+
+def bs_price(
+    spot: Any,
+    strike: Any,
+    time: Any,
+    volatility: Any,
+    *,
+    rate: Any = 0.0,
+    dividend_yield: Any = 0.0,
+    kind: Kind = "call",
+) -> Any:
+    """Return the price; at no time or no volatility, the discounted value of the forward.
+
+    :raises BadInput: for a price that is not positive, a negative time or volatility, or a kind
+        other than call and put.
+    """
+    s, k, t, v, r, q = _read(spot, strike, time, volatility, rate, dividend_yield)
+    return _plain(_price(s, k, t, v, r, q, _sign(kind)))
+
+
+def bs_greeks(
+    spot: Any,
+    strike: Any,
+    time: Any,
+    volatility: Any,
+    *,
+    rate: Any = 0.0,
+    dividend_yield: Any = 0.0,
+    kind: Kind = "call",
+) -> Greeks:
+    """Return the derivatives of :func:`bs_price`; time and volatility must be positive."""
+    s, k, t, v, r, q = _read(spot, strike, time, volatility, rate, dividend_yield)
+    if (t <= 0.0).any() or (v <= 0.0).any():
+        raise BadInput("derivatives need a positive time and volatility")
+    w = _sign(kind)
+    root = v * np.sqrt(t)
+    up, down = _distances(s, k, t, v, r, q)
+    grown, paid = s * np.exp(-q * t), k * np.exp(-r * t)
+    density = np.exp(-0.5 * up**2) / math.sqrt(2.0 * math.pi)
+    theta = (
+        -grown * density * v / (2.0 * np.sqrt(t))
+        - w * r * paid * ndtr(w * down)
+        + w * q * grown * ndtr(w * up)
+    )
+    return Greeks(
+        delta=_plain(w * np.exp(-q * t) * ndtr(w * up)),
+        gamma=_plain(np.exp(-q * t) * density / (s * root)),
+        vega=_plain(grown * density * np.sqrt(t)),
+        theta=_plain(theta),
+        rho=_plain(w * t * paid * ndtr(w * down)),
+    )
+
+
+def implied_volatility(
+    price: Any,
+    spot: Any,
+    strike: Any,
+    time: Any,
+    *,
+    rate: Any = 0.0,
+    dividend_yield: Any = 0.0,
+    kind: Kind = "call",
+) -> Any:
+    """Return the volatility that gives ``price``, by Newton steps kept inside a bracket.
+
+    NaN where no volatility gives the price: below the discounted value of the forward, or above
+    that of the asset (a call) or the strike (a put).
+    """
+    s, k, t, p, r, q = _read(spot, strike, time, price, rate, dividend_yield)
+    if (t <= 0.0).any():
+        raise BadInput("an implied volatility needs a positive time")
+    w = _sign(kind)
+    s, k, t, p, r, q = (x.astype(float) for x in np.broadcast_arrays(s, k, t, p, r, q))
+    grown, paid = s * np.exp(-q * t), k * np.exp(-r * t)
+    lowest = np.maximum(w * (grown - paid), 0.0)
+    highest = grown if w > 0 else paid
+    possible = (p >= lowest) & (p < highest)
+    low, high = np.zeros_like(p), np.full_like(p, _HIGHEST)
+    guess = np.sqrt(2.0 * np.abs(np.log(grown / paid)) / t) + 1e-3
+    for _ in range(_NEWTON_STEPS):
+        gap = _price(s, k, t, guess, r, q, w) - p
+        low, high = np.where(gap < 0.0, guess, low), np.where(gap < 0.0, high, guess)
+        up, _ = _distances(s, k, t, guess, r, q)
+        slope = grown * np.exp(-0.5 * up**2) / math.sqrt(2.0 * math.pi) * np.sqrt(t)
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            following = guess - gap / slope
+        inside = np.isfinite(following) & (following > low) & (following < high)
+        following = np.where(inside, following, (low + high) / 2.0)
+        settled = np.abs(following - guess) <= 1e-15 * np.maximum(guess, 1e-300)
+        guess = following
+        if settled.all():
+            break
+    return _plain(np.where(possible, np.where(p == lowest, 0.0, guess), np.nan))
+
+
+def _read(*numbers: Any) -> list[FloatArray]:
+    names = ("spot", "strike", "time", "volatility or price", "rate", "dividend_yield")
+    read = [np.asarray(value, dtype=float) for value in numbers]
+    for name, value in zip(names, read, strict=True):
+        if not np.isfinite(value).all():
+            raise BadInput(f"{name} holds a value that is not finite")
+    for name, value in zip(names[:2], read[:2], strict=True):
+        if (value <= 0.0).any():
+            raise BadInput(f"{name} is a positive price")
+    for name, value in zip(names[2:4], read[2:4], strict=True):
+        if (value < 0.0).any():
+            raise BadInput(f"{name} can not be negative")
+    return read
+
+
+def _sign(kind: str) -> float:
+    if kind not in ("call", "put"):
+        raise BadInput(f"kind is {kind!r}; use 'call' or 'put'")
+    return 1.0 if kind == "call" else -1.0
+
+
+def _distances(
+    s: FloatArray, k: FloatArray, t: FloatArray, v: FloatArray, r: FloatArray, q: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    root = v * np.sqrt(t)
+    forward = np.log(s / k) + (r - q) * t
+    with np.errstate(divide="ignore", invalid="ignore"):
+        middle = np.where(root > 0.0, forward / root, np.sign(forward) * np.inf)
+    return np.asarray(middle + root / 2.0), np.asarray(middle - root / 2.0)
+
+
+def _price(
+    s: FloatArray,
+    k: FloatArray,
+    t: FloatArray,
+    v: FloatArray,
+    r: FloatArray,
+    q: FloatArray,
+    w: float,
+) -> FloatArray:
+    grown, paid = s * np.exp(-q * t), k * np.exp(-r * t)
+    up, down = _distances(s, k, t, v, r, q)
+    value = w * (grown * ndtr(w * up) - paid * ndtr(w * down))
+    flat = np.maximum(w * (grown - paid), 0.0)
+    return np.asarray(np.where(v * np.sqrt(t) > 0.0, np.maximum(value, flat), flat))
+
+
+def _plain(values: NDArray[np.float64]) -> Any:
+    return float(values) if np.ndim(values) == 0 else np.asarray(values)
