@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from mts1b_foundation.funds import FundConfig
+from mts1b_foundation.limits import Mandate, RiskLimits
 from mts1b_foundation.model import Identifier, UtcDatetime
 from mts1b_foundation.orders import ExecutionMode
 from mts1b_foundation.risk import RiskEnvelope
@@ -175,6 +176,11 @@ class Settings(BaseSettings):
     funds: list[FundSettings] = Field(default_factory=list)
     strategies: list[StrategySettings] = Field(default_factory=list)
     risk: RiskSettings = RiskSettings()
+    limits: RiskLimits = Field(RiskLimits(), description="pre-trade limits; what is null is off")
+    mandates: list[Mandate] = Field(
+        default_factory=list,
+        description="who may trade what; empty: each strategy may trade its symbols",
+    )
     operator: OperatorSettings = OperatorSettings()
     watchdogs: dict[str, WatchdogSettings] = Field(default_factory=dict)
     api: ApiSettings = ApiSettings()
@@ -189,6 +195,12 @@ class Settings(BaseSettings):
         ids = [entry.strategy_id for entry in self.strategies]
         if len(set(ids)) != len(ids):
             raise ValueError("a strategy is listed twice")
+        mandates = [entry.mandate_id for entry in self.mandates]
+        if len(set(mandates)) != len(mandates):
+            raise ValueError("a mandate is listed twice")
+        pairs = [(entry.fund_id, entry.strategy_id) for entry in self.mandates]
+        if len(set(pairs)) != len(pairs):
+            raise ValueError("a strategy has two mandates for one fund")
         for entry in self.strategies:
             if entry.fund_id not in funds:
                 raise ValueError(
