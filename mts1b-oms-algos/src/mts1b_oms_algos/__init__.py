@@ -14,6 +14,8 @@ from mts1b_oms_algos.errors import (
     UnsliceableOrder,
 )
 from mts1b_oms_algos.parameters import TwapParameters, VwapParameters
+from mts1b_oms_algos.shortfall import Shortfall, implementation_shortfall
+from mts1b_oms_algos.trajectory import Trajectory, almgren_chriss_trajectory
 from mts1b_oms_algos.twap import Twap
 from mts1b_oms_algos.vwap import Vwap
 
@@ -22,10 +24,14 @@ __all__ = [
     "BadParameter",
     "MissingLimitPrice",
     "ParticipationExceeded",
+    "Shortfall",
+    "Trajectory",
     "Twap",
     "TwapParameters",
     "UnknownParameter",
     "UnsliceableOrder",
     "Vwap",
     "VwapParameters",
+    "almgren_chriss_trajectory",
+    "implementation_shortfall",
 ]

@@ -1,6 +1,7 @@
 """Turn signals into target positions: size, scale to a volatility, net into orders."""
 
 from mts1b_portfolio.errors import BadTarget, MissingPrice, PortfolioError
+from mts1b_portfolio.growth import kelly_log_optimal
 from mts1b_portfolio.kelly import (
     kelly_binary,
     kelly_binary_growth,
@@ -23,6 +24,7 @@ __all__ = [
     "kelly_binary_growth",
     "kelly_fraction",
     "kelly_growth",
+    "kelly_log_optimal",
     "net_to_orders",
     "vol_target_weights",
     "weights_to_quantities",

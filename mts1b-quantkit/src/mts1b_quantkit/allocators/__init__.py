@@ -3,6 +3,7 @@
 Call any of them on a (T, N) matrix of simple returns, or on ``None`` with ``covariance=``.
 """
 
+from mts1b_quantkit.allocators.clusters import herc_weights, nco_weights
 from mts1b_quantkit.allocators.frontier import Frontier, efficient_frontier
 from mts1b_quantkit.allocators.hierarchical import hrp_weights
 from mts1b_quantkit.allocators.linear import min_cdar, min_cvar, min_mad
@@ -35,6 +36,7 @@ __all__ = [
     "efficient_frontier",
     "efficient_return",
     "equal_weights",
+    "herc_weights",
     "hrp_weights",
     "inverse_variance",
     "inverse_volatility",
@@ -45,5 +47,6 @@ __all__ = [
     "min_cvar",
     "min_mad",
     "min_variance",
+    "nco_weights",
     "risk_parity",
 ]

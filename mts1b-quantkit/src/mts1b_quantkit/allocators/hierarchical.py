@@ -16,7 +16,7 @@ from mts1b_quantkit.allocators.result import Allocation, allocation, to_budget
 from mts1b_quantkit.arrays import FloatArray
 from mts1b_quantkit.errors import BadInput
 
-__all__ = ["hrp_weights"]
+__all__ = ["correlation_distance", "hrp_weights"]
 
 _LINKAGES = ("single", "complete", "average", "weighted", "centroid", "median", "ward")
 _GRAM_FROM = 1000
@@ -49,14 +49,15 @@ def hrp_weights(
     if distance not in ("euclidean", "condensed"):
         raise BadInput(f"distance is {distance!r}; use 'euclidean' or 'condensed'")
     problem = read_problem(returns, covariance)
-    order = _leaves(_correlation_distance(problem), linkage, distance, leaf_order)
+    order = _leaves(correlation_distance(problem), linkage, distance, leaf_order)
     ordered = np.ascontiguousarray(problem.covariance[np.ix_(order, order)])
     weights = np.empty(problem.size)
     weights[order] = _bisect(ordered)
     return allocation(problem.assets, to_budget(weights), leaf_order=tuple(order.tolist()))
 
 
-def _correlation_distance(problem: Problem) -> FloatArray:
+def correlation_distance(problem: Problem) -> FloatArray:
+    """Return sqrt((1 - rho) / 2) (N, N), zero on the diagonal."""
     deviation = np.sqrt(problem.variances)
     distance = problem.covariance / np.outer(deviation, deviation)
     np.clip(distance, -1.0, 1.0, out=distance)

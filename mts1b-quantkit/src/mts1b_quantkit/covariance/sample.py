@@ -19,9 +19,12 @@ __all__ = [
     "ShrunkCovariance",
     "ewma_covariance",
     "ledoit_wolf",
+    "matrix_of",
     "oas",
     "returns_from_prices",
     "sample_covariance",
+    "sample_covariance_of",
+    "symmetric",
 ]
 
 
@@ -66,7 +69,7 @@ def sample_covariance(returns: Any, *, ddof: int = 1) -> Any:
 
     :raises BadInput: when T does not exceed ``ddof``.
     """
-    table = _matrix(returns)
+    table = matrix_of(returns)
     _, sample = _centred(table, ddof)
     return table.square(sample)
 
@@ -78,7 +81,7 @@ def ewma_covariance(returns: Any, *, halflife: float) -> Any:
     reliability weights, 1 - sum(w^2), so that an endless half-life gives the sample covariance
     with ddof=1 (and every half-life gives the last block of pandas' ``ewm(halflife=).cov()``).
     """
-    table = _matrix(returns)
+    table = matrix_of(returns)
     if not halflife > 0:
         raise BadInput(f"halflife is {halflife}; give a positive number of rows")
     rows = len(table.values)
@@ -88,7 +91,7 @@ def ewma_covariance(returns: Any, *, halflife: float) -> Any:
     weights /= weights.sum()
     centred = table.values - weights @ table.values
     correction = 1.0 - float(weights @ weights)
-    return table.square(_symmetric((centred * weights[:, None]).T @ centred / correction))
+    return table.square(symmetric((centred * weights[:, None]).T @ centred / correction))
 
 
 def ledoit_wolf(
@@ -110,7 +113,7 @@ def ledoit_wolf(
     """
     if target not in _TARGETS:
         raise BadInput(f"target is {target!r}; use one of {', '.join(sorted(_TARGETS))}")
-    table = _matrix(returns)
+    table = matrix_of(returns)
     centred, sample = _centred(table, ddof)
     if target != "identity":
         _require_variance(table, sample)
@@ -121,7 +124,7 @@ def ledoit_wolf(
     distance = float(((sample - prior) ** 2).sum())
     intensity = 0.0 if distance == 0.0 else (float(pi.sum()) - rho) / distance / n
     shrinkage = min(1.0, max(0.0, intensity))
-    covariance = _symmetric(shrinkage * prior + (1.0 - shrinkage) * sample)
+    covariance = symmetric(shrinkage * prior + (1.0 - shrinkage) * sample)
     return ShrunkCovariance(table.square(covariance), shrinkage)
 
 
@@ -138,7 +141,7 @@ def oas(
     """
     if formula not in ("simplified", "paper"):
         raise BadInput(f"formula is {formula!r}; use 'simplified' or 'paper'")
-    table = _matrix(returns)
+    table = matrix_of(returns)
     centred, sample = _centred(table, 0)
     n, size = centred.shape
     correction = 2.0 / size if formula == "paper" else 0.0
@@ -152,11 +155,20 @@ def oas(
     return ShrunkCovariance(table.square(covariance), shrinkage)
 
 
-def _matrix(returns: Any) -> Table:
+def matrix_of(returns: Any) -> Table:
+    """Read a (T, N) matrix.
+
+    :raises BadInput: for a single series.
+    """
     table = as_table(returns)
     if table.is_vector:
         raise BadInput("returns is one series; a covariance needs a (T, N) matrix")
     return table
+
+
+def sample_covariance_of(table: Table, ddof: int) -> FloatArray:
+    """Return the sample covariance of a table."""
+    return _centred(table, ddof)[1]
 
 
 def _centred(table: Table, ddof: int) -> tuple[FloatArray, FloatArray]:
@@ -164,10 +176,11 @@ def _centred(table: Table, ddof: int) -> tuple[FloatArray, FloatArray]:
     if rows <= ddof:
         raise BadInput(f"returns has {rows} rows; a covariance with ddof={ddof} needs {ddof + 1}")
     centred = table.values - table.values.mean(axis=0)
-    return centred, _symmetric(centred.T @ centred / (rows - ddof))
+    return centred, symmetric(centred.T @ centred / (rows - ddof))
 
 
-def _symmetric(matrix: FloatArray) -> FloatArray:
+def symmetric(matrix: FloatArray) -> FloatArray:
+    """Return the mean of a matrix and its transpose."""
     return (matrix + matrix.T) / 2.0
 
 

@@ -1,0 +1,110 @@
+"""The optimal liquidation of Almgren and Chriss 2000, in its discrete form.
+
+Prices are absolute (currency per share) and follow an arithmetic walk; impact is linear.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+
+from mts1b_oms_algos.errors import BadParameter
+
+__all__ = ["Trajectory", "almgren_chriss_trajectory"]
+
+
+@dataclass(frozen=True, slots=True)
+class Trajectory:
+    """What to hold and trade, and what that costs.
+
+    ``holdings`` has n + 1 values, from all shares to none; ``trades`` n, their differences.
+    ``expected_cost`` is in currency, ``variance`` in currency squared. ``half_life`` is 1 / kappa,
+    in the unit of the horizon: infinite without risk aversion.
+    """
+
+    holdings: tuple[float, ...]
+    trades: tuple[float, ...]
+    expected_cost: float
+    variance: float
+    half_life: float
+
+
+def almgren_chriss_trajectory(
+    shares: float,
+    horizon: float,
+    n_intervals: int,
+    *,
+    volatility: float,
+    permanent_impact: float,
+    temporary_impact: float,
+    fixed_cost: float = 0.0,
+    risk_aversion: float,
+) -> Trajectory:
+    """Return the trajectory that minimises expected cost + ``risk_aversion`` times variance.
+
+    x_j = X sinh(kappa (T - t_j)) / sinh(kappa T) with 2 (cosh(kappa tau) - 1) / tau^2 =
+    risk_aversion volatility^2 / (temporary - permanent tau / 2); the cost is permanent X^2 / 2 +
+    fixed sum|n| + (temporary - permanent tau / 2) sum n^2 / tau, the variance volatility^2 tau
+    sum x_j^2 (equations 4, 5, 17 to 20).
+
+    :param shares: what is to be sold (positive) or bought (negative).
+    :param horizon: T, in any unit of time, e.g. days.
+    :param volatility: currency per share and square root of that unit.
+    :param permanent_impact: gamma, currency per share squared.
+    :param temporary_impact: eta, currency per share per (share per unit of time).
+    :param fixed_cost: epsilon, currency per share, e.g. half the spread.
+    :param risk_aversion: lambda, per currency; 0 trades evenly.
+    :raises BadParameter: for a value out of range, or a temporary impact that does not exceed
+        permanent tau / 2: such a market would pay for being traded in.
+    """
+    _require(math.isfinite(shares) and shares != 0.0, "shares", shares, "a number but not zero")
+    _require(0.0 < horizon < math.inf, "horizon", horizon, "a positive time")
+    whole = int(n_intervals) == n_intervals and n_intervals >= 1
+    _require(whole, "n_intervals", n_intervals, "a whole number, 1 or more")
+    for name, value in (
+        ("volatility", volatility),
+        ("permanent_impact", permanent_impact),
+        ("fixed_cost", fixed_cost),
+        ("risk_aversion", risk_aversion),
+    ):
+        _require(0.0 <= value < math.inf, name, value, "zero or more")
+    step = horizon / n_intervals
+    adjusted = temporary_impact - permanent_impact * step / 2.0
+    _require(
+        0.0 < adjusted < math.inf,
+        "temporary_impact",
+        temporary_impact,
+        f"more than permanent_impact * interval / 2 = {permanent_impact * step / 2.0:g}",
+    )
+    kappa = math.acosh(1.0 + risk_aversion * volatility**2 / adjusted * step**2 / 2.0) / step
+    kept = (_share_left(kappa, horizon, step * place) for place in range(n_intervals))
+    holdings = (*(shares * share for share in kept), 0.0)
+    trades = tuple(before - after for before, after in pairwise(holdings))
+    cost = (
+        permanent_impact * shares**2 / 2.0
+        + fixed_cost * math.fsum(abs(trade) for trade in trades)
+        + adjusted / step * math.fsum(trade**2 for trade in trades)
+    )
+    return Trajectory(
+        holdings=holdings,
+        trades=trades,
+        expected_cost=cost,
+        variance=volatility**2 * step * math.fsum(held**2 for held in holdings[1:]),
+        half_life=1.0 / kappa if kappa > 0.0 else math.inf,
+    )
+
+
+def _share_left(kappa: float, horizon: float, time: float) -> float:
+    """Return sinh(kappa (T - t)) / sinh(kappa T), without overflow; linear at kappa = 0."""
+    if time == 0.0:
+        return 1.0
+    if kappa * horizon < 1e-9:
+        return 1.0 - time / horizon
+    top, bottom = math.expm1(-2.0 * kappa * (horizon - time)), math.expm1(-2.0 * kappa * horizon)
+    return math.exp(-kappa * time) * top / bottom
+
+
+def _require(holds: bool, name: str, value: float, wanted: str) -> None:
+    if not holds:
+        raise BadParameter(f"{name} is {value}; give {wanted}")
