@@ -27,12 +27,13 @@ _HIGHEST = 100.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Greeks:
-    """First and second derivatives of the price.
+    """The price with its first and second derivatives.
 
     ``delta`` per unit of the underlying, ``gamma`` per unit squared, ``vega`` per 1.00 of
     volatility, ``theta`` per year (negative as time passes), ``rho`` per 1.00 of the rate.
     """
 
+    price: Any
     delta: Any
     gamma: Any
     vega: Any
@@ -43,37 +44,38 @@ class Greeks:
 def bs_price(
     spot: Any,
     strike: Any,
-    time: Any,
-    volatility: Any,
+    t: Any,
+    r: Any,
+    vol: Any,
+    option: Kind = "call",
     *,
-    rate: Any = 0.0,
     dividend_yield: Any = 0.0,
-    kind: Kind = "call",
 ) -> Any:
     """Return the price; at no time or no volatility, the discounted value of the forward.
 
-    :raises BadInput: for a price that is not positive, a negative time or volatility, or a kind
+    :param t: years to expiry. :param r: rate, ``vol`` volatility, both annual.
+    :raises BadInput: for a price that is not positive, a negative time or volatility, or an option
         other than call and put.
     """
-    s, k, t, v, r, q = _read(spot, strike, time, volatility, rate, dividend_yield)
-    return _plain(_price(s, k, t, v, r, q, _sign(kind)))
+    s, k, years, v, rate, q = _read(spot, strike, t, vol, r, dividend_yield)
+    return _plain(_price(s, k, years, v, rate, q, _sign(option)))
 
 
 def bs_greeks(
     spot: Any,
     strike: Any,
-    time: Any,
-    volatility: Any,
+    t: Any,
+    r: Any,
+    vol: Any,
+    option: Kind = "call",
     *,
-    rate: Any = 0.0,
     dividend_yield: Any = 0.0,
-    kind: Kind = "call",
 ) -> Greeks:
-    """Return the derivatives of :func:`bs_price`; time and volatility must be positive."""
-    s, k, t, v, r, q = _read(spot, strike, time, volatility, rate, dividend_yield)
+    """Return price and derivatives; see :func:`bs_price`. Time and volatility must be positive."""
+    s, k, t, v, r, q = _read(spot, strike, t, vol, r, dividend_yield)
     if (t <= 0.0).any() or (v <= 0.0).any():
         raise BadInput("derivatives need a positive time and volatility")
-    w = _sign(kind)
+    w = _sign(option)
     root = v * np.sqrt(t)
     up, down = _distances(s, k, t, v, r, q)
     grown, paid = s * np.exp(-q * t), k * np.exp(-r * t)
@@ -84,6 +86,7 @@ def bs_greeks(
         + w * q * grown * ndtr(w * up)
     )
     return Greeks(
+        price=_plain(_price(s, k, t, v, r, q, w)),
         delta=_plain(w * np.exp(-q * t) * ndtr(w * up)),
         gamma=_plain(np.exp(-q * t) * density / (s * root)),
         vega=_plain(grown * density * np.sqrt(t)),
@@ -96,21 +99,21 @@ def implied_volatility(
     price: Any,
     spot: Any,
     strike: Any,
-    time: Any,
+    t: Any,
+    r: Any,
+    option: Kind = "call",
     *,
-    rate: Any = 0.0,
     dividend_yield: Any = 0.0,
-    kind: Kind = "call",
 ) -> Any:
     """Return the volatility that gives ``price``, by Newton steps kept inside a bracket.
 
     NaN where no volatility gives the price: below the discounted value of the forward, or above
     that of the asset (a call) or the strike (a put).
     """
-    s, k, t, p, r, q = _read(spot, strike, time, price, rate, dividend_yield)
+    s, k, t, p, r, q = _read(spot, strike, t, price, r, dividend_yield)
     if (t <= 0.0).any():
         raise BadInput("an implied volatility needs a positive time")
-    w = _sign(kind)
+    w = _sign(option)
     s, k, t, p, r, q = (x.astype(float) for x in np.broadcast_arrays(s, k, t, p, r, q))
     grown, paid = s * np.exp(-q * t), k * np.exp(-r * t)
     lowest = np.maximum(w * (grown - paid), 0.0)
@@ -149,10 +152,10 @@ def _read(*numbers: Any) -> list[FloatArray]:
     return read
 
 
-def _sign(kind: str) -> float:
-    if kind not in ("call", "put"):
-        raise BadInput(f"kind is {kind!r}; use 'call' or 'put'")
-    return 1.0 if kind == "call" else -1.0
+def _sign(option: str) -> float:
+    if option not in ("call", "put"):
+        raise BadInput(f"option is {option!r}; use 'call' or 'put'")
+    return 1.0 if option == "call" else -1.0
 
 
 def _distances(
