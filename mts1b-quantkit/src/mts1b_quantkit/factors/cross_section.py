@@ -10,7 +10,13 @@ from numpy.typing import NDArray
 from mts1b_quantkit.arrays import FloatArray, Table, as_table
 from mts1b_quantkit.errors import BadInput
 
-__all__ = ["rank_cross_sectional", "winsorize", "zscore_cross_sectional", "zscored"]
+__all__ = [
+    "average_ranks",
+    "rank_cross_sectional",
+    "winsorize",
+    "zscore_cross_sectional",
+    "zscored",
+]
 
 _MAD_TO_DEVIATION = 1.4826
 
@@ -39,7 +45,7 @@ def rank_cross_sectional(values: Any, *, percent: bool = False) -> Any:
     """
     table = as_table(values, what="values", allow_nan=True)
     rows = _rows(table)
-    ranks = _average_ranks(rows)
+    ranks = average_ranks(rows)
     if percent:
         ranks = ranks / np.maximum((~np.isnan(rows)).sum(axis=1), 1)[:, None]
     return table.rows(ranks)
@@ -93,7 +99,8 @@ def _row_quantile(rows: FloatArray, quantile: float) -> FloatArray:
     return np.asarray(below + (position - low) * (above - below))
 
 
-def _average_ranks(rows: FloatArray) -> FloatArray:
+def average_ranks(rows: FloatArray) -> FloatArray:
+    """Return ranks from 1 within each row of a (T, A) array, ties averaged, NaN for NaN."""
     order = np.argsort(rows, axis=1, kind="stable")
     ordered = np.take_along_axis(rows, order, axis=1)
     place = np.broadcast_to(np.arange(rows.shape[1]), rows.shape)

@@ -1,0 +1,176 @@
+"""Patterns of past returns that the literature has found to matter across assets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from mts1b_foundation.market_data import UniversePanel
+
+from mts1b_quantkit.arrays import FloatArray
+from mts1b_quantkit.errors import BadInput
+from mts1b_quantkit.factors.library.panel import score, simple_returns
+from mts1b_quantkit.factors.registry import register
+from mts1b_quantkit.rolling import lagged, mean, require_window, rolling
+
+__all__ = [
+    "f_acceleration",
+    "f_continuous_information",
+    "f_intermediate_momentum",
+    "f_intraday",
+    "f_long_term_reversal",
+    "f_max_return",
+    "f_overnight",
+    "f_price_to_average",
+    "f_return_skewness",
+    "f_risk_adjusted_momentum",
+]
+
+
+@register("f_intermediate_momentum")
+def f_intermediate_momentum(
+    panel: UniversePanel, /, *, h_long: int = 252, h_short: int = 126, raw: bool = False
+) -> Any:
+    """Score the return from t - h_long to t - h_short (Novy-Marx 2012).
+
+    :raises BadInput: unless h_short < h_long.
+    """
+    if not require_window(h_short) < require_window(h_long):
+        raise BadInput(f"h_short is {h_short}, h_long {h_long}; the short one is the shorter")
+    gap = h_long - h_short
+    return score(
+        panel, ("close",), lambda close: simple_returns(lagged(close, h_short), gap), raw=raw
+    )
+
+
+@register("f_acceleration")
+def f_acceleration(panel: UniversePanel, /, *, h: int = 63, raw: bool = False) -> Any:
+    """Score the return over ``h`` rows less the one over the ``h`` rows before (Chen 2017)."""
+    require_window(h)
+
+    def compute(close: FloatArray) -> FloatArray:
+        recent = simple_returns(close, h)
+        return np.asarray(recent - lagged(recent, h))
+
+    return score(panel, ("close",), compute, raw=raw)
+
+
+@register("f_risk_adjusted_momentum")
+def f_risk_adjusted_momentum(panel: UniversePanel, /, *, h: int = 126, raw: bool = False) -> Any:
+    """Score mean over standard deviation of the last ``h`` returns (Rachev et al. 2007).
+
+    :raises BadInput: for h below 2.
+    """
+    if h < 2:
+        raise BadInput(f"h is {h}; a standard deviation needs two returns")
+
+    def compute(close: FloatArray) -> FloatArray:
+        returns = simple_returns(close)
+        deviation = rolling(returns, h, lambda block: block.std(axis=-1, ddof=1))
+        return np.asarray(mean(returns, h) / np.where(deviation > 0.0, deviation, np.nan))
+
+    return score(panel, ("close",), compute, raw=raw)
+
+
+@register("f_continuous_information")
+def f_continuous_information(panel: UniversePanel, /, *, h: int = 252, raw: bool = False) -> Any:
+    """Score sign(return) times (share of rises - share of falls) over ``h`` rows.
+
+    Minus the information discreteness of Da, Gurun and Warachka 2014: a gain in many small steps is
+    more than one in a few large ones.
+    """
+    require_window(h)
+
+    def compute(close: FloatArray) -> FloatArray:
+        steps = np.sign(simple_returns(close))
+        return np.asarray(np.sign(simple_returns(close, h)) * mean(steps, h))
+
+    return score(panel, ("close",), compute, raw=raw)
+
+
+@register("f_max_return")
+def f_max_return(panel: UniversePanel, /, *, h: int = 21, raw: bool = False) -> Any:
+    """Score minus the largest return of the last ``h`` rows (Bali, Cakici and Whitelaw 2011)."""
+    return score(
+        panel,
+        ("close",),
+        lambda close: -rolling(simple_returns(close), h, lambda block: block.max(axis=-1)),
+        raw=raw,
+    )
+
+
+@register("f_return_skewness")
+def f_return_skewness(panel: UniversePanel, /, *, h: int = 126, raw: bool = False) -> Any:
+    """Score minus the skewness m3 / m2^1.5 of the last ``h`` returns (Amaya et al. 2015).
+
+    :raises BadInput: for h below 3.
+    """
+    if h < 3:
+        raise BadInput(f"h is {h}; a skewness needs three returns")
+
+    def skew(block: FloatArray) -> FloatArray:
+        centred = block - block.mean(axis=-1, keepdims=True)
+        second, third = (centred**2).mean(axis=-1), (centred**3).mean(axis=-1)
+        return np.asarray(third / np.where(second > 0.0, second, np.nan) ** 1.5)
+
+    return score(panel, ("close",), lambda close: -rolling(simple_returns(close), h, skew), raw=raw)
+
+
+@register("f_long_term_reversal")
+def f_long_term_reversal(
+    panel: UniversePanel, /, *, h_long: int = 1260, h_skip: int = 252, raw: bool = False
+) -> Any:
+    """Score minus the return from t - h_long to t - h_skip, a price form of value.
+
+    De Bondt and Thaler 1985; Fama and French 1996.
+
+    :raises BadInput: unless h_skip < h_long.
+    """
+    if not require_window(h_skip) < require_window(h_long):
+        raise BadInput(f"h_skip is {h_skip}, h_long {h_long}; the skipped part is the shorter")
+    gap = h_long - h_skip
+    return score(
+        panel, ("close",), lambda close: -simple_returns(lagged(close, h_skip), gap), raw=raw
+    )
+
+
+@register("f_price_to_average")
+def f_price_to_average(panel: UniversePanel, /, *, h: int = 756, raw: bool = False) -> Any:
+    """Score the mean close of ``h`` rows over the close, less one: cheap against its own past.
+
+    The price form of value of Asness, Moskowitz and Pedersen 2013.
+    """
+    return score(panel, ("close",), lambda close: mean(close, h) / close - 1.0, raw=raw)
+
+
+@register("f_overnight")
+def f_overnight(panel: UniversePanel, /, *, h: int = 21, raw: bool = False) -> Any:
+    """Score the mean return from close to open of ``h`` rows (Lou, Polk and Skouras 2019).
+
+    :raises BadInput: for a panel without opens.
+    """
+    _require_open(panel)
+
+    def compute(close: FloatArray, opened: FloatArray) -> FloatArray:
+        return mean(opened / lagged(close, 1) - 1.0, h)
+
+    return score(panel, ("close", "open"), compute, raw=raw)
+
+
+@register("f_intraday")
+def f_intraday(panel: UniversePanel, /, *, h: int = 21, raw: bool = False) -> Any:
+    """Score the mean return from open to close of ``h`` rows (Lou, Polk and Skouras 2019).
+
+    :raises BadInput: for a panel without opens.
+    """
+    _require_open(panel)
+
+    def compute(close: FloatArray, opened: FloatArray) -> FloatArray:
+        return mean(close / opened - 1.0, h)
+
+    return score(panel, ("close", "open"), compute, raw=raw)
+
+
+def _require_open(panel: UniversePanel) -> None:
+    if panel.open is None:
+        raise BadInput("the panel has no open; build it with opens")

@@ -1,0 +1,138 @@
+"""Risk against the market, which is the mean return of the assets that have one."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from mts1b_foundation.market_data import UniversePanel
+
+from mts1b_quantkit.arrays import FloatArray
+from mts1b_quantkit.errors import BadInput
+from mts1b_quantkit.factors.library.panel import score, simple_returns
+from mts1b_quantkit.factors.registry import register
+from mts1b_quantkit.rolling import mean, require_window, rolling, rolling_pair
+
+__all__ = [
+    "f_average_range",
+    "f_beta",
+    "f_drawdown",
+    "f_idiosyncratic_vol",
+    "f_low_beta",
+    "f_vol_of_vol",
+]
+
+
+@register("f_beta")
+def f_beta(panel: UniversePanel, /, *, h: int = 252, raw: bool = False) -> Any:
+    """Score cov(r, m) / var(m) over the last ``h`` returns (Sharpe 1964).
+
+    :raises BadInput: for h below 3.
+    """
+    _require_three(h)
+    return score(panel, ("close",), lambda close: _beta(close, h), raw=raw)
+
+
+@register("f_low_beta")
+def f_low_beta(panel: UniversePanel, /, *, h: int = 252, raw: bool = False) -> Any:
+    """Score minus the beta over ``h`` returns (Frazzini and Pedersen 2014).
+
+    :raises BadInput: for h below 3.
+    """
+    _require_three(h)
+    return score(panel, ("close",), lambda close: -_beta(close, h), raw=raw)
+
+
+@register("f_idiosyncratic_vol")
+def f_idiosyncratic_vol(panel: UniversePanel, /, *, h: int = 63, raw: bool = False) -> Any:
+    """Score minus the deviation of what beta leaves of ``h`` returns (Ang et al. 2006).
+
+    :raises BadInput: for h below 3.
+    """
+    _require_three(h)
+
+    def left(own: FloatArray, market: FloatArray) -> FloatArray:
+        x, y = _centred(own), _centred(market)
+        spread = (y**2).sum(axis=-1)
+        slope = (x * y).sum(axis=-1) / np.where(spread > 0.0, spread, np.nan)
+        rest = x - slope[..., None] * y
+        return np.asarray(-np.sqrt((rest**2).sum(axis=-1) / (h - 2.0)))
+
+    def compute(close: FloatArray) -> FloatArray:
+        returns = simple_returns(close)
+        return rolling_pair(returns, _market(returns), h, left)
+
+    return score(panel, ("close",), compute, raw=raw)
+
+
+@register("f_vol_of_vol")
+def f_vol_of_vol(
+    panel: UniversePanel, /, *, h: int = 63, h_vol: int = 21, raw: bool = False
+) -> Any:
+    """Score minus the deviation, over its mean, of ``h`` volatilities of ``h_vol`` returns each.
+
+    Baltussen, van Bekkum and van der Grient 2018, with realised volatility.
+
+    :raises BadInput: for windows below 2.
+    """
+    if require_window(h) < 2 or require_window(h_vol) < 2:
+        raise BadInput(f"h is {h}, h_vol {h_vol}; a deviation needs two rows")
+
+    def compute(close: FloatArray) -> FloatArray:
+        level = rolling(simple_returns(close), h_vol, lambda block: block.std(axis=-1, ddof=1))
+        spread = rolling(level, h, lambda block: block.std(axis=-1, ddof=1))
+        return np.asarray(-spread / mean(level, h))
+
+    return score(panel, ("close",), compute, raw=raw)
+
+
+@register("f_drawdown")
+def f_drawdown(panel: UniversePanel, /, *, h: int = 252, raw: bool = False) -> Any:
+    """Score the deepest fall from a peak within the last ``h`` closes, zero or negative."""
+
+    def deepest(block: FloatArray) -> FloatArray:
+        peak = np.maximum.accumulate(block, axis=-1)
+        return np.asarray((block / peak - 1.0).min(axis=-1))
+
+    return score(panel, ("close",), lambda close: rolling(close, h, deepest), raw=raw)
+
+
+@register("f_average_range")
+def f_average_range(panel: UniversePanel, /, *, h: int = 14, raw: bool = False) -> Any:
+    """Score minus the mean true range of ``h`` rows over the close (Wilder 1978)."""
+
+    def compute(close: FloatArray, high: FloatArray, low: FloatArray) -> FloatArray:
+        before = np.vstack((np.full((1, close.shape[1]), np.nan), close[:-1]))
+        true_range = np.maximum(high, before) - np.minimum(low, before)
+        return np.asarray(-mean(true_range, h) / close)
+
+    return score(panel, ("close", "high", "low"), compute, raw=raw)
+
+
+def _beta(close: FloatArray, h: int) -> FloatArray:
+    def slope(own: FloatArray, market: FloatArray) -> FloatArray:
+        y = _centred(market)
+        spread = (y**2).sum(axis=-1)
+        return np.asarray((_centred(own) * y).sum(axis=-1) / np.where(spread > 0.0, spread, np.nan))
+
+    returns = simple_returns(close)
+    return rolling_pair(returns, _market(returns), h, slope)
+
+
+def _market(returns: FloatArray) -> FloatArray:
+    """Return the mean over the assets with a return, in each column; NaN where there is none."""
+    known = ~np.isnan(returns)
+    count = known.sum(axis=1)
+    total = np.where(known, returns, 0.0).sum(axis=1)
+    level = total / np.where(count > 0, count, math.nan)
+    return np.ascontiguousarray(np.broadcast_to(level[:, None], returns.shape))
+
+
+def _centred(block: FloatArray) -> FloatArray:
+    return np.asarray(block - block.mean(axis=-1, keepdims=True))
+
+
+def _require_three(h: int) -> None:
+    if require_window(h) < 3:
+        raise BadInput(f"h is {h}; a regression needs three returns")
