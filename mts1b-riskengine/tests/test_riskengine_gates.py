@@ -51,18 +51,29 @@ async def judged(desk: Desk, **changes: Any) -> tuple[str, str]:
 
 
 PASSED = ("", "")
+DOCUMENTED = [
+    "idempotency",
+    "schema",
+    "static",
+    "position_risk",
+    "drawdown_halt",
+    "short_side",
+    "cro_veto",
+]
 
 
 async def test_a_plain_order_passes_all_seven_gates(desk: Desk) -> None:
     decision = await desk.engine.check(make_order())
     assert decision.approved
-    assert [result.gate for result in decision.gates] == [card.gate for card in GATE_TABLE]
+    assert [result.gate for result in decision.gates] == DOCUMENTED
 
 
 def test_the_table_names_every_gate_in_order_and_every_code_once() -> None:
     gates = default_gates()
     assert all(isinstance(gate, RiskGate) for gate in gates)
-    assert [gate.name for gate in gates] == [card.gate for card in GATE_TABLE]
+    assert [gate.name for gate in gates] == DOCUMENTED
+    order = [card.gate for card in GATE_TABLE]
+    assert [name for name in order if name in DOCUMENTED] == DOCUMENTED
     codes = [code for card in GATE_TABLE for code in card.codes]
     assert len(codes) == len(set(codes))
 

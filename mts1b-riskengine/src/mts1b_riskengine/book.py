@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import sqlalchemy as sa
+from mts1b_foundation import ExecutionMode, Fill, NavSnapshot, Order
+from mts1b_foundation.limits import RiskLimits
 from mts1b_platform.clock import Clock
 from mts1b_platform.store import Prepared, Store
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from mts1b_riskengine.blocks import BlockBook
+from mts1b_riskengine.cash import CashBook
 from mts1b_riskengine.envelopes import EnvelopeBook
+from mts1b_riskengine.flow import FlowBook
 from mts1b_riskengine.funds import FundBook
 from mts1b_riskengine.instruments import InstrumentTable
+from mts1b_riskengine.mandates import MandateTable
+from mts1b_riskengine.market import MarketBoard
+from mts1b_riskengine.parents import ParentBook
 from mts1b_riskengine.positions import PositionBook
 from mts1b_riskengine.reservations import ReservationLedger
+from mts1b_riskengine.resting import RestingBook
+from mts1b_riskengine.sessions import SessionDesk
 from mts1b_riskengine.tables import book_version
 
 __all__ = ["RiskBook"]
@@ -24,23 +34,60 @@ _NEXT_VERSION = Prepared(
 
 
 class RiskBook:
-    """Positions, reservations, funds and envelopes of the risk engine.
+    """Positions, reservations, funds, envelopes, and what the limits of the firm need.
 
     A part may be changed only inside a transaction that began with :meth:`sync`. Every such
     transaction raises one version number in the store and in memory; when one rolled back, the
     numbers differ at the next, and the memory is loaded again. So memory never runs ahead.
+
+    :param limits: the pre-trade limits; all are off by default.
+    :param mandates: who may trade what; without any, everybody within the envelopes.
+    :param mode: what this system runs as, for orders that must say the same.
     """
 
     def __init__(
-        self, store: Store, *, clock: Clock, instruments: InstrumentTable | None = None
+        self,
+        store: Store,
+        *,
+        clock: Clock,
+        instruments: InstrumentTable | None = None,
+        limits: RiskLimits | None = None,
+        mandates: MandateTable | None = None,
+        mode: ExecutionMode | None = None,
     ) -> None:
+        self.limits = limits or RiskLimits()
+        self.mandates = mandates or MandateTable()
+        self.mode = mode
         self.instruments = instruments or InstrumentTable()
         self.positions = PositionBook(store, self.instruments)
         self.reservations = ReservationLedger(store, self.positions)
         self.funds = FundBook(store)
         self.envelopes = EnvelopeBook(store, clock)
+        self.market = MarketBoard(store, self.limits)
+        self.flow = FlowBook(self.limits)
+        self.cash = CashBook()
+        self.parents = ParentBook(store, self.limits)
+        self.resting = RestingBook(self.reservations, on=self.limits.self_match)
+        self.blocks = BlockBook(store, ttl_s=self.limits.block_ttl_s)
+        self.sessions = SessionDesk(on=self.limits.sessions_only)
         self._version = -1
         self._transaction: object | None = None
+
+    async def on_order(self, tx: AsyncConnection, order: Order) -> None:
+        """Follow an order event."""
+        await self.reservations.on_order(tx, order)
+        await self.parents.on_order(tx, order)
+        self.resting.note(order)
+
+    def on_nav(self, nav: NavSnapshot) -> None:
+        """Take the cash of a fund."""
+        self.cash.on_nav(nav)
+
+    def on_fill(self, fund_id: str, fill: Fill) -> None:
+        """Let the fund pay for an execution."""
+        facts = self.instruments.facts(fill.symbol)
+        if facts is not None:
+            self.cash.on_fill(fund_id, fill, facts.multiplier)
 
     async def sync(self, tx: AsyncConnection) -> None:
         """Make the memory equal to the store, once per transaction."""
@@ -68,3 +115,7 @@ class RiskBook:
         await self.reservations.load(tx)
         await self.funds.load(tx)
         await self.envelopes.load(tx)
+        await self.market.load(tx)
+        await self.parents.load(tx)
+        await self.resting.load(tx)
+        await self.blocks.load(tx)

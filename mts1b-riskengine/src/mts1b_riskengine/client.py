@@ -4,9 +4,28 @@ from __future__ import annotations
 
 from typing import Protocol, TypeVar
 
-from mts1b_foundation import FrozenModel, Order, RiskDecision, RiskEnvelope
-from mts1b_foundation.commands import CheckOrder, EnvelopeQuery, EnvelopeReply
-from mts1b_foundation.nats import CMD_RISK_CHECK, CMD_RISK_ENVELOPE_GET, CMD_RISK_ENVELOPE_UPDATE
+from mts1b_foundation import (
+    FrozenModel,
+    Order,
+    RiskDecision,
+    RiskEnvelope,
+    SoftBlock,
+    SoftOverride,
+)
+from mts1b_foundation.commands import (
+    CheckOrder,
+    EnvelopeQuery,
+    EnvelopeReply,
+    OverrideReply,
+    OverridesQuery,
+)
+from mts1b_foundation.nats import (
+    CMD_RISK_BLOCKS,
+    CMD_RISK_CHECK,
+    CMD_RISK_ENVELOPE_GET,
+    CMD_RISK_ENVELOPE_UPDATE,
+    CMD_RISK_OVERRIDE,
+)
 from mts1b_platform.eventbus.port import EventBus, RemoteError
 
 from mts1b_riskengine.errors import (
@@ -14,6 +33,7 @@ from mts1b_riskengine.errors import (
     EnvelopeLoosened,
     EnvelopeMissing,
     EnvelopeVersion,
+    OverrideRefused,
     RiskEngineError,
 )
 
@@ -21,7 +41,8 @@ __all__ = ["RiskEngineClient"]
 
 Reply = TypeVar("Reply", bound=FrozenModel)
 _ERRORS: dict[str, type[RiskEngineError]] = {
-    kind.code: kind for kind in (EnvelopeLoosened, EnvelopeMissing, EnvelopeVersion)
+    kind.code: kind
+    for kind in (EnvelopeLoosened, EnvelopeMissing, EnvelopeVersion, OverrideRefused)
 }
 
 
@@ -51,18 +72,22 @@ class RiskEngineClient:
         self._bus = found
         self._timeout_s = timeout_s
 
-    async def check_order(self, order: Order, envelope: RiskEnvelope | None = None) -> RiskDecision:
+    async def check_order(
+        self, order: Order, envelope: RiskEnvelope | None = None, *, lease_id: str = ""
+    ) -> RiskDecision:
         """Return the decision on ``order``. It does not submit.
 
         An approval reserves exposure until the OMS reports the order as over.
 
         :param envelope: the limits that the caller believes in; they must be those in force.
+        :param lease_id: the lease that the order will be sent under; empty where none is needed.
         :raises EnvelopeConflict: when they are not.
         :raises NoResponders, RequestTimeout: when the engine does not answer.
         """
         if envelope is not None:
             await self._expect(envelope)
-        return await self._call(CMD_RISK_CHECK, CheckOrder(order=order), RiskDecision)
+        request = CheckOrder(order=order, lease_id=lease_id)
+        return await self._call(CMD_RISK_CHECK, request, RiskDecision)
 
     async def _expect(self, envelope: RiskEnvelope) -> None:
         current = await self.get_envelope(fund_id=envelope.fund_id)
@@ -87,6 +112,18 @@ class RiskEngineClient:
         :raises EnvelopeLoosened: when the fund is halted and a limit would loosen.
         """
         return (await self._call(CMD_RISK_ENVELOPE_UPDATE, env, EnvelopeReply)).envelope
+
+    async def blocks(self, *, fund_id: str | None = None) -> tuple[SoftBlock, ...]:
+        """Return the soft blocks that wait for operators, or for their order, oldest first."""
+        query = OverridesQuery(fund_id=fund_id)
+        return (await self._call(CMD_RISK_BLOCKS, query, OverrideReply)).blocks
+
+    async def override(self, override: SoftOverride) -> SoftBlock:
+        """Let one order with the block's economics pass; return the block as it is now.
+
+        :raises OverrideRefused: naming what does not hold.
+        """
+        return (await self._call(CMD_RISK_OVERRIDE, override, OverrideReply)).blocks[0]
 
     async def _call(self, subject: str, request: FrozenModel, reply: type[Reply]) -> Reply:
         data = request.model_dump_json().encode()

@@ -13,24 +13,28 @@ from mts1b_foundation import (
     Order,
     RiskDecision,
     RiskEnvelope,
+    SoftBlock,
+    SoftOverride,
 )
 from mts1b_foundation.protocols import RiskGate
 from mts1b_platform.clock import Clock
 from mts1b_platform.latency import StageLatency
-from mts1b_platform.signing import Signer
+from mts1b_platform.signing import KeyRing, Signer
 from mts1b_platform.store import Store
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mts1b_riskengine.approval import ApprovalMint
 from mts1b_riskengine.book import RiskBook
 from mts1b_riskengine.borrow import BorrowDesk
-from mts1b_riskengine.context import FactSource, build_context
+from mts1b_riskengine.context import CheckContext, FactSource, build_context
 from mts1b_riskengine.decisions import DecisionLog, Found, Recorded
 from mts1b_riskengine.funds import OpenBreach
 from mts1b_riskengine.gates import default_gates
 from mts1b_riskengine.halts import HaltReading, HaltSource
+from mts1b_riskengine.overrides import prove_override
 from mts1b_riskengine.pipeline import INLINE_FAILURES, GatePipeline, GateRun
 from mts1b_riskengine.policy import RiskPolicy, policy_hash
+from mts1b_riskengine.recall import recall_flow
 
 __all__ = ["Judgement", "RiskEngine"]
 
@@ -52,7 +56,9 @@ class RiskEngine:
     :param store: opened with this package's tables.
     :param signer: signs approvals; only the risk engine holds its key.
     :param halts: the durable halt record.
-    :param gates: asked in this order; the seven documented ones by default.
+    :param book: also says which limits and mandates there are.
+    :param gates: asked in this order; by default the seven documented ones and those that limits
+        and mandates switch on.
     :param borrow: terms of short sales; without it every short sale is denied.
     :param facts: more context for custom gates.
     """
@@ -81,15 +87,20 @@ class RiskEngine:
         self._facts = facts
         self._latency = latency or StageLatency(clock)
         self._log = DecisionLog(store)
+        chosen = default_gates(limits=book.limits, mandates=book.mandates)
         self._pipeline = GatePipeline(
-            default_gates() if gates is None else gates,
+            chosen if gates is None else gates,
             budget_s=self.policy.gate_budget_s,
             clock=timer or clock,
         )
+        self._policy_hash = policy_hash(
+            self.policy,
+            self._pipeline.names,
+            limits=book.limits,
+            mandates=book.mandates.mandates,
+        )
         self._mint = ApprovalMint(
-            signer,
-            ttl_s=self.policy.approval_ttl_s,
-            policy_hash=policy_hash(self.policy, self._pipeline.names),
+            signer, ttl_s=self.policy.approval_ttl_s, policy_hash=self._policy_hash
         )
 
     @property
@@ -98,25 +109,28 @@ class RiskEngine:
         return self._pipeline.names
 
     async def start(self) -> None:
-        """Load the book from the store."""
+        """Load the book from the store, and what was approved lately."""
         async with self._store.transaction() as tx:
             await self.book.sync(tx)
+            await recall_flow(tx, self.book, now=self._clock.now(), moment=self._clock.monotonic())
 
-    async def check(self, order: Order) -> RiskDecision:
+    async def check(self, order: Order, *, lease_id: str = "") -> RiskDecision:
         """Decide on ``order``, record it, and reserve what an approval may use.
 
         It does not submit. The same order asked again gets its recorded decision; an approval
         that has expired, or was given before a halt or another envelope, is decided anew as long
         as the order was not sent. A denial is final.
-        """
-        return (await self.judge(order)).decision
 
-    async def judge(self, order: Order) -> Judgement:
+        :param lease_id: the lease under which the sender asks; an approval is good under it only.
+        """
+        return (await self.judge(order, lease_id=lease_id)).decision
+
+    async def judge(self, order: Order, *, lease_id: str = "") -> Judgement:
         """Do what :meth:`check` does, and also return the results of the gates with their times."""
         with self._latency.stage("risk.check"):
             prepared = await self._prepare(order)
             async with self._store.transaction() as tx:
-                judgement = await self._judge(tx, order, prepared)
+                judgement = await self._judge(tx, order, prepared, lease_id)
         if judgement.run is not None:
             self._record_latency(judgement.run)
         return judgement
@@ -126,23 +140,45 @@ class RiskEngine:
         return {} if envelope is None else await self._pipeline.prepare(order, envelope)
 
     async def _judge(
-        self, tx: AsyncConnection, order: Order, prepared: Mapping[str, Any]
+        self, tx: AsyncConnection, order: Order, prepared: Mapping[str, Any], lease_id: str
     ) -> Judgement:
         reading = self._halts.read()
         await self.book.sync(tx)
         await self.book.funds.follow_halts(tx, reading)
         found = await self._log.find(tx, order)
-        if found.recorded is not None and self._stands(found.recorded, order, reading):
+        if found.recorded is not None and self._stands(found.recorded, order, reading, lease_id):
             return Judgement(found.recorded.decision)
         attempt = found.recorded.attempt + 1 if found.recorded else 1
-        run = await self._run(order, found, reading, prepared)
-        decision = self._decision(order, run, reading, found.decision_id, attempt)
+        context = self._context(order, found, reading, prepared)
+        run = await self._run(order, context)
+        decision = self._decision(order, run, reading, found.decision_id, attempt, lease_id)
         if decision.approved:
-            await self.book.reservations.reserve(tx, order)
+            await self._commit(tx, order, context, attempt)
+        elif _soft_code(context) == decision.code:
+            await self.book.blocks.raise_(
+                tx, order, run.results[-1], found.decision_id, decision.decided_at
+            )
         await self._log.record(tx, order, decision, found=found, attempt=attempt)
         return Judgement(decision, run)
 
-    def _stands(self, recorded: Recorded, order: Order, reading: HaltReading) -> bool:
+    async def _commit(
+        self, tx: AsyncConnection, order: Order, context: CheckContext | GateRun, attempt: int
+    ) -> None:
+        """Reserve and count what an approval may use; spend the overrides that let it pass."""
+        book, now = self.book, self._clock.now()
+        await book.reservations.reserve(tx, order)
+        book.resting.note(order)
+        if isinstance(context, CheckContext):
+            if order.parent_order_id is not None:
+                await book.parents.approved(tx, order, context["order_value"] / order.quantity)
+            for block in context.get("used_blocks", ()):
+                await book.blocks.use(tx, block, order)
+        if attempt == 1:
+            book.flow.approved(order, self._clock.monotonic(), now)
+
+    def _stands(
+        self, recorded: Recorded, order: Order, reading: HaltReading, lease_id: str
+    ) -> bool:
         approval = recorded.decision.approval
         if approval is None:
             return True
@@ -150,15 +186,23 @@ class RiskEngine:
         fresh = (
             self._clock.now() < approval.expires_at
             and approval.halt_epoch == reading.epoch
+            and approval.lease_id == lease_id
+            and approval.policy_hash == self._policy_hash
             and envelope is not None
             and approval.envelope_version == envelope.version
         )
         held = self.book.reservations.get(order.order_id)
         return fresh or held is None or held.sent
 
-    async def _run(
+    async def _run(self, order: Order, context: CheckContext | GateRun) -> GateRun:
+        if isinstance(context, GateRun):
+            return context
+        return await self._pipeline.run(order, context.envelope, context)
+
+    def _context(
         self, order: Order, found: Found, reading: HaltReading, prepared: Mapping[str, Any]
-    ) -> GateRun:
+    ) -> CheckContext | GateRun:
+        """Return the facts of a check, or the denial where there can be none."""
         envelope = self.book.envelopes.find(order.fund_id)
         if envelope is None:
             reason = f"fund {order.fund_id} has no envelope"
@@ -166,11 +210,12 @@ class RiskEngine:
         now = self._clock.now()
         try:
             more = self._facts(order, now) if self._facts is not None else {}
-            context = build_context(
+            return build_context(
                 order,
                 envelope,
                 self.book,
                 now=now,
+                moment=self._clock.monotonic(),
                 policy=self.policy,
                 halts=reading,
                 claim=found.claim,
@@ -180,10 +225,15 @@ class RiskEngine:
         except INLINE_FAILURES as error:
             reason = f"facts could not be gathered: {type(error).__name__}: {error}"
             return _denied_before("context", DenyCode.GATE_ERROR, reason)
-        return await self._pipeline.run(order, envelope, context)
 
     def _decision(
-        self, order: Order, run: GateRun, reading: HaltReading, decision_id: str, attempt: int
+        self,
+        order: Order,
+        run: GateRun,
+        reading: HaltReading,
+        decision_id: str,
+        attempt: int,
+        lease_id: str,
     ) -> RiskDecision:
         now = self._clock.now()
         common = {
@@ -210,6 +260,7 @@ class RiskEngine:
             reference_price=self.book.positions.marks[order.symbol].price,
             epoch=reading.epoch,
             now=now,
+            lease_id=lease_id,
         )
         return RiskDecision(approved=True, approval=approval, **common)
 
@@ -269,7 +320,37 @@ class RiskEngine:
         """
         async with self._store.transaction() as tx:
             await self.book.sync(tx)
-            return await self.book.reservations.release(tx, order_id)
+            released = await self.book.reservations.release(tx, order_id)
+            if released:
+                await self.book.parents.release(tx, order_id)
+            return released
+
+    def blocks(self, fund_id: str | None = None) -> tuple[SoftBlock, ...]:
+        """Return the soft blocks that wait for operators, or for their order."""
+        return self.book.blocks.waiting(fund_id, self._clock.now())
+
+    async def override(self, override: SoftOverride, keys: KeyRing) -> SoftBlock:
+        """Let one order with a block's economics pass, as two operators have signed.
+
+        The override of a repeated execution also re-enables the strategy.
+
+        :raises OverrideRefused: naming what does not hold.
+        """
+        async with self._store.transaction() as tx:
+            await self.book.sync(tx)
+            block = self.book.blocks.get(override.block_id)
+            order = block.order
+            mandate = self.book.mandates.find(order.fund_id, order.strategy_id)
+            prove_override(keys, override, mandate)
+            granted = await self.book.blocks.grant(tx, block, override, self._clock.now())
+            if block.code == DenyCode.REPEATED_EXECUTION:
+                self.book.flow.forget_repeats(order)
+            return granted
+
+
+def _soft_code(context: CheckContext | GateRun) -> str | None:
+    """Return the code of the soft denial that ended a check, or None."""
+    return None if isinstance(context, GateRun) else context.get("soft_code")
 
 
 def _denied_before(gate: str, code: DenyCode, reason: str) -> GateRun:

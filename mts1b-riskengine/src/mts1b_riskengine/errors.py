@@ -14,6 +14,7 @@ __all__ = [
     "EnvelopeMissing",
     "EnvelopeVersion",
     "GateRefused",
+    "OverrideRefused",
     "ReservationInUse",
     "RiskEngineError",
 ]
@@ -62,6 +63,12 @@ class ReservationInUse(RiskEngineError):
     """Say that an order may still trade. Remedy: cancel it; its terminal event releases."""
 
     code: ClassVar[str] = "RESERVATION_IN_USE"
+
+
+class OverrideRefused(RiskEngineError):
+    """Say that a soft block can not be overridden so. Remedy: as the message says."""
+
+    code: ClassVar[str] = "OVERRIDE_REFUSED"
 
 
 class ApprovalInvalid(RiskEngineError):

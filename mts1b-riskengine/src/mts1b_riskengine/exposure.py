@@ -57,6 +57,30 @@ class ExposureProbe:
         self._held = lines.get(self._key) or Line(value=value)
         self.line = self._held.with_order(self._sign, -reserved, value) if reserved else self._held
         self._value = value
+        self._after: Line | None = None
+
+    @property
+    def unit_value(self) -> Decimal:
+        """Return what one unit of the order's symbol is worth."""
+        return self._value
+
+    @property
+    def after(self) -> Line:
+        """Return the strategy's line with the order open."""
+        if self._after is None:
+            self._after = self.line.with_order(self._sign, self._units, self._value)
+        return self._after
+
+    def shift(self) -> tuple[Decimal, Decimal, Decimal]:
+        """Return by how much the order moves sums of gross, high and low that hold its line."""
+        return self._shift(self.after)
+
+    def _shift(self, line: Line) -> tuple[Decimal, Decimal, Decimal]:
+        return (
+            EXACT.subtract(line.gross, self._held.gross),
+            EXACT.subtract(line.high, self._held.high),
+            EXACT.subtract(line.low, self._held.low),
+        )
 
     @property
     def reducing(self) -> bool:
@@ -81,9 +105,7 @@ class ExposureProbe:
         )
 
         def with_line(line: Line) -> Measures:
-            gross = EXACT.subtract(line.gross, self._held.gross)
-            high = EXACT.subtract(line.high, self._held.high)
-            low = EXACT.subtract(line.low, self._held.low)
+            gross, high, low = self._shift(line)
             return Measures(
                 position=max(line.gross, _worst(symbol, high, low)),
                 gross=EXACT.add(fund.gross, gross),
@@ -94,8 +116,7 @@ class ExposureProbe:
                 country=EXACT.add(shares[2], gross),
             )
 
-        after = self.line.with_order(self._sign, self._units, self._value)
-        return with_line(self.line), with_line(after)
+        return with_line(self.line), with_line(self.after)
 
 
 def _worst(total: Total, high: Decimal, low: Decimal) -> Decimal:

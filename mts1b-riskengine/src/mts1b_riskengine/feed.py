@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from mts1b_foundation import Bar, Fill, NavSnapshot, Order
+from mts1b_foundation import Bar, Fill, NavSnapshot, Order, Quote
 from mts1b_foundation.nats import (
     MARKETDATA_BARS,
+    MARKETDATA_QUOTES,
     OMS_FILLS_CREATED,
     OMS_NAV_UPDATED,
     OMS_ORDERS_ACCEPTED,
@@ -28,6 +29,7 @@ FEED_STREAMS = ("MARKETDATA", "OMS")
 FEED_SUBJECTS = frozenset(
     {
         MARKETDATA_BARS,
+        MARKETDATA_QUOTES,
         OMS_FILLS_CREATED,
         OMS_NAV_UPDATED,
         OMS_ORDERS_ACCEPTED,
@@ -55,11 +57,17 @@ class RiskFeed:
         match event.payload:
             case Bar() as bar:
                 await book.positions.set_mark(tx, bar)
+                await book.market.on_bar(tx, bar)
+            case Quote() as quote:
+                book.market.on_quote(quote)
             case Fill() as fill:
                 await self._book_fill(tx, fill)
             case Order() as order:
-                await book.reservations.on_order(tx, order)
+                await book.on_order(tx, order)
+                if event.base_subject == OMS_ORDERS_CANCELED:
+                    book.flow.canceled()
             case NavSnapshot(strategy_id=None) as nav:
+                book.on_nav(nav)
                 await self._engine.observe_nav(tx, nav)
 
     async def _book_fill(self, tx: AsyncConnection, fill: Fill) -> None:
@@ -72,3 +80,4 @@ class RiskFeed:
         strategy = fill.strategy_id or (owner.strategy_id if owner else UNASSIGNED)
         if await book.positions.add_fill(tx, fill, fund_id=fund, strategy_id=strategy):
             await book.reservations.settle_fill(tx, fill)
+            book.on_fill(fund, fill)

@@ -14,6 +14,8 @@ _CODES = {
     HaltSeverity.FIRM_HALT: DenyCode.FIRM_HALTED,
     HaltSeverity.FUND_HALT: DenyCode.FUND_HALTED,
     HaltSeverity.STRATEGY_HALT: DenyCode.STRATEGY_HALTED,
+    HaltSeverity.VENUE_HALT: DenyCode.VENUE_HALTED,
+    HaltSeverity.SYMBOL_HALT: DenyCode.SYMBOL_HALTED,
 }
 _WIDEST_FIRST = tuple(_CODES)
 
@@ -30,9 +32,17 @@ class HaltReading:
     lifted: frozenset[str] = frozenset()
     unreadable: str = ""
 
-    def binding(self, fund_id: str, strategy_id: str) -> tuple[ActiveHalt, ...]:
-        """Return the halts that cover a strategy of a fund."""
-        scopes = {"firm", f"fund:{fund_id}", f"strategy:{strategy_id}"}
+    def binding(self, order: Order) -> tuple[ActiveHalt, ...]:
+        """Return the halts that cover an order: firm, fund, strategy, venue or symbol."""
+        if not self.active:
+            return ()
+        scopes = {
+            "firm",
+            f"fund:{order.fund_id}",
+            f"strategy:{order.strategy_id}",
+            f"venue:{order.broker}",
+            f"symbol:{order.symbol}",
+        }
         return tuple(halt for halt in self.active if halt.scope in scopes)
 
     def fund_is_halted(self, fund_id: str) -> bool:
@@ -42,7 +52,7 @@ class HaltReading:
 
     def stopping(self, order: Order) -> ActiveHalt | None:
         """Return the halt that stops ``order``: a reduce-only order passes where all allow it."""
-        for halt in self.binding(order.fund_id, order.strategy_id):
+        for halt in self.binding(order):
             if not (order.reduce_only and halt.reduce_only_allowed):
                 return halt
         return None

@@ -18,24 +18,34 @@ _PLAIN = {SymbolKind.EQUITY: AssetClass.EQUITIES, SymbolKind.EVENT: AssetClass.P
 class InstrumentFacts:
     """The class, the currency per point and unit, and the groups that concentration counts.
 
-    A group that is None is unknown and is not counted.
+    A group that is None is unknown and is not counted; an increment that is None is unknown.
     """
 
     asset_class: AssetClass
     multiplier: Decimal = Decimal(1)
     sector: str | None = None
     country: str | None = None
+    currency: str | None = None
+    tick_size: Decimal | None = None
+    lot_size: Decimal | None = None
+    minimum_notional: Decimal | None = None
+    session: str | None = None
 
 
 def _by_grammar(symbol: Symbol) -> InstrumentFacts | None:
     """Return what the spelling alone tells; a contract without a known multiplier is unknown."""
     kind = symbol.kind
     if kind in _PLAIN:
-        return InstrumentFacts(_PLAIN[kind])
+        session = "XNYS" if kind is SymbolKind.EQUITY else None
+        return InstrumentFacts(_PLAIN[kind], session=session)
     if kind is SymbolKind.PAIR:
         base, quote = symbol.split("-")
         fiat = base in _FIAT and quote in _FIAT
-        return InstrumentFacts(AssetClass.FX if fiat else AssetClass.CRYPTO)
+        return InstrumentFacts(
+            AssetClass.FX if fiat else AssetClass.CRYPTO,
+            currency=quote,
+            session=None if fiat else "24/7",
+        )
     return None
 
 
@@ -45,7 +55,15 @@ class InstrumentTable:
     def __init__(self, listed: Mapping[Symbol, Instrument] | None = None) -> None:
         self._known: dict[Symbol, InstrumentFacts | None] = {
             symbol: InstrumentFacts(
-                row.asset_class, row.multiplier, sector=row.sector, country=row.country
+                row.asset_class,
+                row.multiplier,
+                sector=row.sector,
+                country=row.country,
+                currency=row.currency.value,
+                tick_size=row.tick_size,
+                lot_size=row.lot_size,
+                minimum_notional=row.minimum_notional,
+                session=row.session,
             )
             for symbol, row in (listed or {}).items()
         }

@@ -10,12 +10,23 @@ from mts1b_foundation import Symbol
 
 from mts1b_riskengine.instruments import InstrumentFacts
 
-__all__ = ["EXACT", "FundLines", "GroupKey", "Line", "LineKey", "Total", "groups_of"]
+__all__ = [
+    "BASE_CURRENCY",
+    "EXACT",
+    "FundLines",
+    "GroupKey",
+    "Line",
+    "LineKey",
+    "Total",
+    "groups_of",
+]
 
 EXACT = Context(prec=60)
 """Wide enough that sums of exposures never round, so taking a line out again leaves no trace."""
 
 ZERO = Decimal(0)
+BASE_CURRENCY = "USD"
+"""Exposures and NAV are in this currency; only other ones are counted apart."""
 LineKey = tuple[str, Symbol]
 """(strategy id, symbol): one line of a fund's book."""
 GroupKey = tuple[str, str]
@@ -91,6 +102,8 @@ def groups_of(key: LineKey, facts: InstrumentFacts | None) -> tuple[GroupKey, ..
             groups.append(("sector", facts.sector))
         if facts.country is not None:
             groups.append(("country", facts.country))
+        if facts.currency is not None and facts.currency != BASE_CURRENCY:
+            groups.append(("currency", facts.currency))
     return tuple(groups)
 
 
@@ -101,6 +114,7 @@ class FundLines:
         self._lines: dict[LineKey, Line] = {}
         self._groups: dict[LineKey, tuple[GroupKey, ...]] = {}
         self._totals: dict[GroupKey, Total] = {}
+        self.open_buys = ZERO
 
     def get(self, key: LineKey) -> Line | None:
         """Return a line, or None."""
@@ -124,4 +138,13 @@ class FundLines:
             if old is not None:
                 total.remove(old)
             total.add(line)
+        if line.open_buy or (old is not None and old.open_buy):
+            self._count_buys(old, line)
         self._lines[key] = line
+
+    def _count_buys(self, old: Line | None, line: Line) -> None:
+        """Keep what all open purchases of the fund cost at last prices."""
+        if old is not None:
+            known = EXACT.multiply(old.open_buy, old.value)
+            self.open_buys = EXACT.subtract(self.open_buys, known)
+        self.open_buys = EXACT.add(self.open_buys, EXACT.multiply(line.open_buy, line.value))

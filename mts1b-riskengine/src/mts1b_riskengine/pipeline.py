@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Coroutine, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,13 +54,30 @@ class GateRun:
         return None if not self.results or self.results[-1].passed else self.results[-1]
 
 
+class _Resumed:
+    """Await a coroutine that has run up to its first wait."""
+
+    def __init__(self, begun: Coroutine[Any, Any, object], waits_for: object) -> None:
+        self._begun = begun
+        self._waits_for = waits_for
+
+    def __await__(self) -> Generator[Any, Any, object]:
+        try:
+            yield self._waits_for
+        except BaseException as error:
+            self._begun.throw(error)
+            raise
+        return (yield from self._begun.__await__())
+
+
 class GatePipeline:
     """Run gates over one order.
 
     A gate passes only by returning ``True`` itself. An exception, a time-out, anything that is no
     bool, and a ``True`` after ``context.reject`` are denials with a code. Gates that declare
-    ``inline`` (those of this package: in memory, no waiting) run on the caller's stack; every
-    other gate runs in a task of its own with ``budget_s`` seconds.
+    ``inline`` (those of this package: in memory, no waiting) run on the caller's stack until they
+    wait after all; from there, and every other gate from its beginning, they run in a task of
+    their own with ``budget_s`` seconds. A gate that is ``quiet`` leaves no result where it passes.
 
     :raises GateRefused: for an object that is no gate, no gates, or two of one name.
     """
@@ -79,6 +96,7 @@ class GatePipeline:
             raise GateRefused(f"gate names must be unique and not empty, got {', '.join(names)}")
         self.names = tuple(names)
         self._gates = tuple(gates)
+        self._quiet = frozenset(gate.name for gate in gates if getattr(gate, "quiet", False))
         self._passes = {name: GateResult(gate=name, passed=True) for name in names}
         self._budget_s = budget_s
         self._clock = clock
@@ -101,6 +119,8 @@ class GatePipeline:
             context.rejection = None
             begin = self._clock.monotonic()
             result = await self._ask(name, gate, order, envelope, context)
+            if result.passed and name in self._quiet:
+                continue
             seconds.append(self._clock.monotonic() - begin)
             results.append(result)
             if not result.passed:
@@ -110,15 +130,21 @@ class GatePipeline:
     async def _ask(
         self, name: str, gate: RiskGate, order: Order, envelope: RiskEnvelope, context: RiskContext
     ) -> GateResult:
-        if getattr(gate, "inline", False) is True:
+        asked: Awaitable[object] = gate.check(order, envelope, context)
+        if getattr(gate, "inline", False) is True and isinstance(asked, Coroutine):
             try:
-                verdict: object = await gate.check(order, envelope, context)
+                waits_for = asked.send(None)
+            except StopIteration as answer:
+                return self._judge(name, answer.value, context)
             except INLINE_FAILURES as error:
                 return _deny(name, DenyCode.GATE_ERROR, f"{type(error).__name__}: {error}")
-            return self._judge(name, verdict, context)
-        outcome = await isolate(
-            lambda: gate.check(order, envelope, context), budget_s=self._budget_s
-        )
+            asked = _Resumed(asked, waits_for)
+        return await self._isolated(name, asked, context)
+
+    async def _isolated(
+        self, name: str, asked: Awaitable[object], context: RiskContext
+    ) -> GateResult:
+        outcome = await isolate(lambda: asked, budget_s=self._budget_s)
         match outcome:
             case Answered(value):
                 return self._judge(name, value, context)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 
 from mts1b_foundation import FrozenModel
+from mts1b_foundation.limits import Mandate, RiskLimits
 from pydantic import Field
 
 __all__ = ["Absence", "RiskPolicy", "policy_hash"]
@@ -34,7 +35,17 @@ class RiskPolicy(FrozenModel):
     cro_absence: Absence = Absence.DENY
 
 
-def policy_hash(policy: RiskPolicy, gate_names: Sequence[str]) -> str:
-    """Return the SHA-256 (hex) of the policy and the ordered gates; approvals are bound to it."""
-    text = policy.model_dump_json() + "\n" + "\n".join(gate_names)
+def policy_hash(
+    policy: RiskPolicy,
+    gate_names: Sequence[str],
+    *,
+    limits: RiskLimits,
+    mandates: Sequence[Mandate] = (),
+) -> str:
+    """Return the SHA-256 (hex) of all rules but the envelopes; approvals are bound to it.
+
+    It covers the policy, the ordered gates, the limits and the mandates.
+    """
+    parts = [policy.model_dump_json(), *gate_names, limits.model_dump_json()]
+    text = "\n".join(parts + [mandate.model_dump_json() for mandate in mandates])
     return hashlib.sha256(text.encode()).hexdigest()

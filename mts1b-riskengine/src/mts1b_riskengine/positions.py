@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -51,6 +52,10 @@ class PositionBook:
     def of_fund(self, fund_id: str) -> FundLines:
         """Return the lines of one fund."""
         return self._funds.setdefault(fund_id, FundLines())
+
+    def all_funds(self) -> Iterable[FundLines]:
+        """Return the lines of every fund."""
+        return self._funds.values()
 
     def change(
         self,

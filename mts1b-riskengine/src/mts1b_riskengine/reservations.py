@@ -14,15 +14,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mts1b_riskengine import tables
 from mts1b_riskengine.errors import ReservationInUse
+from mts1b_riskengine.parents import is_worked_here
 from mts1b_riskengine.positions import PositionBook
 from mts1b_riskengine.statements import upsert
 
 __all__ = ["Reservation", "ReservationLedger", "reservation_id_of"]
 
 _FIND = Prepared(
-    sa.select(tables.reservations).where(
-        tables.reservations.c.order_id == sa.bindparam("order_id")
-    )
+    sa.select(tables.reservations).where(tables.reservations.c.order_id == sa.bindparam("order_id"))
 )
 _UNSENT = frozenset({OrderStatus.CREATED, OrderStatus.PENDING_RISK, OrderStatus.APPROVED})
 
@@ -78,6 +77,22 @@ class ReservationLedger:
         self._upsert = upsert(store, tables.reservations)
         self._positions = positions
         self._open: dict[str, Reservation] = {}
+        self._sides: dict[tuple[Symbol, int], dict[str, Reservation]] = {}
+
+    def of_side(self, symbol: Symbol, sign: int) -> tuple[Reservation, ...]:
+        """Return the open reservations of one side of a symbol, of every fund."""
+        return tuple(self._sides.get((symbol, sign), {}).values())
+
+    def _hold(self, reservation: Reservation) -> None:
+        self._open[reservation.order_id] = reservation
+        side = self._sides.setdefault((reservation.symbol, reservation.sign), {})
+        side[reservation.order_id] = reservation
+
+    def _drop(self, reservation: Reservation) -> None:
+        self._open.pop(reservation.order_id, None)
+        side = self._sides.get((reservation.symbol, reservation.sign))
+        if side is not None:
+            side.pop(reservation.order_id, None)
 
     def get(self, order_id: str) -> Reservation | None:
         """Return the open reservation of an order, or None."""
@@ -93,7 +108,7 @@ class ReservationLedger:
             await self._open_one(tx, _reservation_of(order))
 
     async def _open_one(self, tx: AsyncConnection, reservation: Reservation) -> None:
-        self._open[reservation.order_id] = reservation
+        self._hold(reservation)
         self._weigh(reservation, reservation.remaining)
         await self._save(tx, reservation)
 
@@ -123,8 +138,11 @@ class ReservationLedger:
         await self._changed(tx, reservation, before)
 
     async def _adopt(self, tx: AsyncConnection, order: Order) -> None:
-        """Count an order that is at a venue although this engine never approved it."""
-        if not order.is_terminal:
+        """Count an order that is at a venue although this engine never approved it.
+
+        A parent is at no venue; its children are what trades.
+        """
+        if not order.is_terminal and not is_worked_here(order):
             reservation = _reservation_of(order)
             reservation.sent = True
             reservation.filled = await self._seen_fills(tx, order.order_id)
@@ -158,9 +176,9 @@ class ReservationLedger:
     ) -> None:
         self._weigh(reservation, reservation.remaining - before)
         if reservation.remaining > 0:
-            self._open[reservation.order_id] = reservation
+            self._hold(reservation)
         else:
-            self._open.pop(reservation.order_id, None)
+            self._drop(reservation)
         await self._save(tx, reservation)
 
     def _weigh(self, reservation: Reservation, units: Decimal) -> None:
@@ -182,11 +200,11 @@ class ReservationLedger:
 
     async def load(self, tx: AsyncConnection) -> None:
         """Replace the memory by the open reservations of the store."""
-        self._open = {}
+        self._open, self._sides = {}, {}
         where = tables.reservations.c.open.is_(True)
         for row in await tx.execute(sa.select(tables.reservations).where(where)):
             reservation = _from_row(row)
-            self._open[reservation.order_id] = reservation
+            self._hold(reservation)
             self._weigh(reservation, reservation.remaining)
 
 

@@ -6,13 +6,22 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any, ClassVar
 
-from mts1b_foundation import HaltRequest, RiskDecision, RiskEnvelope
-from mts1b_foundation.commands import CheckOrder, EnvelopeQuery, EnvelopeReply, HaltReply
+from mts1b_foundation import HaltRequest, RiskDecision, RiskEnvelope, SoftOverride
+from mts1b_foundation.commands import (
+    CheckOrder,
+    EnvelopeQuery,
+    EnvelopeReply,
+    HaltReply,
+    OverrideReply,
+    OverridesQuery,
+)
 from mts1b_foundation.nats import (
     CMD_HALT_REQUEST,
+    CMD_RISK_BLOCKS,
     CMD_RISK_CHECK,
     CMD_RISK_ENVELOPE_GET,
     CMD_RISK_ENVELOPE_UPDATE,
+    CMD_RISK_OVERRIDE,
     RISK_GATE_PASSED,
     GatePassed,
 )
@@ -33,6 +42,7 @@ from mts1b_riskengine.engine import Judgement, RiskEngine
 from mts1b_riskengine.feed import FEED_STREAMS, FEED_SUBJECTS, RiskFeed
 from mts1b_riskengine.halting import HaltRequester
 from mts1b_riskengine.halts import HaltRecord
+from mts1b_riskengine.mandates import mandates_of
 from mts1b_riskengine.policy import RiskPolicy
 from mts1b_riskengine.tables import SCHEMA_VERSION, metadata
 
@@ -100,8 +110,8 @@ class RiskEngineService(Service):
         ctx, risk = self.ctx, self.ctx.settings.risk
         return RiskEngine(
             store,
-            book=RiskBook(store, clock=ctx.clock),
-            signer=KeyRing(ctx.home / "keys", ctx.rng).signer(APPROVAL_KEY, risk.algorithm),
+            book=self._build_book(store),
+            signer=self._keys().signer(APPROVAL_KEY, risk.algorithm),
             halts=HaltRecord(HaltStore(ctx.home / "halt")),
             clock=ctx.clock,
             policy=RiskPolicy(approval_ttl_s=risk.approval_ttl_s),
@@ -110,6 +120,19 @@ class RiskEngineService(Service):
             latency=ctx.latency,
             timer=ctx.system_clock,
         )
+
+    def _build_book(self, store: Store) -> RiskBook:
+        settings = self.ctx.settings
+        return RiskBook(
+            store,
+            clock=self.ctx.clock,
+            limits=settings.limits,
+            mandates=mandates_of(settings),
+            mode=settings.mode,
+        )
+
+    def _keys(self) -> KeyRing:
+        return KeyRing(self.ctx.home / "keys", self.ctx.rng)
 
     def _borrow_desk(self) -> BorrowDesk | None:
         """A replay's venue is simulated and lends at one fee; elsewhere there is no desk yet."""
@@ -121,10 +144,12 @@ class RiskEngineService(Service):
             await ctx.serve_model(CMD_RISK_CHECK, CheckOrder, self._check),
             await ctx.serve_model(CMD_RISK_ENVELOPE_GET, EnvelopeQuery, self._envelope),
             await ctx.serve_model(CMD_RISK_ENVELOPE_UPDATE, RiskEnvelope, self._update),
+            await ctx.serve_model(CMD_RISK_BLOCKS, OverridesQuery, self._blocks),
+            await ctx.serve_model(CMD_RISK_OVERRIDE, SoftOverride, self._override),
         ]
 
     async def _check(self, request: CheckOrder) -> RiskDecision:
-        judgement = await self.engine.judge(request.order)
+        judgement = await self.engine.judge(request.order, lease_id=request.lease_id)
         if not self.ctx.replay:
             await self._tell_passed(judgement)
         return judgement.decision
@@ -148,6 +173,12 @@ class RiskEngineService(Service):
 
     async def _update(self, envelope: RiskEnvelope) -> EnvelopeReply:
         return EnvelopeReply(envelope=await self.engine.update_envelope(envelope))
+
+    async def _blocks(self, query: OverridesQuery) -> OverrideReply:
+        return OverrideReply(blocks=self.engine.blocks(query.fund_id))
+
+    async def _override(self, override: SoftOverride) -> OverrideReply:
+        return OverrideReply(blocks=(await self.engine.override(override, self._keys()),))
 
     async def _on_step(self, step: ReplayStep, mark: Mark) -> None:
         await self._halting.send_pending()

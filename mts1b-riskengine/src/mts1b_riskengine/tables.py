@@ -7,7 +7,9 @@ from mts1b_platform.store import DecimalText, UtcText
 
 __all__ = [
     "SCHEMA_VERSION",
+    "blocks",
     "book_version",
+    "children",
     "decisions",
     "envelopes",
     "fills",
@@ -16,6 +18,7 @@ __all__ = [
     "metadata",
     "positions",
     "reservations",
+    "volumes",
 ]
 
 SCHEMA_VERSION = 1
@@ -112,5 +115,34 @@ envelopes = sa.Table(
     sa.Column("fund_id", sa.Text, primary_key=True),
     sa.Column("version", sa.Integer, primary_key=True),
     sa.Column("recorded_at", UtcText, nullable=False),
+    sa.Column("body", sa.Text, nullable=False),
+)
+
+volumes = sa.Table(
+    "volumes",
+    metadata,
+    sa.Column("symbol", sa.Text, primary_key=True),
+    sa.Column("interval", sa.Text, primary_key=True),
+    sa.Column("day", sa.Text, primary_key=True),
+    sa.Column("volume", DecimalText, nullable=False),
+    sa.Column("last_bar", UtcText, nullable=False),
+)
+
+children = sa.Table(
+    "children",
+    metadata,
+    sa.Column("order_id", sa.Text, primary_key=True),
+    sa.Column("parent_id", sa.Text, nullable=False, index=True),
+    sa.Column("quantity", DecimalText, nullable=False),
+    sa.Column("unit_value", DecimalText, nullable=False),
+)
+
+blocks = sa.Table(
+    "blocks",
+    metadata,
+    sa.Column("block_id", sa.Text, primary_key=True),
+    sa.Column("fund_id", sa.Text, nullable=False),
+    sa.Column("terms", sa.Text, nullable=False),
+    sa.Column("open", sa.Boolean, nullable=False, index=True),
     sa.Column("body", sa.Text, nullable=False),
 )

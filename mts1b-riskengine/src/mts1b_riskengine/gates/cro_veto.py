@@ -21,6 +21,8 @@ CARD = GateCard(
     inputs="an injected callable, asked before the transaction, only when the envelope enables it",
     on_failure="no answer in cro_veto_timeout_s denies, unless policy.cro_absence is `pass`",
     source="reliability G7: deny-only and time-boxed; the documented default was to fail open",
+    controls=(31,),
+    facts=("cro_outcome", "policy"),
 )
 
 

@@ -16,12 +16,14 @@ __all__ = ["CARD", "DrawdownHaltGate"]
 
 CARD = GateCard(
     gate="drawdown_halt",
-    asks="is the firm, the fund or the strategy halted, or a loss limit reached?",
+    asks="is firm, fund, strategy, venue or symbol halted, or a loss limit reached?",
     codes=(
         DenyCode.HALT_STATE_UNREADABLE,
         DenyCode.FIRM_HALTED,
         DenyCode.FUND_HALTED,
         DenyCode.STRATEGY_HALTED,
+        DenyCode.VENUE_HALTED,
+        DenyCode.SYMBOL_HALTED,
         DenyCode.DAILY_LOSS,
         DenyCode.WEEKLY_LOSS,
         DenyCode.MONTHLY_LOSS,
@@ -29,6 +31,8 @@ CARD = GateCard(
     inputs="the durable halt record, the fund's NAV at the start of day, week and month",
     on_failure="a record that can not be read halts the firm; a breach is latched until a resume",
     source="RTS 6 Art. 12 and 15; the limit itself counts as reached",
+    controls=(24, 30),
+    facts=("halts", "fund"),
 )
 
 
@@ -43,7 +47,7 @@ class DrawdownHaltGate:
     inline: ClassVar[bool] = True
 
     async def check(self, order: Order, envelope: RiskEnvelope, context: RiskContext) -> bool:
-        """Pass when nothing stops the order's strategy, fund and firm."""
+        """Pass when nothing stops the order's scopes, from the firm to its symbol."""
         reading: HaltReading = context["halts"]
         if reading.unreadable:
             return context.reject(

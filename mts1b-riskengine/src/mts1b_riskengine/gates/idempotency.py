@@ -19,6 +19,8 @@ CARD = GateCard(
     inputs="the permanent record of decisions",
     on_failure="a record that can not be read denies",
     source="SEC 15c3-5 (duplicative orders); reliability ruling P1",
+    controls=(1,),
+    facts=("claim",),
 )
 
 

@@ -30,6 +30,9 @@ CARD = GateCard(
     inputs="positions, reservations, last prices, the fund's NAV",
     on_failure="a NAV that is not positive denies; a reducing order passes",
     source="RTS 6 Art. 15(2) and (4): include orders that are sent; SEC 15c3-5(c)(1)(i)",
+    controls=(12, 13, 14, 19, 30),
+    facts=("exposure", "nav_usd", "instrument"),
+    reducing=False,
 )
 
 

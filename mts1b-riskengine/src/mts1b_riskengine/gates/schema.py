@@ -19,6 +19,8 @@ CARD = GateCard(
     inputs="the order, the time",
     on_failure="anything that is no valid order denies",
     source="RTS 6 Art. 15; an object built without validation is no order",
+    controls=(21, 23),
+    facts=("now",),
 )
 
 _FRESH = frozenset({OrderStatus.CREATED, OrderStatus.PENDING_RISK, OrderStatus.APPROVED})

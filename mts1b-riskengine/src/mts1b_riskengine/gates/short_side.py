@@ -25,6 +25,8 @@ CARD = GateCard(
     inputs="the envelope, open orders, the borrow desk",
     on_failure="an unknown or non-finite fee denies",
     source="Regulation SHO Rule 203(b) (locate)",
+    controls=(17,),
+    facts=("exposure", "borrow"),
 )
 
 

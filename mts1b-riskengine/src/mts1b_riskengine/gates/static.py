@@ -31,6 +31,8 @@ CARD = GateCard(
     inputs="the envelope, the instrument, the engine's own last price",
     on_failure="an empty list allows nothing; no price, a stale or a non-positive one denies",
     source="RTS 6 Art. 15(1)(a)-(c), SEC 15c3-5(c)(1)(ii)",
+    controls=(3, 5, 6, 9),
+    facts=("mark", "instrument", "now", "policy"),
 )
 
 

@@ -1,0 +1,48 @@
+"""Read the facts of a check: what is not sound is None, and None denies."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+
+from mts1b_foundation import DenyCode, RiskContext
+
+__all__ = ["at_least_zero", "finite", "is_aware", "positive", "reduces", "soft_block"]
+
+
+def finite(value: object) -> Decimal | None:
+    """Return a finite Decimal, None for anything else."""
+    return value if isinstance(value, Decimal) and value.is_finite() else None
+
+
+def positive(value: object) -> Decimal | None:
+    """Return a finite Decimal above zero, None for anything else."""
+    return value if isinstance(value, Decimal) and value.is_finite() and value > 0 else None
+
+
+def at_least_zero(value: object) -> Decimal | None:
+    """Return a finite Decimal of zero or more, None for anything else."""
+    return value if isinstance(value, Decimal) and value.is_finite() and value >= 0 else None
+
+
+def is_aware(value: object) -> bool:
+    """Return whether a value is a time with a zone."""
+    return isinstance(value, datetime) and value.tzinfo is not None
+
+
+def reduces(context: RiskContext) -> bool:
+    """Return whether the order can only shrink its strategy's position: that stays possible."""
+    return context.get("reducing") is True
+
+
+def soft_block(
+    context: RiskContext, code: DenyCode, reason: str, *, limit: object, value: object
+) -> bool:
+    """Deny, unless two operators have let an order of these economics pass this very code."""
+    granted = context.get("granted")
+    block = granted.get(code.value) if isinstance(granted, dict) else None
+    if block is not None:
+        context.setdefault("used_blocks", []).append(block)
+        return True
+    context["soft_code"] = code.value
+    return context.reject(code, reason, limit=limit, value=value)

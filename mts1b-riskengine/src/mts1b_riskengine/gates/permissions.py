@@ -1,0 +1,65 @@
+"""What a strategy may use: brokers, accounts, types, classes, senders."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from mts1b_foundation import DenyCode, Order, RiskContext, RiskEnvelope
+from mts1b_foundation.limits import RiskLimits
+
+from mts1b_riskengine.gates.card import GateCard
+from mts1b_riskengine.gates.evidence import reduces
+from mts1b_riskengine.instruments import InstrumentFacts
+
+__all__ = ["CARD", "PermissionsGate"]
+
+CARD = GateCard(
+    gate="permissions",
+    asks="may this strategy use this broker, account, order type, class and sender?",
+    codes=(DenyCode.NOT_PERMITTED,),
+    inputs="the order, the instrument, limits.permissions",
+    on_failure="a strategy that is not listed may do nothing new; an unknown class denies",
+    source="SEC 15c3-5(c)(2)(ii)-(iii); RTS 6 Art. 15(1), (4)",
+    controls=(3,),
+    facts=("instrument",),
+    limits=("permissions",),
+    reducing=False,
+)
+
+
+@dataclass(frozen=True)
+class PermissionsGate:
+    """Deny what a strategy's permission does not list."""
+
+    limits: RiskLimits
+    name: str = "permissions"
+    inline: ClassVar[bool] = True
+
+    async def check(self, order: Order, envelope: RiskEnvelope, context: RiskContext) -> bool:
+        """Pass an order within its strategy's permission."""
+        if not self.limits.permissions or reduces(context):
+            return True
+        permission = self.limits.permissions.get(order.strategy_id)
+        if permission is None:
+            return context.reject(
+                DenyCode.NOT_PERMITTED, "no permission names the strategy", value=order.strategy_id
+            )
+        facts = context.get("instrument")
+        asset_class = facts.asset_class if isinstance(facts, InstrumentFacts) else None
+        pairs: tuple[tuple[str, object, list[object]], ...] = (
+            ("broker", order.broker, [*permission.brokers]),
+            ("account", order.account or "", [*permission.accounts]),
+            ("order type", order.order_type, [*permission.order_types]),
+            ("asset class", asset_class, [*permission.asset_classes]),
+            ("sender", order.actor, [*permission.actors]),
+        )
+        for word, value, allowed in pairs:
+            if (allowed and value not in allowed) or value is None:
+                return context.reject(
+                    DenyCode.NOT_PERMITTED,
+                    f"{word} is not permitted to {order.strategy_id}",
+                    limit=", ".join(str(item) for item in allowed),
+                    value=value,
+                )
+        return True

@@ -1,0 +1,130 @@
+"""A price may be only so far from the market, on the side that costs money."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import ClassVar
+
+from mts1b_foundation import DenyCode, Order, RiskContext, RiskEnvelope
+from mts1b_foundation.limits import RiskLimits
+
+from mts1b_riskengine.gates.card import GateCard
+from mts1b_riskengine.gates.evidence import positive, reduces, soft_block
+from mts1b_riskengine.positions import Mark
+
+__all__ = ["CARD", "PriceCollarGate"]
+
+CARD = GateCard(
+    gate="price_collar",
+    asks="is the order's price near the reference, now and over the last minutes?",
+    codes=(
+        DenyCode.PRICE_COLLAR,
+        DenyCode.PRICE_COLLAR_PERIOD,
+        DenyCode.PRICE_COLLAR_SOFT,
+        DenyCode.COLLAR_REFERENCE,
+    ),
+    soft=(DenyCode.PRICE_COLLAR_SOFT,),
+    inputs="limit and stop price, the price the caller saw, the references of the period",
+    on_failure="no sound reference denies new risk; a reducing order without a price passes",
+    source="RTS 6 Art. 15(1)(a): per order and over a period; SEC 15c3-5(c)(1)(ii)",
+    controls=(8, 29),
+    facts=("mark", "reference_range"),
+    limits=("collar_pct", "collar_period_pct", "symbols.collar_pct"),
+)
+
+
+@dataclass(frozen=True)
+class PriceCollarGate:
+    """Deny a price that is too far on the costly side: a buy above, a sale below.
+
+    An order without a price of its own is measured by the reference that its sender saw, so a
+    market that has run away since is noticed.
+    """
+
+    limits: RiskLimits
+    name: str = "price_collar"
+    inline: ClassVar[bool] = True
+
+    async def check(self, order: Order, envelope: RiskEnvelope, context: RiskContext) -> bool:
+        """Pass an order whose prices lie within the collars."""
+        mark = context.get("mark")
+        reference = positive(mark.price) if isinstance(mark, Mark) else None
+        if reference is None:
+            if reduces(context) and order.limit_price is None:
+                return True
+            return context.reject(DenyCode.COLLAR_REFERENCE, "no sound reference price", value=mark)
+        return self._per_order(order, reference, context) and self._over_period(
+            order, reference, context
+        )
+
+    def _per_order(self, order: Order, reference: Decimal, context: RiskContext) -> bool:
+        hard = self._hard(order)
+        if hard is None:
+            return True
+        excess = max(_excess(order, price, reference) for price in _prices(order, reference))
+        excess = max(excess, _moved(order, reference))
+        if excess > hard:
+            return context.reject(
+                DenyCode.PRICE_COLLAR,
+                f"price beyond the reference {reference}",
+                limit=hard,
+                value=excess,
+            )
+        soft = self.limits.collar_soft_pct
+        if soft is None or excess <= soft:
+            return True
+        return soft_block(
+            context,
+            DenyCode.PRICE_COLLAR_SOFT,
+            f"price beyond the reference {reference}",
+            limit=soft,
+            value=excess,
+        )
+
+    def _hard(self, order: Order) -> Decimal | None:
+        row = self.limits.symbols.get(order.symbol)
+        own = row.collar_pct if row is not None else None
+        both = [limit for limit in (own, self.limits.collar_pct) if limit is not None]
+        return min(both, default=None)
+
+    def _over_period(self, order: Order, reference: Decimal, context: RiskContext) -> bool:
+        limit = self.limits.collar_period_pct
+        if limit is None:
+            return True
+        low, high = context.get("reference_range") or (None, None)
+        base = positive(low if order.side.sign > 0 else high)
+        if base is None or not isinstance(high, Decimal) or not isinstance(low, Decimal):
+            if reduces(context) and order.limit_price is None:
+                return True
+            return context.reject(
+                DenyCode.COLLAR_REFERENCE, "no references of the period", value=base
+            )
+        excess = max(_excess(order, price, base) for price in _prices(order, reference))
+        if low <= high and excess <= limit:
+            return True
+        return context.reject(
+            DenyCode.PRICE_COLLAR_PERIOD,
+            f"price beyond {base}, the reference {self.limits.collar_period_s:g} s back",
+            limit=limit,
+            value=excess,
+        )
+
+
+def _prices(order: Order, reference: Decimal) -> list[Decimal]:
+    """Return what the order may trade at: its own prices, or the reference."""
+    own = [price for price in (order.limit_price, order.stop_price) if price is not None]
+    return own or [reference]
+
+
+def _excess(order: Order, price: Decimal, reference: Decimal) -> Decimal:
+    """Return how far a price lies on the costly side, as a fraction; negative: on the good one."""
+    return order.side.sign * (price - reference) / reference
+
+
+def _moved(order: Order, reference: Decimal) -> Decimal:
+    """Return how far the market has moved, either way, from what the sender saw."""
+    seen = order.reference_price
+    if seen is None or order.limit_price is not None or order.stop_price is not None:
+        return Decimal(0)
+    return abs(reference - seen) / seen

@@ -1,0 +1,85 @@
+"""Two operators' signatures under the override of a soft block: made and proven."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from mts1b_foundation import Cosignature, SoftOverride
+from mts1b_foundation.limits import Mandate
+from mts1b_platform.signing import KeyRing, encode_fields
+
+from mts1b_riskengine.errors import OverrideRefused
+
+__all__ = ["DOMAIN", "prove_override", "sign_override"]
+
+DOMAIN = "mts/override/v1"
+
+
+def _key_name(signed_by: str) -> str:
+    return f"operator-{signed_by.partition(':')[2]}"
+
+
+def sign_override(
+    keys: KeyRing,
+    *,
+    block_id: str,
+    reason: str,
+    requested_by: str,
+    approved_by: str,
+    requested_at: datetime,
+    expires_at: datetime,
+) -> SoftOverride:
+    """Return an override with the signatures of two operators whose keys are on this machine.
+
+    :param requested_by: ``operator:NAME``; ``approved_by`` is another one.
+    :raises OverrideRefused: when a key is missing.
+    """
+    bare = SoftOverride(
+        block_id=block_id,
+        reason=reason,
+        requested_by=Cosignature(signed_by=requested_by),
+        approved_by=Cosignature(signed_by=approved_by),
+        requested_at=requested_at,
+        expires_at=expires_at,
+    )
+    text = encode_fields(DOMAIN, bare.signing_fields())
+    signed = [_signed(keys, name, text) for name in (requested_by, approved_by)]
+    return bare.with_(requested_by=signed[0], approved_by=signed[1])
+
+
+def _signed(keys: KeyRing, signed_by: str, text: bytes) -> Cosignature:
+    name = _key_name(signed_by)
+    if not keys.exists(name):
+        raise OverrideRefused(
+            f"no key of {signed_by} on this machine; create one with `mts cmd operator-key`"
+        )
+    signer = keys.signer(name, "ed25519")
+    return Cosignature(signed_by=signed_by, key_id=signer.key_id, signature=signer.sign(text))
+
+
+def prove_override(keys: KeyRing, override: SoftOverride, mandate: Mandate | None) -> None:
+    """Return when both operators are registered, permitted, different, and have signed.
+
+    :raises OverrideRefused: naming what does not hold.
+    """
+    text = encode_fields(DOMAIN, override.signing_fields())
+    key_ids = {sign.key_id for sign in (override.requested_by, override.approved_by)}
+    if len(key_ids) != 2:
+        raise OverrideRefused("an override takes the keys of two different operators")
+    for sign in (override.requested_by, override.approved_by):
+        _prove(keys, sign, text)
+        operator = sign.signed_by.partition(":")[2]
+        if mandate is not None and mandate.operators and operator not in mandate.operators:
+            raise OverrideRefused(
+                f"{sign.signed_by} is no operator of mandate {mandate.mandate_id} (owner "
+                f"{mandate.owner}): {', '.join(mandate.operators)}"
+            )
+
+
+def _prove(keys: KeyRing, sign: Cosignature, text: bytes) -> None:
+    name = _key_name(sign.signed_by)
+    if not keys.exists(name):
+        raise OverrideRefused(f"{sign.signed_by} is no registered operator")
+    verifier = keys.verifier(name, "ed25519")
+    if not verifier.verify(text, sign.signature, key_id=sign.key_id):
+        raise OverrideRefused(f"the override is not signed by the key of {sign.signed_by}")

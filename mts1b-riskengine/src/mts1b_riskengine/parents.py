@@ -1,0 +1,115 @@
+"""Parents and what their children may still fill, so that children never exceed their parent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+import sqlalchemy as sa
+from mts1b_foundation import Order
+from mts1b_foundation.limits import RiskLimits
+from mts1b_platform.store import Store
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from mts1b_riskengine import tables
+from mts1b_riskengine.statements import upsert
+
+__all__ = ["ParentBook", "ParentFacts", "is_worked_here"]
+
+ZERO = Decimal(0)
+
+
+def is_worked_here(order: Order) -> bool:
+    """Tell whether an order is a parent: accepted by the OMS itself, never sent to a venue."""
+    return order.accepted_at is not None and order.submitted_at is None
+
+
+@dataclass(frozen=True, slots=True)
+class ParentFacts:
+    """What a parent asks for (None: not known), and its other children's units and value."""
+
+    quantity: Decimal | None
+    units: Decimal
+    value: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class _Child:
+    quantity: Decimal
+    unit_value: Decimal
+
+
+class ParentBook:
+    """Count, per parent, what children have filled or may still fill."""
+
+    def __init__(self, store: Store, limits: RiskLimits) -> None:
+        self._on = limits.children_within_parent or limits.max_parent_usd is not None
+        self._upsert = upsert(store, tables.children)
+        self._quantities: dict[str, Decimal] = {}
+        self._children: dict[str, dict[str, _Child]] = {}
+
+    def facts(self, order: Order) -> ParentFacts | None:
+        """Return what is known of the order's parent, this very order left out."""
+        parent_id = order.parent_order_id
+        if parent_id is None:
+            return None
+        others = [
+            child
+            for order_id, child in self._children.get(parent_id, {}).items()
+            if order_id != order.order_id
+        ]
+        return ParentFacts(
+            self._quantities.get(parent_id),
+            sum((child.quantity for child in others), ZERO),
+            sum((child.quantity * child.unit_value for child in others), ZERO),
+        )
+
+    async def approved(self, tx: AsyncConnection, order: Order, unit_value: Decimal) -> None:
+        """Count a child that is about to be approved."""
+        if self._on and order.parent_order_id is not None:
+            child = _Child(order.quantity, unit_value)
+            await self._put(tx, order.parent_order_id, order.order_id, child)
+
+    async def on_order(self, tx: AsyncConnection, order: Order) -> None:
+        """Take a parent's quantity; give back what a child that ended did not fill."""
+        if not self._on:
+            return
+        if order.parent_order_id is None:
+            if is_worked_here(order):
+                self._quantities[order.order_id] = order.quantity
+                await self._save(tx, order.order_id, order.order_id, _Child(order.quantity, ZERO))
+            return
+        known = self._children.get(order.parent_order_id, {}).get(order.order_id)
+        unit_value = known.unit_value if known is not None else ZERO
+        units = order.filled_quantity if order.is_terminal else order.quantity
+        child = _Child(units, unit_value)
+        if child != known:
+            await self._put(tx, order.parent_order_id, order.order_id, child)
+
+    async def release(self, tx: AsyncConnection, order_id: str) -> None:
+        """Give back a child that was approved and will never be sent."""
+        for parent_id, children in self._children.items():
+            if order_id in children:
+                await self._put(tx, parent_id, order_id, _Child(ZERO, ZERO))
+
+    async def _put(self, tx: AsyncConnection, parent_id: str, order_id: str, child: _Child) -> None:
+        self._children.setdefault(parent_id, {})[order_id] = child
+        await self._save(tx, parent_id, order_id, child)
+
+    async def _save(
+        self, tx: AsyncConnection, parent_id: str, order_id: str, child: _Child
+    ) -> None:
+        row = {"parent_id": parent_id, "order_id": order_id}
+        await self._upsert.run(
+            tx, {**row, "quantity": child.quantity, "unit_value": child.unit_value}
+        )
+
+    async def load(self, tx: AsyncConnection) -> None:
+        """Replace the memory by what the store holds."""
+        self._quantities, self._children = {}, {}
+        for row in await tx.execute(sa.select(tables.children)):
+            if row.order_id == row.parent_id:
+                self._quantities[row.order_id] = row.quantity
+            else:
+                child = _Child(row.quantity, row.unit_value)
+                self._children.setdefault(row.parent_id, {})[row.order_id] = child
