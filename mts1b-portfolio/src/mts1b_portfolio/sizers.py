@@ -13,6 +13,7 @@ from mts1b_quantkit.arrays import FloatArray, Table, as_table
 from mts1b_quantkit.errors import BadInput
 from numpy.typing import NDArray
 
+from mts1b_portfolio.composite import kelly_voltarget_12
 from mts1b_portfolio.kelly import kelly_binary, kelly_fraction
 from mts1b_portfolio.volatility_target import vol_target_weights
 
@@ -22,6 +23,7 @@ __all__ = [
     "fixed_weight",
     "kelly_binary",
     "kelly_fraction",
+    "kelly_voltarget_12",
     "vol_target_weights",
 ]
 

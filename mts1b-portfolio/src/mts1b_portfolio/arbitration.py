@@ -1,0 +1,99 @@
+"""Which of several signals on one symbol is acted upon."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+
+from mts1b_foundation.signals import Signal
+
+from mts1b_portfolio.errors import BadTarget
+
+__all__ = ["MIN_CONFIDENCE", "Arbitration", "ScoredSignal", "arbitrate", "arbitration_score"]
+
+MIN_CONFIDENCE = 0.40
+"""Signals below this confidence do not take part."""
+
+_LIQUIDITY_FLOOR = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredSignal:
+    """A signal, its score, and why it took no part ("" when it did)."""
+
+    signal: Signal
+    score: float
+    excluded: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Arbitration:
+    """The winner of each symbol (None where none scored above zero), and everything considered."""
+
+    winners: Mapping[str, Signal | None]
+    considered: tuple[ScoredSignal, ...]
+
+
+def arbitration_score(signal: Signal, *, weight: float = 1.0) -> float:
+    """Return weight x confidence x max(expected return, 0) x max(liquidity, 0.01).
+
+    The expected return counts in the signal's own direction: a short signal that expects -2 % is
+    worth as much as a long one that expects +2 %.
+    """
+    gain = signal.expected_return * (signal.direction or 1)
+    return (
+        weight * signal.confidence * max(gain, 0.0) * max(signal.liquidity_score, _LIQUIDITY_FLOOR)
+    )
+
+
+def arbitrate(
+    signals: Iterable[Signal],
+    *,
+    weights: Mapping[str, float] | None = None,
+    min_confidence: float = MIN_CONFIDENCE,
+) -> Arbitration:
+    """Choose one signal for each symbol: the highest score takes all.
+
+    Equal scores go to the higher confidence, then to the smaller signal id, so that the order in
+    which signals arrive decides nothing.
+
+    :param weights: by agent; an agent without one has 1, one with 0 takes no part.
+    :raises BadTarget: for a negative or infinite weight, a confidence outside [0, 1], or two
+        signals of one id.
+    """
+    given = dict(weights or {})
+    wrong = [agent for agent, weight in given.items() if not 0.0 <= weight < math.inf]
+    if wrong:
+        raise BadTarget(f"the weight of agent {wrong[0]} is {given[wrong[0]]}; give zero or more")
+    if not 0.0 <= min_confidence <= 1.0:
+        raise BadTarget(f"min_confidence is {min_confidence}; give a fraction of one")
+    considered = tuple(
+        _scored(signal, given.get(signal.agent_id, 1.0), min_confidence)
+        for signal in sorted(signals, key=lambda signal: signal.signal_id)
+    )
+    ids = [item.signal.signal_id for item in considered]
+    twice = next((name for name, other in pairwise(ids) if name == other), None)
+    if twice is not None:
+        raise BadTarget(f"signal {twice} is there twice")
+    winners: dict[str, Signal | None] = {}
+    for symbol in dict.fromkeys(str(item.signal.symbol) for item in considered):
+        able = [
+            item
+            for item in considered
+            if str(item.signal.symbol) == symbol and not item.excluded and item.score > 0.0
+        ]
+        best = max(able, key=lambda item: (item.score, item.signal.confidence), default=None)
+        winners[symbol] = best.signal if best is not None else None
+    return Arbitration(winners, considered)
+
+
+def _scored(signal: Signal, weight: float, min_confidence: float) -> ScoredSignal:
+    score = arbitration_score(signal, weight=weight)
+    if signal.confidence < min_confidence:
+        reason = f"confidence {signal.confidence:g} is below {min_confidence:g}"
+        return ScoredSignal(signal, score, reason)
+    if weight == 0.0:
+        return ScoredSignal(signal, score, f"agent {signal.agent_id} has no weight")
+    return ScoredSignal(signal, score)
