@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 from mts1b_foundation.orders import Order, OrderStatus, OrderType, Side, TimeInForce
 from mts1b_oms_algos import (
     AlgoError,
+    AlmgrenChriss,
     BadParameter,
+    ImplementationShortfall,
     MissingLimitPrice,
     ParticipationExceeded,
     Twap,
@@ -54,15 +56,19 @@ def parent(**changes: Any) -> Order:
     return Order(**fields | changes)
 
 
-def algorithms(seed: int = 7) -> list[Twap | Vwap]:
-    return [kind(LeapingClock(NEW_YORK_OPEN), SeededRng(seed)) for kind in (Twap, Vwap)]
+KINDS = (Twap, Vwap, AlmgrenChriss, ImplementationShortfall)
+Algorithm = Twap | Vwap | AlmgrenChriss | ImplementationShortfall
 
 
-async def children(algorithm: Twap | Vwap, order: Order, **params: Any) -> list[Order]:
+def algorithms(seed: int = 7) -> list[Algorithm]:
+    return [kind(LeapingClock(NEW_YORK_OPEN), SeededRng(seed)) for kind in KINDS]
+
+
+async def children(algorithm: Algorithm, order: Order, **params: Any) -> list[Order]:
     return [child async for child in algorithm.execute(order, params=params)]
 
 
-def run(algorithm: Twap | Vwap, order: Order, **params: Any) -> list[Order]:
+def run(algorithm: Algorithm, order: Order, **params: Any) -> list[Order]:
     return asyncio.run(children(algorithm, order, **params))
 
 
@@ -74,7 +80,7 @@ def run(algorithm: Twap | Vwap, order: Order, **params: Any) -> list[Order]:
     jitter=st.floats(0, 0.5),
     lot=st.sampled_from([Decimal("0.01"), Decimal(1), Decimal(100)]),
     profile=st.sampled_from(["intraday_estimated", "uniform"]),
-    which=st.integers(0, 1),
+    which=st.integers(0, 3),
 )
 def test_children_sum_to_the_parent_inside_its_window(
     quantity: Decimal,
@@ -92,8 +98,10 @@ def test_children_sum_to_the_parent_inside_its_window(
         "jitter_pct": jitter,
         "lot_size": lot,
     }
-    if which:
+    if which == 1:
         params["volume_profile"] = profile
+    if which == 3:
+        params["max_horizon_minutes"] = minutes
     sent = run(algorithms()[which], order, **params)
     assert sum(child.quantity for child in sent) == quantity
     assert len(sent) <= slices
@@ -108,7 +116,7 @@ def test_children_sum_to_the_parent_inside_its_window(
         assert 0 <= int(number) < slices
 
 
-@pytest.mark.parametrize("which", [0, 1])
+@pytest.mark.parametrize("which", [0, 1, 2, 3])
 @pytest.mark.parametrize("done", [0, 1, 13, 29, 30])
 def test_a_restart_repeats_no_child_and_skips_none(which: int, done: int) -> None:
     whole = run(algorithms()[which], parent(quantity=Decimal(77)))
@@ -278,8 +286,59 @@ async def test_vwap_holds_the_parent_to_its_share_of_the_expected_volume() -> No
         await children(algorithms()[1], parent(), session_open=NEW_YORK_OPEN)
 
 
-@pytest.mark.parametrize("module", [twap, vwap])
+@pytest.mark.parametrize("module", [twap, vwap, almgren_chriss, is_])
 async def test_the_modules_run_on_the_machines_clock(module: Any) -> None:
     stream: AsyncIterator[Order] = module.execute(parent(), params={"horizon_minutes": 0})
     sent = [child async for child in stream]
     assert sum(child.quantity for child in sent) == 1000
+
+
+class TestOptimalLiquidation:
+    """Almgren-Chriss and implementation shortfall between their two limits."""
+
+    @pytest.mark.parametrize("which", [2, 3])
+    async def test_without_risk_aversion_it_is_twap(self, which: int) -> None:
+        sent = await children(algorithms()[which], parent(), n_slices=10, risk_aversion=0.0)
+        assert [child.quantity for child in sent] == [Decimal(100)] * 10
+
+    @pytest.mark.parametrize("which", [2, 3])
+    async def test_with_much_risk_aversion_it_is_one_slice(self, which: int) -> None:
+        sent = await children(algorithms()[which], parent(), n_slices=10, risk_aversion=1e12)
+        assert [child.quantity for child in sent] == [Decimal(1000)]
+
+    async def test_more_risk_aversion_trades_earlier(self) -> None:
+        halves = []
+        for aversion in (0.0, 300.0, 3_000.0):
+            sent = await children(
+                algorithms()[2], parent(), n_slices=10, risk_aversion=aversion, volatility=0.5
+            )
+            assert [c.quantity for c in sent] == sorted((c.quantity for c in sent), reverse=True)
+            halves.append(sum(c.quantity for c in sent if c.created_at < _minutes(15)))
+        assert halves == sorted(halves)
+        assert halves[0] < halves[-1]
+
+    async def test_the_window_follows_from_the_half_life(self) -> None:
+        params = {"n_slices": 6, "risk_aversion": 20_000.0, "volatility": 0.5}
+        sent = await children(algorithms()[3], parent(quantity=Decimal(10**6)), **params)
+        last = sent[-1].created_at
+        assert NEW_YORK_OPEN < last < _minutes(60)
+        patient = await children(
+            algorithms()[3], parent(), n_slices=6, risk_aversion=0.0, max_horizon_minutes=90
+        )
+        assert patient[-1].created_at == _minutes(75)
+
+    async def test_children_carry_the_arrival_price(self) -> None:
+        sent = await children(
+            algorithms()[3], parent(reference_price=None), n_slices=2, arrival_price="181.25"
+        )
+        assert {child.limit_price for child in sent} == {Decimal("181.25")}
+        with pytest.raises(MissingLimitPrice):
+            await children(algorithms()[3], parent(reference_price=None), n_slices=2)
+
+    async def test_a_market_that_pays_for_trading_is_refused(self) -> None:
+        with pytest.raises(BadParameter, match="temporary_impact"):
+            await children(algorithms()[2], parent(), permanent_impact=900.0)
+
+
+def _minutes(count: float) -> datetime:
+    return NEW_YORK_OPEN + timedelta(minutes=count)

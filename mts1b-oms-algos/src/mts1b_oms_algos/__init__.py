@@ -5,6 +5,7 @@ each child comes when it is due. ``Twap`` and ``Vwap`` take the clock and the ra
 modules' ``execute`` uses the machine's.
 """
 
+from mts1b_oms_algos.almgren_chriss import AlmgrenChriss
 from mts1b_oms_algos.errors import (
     AlgoError,
     BadParameter,
@@ -13,7 +14,13 @@ from mts1b_oms_algos.errors import (
     UnknownParameter,
     UnsliceableOrder,
 )
-from mts1b_oms_algos.parameters import TwapParameters, VwapParameters
+from mts1b_oms_algos.is_ import ImplementationShortfall
+from mts1b_oms_algos.parameters import (
+    AlmgrenChrissParameters,
+    ShortfallParameters,
+    TwapParameters,
+    VwapParameters,
+)
 from mts1b_oms_algos.shortfall import Shortfall, implementation_shortfall
 from mts1b_oms_algos.trajectory import Trajectory, almgren_chriss_trajectory
 from mts1b_oms_algos.twap import Twap
@@ -21,10 +28,14 @@ from mts1b_oms_algos.vwap import Vwap
 
 __all__ = [
     "AlgoError",
+    "AlmgrenChriss",
+    "AlmgrenChrissParameters",
     "BadParameter",
+    "ImplementationShortfall",
     "MissingLimitPrice",
     "ParticipationExceeded",
     "Shortfall",
+    "ShortfallParameters",
     "Trajectory",
     "Twap",
     "TwapParameters",

@@ -12,7 +12,14 @@ from pydantic import Field, ValidationError
 
 from mts1b_oms_algos.errors import BadParameter, UnknownParameter
 
-__all__ = ["ScheduleParameters", "TwapParameters", "VwapParameters", "read_parameters"]
+__all__ = [
+    "AlmgrenChrissParameters",
+    "ScheduleParameters",
+    "ShortfallParameters",
+    "TwapParameters",
+    "VwapParameters",
+    "read_parameters",
+]
 
 
 class ScheduleParameters(FrozenModel):
@@ -72,6 +79,43 @@ class VwapParameters(ScheduleParameters):
     average_daily_volume: PositiveDecimal | None = None
     session_open: UtcDatetime | None = None
     session_close: UtcDatetime | None = None
+
+
+class AlmgrenChrissParameters(ScheduleParameters):
+    """What the optimal liquidation of Almgren and Chriss takes.
+
+    Costs are fractions of the parent's value, time is in horizons: the trade-off is between the
+    expected cost and ``risk_aversion`` times the variance of that fraction.
+
+    :ivar n_slices: number of equal intervals.
+    :ivar risk_aversion: 0 is TWAP; the larger, the earlier.
+    :ivar volatility: of the symbol, a year.
+    :ivar permanent_impact: in basis points, of the whole parent.
+    :ivar temporary_impact: in basis points, of trading the whole parent evenly over the horizon.
+    :ivar session_minutes_per_year: what the annual volatility is spread over.
+    """
+
+    n_slices: int = Field(default=30, ge=1, le=10_000)
+    risk_aversion: float = Field(default=1.0, ge=0, allow_inf_nan=False)
+    volatility: float = Field(default=0.18, ge=0, allow_inf_nan=False)
+    permanent_impact: float = Field(default=0.1, ge=0, allow_inf_nan=False)
+    temporary_impact: float = Field(default=5.0, gt=0, allow_inf_nan=False)
+    session_minutes_per_year: float = Field(default=252 * 390, gt=0, allow_inf_nan=False)
+
+
+class ShortfallParameters(AlmgrenChrissParameters):
+    """What the implementation-shortfall algorithm takes.
+
+    :ivar arrival_price: the price that the shortfall is measured from, and that of limit children
+        of a parent without a limit price.
+    :ivar max_horizon_minutes: the window; it ends earlier where waiting risks more than it saves.
+    :ivar half_lives: length of the window in half-lives of the optimal trajectory, at most.
+    """
+
+    horizon_minutes: float = Field(default=120, ge=0, le=10_080, allow_inf_nan=False)
+    arrival_price: PositiveDecimal | None = None
+    max_horizon_minutes: float = Field(default=120, gt=0, le=10_080, allow_inf_nan=False)
+    half_lives: float = Field(default=3.0, gt=0, allow_inf_nan=False)
 
 
 P = TypeVar("P", bound=ScheduleParameters)
