@@ -23,6 +23,8 @@ from mts1b_oms_algos import (
     UnknownParameter,
     UnsliceableOrder,
     Vwap,
+    almgren_chriss,
+    is_,
     twap,
     vwap,
 )
@@ -288,7 +290,8 @@ async def test_vwap_holds_the_parent_to_its_share_of_the_expected_volume() -> No
 
 @pytest.mark.parametrize("module", [twap, vwap, almgren_chriss, is_])
 async def test_the_modules_run_on_the_machines_clock(module: Any) -> None:
-    stream: AsyncIterator[Order] = module.execute(parent(), params={"horizon_minutes": 0})
+    window = "max_horizon_minutes" if module is is_ else "horizon_minutes"
+    stream: AsyncIterator[Order] = module.execute(parent(), params={window: 0})
     sent = [child async for child in stream]
     assert sum(child.quantity for child in sent) == 1000
 

@@ -112,9 +112,8 @@ class ShortfallParameters(AlmgrenChrissParameters):
     :ivar half_lives: length of the window in half-lives of the optimal trajectory, at most.
     """
 
-    horizon_minutes: float = Field(default=120, ge=0, le=10_080, allow_inf_nan=False)
     arrival_price: PositiveDecimal | None = None
-    max_horizon_minutes: float = Field(default=120, gt=0, le=10_080, allow_inf_nan=False)
+    max_horizon_minutes: float = Field(default=120, ge=0, le=10_080, allow_inf_nan=False)
     half_lives: float = Field(default=3.0, gt=0, allow_inf_nan=False)
 
 
