@@ -2,11 +2,13 @@
 
 import sys
 from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from mts1b_foundation import RiskEnvelope
+from mts1b_foundation import ExecutionMode, RiskEnvelope
+from mts1b_foundation.limits import RiskLimits
 from mts1b_foundation.protocols import RiskGate
 from mts1b_platform.clock import VirtualClock
 from mts1b_platform.halt import HaltStore
@@ -14,6 +16,7 @@ from mts1b_platform.rng import SeededRng
 from mts1b_platform.signing import KeyRing
 from mts1b_platform.store import Store
 from mts1b_riskengine import HaltRecord, InstrumentTable, RiskBook, RiskEngine, RiskPolicy, metadata
+from mts1b_riskengine.mandates import MandateTable
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -33,9 +36,12 @@ async def make_desk(tmp_path: Path) -> AsyncIterator[MakeDesk]:
         policy: RiskPolicy | None = None,
         prices: bool = True,
         instruments: InstrumentTable | None = None,
+        limits: RiskLimits | None = None,
+        mandates: MandateTable | None = None,
+        at: datetime = AT,
         **more: Any,
     ) -> Desk:
-        clock = VirtualClock(AT)
+        clock = VirtualClock(at)
         store = await Store.open(url or home / "risk.sqlite", metadata=metadata, name="riskengine")
         opened.append(store)
         keys = KeyRing(home / "keys", SeededRng(7))
@@ -43,7 +49,14 @@ async def make_desk(tmp_path: Path) -> AsyncIterator[MakeDesk]:
         halts = HaltStore(home / "halt")
         engine = RiskEngine(
             store,
-            book=RiskBook(store, clock=clock, instruments=instruments),
+            book=RiskBook(
+                store,
+                clock=clock,
+                instruments=instruments,
+                limits=limits,
+                mandates=mandates,
+                mode=ExecutionMode.PAPER,
+            ),
             signer=signer,
             halts=HaltRecord(halts),
             clock=clock,

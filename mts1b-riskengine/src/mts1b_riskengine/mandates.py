@@ -60,7 +60,7 @@ def mandates_of(settings: Settings) -> MandateTable:
         )
         for row in settings.strategies
     )
-    return MandateTable(implied, required=bool(implied), implicit=True)
+    return MandateTable(implied, required=bool(implied), implicit=bool(implied))
 
 
 def _symbols(strategy_id: str, names: Iterable[str]) -> list[Symbol]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Coroutine, Generator, Mapping, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,8 +75,8 @@ class GatePipeline:
     """Run gates over one order.
 
     A gate passes only by returning ``True`` itself. An exception, a time-out, anything that is no
-    bool, and a ``True`` after ``context.reject`` are denials with a code. Gates that declare
-    ``inline`` (those of this package: in memory, no waiting) run on the caller's stack until they
+    bool, and a ``True`` after ``context.reject`` are denials with a code. Gates of this package
+    that declare ``inline`` (in memory, no waiting) run on the caller's stack until they
     wait after all; from there, and every other gate from its beginning, they run in a task of
     their own with ``budget_s`` seconds. A gate that is ``quiet`` leaves no result where it passes.
 
@@ -96,6 +97,7 @@ class GatePipeline:
             raise GateRefused(f"gate names must be unique and not empty, got {', '.join(names)}")
         self.names = tuple(names)
         self._gates = tuple(gates)
+        self._inline = frozenset(gate.name for gate in gates if _is_inline(gate))
         self._quiet = frozenset(gate.name for gate in gates if getattr(gate, "quiet", False))
         self._passes = {name: GateResult(gate=name, passed=True) for name in names}
         self._budget_s = budget_s
@@ -130,21 +132,22 @@ class GatePipeline:
     async def _ask(
         self, name: str, gate: RiskGate, order: Order, envelope: RiskEnvelope, context: RiskContext
     ) -> GateResult:
-        asked: Awaitable[object] = gate.check(order, envelope, context)
-        if getattr(gate, "inline", False) is True and isinstance(asked, Coroutine):
-            try:
-                waits_for = asked.send(None)
-            except StopIteration as answer:
-                return self._judge(name, answer.value, context)
-            except INLINE_FAILURES as error:
-                return _deny(name, DenyCode.GATE_ERROR, f"{type(error).__name__}: {error}")
-            asked = _Resumed(asked, waits_for)
-        return await self._isolated(name, asked, context)
+        if name not in self._inline:
+            return await self._isolated(name, lambda: gate.check(order, envelope, context), context)
+        begun: Any = gate.check(order, envelope, context)
+        try:
+            waits_for = begun.send(None)
+        except StopIteration as answer:
+            return self._judge(name, answer.value, context)
+        except (*INLINE_FAILURES, asyncio.CancelledError) as error:
+            # Nothing outside can cancel what has not waited yet: the gate did it itself.
+            return _deny(name, DenyCode.GATE_ERROR, f"{type(error).__name__}: {error}")
+        return await self._isolated(name, lambda: _Resumed(begun, waits_for), context)
 
     async def _isolated(
-        self, name: str, asked: Awaitable[object], context: RiskContext
+        self, name: str, call: Callable[[], Awaitable[object]], context: RiskContext
     ) -> GateResult:
-        outcome = await isolate(lambda: asked, budget_s=self._budget_s)
+        outcome = await isolate(call, budget_s=self._budget_s)
         match outcome:
             case Answered(value):
                 return self._judge(name, value, context)
@@ -164,6 +167,12 @@ class GatePipeline:
         if rejection is not None:
             return rejection
         return _deny(name, DenyCode.GATE_DENIED, "the gate denied without a reason")
+
+
+def _is_inline(gate: RiskGate) -> bool:
+    """Tell whether a gate is one of this package, which may run on the caller's stack."""
+    own = type(gate).__module__.startswith("mts1b_riskengine.")
+    return own and getattr(gate, "inline", False) is True
 
 
 def _deny(

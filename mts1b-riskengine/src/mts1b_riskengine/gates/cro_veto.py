@@ -22,7 +22,7 @@ CARD = GateCard(
     on_failure="no answer in cro_veto_timeout_s denies, unless policy.cro_absence is `pass`",
     source="reliability G7: deny-only and time-boxed; the documented default was to fail open",
     controls=(31,),
-    facts=("cro_outcome", "policy"),
+    facts=("cro_outcome",),
 )
 
 

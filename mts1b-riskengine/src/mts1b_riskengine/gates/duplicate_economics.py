@@ -10,7 +10,7 @@ from mts1b_foundation.limits import RiskLimits
 
 from mts1b_riskengine.flow import FlowBook
 from mts1b_riskengine.gates.card import GateCard
-from mts1b_riskengine.gates.evidence import reduces, soft_block
+from mts1b_riskengine.gates.evidence import moment_of, reduces, soft_block
 
 __all__ = ["CARD", "DuplicateEconomicsGate"]
 
@@ -41,8 +41,8 @@ class DuplicateEconomicsGate:
         """Pass an order that nothing alike preceded."""
         if order.parent_order_id is not None or reduces(context):
             return True
-        flow, moment = context.get("flow"), context.get("moment")
-        if not isinstance(flow, FlowBook) or type(moment) is not float or not moment >= 0.0:
+        flow, moment = context.get("flow"), moment_of(context)
+        if not isinstance(flow, FlowBook) or moment is None:
             return context.reject(DenyCode.HISTORY_UNKNOWN, "past approvals are not known")
         twin = flow.twin(order, moment)
         if twin is None:

@@ -7,7 +7,15 @@ from decimal import Decimal
 
 from mts1b_foundation import DenyCode, RiskContext
 
-__all__ = ["at_least_zero", "finite", "is_aware", "positive", "reduces", "soft_block"]
+__all__ = [
+    "at_least_zero",
+    "finite",
+    "is_aware",
+    "moment_of",
+    "positive",
+    "reduces",
+    "soft_block",
+]
 
 
 def finite(value: object) -> Decimal | None:
@@ -28,6 +36,12 @@ def at_least_zero(value: object) -> Decimal | None:
 def is_aware(value: object) -> bool:
     """Return whether a value is a time with a zone."""
     return isinstance(value, datetime) and value.tzinfo is not None
+
+
+def moment_of(context: RiskContext) -> float | None:
+    """Return the engine's monotonic time, None for what is no such number."""
+    moment = context.get("moment")
+    return moment if type(moment) is float and 0.0 <= moment < float("inf") else None
 
 
 def reduces(context: RiskContext) -> bool:

@@ -10,7 +10,7 @@ from mts1b_foundation.limits import RiskLimits
 
 from mts1b_riskengine.flow import FlowBook
 from mts1b_riskengine.gates.card import GateCard
-from mts1b_riskengine.gates.evidence import reduces
+from mts1b_riskengine.gates.evidence import moment_of, reduces
 
 __all__ = ["CARD", "MessageLimitGate"]
 
@@ -47,8 +47,8 @@ class MessageLimitGate:
         """Pass an order for which every window has room."""
         if reduces(context):
             return True
-        flow, moment = context.get("flow"), context.get("moment")
-        if not isinstance(flow, FlowBook) or type(moment) is not float or not moment >= 0.0:
+        flow, moment = context.get("flow"), moment_of(context)
+        if not isinstance(flow, FlowBook) or moment is None:
             return context.reject(DenyCode.MESSAGES_UNKNOWN, "past messages are not known")
         full = flow.full(order, moment)
         if full is None:

@@ -29,7 +29,7 @@ CARD = GateCard(
     on_failure="no sound reference denies new risk; a reducing order without a price passes",
     source="RTS 6 Art. 15(1)(a): per order and over a period; SEC 15c3-5(c)(1)(ii)",
     controls=(8, 29),
-    facts=("mark", "reference_range"),
+    facts=("mark", "reference_range", "now"),
     limits=("collar_pct", "collar_period_pct", "symbols.collar_pct"),
 )
 
@@ -49,7 +49,7 @@ class PriceCollarGate:
     async def check(self, order: Order, envelope: RiskEnvelope, context: RiskContext) -> bool:
         """Pass an order whose prices lie within the collars."""
         mark = context.get("mark")
-        reference = positive(mark.price) if isinstance(mark, Mark) else None
+        reference = _reference(mark, context) if isinstance(mark, Mark) else None
         if reference is None:
             if reduces(context) and order.limit_price is None:
                 return True
@@ -92,9 +92,9 @@ class PriceCollarGate:
         limit = self.limits.collar_period_pct
         if limit is None:
             return True
-        low, high = context.get("reference_range") or (None, None)
-        base = positive(low if order.side.sign > 0 else high)
-        if base is None or not isinstance(high, Decimal) or not isinstance(low, Decimal):
+        low, high = (positive(price) for price in context.get("reference_range") or (None, None))
+        base = low if order.side.sign > 0 else high
+        if base is None or low is None or high is None:
             if reduces(context) and order.limit_price is None:
                 return True
             return context.reject(
@@ -109,6 +109,13 @@ class PriceCollarGate:
             limit=limit,
             value=excess,
         )
+
+
+def _reference(mark: Mark, context: RiskContext) -> Decimal | None:
+    """Return the last price where it is sound and fresh."""
+    intervals = context["policy"].stale_after_intervals
+    fresh = mark.as_of <= context.now and not mark.is_stale(context.now, intervals)
+    return positive(mark.price) if fresh else None
 
 
 def _prices(order: Order, reference: Decimal) -> list[Decimal]:

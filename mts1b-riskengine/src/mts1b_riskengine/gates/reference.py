@@ -49,9 +49,11 @@ class ReferenceGate:
         """Pass an order whose reference is sound."""
         if reduces(context):
             return True
-        halted = context.get("trading_halt", "")
+        halted = context.get("trading_halt")
         if halted != "":
-            return context.reject(DenyCode.INSTRUMENT_HALTED, f"not trading: {halted}")
+            return context.reject(
+                DenyCode.INSTRUMENT_HALTED, "it does not trade, as far as is known", value=halted
+            )
         return self._price(context) and self._quote(context)
 
     def _price(self, context: RiskContext) -> bool:

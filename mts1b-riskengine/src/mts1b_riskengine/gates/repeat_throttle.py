@@ -10,7 +10,7 @@ from mts1b_foundation.limits import RiskLimits
 
 from mts1b_riskengine.flow import FlowBook
 from mts1b_riskengine.gates.card import GateCard
-from mts1b_riskengine.gates.evidence import reduces, soft_block
+from mts1b_riskengine.gates.evidence import moment_of, reduces, soft_block
 
 __all__ = ["CARD", "RepeatThrottleGate"]
 
@@ -41,7 +41,7 @@ class RepeatThrottleGate:
         """Pass an order of a strategy that is enabled and does not repeat itself."""
         if reduces(context):
             return True
-        flow, moment = context.get("flow"), context.get("moment")
+        flow, moment = context.get("flow"), moment_of(context)
         disabled = context.get("disabled", "unknown")
         if isinstance(disabled, SoftBlock):
             return context.reject(
@@ -51,8 +51,7 @@ class RepeatThrottleGate:
                 limit=disabled.limit,
                 value=disabled.block_id,
             )
-        known = disabled is None and type(moment) is float and moment >= 0.0
-        if not isinstance(flow, FlowBook) or not known:
+        if not isinstance(flow, FlowBook) or moment is None or disabled is not None:
             return context.reject(DenyCode.REPEATS_UNKNOWN, "past approvals are not known")
         if not flow.repeats(order, moment):
             return True

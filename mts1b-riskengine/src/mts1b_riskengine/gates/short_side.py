@@ -11,6 +11,7 @@ from mts1b_foundation import DenyCode, Order, RiskContext, RiskEnvelope, Side
 from mts1b_riskengine.borrow import BorrowQuote
 from mts1b_riskengine.exposure import ExposureProbe
 from mts1b_riskengine.gates.card import GateCard
+from mts1b_riskengine.gates.evidence import at_least_zero
 
 __all__ = ["CARD", "ShortSideGate"]
 
@@ -39,7 +40,9 @@ class ShortSideGate:
 
     async def check(self, order: Order, envelope: RiskEnvelope, context: RiskContext) -> bool:
         """Pass an order that opens no short, or one that the envelope and the desk permit."""
-        probe: ExposureProbe = context["exposure"]
+        probe = context["exposure"]
+        if not isinstance(probe, ExposureProbe):
+            raise TypeError("the exposure of the fund is not known")
         if order.side is not Side.SHORT and not probe.opens_short:
             return True
         if not envelope.enable_shorting:
@@ -54,7 +57,7 @@ class ShortSideGate:
     def _borrowable(self, envelope: RiskEnvelope, context: RiskContext) -> bool:
         quote: BorrowQuote | None = context["borrow"]
         ceiling = Decimal(str(envelope.max_short_fee_bps))
-        if quote is None or not quote.fee_bps.is_finite():
+        if quote is None or at_least_zero(quote.fee_bps) is None:
             return context.reject(
                 DenyCode.BORROW_FEE_TOO_HIGH, "no borrow fee is known", limit=ceiling
             )

@@ -9,6 +9,7 @@ from typing import ClassVar
 from mts1b_foundation import DenyCode, Order, RiskContext, RiskEnvelope
 
 from mts1b_riskengine.gates.card import GateCard
+from mts1b_riskengine.gates.evidence import positive
 from mts1b_riskengine.instruments import InstrumentFacts
 from mts1b_riskengine.policy import RiskPolicy
 from mts1b_riskengine.positions import Mark
@@ -65,7 +66,7 @@ class StaticGate:
                 value=order.order_type.value,
             )
         facts: InstrumentFacts | None = context["instrument"]
-        if facts is None:
+        if facts is None or positive(facts.multiplier) is None:
             return context.reject(
                 DenyCode.UNKNOWN_SYMBOL,
                 f"the value of one unit of {order.symbol} is not known; list the instrument",
