@@ -203,7 +203,8 @@ async def test_a_lost_halt_record_is_no_resume(desk: Desk) -> None:
     await drop(desk, "80000", 1)
     await requester.send_pending()
     (desk.home / "halt" / "halts.json").unlink()
-    assert (await desk.engine.check(make_order())).code == DenyCode.DAILY_LOSS
+    assert (await desk.engine.check(make_order())).code == DenyCode.HALT_STATE_UNREADABLE
+    assert desk.book.funds.get(FUND).breach is not None
 
 
 async def test_an_operators_halt_keeps_breaches_from_opening(desk: Desk) -> None:

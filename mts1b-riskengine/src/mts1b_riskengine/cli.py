@@ -32,22 +32,134 @@ def _risk() -> None:
 
 @app.command()
 def gates(as_json: JsonOption = False) -> None:
-    """Print every gate: what it asks, its codes, its inputs, what missing input means."""
+    """Print every gate: whether it is on, what it asks, its codes, its inputs, its source."""
     from dataclasses import asdict
 
     from mts1b_platform.cli import emit
 
-    from mts1b_riskengine.gates import GATE_TABLE
+    from mts1b_riskengine.gates import GATE_TABLE, is_active
 
-    rows = [asdict(card) | {"codes": [str(code) for code in card.codes]} for card in GATE_TABLE]
+    limits, mandates = _configured()
+    rows = []
+    for card in GATE_TABLE:
+        row = {key: _plain(value) for key, value in asdict(card).items()}
+        row["state"] = "on" if is_active(card, limits, mandates) else "off"
+        rows.append(row | {"kind": card.kind})
     text = "\n\n".join(_block(row) for row in rows)
     emit(rows, as_json, text=text)
 
 
+def _plain(value: Any) -> Any:
+    """Return codes as text, tuples as lists."""
+    if not isinstance(value, tuple):
+        return value
+    return [item if isinstance(item, int) else str(item) for item in value]
+
+
+def _configured() -> tuple[Any, Any]:
+    """Return the limits and mandates of the configuration of this home."""
+    from mts1b_platform.config import load_settings, mts_home
+
+    from mts1b_riskengine.mandates import mandates_of
+
+    settings = load_settings(mts_home(os.environ))
+    return settings.limits, mandates_of(settings)
+
+
+@app.command()
+def report() -> None:
+    """Print the controls report of this configuration as Markdown."""
+    from mts1b_riskengine.report import render
+
+    typer.echo(render(*_configured()), nl=False)
+
+
+@app.command()
+def blocks(
+    fund: Annotated[str | None, typer.Option(help="only of this fund")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the soft blocks that two operators may override, oldest first."""
+    from mts1b_platform.cli import emit
+
+    found = asyncio.run(_ask(lambda client: client.blocks(fund_id=fund)))
+    rows = [block.model_dump(mode="json") for block in found]
+    text = "\n\n".join(_block_lines(row) for row in rows) or "no soft block waits"
+    emit(rows, as_json, text=text)
+
+
+def _block_lines(row: dict[str, Any]) -> str:
+    order, override = row["order"], row["override"]
+    state = "waits for two operators" if override is None else "overridden, waits for its order"
+    price = order["limit_price"] or "market"
+    return "\n".join(
+        (
+            f"{row['block_id']}: {row['code']}, {state}",
+            f"  order      {order['side']} {order['quantity']} {order['symbol']} at {price}, "
+            f"{order['fund_id']}/{order['strategy_id']}",
+            f"  reason     {row['reason']}, value {row['value']}, limit {row['limit']}",
+            f"  until      {(override or row)['expires_at']}",
+        )
+    )
+
+
+@app.command()
+def override(
+    block: Annotated[str, typer.Argument(help="block id; see `mts risk blocks`")],
+    reason: Annotated[str, typer.Option(help="why it may pass, at least ten characters")],
+    operator: Annotated[str, typer.Option(help="who asks; the key must be on this machine")],
+    second: Annotated[str, typer.Option(help="who agrees, another operator")],
+    minutes: Annotated[float, typer.Option(help="how long the order may take to come")] = 5.0,
+    as_json: JsonOption = False,
+) -> None:
+    """Let one order with the economics of a soft block pass, signed by two operators."""
+    from mts1b_platform.cli import emit
+
+    signed = _signed(block, reason, operator, second, minutes)
+    done = asyncio.run(_ask(lambda client: client.override(signed)))
+    text = f"{done.block_id}: one such order may pass until {signed.expires_at.isoformat()}"
+    emit(done.model_dump(mode="json"), as_json, text=text)
+
+
+def _signed(block: str, reason: str, operator: str, second: str, minutes: float) -> Any:
+    """Return the override with both signatures.
+
+    :raises OverrideRefused: when a word does not fit, or a key is not here.
+    """
+    from datetime import timedelta
+
+    from mts1b_platform.clock import SystemClock
+    from mts1b_platform.config import mts_home
+    from mts1b_platform.rng import SystemRng
+    from mts1b_platform.signing import KeyRing
+    from pydantic import ValidationError
+
+    from mts1b_riskengine.errors import OverrideRefused
+    from mts1b_riskengine.overrides import sign_override
+
+    now = SystemClock().now()
+    try:
+        return sign_override(
+            KeyRing(mts_home(os.environ) / "keys", SystemRng()),
+            block_id=block,
+            reason=reason,
+            requested_by=f"operator:{operator}",
+            approved_by=f"operator:{second}",
+            requested_at=now,
+            expires_at=now + timedelta(minutes=minutes),
+        )
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "override"
+        raise OverrideRefused(f"{where}: {first['msg']}") from error
+
+
 def _block(row: dict[str, Any]) -> str:
-    lines = [f"{row['gate']}: {row['asks']}"]
-    for key in ("codes", "inputs", "on_failure", "source"):
-        value = ", ".join(row[key]) if isinstance(row[key], list) else row[key]
+    lines = [f"{row['gate']} ({row['state']}, {row['kind']}): {row['asks']}"]
+    for key in ("controls", "codes", "inputs", "on_failure", "limits", "source"):
+        value = row[key]
+        if isinstance(value, list):
+            value = ", ".join(str(item) for item in value) or "none"
         lines.append(f"  {key.replace('_', ' '):<11}{value}")
     return "\n".join(lines)
 
