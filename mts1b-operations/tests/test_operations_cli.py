@@ -68,9 +68,10 @@ async def _live(world: World) -> None:
         clock=parts.clock,
     ) as manager:
         parts.keyring.create("operator-early")
+        parts.keyring.create("operator-late")
         firm = HaltRequest(severity=HaltSeverity.FIRM_HALT, reason="drill", requested_by="ops")
         await manager.request(firm)
-        await manager.resume(cosigned_by="operator:early")
+        await manager.resume(cosigned_by="operator:early", second_by="operator:late")
     await world.publish(nats.OMS_NAV_UPDATED, nav(1, "940000"))
     await ask_halt(world, fund_halt(1))
     await world.refuse(1, "static", "MAX_ORDER_NOTIONAL")
@@ -217,7 +218,14 @@ def test_halt_with_the_bus_down_is_local_durable_and_audited(mts: Run, home: Pat
     assert isinstance(refused.exception, ResumeRefused)
     assert record.state().active
     mts(cli.cmd, "operator-key", "jane")
-    mts(cli.cmd, "resume", "--operator", "jane", "--reason", "drill over")
+    alone = mts(cli.cmd, "resume", "--operator", "jane", "--reason", "drill over", code=5)
+    assert "two operators" in str(alone.exception)
+    twice = mts(cli.cmd, "resume", "--operator", "jane", "--cosigner", "jane", code=5)
+    assert isinstance(twice.exception, ResumeRefused)
+    assert record.state().active
+    mts(cli.cmd, "operator-key", "bob")
+    words = ("--operator", "jane", "--cosigner", "bob", "--reason", "drill over")
+    assert "operator:bob" in mts(cli.cmd, "resume", *words).output
     assert not record.state().active
     mts(cli.cmd, "resume", "--operator", "jane", code=1)
     with AuditReader(home) as reader:
@@ -225,9 +233,50 @@ def test_halt_with_the_bus_down_is_local_durable_and_audited(mts: Run, home: Pat
         assert reader.verify()[0] == reader.size
     assert trail[2:] == [
         ("halt_requested", "operator:terminal"),
-        ("halt_resume_refused", "operator:jane"),
+        *[("halt_resume_refused", "operator:jane")] * 3,
         ("halt_resumed", "operator:jane"),
     ]
+
+
+def test_two_operators_sign_one_after_the_other(mts: Run, home: Path, tmp_path: Path) -> None:
+    mts(cli.cmd, "halt", "--yes", "--reason", "fire drill")
+    for name in ("jane", "bob"):
+        mts(cli.cmd, "operator-key", name)
+    paper = tmp_path / "resume.json"
+    mts(cli.cmd, "resume", "--operator", "jane", "--reason", "over", "--out", str(paper))
+    record = HaltStore(home / "halt")
+    assert record.state().active
+    again = mts(cli.cmd, "cosign", str(paper), "--operator", "jane", code=5)
+    assert isinstance(again.exception, ResumeRefused)
+    forged = json.loads(paper.read_text()) | {"reason": "something else"}
+    (tmp_path / "forged.json").write_text(json.dumps(forged))
+    mts(cli.cmd, "cosign", str(tmp_path / "forged.json"), "--operator", "bob", code=5)
+    assert record.state().active
+    mts(cli.cmd, "cosign", str(paper), "--operator", "bob")
+    assert not record.state().active
+    mts(cli.cmd, "cosign", str(tmp_path / "absent.json"), "--operator", "bob", code=2)
+
+
+@pytest.mark.parametrize("scope", ["venue:paper", "symbol:SPX"])
+def test_halt_of_a_venue_or_symbol(mts: Run, home: Path, scope: str) -> None:
+    mts(cli.cmd, "halt", scope, "--yes", "--reason", "x")
+    record = HaltStore(home / "halt")
+    place = {"fund_id": "any", "strategy_id": "any", "reduce_only": False}
+    assert record.blocked(**place, venue="paper", symbol="SPX") is not None
+    assert record.blocked(**place, venue="other", symbol="NDX") is None
+    mts(cli.cmd, "operator-key", "jane")
+    mts(cli.cmd, "resume", scope, "--operator", "jane", "--reason", "over")
+    assert record.blocked(**place, venue="paper", symbol="SPX") is None
+    mts(cli.cmd, "halt", "venue:", "--yes", "--reason", "x", code=2)
+
+
+def test_a_lost_halt_record_halts_everything(mts: Run, home: Path) -> None:
+    mts(cli.cmd, "halt", STRATEGY, "--yes", "--reason", "x")
+    (home / "halt" / "halts.json").unlink()
+    record = HaltStore(home / "halt")
+    stop = record.blocked(fund_id="any", strategy_id="any", reduce_only=True)
+    assert stop is not None
+    assert stop.scope == "firm"
 
 
 def test_halt_of_a_fund_or_strategy_by_its_id(mts: Run, home: Path) -> None:

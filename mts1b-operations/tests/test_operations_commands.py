@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mts1b_foundation import nats
@@ -17,6 +18,8 @@ from mts1b_foundation.commands import (
     CancelAll,
     CancelAllReply,
     HaltReply,
+    LeaseGrant,
+    LeaseRequest,
     SubmitOrder,
     SubmitReply,
 )
@@ -28,7 +31,7 @@ from mts1b_operations.errors import NothingRuns, ResumeRefused
 from mts1b_operations.probes import SERVICES
 from mts1b_platform.eventbus.nats import NatsBus
 from mts1b_platform.eventbus.server import NatsServer
-from mts1b_platform.halt import HaltStore
+from mts1b_platform.halt import HaltSocket, HaltStore
 from operations_world import FUND, STRATEGY, World, day
 
 
@@ -93,18 +96,108 @@ async def running(tmp_path: Path) -> AsyncIterator[Running]:
 
 async def test_halt_and_resume_through_the_service(running: Running) -> None:
     home = running.home
-    active, reached = await commands.halt(home, "firm", reason="drill", actor="operator:jane")
-    assert reached == "bus"
-    assert HaltStore(home / "halt").state().active == (active,)
+    done = await commands.halt(home, "firm", reason="drill", actor="operator:jane")
+    assert (done.reached, done.confirmed, done.silent) == ("bus", (), ())
+    assert HaltStore(home / "halt").state().active == (done.active,)
     with pytest.raises(ResumeRefused, match="no key of operator:jane"):
         await commands.resume(home, "firm", operator="jane", reason="over")
     commands.create_operator_key(home, "jane")
-    await commands.resume(home, "firm", operator="jane", reason="over")
+    with pytest.raises(ResumeRefused, match="two operators"):
+        await commands.resume(home, "firm", operator="jane", reason="over")
+    commands.create_operator_key(home, "bob")
+    await commands.resume(home, "firm", operator="jane", cosigner="bob", reason="over")
     assert not HaltStore(home / "halt").state().active
     with AuditReader(home) as reader:
         trail = [entry.action for entry in reader.trail("firm")]
         reader.verify()
-    assert trail == ["halt_requested", "halt_resume_refused", "halt_resumed"]
+    refused = ["halt_resume_refused"] * 2
+    assert trail == ["halt_requested", *refused, "halt_resumed"]
+
+
+class Sender:
+    """What an OMS does behind its halt socket; each cancel leaves one order fewer open."""
+
+    def __init__(self, home: Path, open_orders: int) -> None:
+        self.told: list[str] = []
+        self.left = [f"o{number}" for number in range(open_orders)]
+        self.socket = HaltSocket(home / "run", "oms", self.handle)
+
+    async def handle(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        if request["do"] == "halt":
+            self.told.append(request["halt"]["scope"])
+            return {"halted": True, "epoch": request["halt"]["epoch"]}
+        canceled = (self.left.pop(),) if self.left else ()
+        reply = CancelAllReply(canceled=canceled, residue=tuple(self.left))
+        return reply.model_dump(mode="json")
+
+
+async def test_h2_h6_with_the_bus_down_the_sender_is_told_and_cancels_until_none_is_left(
+    tmp_path: Path,
+) -> None:
+    sender = Sender(tmp_path, 3)
+    await sender.socket.start()
+    done = await commands.halt(tmp_path, "firm", reason="drill", actor="operator:jane")
+    assert done.reached == "local"
+    assert done.confirmed == ("oms",)
+    assert sender.told == ["firm"]
+    assert sorted(done.canceled) == ["o0", "o1", "o2"]
+    assert done.residue == ()
+    reply = await commands.cancel_all(tmp_path, scope="firm", reason="x", actor="operator:jane")
+    assert reply.residue == ()
+    await sender.socket.close()
+
+
+async def test_what_is_left_after_the_patience_is_named(tmp_path: Path) -> None:
+    sender = Sender(tmp_path, 9)
+    await sender.socket.start()
+    done = await commands.halt(
+        tmp_path, "venue:paper", reason="drill", actor="operator:jane", patience_s=0.3
+    )
+    assert done.residue
+    assert set(done.residue) | set(done.canceled) == {f"o{number}" for number in range(9)}
+    kept = await commands.halt(
+        tmp_path, "firm", reason="drill", actor="operator:jane", cancel=False
+    )
+    assert (kept.canceled, kept.residue) == ((), ())
+    await sender.socket.close()
+
+
+async def test_h5_a_sender_that_does_not_answer_is_named(tmp_path: Path) -> None:
+    frozen = asyncio.Event()
+
+    async def never(request: Mapping[str, Any]) -> Mapping[str, Any]:
+        await frozen.wait()
+        return {}
+
+    socket = HaltSocket(tmp_path / "run", "oms", never)
+    await socket.start()
+    (tmp_path / "run" / "halt-dead.sock").touch()
+    done = await commands.halt(tmp_path, "firm", reason="drill", actor="operator:jane")
+    assert done.silent == ("dead", "oms")
+    assert done.confirmed == ()
+    frozen.set()
+    await socket.close()
+
+
+async def test_leases_are_granted_to_the_newest_incarnation_alone(running: Running) -> None:
+    async def ask(incarnation: str) -> LeaseGrant:
+        request = LeaseRequest(holder="oms", incarnation=incarnation, epoch=0)
+        data = await running.world.bus.request(
+            nats.CMD_HALT_LEASE, request.model_dump_json().encode(), timeout_s=5.0
+        )
+        return LeaseGrant.model_validate_json(data)
+
+    first = await ask("0001")
+    assert first.lease_id is not None
+    assert first.seconds == 2.0
+    assert (await ask("0001")).lease_id == first.lease_id
+    second = await ask("0002")
+    assert second.lease_id not in (None, first.lease_id)
+    assert (await ask("0001")).lease_id is None
+    done = await commands.halt(running.home, "symbol:SPX", reason="x", actor="operator:jane")
+    assert (await ask("0002")).active == (done.active,)
+    (running.home / "halt" / "halts.json").write_text("{")
+    assert (await ask("0002")).lease_id is None
 
 
 async def test_the_local_record_is_written_before_anybody_is_asked(tmp_path: Path) -> None:

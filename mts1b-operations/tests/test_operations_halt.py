@@ -99,7 +99,10 @@ async def test_scopes_are_lifted_one_by_one(manager: HaltManager, tmp_path: Path
     assert (await manager.status(fund_id="paper-momentum")).halted  # by the firm
     with pytest.raises(NotFound, match="nothing halts fund:paper-momentum"):
         await manager.resume(fund_id="paper-momentum", cosigned_by="operator:jane")
-    await manager.resume(cosigned_by="operator:jane")
+    with pytest.raises(ResumeRefused, match="two operators"):
+        await manager.resume(cosigned_by="operator:jane")
+    create_operator_key(tmp_path, "bob")
+    await manager.resume(cosigned_by="operator:jane", second_by="operator:bob")
     await manager.resume(strategy_id="s1", cosigned_by="operator:jane")
     assert not (await manager.status()).halted
 

@@ -36,8 +36,12 @@ def halted(tmp_path_factory: pytest.TempPathFactory) -> Path:
         assert unsigned.returncode == 2, unsigned.stderr
         stranger = mts(home, "cmd", "resume", "--operator", "mallory", check=False)
         assert stranger.returncode in (3, 5), stranger.stderr
-        mts(home, "cmd", "operator-key", "ada")
-        mts(home, "cmd", "resume", "--operator", "ada", "--reason", "drill over")
+        for name in ("ada", "grace"):
+            mts(home, "cmd", "operator-key", name)
+        alone = mts(home, "cmd", "resume", "--operator", "ada", check=False)
+        assert alone.returncode in (3, 5), alone.stderr
+        both = ("--operator", "ada", "--cosigner", "grace", "--reason", "drill over")
+        mts(home, "cmd", "resume", *both)
         run.finish()
     finally:
         run.stop()

@@ -6,15 +6,18 @@ import asyncio
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from mts1b_platform.cli import emit
 from mts1b_platform.exit_codes import ExitCode
 
 from mts1b_operations.audit_cli import audit
-from mts1b_operations.errors import NotConfirmed, ResidueLeft
+from mts1b_operations.errors import BadSelection, NotConfirmed, ResidueLeft
 from mts1b_operations.watchdog_cli import watchdog
+
+if TYPE_CHECKING:
+    from mts1b_operations.commands import HaltDone
 
 __all__ = ["app", "cmd", "doctor", "report", "status", "why"]
 
@@ -23,7 +26,10 @@ YesOption = Annotated[bool, typer.Option("--yes", help="do not ask; needs --reas
 ReasonOption = Annotated[str, typer.Option(help="why, for the audit log")]
 ActorOption = Annotated[str, typer.Option("--operator", help="your name, for the audit log")]
 ScopeArgument = Annotated[
-    str | None, typer.Argument(help="a fund or strategy id; the whole firm without it")
+    str | None,
+    typer.Argument(
+        help="a fund or strategy id, venue:NAME or symbol:SYMBOL; the whole firm without it"
+    ),
 ]
 
 cmd = typer.Typer(no_args_is_help=True, help="Operate the running system.")
@@ -72,16 +78,24 @@ def halt(
     reason: ReasonOption = "",
     operator: ActorOption = "terminal",
     yes: YesOption = False,
+    keep_orders: Annotated[
+        bool, typer.Option("--keep-orders", help="leave open orders where they are")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Stop trading at once; works with the bus down. It stays stopped until a signed resume."""
+    """Stop trading at once and cancel what is open; works with the bus down.
+
+    It stays stopped until a signed resume. Exit code 1 while an order may still be open.
+    """
     from mts1b_operations import commands
 
     home = _home()
     chosen = commands.scope_named(home, scope)
     text = _confirm("HALT", f"halt {chosen}", yes=yes, reason=reason)
-    active, reached = asyncio.run(
-        commands.halt(home, chosen, reason=text, actor=f"operator:{operator}")
+    done = asyncio.run(
+        commands.halt(
+            home, chosen, reason=text, actor=f"operator:{operator}", cancel=not keep_orders
+        )
     )
     through = {
         "bus": "the operations service has it",
@@ -89,30 +103,91 @@ def halt(
         "and the halt is in the audit log",
     }
     emit(
-        {"halt": active.model_dump(mode="json"), "reached": reached},
+        {
+            "halt": done.active.model_dump(mode="json"),
+            "reached": done.reached,
+            "confirmed": list(done.confirmed),
+            "silent": list(done.silent),
+            "canceled": list(done.canceled),
+            "residue": list(done.residue),
+        },
         as_json,
-        text=f"HALTED {chosen} ({active.halt_id}); {through[reached]}\n"
-        f"resume with: mts cmd resume {'' if scope is None else scope + ' '}--operator NAME",
+        text=f"HALTED {chosen} ({done.active.halt_id}); {through[done.reached]}\n"
+        f"{_senders_text(done, cancelled=not keep_orders)}\n"
+        f"resume with: mts cmd resume {'' if scope is None else scope + ' '}--operator NAME"
+        f"{' --cosigner NAME' if chosen == 'firm' else ''}",
     )
+    if done.silent:
+        raise ResidueLeft(
+            f"no answer from {', '.join(done.silent)}: it sends nothing once its lease ends, two "
+            "seconds from now at the latest, but its open orders were not cancelled"
+        )
+    if done.residue:
+        raise ResidueLeft(f"these orders may still be open: {', '.join(done.residue)}")
+
+
+def _senders_text(done: HaltDone, *, cancelled: bool) -> str:
+    if not done.confirmed and not done.silent:
+        return "no sender runs here; what rests at a venue was not cancelled"
+    told = f"stopped: {', '.join(done.confirmed) or 'nobody'}"
+    return f"{told}; canceled {len(done.canceled)} orders" if cancelled else told
 
 
 @cmd.command()
 def resume(
     scope: ScopeArgument = None,
     operator: Annotated[str, typer.Option(help="whose key signs; see operator-key")] = "",
+    cosigner: Annotated[str, typer.Option(help="the second operator, for the firm")] = "",
+    out: Annotated[
+        Path | None, typer.Option(help="sign only, and write the request for a second operator")
+    ] = None,
     reason: ReasonOption = "resumed by operator",
     as_json: JsonOption = False,
 ) -> None:
-    """End the halt of a fund, a strategy or the firm, signed with an operator's key."""
+    """End a halt, signed with an operator's key; the firm takes two operators."""
     from mts1b_operations import commands
 
     if not operator:
         raise NotConfirmed("a resume is signed: give --operator NAME (see `mts cmd operator-key`)")
     home = _home()
     chosen = commands.scope_named(home, scope)
-    request = asyncio.run(commands.resume(home, chosen, operator=operator, reason=reason))
+    if out is not None:
+        half = commands.sign_only(home, chosen, operator=operator, reason=reason)
+        out.write_text(half.model_dump_json(indent=1))
+        emit(half.model_dump(mode="json"), as_json, text=f"signed; next: mts cmd cosign {out}")
+        return
+    request = asyncio.run(
+        commands.resume(home, chosen, operator=operator, reason=reason, cosigner=cosigner)
+    )
     text = f"resumed {chosen}, signed by {request.cosigned_by} with key {request.key_id}"
+    if request.second is not None:
+        text += f", and by {request.second.signed_by} with key {request.second.key_id}"
     emit(request.model_dump(mode="json"), as_json, text=text)
+
+
+@cmd.command()
+def cosign(
+    request: Annotated[Path, typer.Argument(help="what `mts cmd resume --out` wrote")],
+    operator: Annotated[str, typer.Option(help="the second operator; see operator-key")] = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Sign a resume as the second operator, and carry it out."""
+    from mts1b_foundation.risk import ResumeRequest
+
+    from mts1b_operations import commands
+
+    if not operator:
+        raise NotConfirmed("a resume is signed: give --operator NAME (see `mts cmd operator-key`)")
+    try:
+        half = ResumeRequest.model_validate_json(request.read_bytes())
+    except (OSError, ValueError) as error:
+        raise BadSelection(f"{request} is no signed resume: {error}") from error
+    done = asyncio.run(commands.cosign(_home(), half, operator=operator))
+    emit(
+        done.model_dump(mode="json"),
+        as_json,
+        text=f"resumed {done.scope}, signed by {done.cosigned_by} and operator:{operator}",
+    )
 
 
 @cmd.command("cancel-all")

@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -29,7 +30,7 @@ from mts1b_foundation.nats import (
 )
 from mts1b_foundation.orders import ExecutionMode, Order, OrderStatus, resolve_side
 from mts1b_foundation.positions import Position
-from mts1b_foundation.risk import ActiveHalt, HaltRequest, HaltSeverity, ResumeRequest
+from mts1b_foundation.risk import ActiveHalt, HaltRequest, ResumeRequest
 from mts1b_platform.clock import Clock, SystemClock
 from mts1b_platform.config import load_settings
 from mts1b_platform.errors import RetryLater
@@ -39,6 +40,7 @@ from mts1b_platform.ids import derive_id
 from mts1b_platform.rng import SystemRng
 from mts1b_platform.signing import KeyRing
 
+from mts1b_operations import senders
 from mts1b_operations.errors import (
     BadSelection,
     NotFound,
@@ -46,16 +48,25 @@ from mts1b_operations.errors import (
     OperationsError,
     ResumeRefused,
 )
-from mts1b_operations.halt_record import active_halts, halt_of, put_in_force
+from mts1b_operations.halt_record import (
+    SEVERITIES,
+    active_halts,
+    halt_of,
+    named_by,
+    put_in_force,
+)
 from mts1b_operations.places import HALT_FOLDER, KEY_FOLDER
 from mts1b_operations.probes import SERVICES, running_services
-from mts1b_operations.resume import operator_key, sign_resume
+from mts1b_operations.resume import cosign_resume, operator_key, sign_resume
 
 if TYPE_CHECKING:
     from mts1b_operations.halt import HaltManager
 
 __all__ = [
+    "HaltDone",
     "cancel_all",
+    "carry_out",
+    "cosign",
     "create_operator_key",
     "flatten_paper",
     "halt",
@@ -64,6 +75,7 @@ __all__ = [
     "restart_all",
     "resume",
     "scope_named",
+    "sign_only",
 ]
 
 Reply = TypeVar("Reply", bound=FrozenModel)
@@ -100,8 +112,11 @@ def scope_named(home: Path, text: str | None) -> str:
 
     :raises BadSelection: when it names nothing, or a fund and a strategy at once.
     """
-    if text is None or text == "firm" or text.startswith(("fund:", "strategy:")):
-        return text or "firm"
+    if text is None or text == "firm":
+        return "firm"
+    if ":" in text:
+        named_by(text)
+        return text
     settings = load_settings(home)
     found = {f"fund:{f.fund.fund_id}" for f in settings.funds if f.fund.fund_id == text}
     found |= {f"strategy:{s.strategy_id}" for s in settings.strategies if s.strategy_id == text}
@@ -113,20 +128,17 @@ def scope_named(home: Path, text: str | None) -> str:
         what = "a fund and a strategy" if found else "no fund and no strategy"
         raise BadSelection(
             f"{text!r} names {what}; funds: {funds}; strategies: {strategies}; "
-            "or give fund:ID or strategy:ID"
+            "or give fund:ID, strategy:ID, venue:NAME or symbol:SYMBOL"
         )
     return found.pop()
 
 
 def halt_request(scope: str, *, reason: str, actor: str, clock: Clock) -> HaltRequest:
     """Return the request that halts ``scope`` now; nothing may leave, not even reduce-only."""
-    kind, _, name = scope.partition(":")
-    severity = {"firm": HaltSeverity.FIRM_HALT, "fund": HaltSeverity.FUND_HALT}
     now = clock.now()
     return HaltRequest(
-        severity=severity.get(kind, HaltSeverity.STRATEGY_HALT),
-        fund_id=name if kind == "fund" else None,
-        strategy_id=name if kind == "strategy" else None,
+        severity=SEVERITIES[scope.partition(":")[0]],
+        **named_by(scope),
         reason=reason,
         requested_by=actor,
         requested_at=now,
@@ -134,29 +146,81 @@ def halt_request(scope: str, *, reason: str, actor: str, clock: Clock) -> HaltRe
     )
 
 
-async def halt(home: Path, scope: str, *, reason: str, actor: str) -> tuple[ActiveHalt, str]:
-    """Halt a scope; return the halt and whom it reached: ``bus`` or ``local``.
+@dataclass(frozen=True, slots=True)
+class HaltDone:
+    """A halt in force, whom it reached, and what became of the orders in its scope.
+
+    ``reached``: ``bus`` when the operations service has it, else ``local``. ``confirmed`` names the
+    senders that said they stopped, ``silent`` those that did not answer: their lease ends within
+    two seconds. ``residue`` are the orders that may still be open.
+    """
+
+    active: ActiveHalt
+    reached: str
+    confirmed: tuple[str, ...] = ()
+    silent: tuple[str, ...] = ()
+    canceled: tuple[str, ...] = ()
+    residue: tuple[str, ...] = ()
+
+
+async def halt(
+    home: Path,
+    scope: str,
+    *,
+    reason: str,
+    actor: str,
+    cancel: bool = True,
+    patience_s: float = 10.0,
+) -> HaltDone:
+    """Halt a scope, then cancel its open orders until the venue shows none.
 
     The local record is written before anything else, so orders stop even when bus and store
-    are gone. Then the service is told; where it does not answer, the halt is audited here.
+    are gone. Then every sender of this machine is told by its socket, then the service by the
+    bus; where it does not answer, the halt is audited here.
+
+    :param cancel: False leaves open orders where they are.
+    :param patience_s: how long to go on cancelling.
     """
     clock = SystemClock()
     request = halt_request(scope, reason=reason, actor=actor, clock=clock)
     asked = halt_of(request, clock.now())
     active, _ = put_in_force(HaltStore(home / HALT_FOLDER), asked)
+    in_force = active or asked
+    confirmed, silent = await senders.tell(home, in_force)
+    reached = await _announce_halt(home, request, clock)
+    canceled, residue = (
+        await senders.cancel_until_none(
+            home,
+            confirmed,
+            scope=scope,
+            actor=actor,
+            reason=reason,
+            patience_s=patience_s,
+            clock=clock,
+        )
+        if cancel
+        else ((), ())
+    )
+    return HaltDone(in_force, reached, tuple(confirmed), tuple(silent), canceled, residue)
+
+
+async def _announce_halt(home: Path, request: HaltRequest, clock: Clock) -> str:
     try:
         async with _bus(home) as bus:
             await _ask(bus, CMD_HALT_REQUEST, request, HaltReply)
-        return active or asked, "bus"
+        return "bus"
     except (RetryLater, BusError):
         async with _manager(home, clock) as manager:
             await manager.request(request)
-        return active or asked, "local"
+        return "local"
 
 
-async def resume(home: Path, scope: str, *, operator: str, reason: str) -> ResumeRequest:
+async def resume(
+    home: Path, scope: str, *, operator: str, reason: str, cosigner: str = ""
+) -> ResumeRequest:
     """Sign a resume with the operator's key of this machine, and carry it out.
 
+    :param cosigner: the second operator, whom a resume of the firm needs.
     :raises ResumeRefused: without a registered key, or when the service refuses.
     :raises NotFound: when nothing halts the scope.
     """
@@ -174,19 +238,57 @@ async def resume(home: Path, scope: str, *, operator: str, reason: str) -> Resum
             requested_at=clock.now(),
             epoch=halts.state().epoch,
         )
+        if cosigner:
+            request = cosign_resume(
+                KeyRing(home / KEY_FOLDER, SystemRng()), request, signed_by=f"operator:{cosigner}"
+            )
     except ResumeRefused as error:
         async with _manager(home, clock) as manager:
             await manager.refuse(scope, cosigned_by, reason, error)
         raise
+    await carry_out(home, request)
+    return request
+
+
+async def carry_out(home: Path, request: ResumeRequest) -> None:
+    """Carry out a resume that is signed already, by the service or, without it, here.
+
+    :raises ResumeRefused: when its signatures do not suffice.
+    """
     try:
         async with _bus(home) as bus:
             await _ask(bus, CMD_HALT_RESUME, request, HaltReply)
     except RemoteError as error:
         raise _refusal(error) from error
     except (RetryLater, BusError):
-        async with _manager(home, clock) as manager:
+        async with _manager(home, SystemClock()) as manager:
             await manager.resume_signed(request)
-    return request
+
+
+def sign_only(home: Path, scope: str, *, operator: str, reason: str) -> ResumeRequest:
+    """Return a resume that one operator has signed, for another to sign elsewhere.
+
+    :raises ResumeRefused: without the operator's key on this machine.
+    """
+    return sign_resume(
+        KeyRing(home / KEY_FOLDER, SystemRng()),
+        scope=scope,
+        reason=reason,
+        cosigned_by=f"operator:{operator}",
+        requested_at=SystemClock().now(),
+        epoch=HaltStore(home / HALT_FOLDER).state().epoch,
+    )
+
+
+async def cosign(home: Path, request: ResumeRequest, *, operator: str) -> ResumeRequest:
+    """Add a second operator's signature to a resume, and carry it out.
+
+    :raises ResumeRefused: without the operator's key, or when the signatures do not suffice.
+    """
+    keyring = KeyRing(home / KEY_FOLDER, SystemRng())
+    signed = cosign_resume(keyring, request, signed_by=f"operator:{operator}")
+    await carry_out(home, signed)
+    return signed
 
 
 def _refusal(error: RemoteError) -> OperationsError:
@@ -217,14 +319,21 @@ async def _audit(home: Path, actor: str, action: str, scope: str, done: dict[str
 async def cancel_all(home: Path, *, scope: str, reason: str, actor: str) -> CancelAllReply:
     """Cancel every open order of a scope; what is not confirmed is named in the reply.
 
+    The bus is tried first, then the socket of the OMS on this machine.
+
     :raises NothingRuns: when the OMS does not answer.
     """
     request = CancelAll(scope=scope, actor=actor, reason=reason)
     try:
         async with _bus(home) as bus:
             reply = await _ask(bus, CMD_OMS_CANCEL_ALL, request, CancelAllReply)
-    except (RetryLater, NoResponders) as error:
-        raise NothingRuns(f"the OMS does not answer ({error}); is the system up?") from error
+    except (RetryLater, BusError) as error:
+        if isinstance(error, RemoteError):
+            raise
+        by_socket = await senders.cancel_once(home, scope=scope, actor=actor, reason=reason)
+        if by_socket is None:
+            raise NothingRuns(f"the OMS does not answer ({error}); is the system up?") from error
+        reply = by_socket
     done = {"reason": reason, **reply.model_dump(mode="json")}
     await _audit(home, actor, "operator_cancel_all", scope, done)
     return reply

@@ -171,6 +171,7 @@ class HaltManager:
         self,
         *,
         cosigned_by: str,
+        second_by: str | None = None,
         scope: str | None = None,
         fund_id: str | None = None,
         strategy_id: str | None = None,
@@ -180,11 +181,12 @@ class HaltManager:
         requested_at: datetime | None = None,
         epoch: int | None = None,
     ) -> ResumeRequest:
-        """End the halts of one scope, with the operator's signature.
+        """End the halts of one scope, with the operator's signature; of the firm, with two.
 
-        Without ``signature`` the act is signed here, with the operator's private key; where this
-        machine does not hold it, the resume is refused.
+        Without ``signature`` the act is signed here, with the operators' private keys; where this
+        machine does not hold them, the resume is refused.
 
+        :param second_by: the second operator, as ``operator:NAME``.
         :raises ResumeRefused: without a good signature; the attempt is audited.
         :raises NotFound: when nothing halts the scope.
         """
@@ -195,6 +197,8 @@ class HaltManager:
                 request = await self.sign_resume(
                     scope=chosen, reason=reason, cosigned_by=cosigned_by
                 )
+                if second_by is not None:
+                    request = signed.cosign_resume(parts.keyring, request, signed_by=second_by)
             except ResumeRefused as error:
                 await self.refuse(chosen, cosigned_by, reason, error)
                 raise

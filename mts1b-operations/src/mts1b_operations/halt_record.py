@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from mts1b_foundation.risk import ActiveHalt, HaltRequest
+from mts1b_foundation.risk import ActiveHalt, HaltRequest, HaltSeverity
 from mts1b_platform.halt import HaltStateUnreadable, HaltStore
 from mts1b_platform.ids import derive_id
 
 from mts1b_operations.errors import BadSelection
 
 __all__ = [
+    "SEVERITIES",
     "active_halts",
     "halt_epoch",
     "halt_of",
+    "named_by",
     "put_in_force",
     "request_of",
     "scope_of",
@@ -76,17 +78,47 @@ def halt_of(request: HaltRequest, now: datetime) -> ActiveHalt:
 
 def request_of(halt: ActiveHalt) -> HaltRequest:
     """Return the request that gives exactly this halt."""
-    kind, _, name = halt.scope.partition(":")
     return HaltRequest(
         severity=halt.severity,
-        fund_id=name if kind == "fund" else None,
-        strategy_id=name if kind == "strategy" else None,
+        **named_by(halt.scope),
         reason=halt.reason,
         requested_by=halt.requested_by,
         requested_at=halt.requested_at,
         halt_id=halt.halt_id,
         reduce_only_allowed=halt.reduce_only_allowed,
     )
+
+
+SEVERITIES = {
+    "firm": HaltSeverity.FIRM_HALT,
+    "fund": HaltSeverity.FUND_HALT,
+    "strategy": HaltSeverity.STRATEGY_HALT,
+    "venue": HaltSeverity.VENUE_HALT,
+    "symbol": HaltSeverity.SYMBOL_HALT,
+}
+"""The severity of each kind of scope."""
+
+_FIELDS = {
+    "fund": "fund_id",
+    "strategy": "strategy_id",
+    "venue": "venue",
+    "symbol": "symbol",
+}
+
+
+def named_by(scope: str) -> dict[str, str]:
+    """Return the field of a halt request that a scope fills, with its value.
+
+    :raises BadSelection: for a text that is no scope.
+    """
+    kind, mark, name = scope.partition(":")
+    if scope == "firm":
+        return {}
+    if kind not in _FIELDS or not mark or not name:
+        raise BadSelection(
+            f"{scope!r} is no scope; give firm, fund:ID, strategy:ID, venue:NAME or symbol:SYMBOL"
+        )
+    return {_FIELDS[kind]: name}
 
 
 def put_in_force(halts: HaltStore, halt: ActiveHalt) -> tuple[ActiveHalt | None, bool]:

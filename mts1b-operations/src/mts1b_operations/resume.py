@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from mts1b_foundation.risk import ResumeRequest
+from mts1b_foundation.risk import Cosignature, ResumeRequest
 from mts1b_platform.signing import Algorithm, KeyRing, encode_fields
 
 from mts1b_operations.errors import ResumeRefused
 
-__all__ = ["DOMAIN", "operator_key", "require_signed_resume", "sign_resume"]
+__all__ = ["DOMAIN", "cosign_resume", "operator_key", "require_signed_resume", "sign_resume"]
 
 DOMAIN = "mts/resume/v1"
 _ALGORITHM: Algorithm = "ed25519"
@@ -60,11 +60,63 @@ def sign_resume(
     return bare.with_(signature=signer.sign(encode_fields(DOMAIN, bare.signing_fields())))
 
 
+def cosign_resume(keyring: KeyRing, request: ResumeRequest, *, signed_by: str) -> ResumeRequest:
+    """Return the request with a second operator's signature over the same scope, reason, time
+    and epoch, under that operator's own name and key.
+
+    :raises ResumeRefused: when the key is not here, or it is the first operator again.
+    """
+    if signed_by == request.cosigned_by:
+        raise ResumeRefused(f"{signed_by} has signed already; a second operator has to")
+    second = sign_resume(
+        keyring,
+        scope=request.scope,
+        reason=request.reason,
+        cosigned_by=signed_by,
+        requested_at=request.requested_at,
+        epoch=request.epoch,
+    )
+    mark = Cosignature(signed_by=signed_by, key_id=second.key_id, signature=second.signature)
+    return request.with_(second=mark)
+
+
 def require_signed_resume(keyring: KeyRing, request: ResumeRequest, *, epoch: int) -> None:
-    """Prove a request against the registered key of its operator and the halt epoch now.
+    """Prove a request against the registered keys of its operators and the halt epoch now.
+
+    A resume of the firm takes two different operators.
 
     :raises ResumeRefused: saying what is wrong with it.
     """
+    _require_signature(keyring, request)
+    if request.second is not None:
+        _require_second(keyring, request, request.second)
+    elif request.scope == "firm":
+        raise ResumeRefused(
+            f"the firm is resumed by two operators, and only {request.cosigned_by} has signed; "
+            "add `--cosigner NAME`, or sign the request with `mts cmd cosign`"
+        )
+    if request.epoch != epoch:
+        raise ResumeRefused(
+            f"the resume of {request.scope} was signed at halt epoch {request.epoch}, it is "
+            f"{epoch} now; look at the halts again and sign anew"
+        )
+
+
+def _require_second(keyring: KeyRing, request: ResumeRequest, second: Cosignature) -> None:
+    if second.signed_by == request.cosigned_by:
+        raise ResumeRefused(f"{second.signed_by} signed twice; the second operator is another")
+    _require_signature(
+        keyring,
+        request.with_(
+            cosigned_by=second.signed_by,
+            key_id=second.key_id,
+            signature=second.signature,
+            second=None,
+        ),
+    )
+
+
+def _require_signature(keyring: KeyRing, request: ResumeRequest) -> None:
     name = operator_key(request.cosigned_by)
     if not keyring.exists(name):
         raise ResumeRefused(f"{request.cosigned_by} is no registered operator")
@@ -73,9 +125,4 @@ def require_signed_resume(keyring: KeyRing, request: ResumeRequest, *, epoch: in
     if not verifier.verify(message, request.signature, key_id=request.key_id):
         raise ResumeRefused(
             f"the resume of {request.scope} is not signed by the key of {request.cosigned_by}"
-        )
-    if request.epoch != epoch:
-        raise ResumeRefused(
-            f"the resume of {request.scope} was signed at halt epoch {request.epoch}, it is "
-            f"{epoch} now; look at the halts again and sign anew"
         )

@@ -6,9 +6,10 @@ import json
 import os
 from typing import ClassVar
 
-from mts1b_foundation.commands import HaltReply
+from mts1b_foundation.commands import HaltReply, LeaseGrant, LeaseRequest
 from mts1b_foundation.funds import NavSnapshot
 from mts1b_foundation.nats import (
+    CMD_HALT_LEASE,
     CMD_HALT_REQUEST,
     CMD_HALT_RESUME,
     MARKETDATA_BARS,
@@ -32,6 +33,7 @@ from mts1b_operations.events import AUDITED, record_of
 from mts1b_operations.fill_times import FillTimes
 from mts1b_operations.halt import HaltManager
 from mts1b_operations.halt_record import active_halts
+from mts1b_operations.lease import LeaseOffice
 from mts1b_operations.operator import ScriptedOperator
 from mts1b_operations.parts import Parts
 from mts1b_operations.places import STORE_NAME
@@ -64,6 +66,7 @@ class OperationsService(Service):
         self._parts: Parts
         self._fill_times: FillTimes
         self._manager: HaltManager
+        self._leases: LeaseOffice
         self._operator: ScriptedOperator | None = None
         self._pump: EventPump
         self._relay: OutboxRelay
@@ -110,6 +113,8 @@ class OperationsService(Service):
 
     async def _serve(self) -> None:
         ctx = self.ctx
+        self._leases = LeaseOffice(self._parts.halts)
+        await ctx.serve_model(CMD_HALT_LEASE, LeaseRequest, self._lease)
         await ctx.serve_model(CMD_HALT_REQUEST, HaltRequest, self._halt)
         await ctx.serve_model(CMD_HALT_RESUME, ResumeRequest, self._resume)
         await ctx.bus.subscribe(MARKETDATA_BARS, self._on_bar)
@@ -179,6 +184,9 @@ class OperationsService(Service):
     async def _halt(self, request: HaltRequest) -> HaltReply:
         with self.ctx.latency.stage("operations.halt"):
             return await self._manager.request(request)
+
+    async def _lease(self, request: LeaseRequest) -> LeaseGrant:
+        return self._leases.grant(request)
 
     async def _resume(self, request: ResumeRequest) -> HaltReply:
         return await self._manager.resume_signed(request)

@@ -50,31 +50,42 @@ class HaltStore:
     """Keep the halt record of one MTS_HOME in ``<directory>/halts.json``.
 
     Writers take a file lock, write a new file, sync it and rename it. Readers read again only
-    when the file has changed, so :meth:`blocked` costs one ``stat``.
+    when the file has changed, so :meth:`blocked` costs one ``stat``. ``halts.kept`` says that
+    there is a record, so that one which was deleted is not taken for none.
     """
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._path = directory / "halts.json"
+        self._kept = directory / "halts.kept"
         self._seen: tuple[int, int, int] | None = None
         self._state = HaltState()
 
     def state(self) -> HaltState:
-        """Return the record; an absent file is an empty record.
+        """Return the record; a home that never had one has an empty record.
 
-        :raises HaltStateUnreadable: when the file is there and makes no sense.
+        :raises HaltStateUnreadable: when the file makes no sense, or was taken away.
         """
         try:
             status = self._path.stat()
         except FileNotFoundError:
-            self._seen, self._state = None, HaltState()
-            return self._state
+            return self._absent()
         except OSError as error:
             raise HaltStateUnreadable(f"{self._path}: {error}") from error
         mark = (status.st_mtime_ns, status.st_size, status.st_ino)
         if mark != self._seen:
             self._state = self._load()
             self._seen = mark
+        return self._state
+
+    def _absent(self) -> HaltState:
+        self._seen = None
+        if self._kept.exists():
+            raise HaltStateUnreadable(
+                f"{self._path} is gone, so everything is halted; restore it, or remove "
+                f"{self._kept} to begin with no halt"
+            )
+        self._state = HaltState()
         return self._state
 
     def _load(self) -> HaltState:
@@ -87,15 +98,33 @@ class HaltStore:
                 f"{' '.join(str(error).split())[:200]}"
             ) from error
 
-    def blocked(self, *, fund_id: str, strategy_id: str, reduce_only: bool) -> ActiveHalt | None:
-        """Return the widest halt that stops an order, or None when it may leave."""
+    def blocked(
+        self,
+        *,
+        fund_id: str,
+        strategy_id: str,
+        venue: str = "",
+        symbol: str = "",
+        reduce_only: bool,
+    ) -> ActiveHalt | None:
+        """Return the widest halt that stops an order, or None when it may leave.
+
+        The scopes are, from wide to narrow: firm, fund, strategy, venue, symbol.
+        """
         try:
             active = self.state().active
         except HaltStateUnreadable:
             return _UNREADABLE
         if not active:
             return None
-        for scope in ("firm", f"fund:{fund_id}", f"strategy:{strategy_id}"):
+        scopes = (
+            "firm",
+            f"fund:{fund_id}",
+            f"strategy:{strategy_id}",
+            f"venue:{venue}",
+            f"symbol:{symbol}",
+        )
+        for scope in scopes:
             for halt in active:
                 if halt.scope == scope and not (reduce_only and halt.reduce_only_allowed):
                     return halt
@@ -140,6 +169,7 @@ class HaltStore:
             file.flush()
             os.fsync(file.fileno())
         os.replace(partial, self._path)
+        self._kept.touch(mode=0o600)
         folder = os.open(self._directory, os.O_RDONLY)
         try:
             os.fsync(folder)
