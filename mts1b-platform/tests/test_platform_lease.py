@@ -161,14 +161,15 @@ class TestSockets:
         async def echo(request: Mapping[str, Any]) -> Mapping[str, Any]:
             return {"heard": request["do"]}
 
-        socket = HaltSocket(tmp_path, "oms", echo)
-        await socket.start()
-        await HaltSocket(tmp_path, "oms", echo).start()  # a successor takes the place
+        before, socket = (HaltSocket(tmp_path, "oms", echo) for _ in range(2))
+        await before.start()
+        await socket.start()  # a successor takes the place
         assert sockets_of(tmp_path) == [socket.path]
         assert stat.S_IMODE(socket.path.stat().st_mode) == 0o600
         assert await ask(socket.path, {"do": "state"}, timeout_s=2.0) == {"heard": "state"}
         await socket.close()
         assert sockets_of(tmp_path) == []
+        await before.close()
 
     async def test_a_long_home_has_a_socket_too(self, tmp_path: Path) -> None:
         async def yes(request: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -18,6 +18,7 @@ __all__ = [
     "ApiSettings",
     "BusSettings",
     "FundSettings",
+    "HaltSettings",
     "LogSettings",
     "OperatorSettings",
     "ReplaySettings",
@@ -118,6 +119,15 @@ class RiskSettings(_Section):
     timeout_s: float = Field(2.0, gt=0, description="how long the OMS waits for risk")
 
 
+class HaltSettings(_Section):
+    """How senders are kept in check. A replay needs no lease: its clock is not the machine's."""
+
+    lease: Literal["required", "off"] = Field(
+        "required", description="whether an order may leave without a lease from operations"
+    )
+    renew_s: float = Field(0.5, gt=0, le=1.5, description="seconds between renewals of the lease")
+
+
 class OperatorSettings(_Section):
     """The scripted operator of a replay."""
 
@@ -176,6 +186,7 @@ class Settings(BaseSettings):
     funds: list[FundSettings] = Field(default_factory=list)
     strategies: list[StrategySettings] = Field(default_factory=list)
     risk: RiskSettings = RiskSettings()
+    halt: HaltSettings = HaltSettings()
     limits: RiskLimits = Field(RiskLimits(), description="pre-trade limits; what is null is off")
     mandates: list[Mandate] = Field(
         default_factory=list,
