@@ -8,9 +8,10 @@ from typing import Any, ClassVar
 
 import pytest
 from mts1b_foundation import DenyCode, Order, RiskContext, RiskEnvelope
-from mts1b_platform.clock import VirtualClock
-from mts1b_riskengine import GatePipeline, GateRefused, GateRun, default_gates
-from riskengine_desk import AT, MakeDesk, make_envelope, make_order
+from mts1b_platform.clock import SystemClock, VirtualClock
+from mts1b_riskengine import CroOpinion, GatePipeline, GateRefused, GateRun, default_gates
+from mts1b_riskengine.gates import CroVetoGate
+from riskengine_desk import AT, Desk, MakeDesk, make_envelope, make_order
 
 
 class Odd(Exception):
@@ -201,3 +202,22 @@ async def test_a_caller_who_gives_up_leaves_no_gate_running() -> None:
     await asyncio.sleep(0)
     others = asyncio.all_tasks() - {asyncio.current_task()}
     assert not others
+
+
+async def test_an_inline_gate_may_wait_within_the_budget(desk: Desk) -> None:
+    async def slowly(order: Order, envelope: RiskEnvelope) -> CroOpinion:
+        await asyncio.sleep(0)
+        await asyncio.sleep(0.001)
+        return CroOpinion(veto=order.quantity > 10, confidence=1.0)
+
+    envelope = make_envelope(cro_veto_enabled=True)
+    pipeline = GatePipeline([CroVetoGate(slowly)], budget_s=1.0, clock=SystemClock())
+    for quantity, code in ((10, None), (11, DenyCode.CRO_VETO)):
+        order = make_order(quantity=Decimal(quantity))
+        context = RiskContext(policy=desk.engine.policy)
+        run = await pipeline.run(order, envelope, context)
+        assert (run.denial.code if run.denial else None) == code
+    patient = GatePipeline([CroVetoGate(slowly)], budget_s=0.0001, clock=SystemClock())
+    late = await patient.run(make_order(), envelope, RiskContext(policy=desk.engine.policy))
+    assert late.denial is not None
+    assert late.denial.code == DenyCode.GATE_TIMEOUT

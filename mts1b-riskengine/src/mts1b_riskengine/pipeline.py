@@ -55,20 +55,24 @@ class GateRun:
         return None if not self.results or self.results[-1].passed else self.results[-1]
 
 
-class _Resumed:
-    """Await a coroutine that has run up to its first wait."""
+class _Resumed(Generator[Any, Any, object]):
+    """Await a coroutine that has run up to its first wait, which is handed on first."""
 
     def __init__(self, begun: Coroutine[Any, Any, object], waits_for: object) -> None:
         self._begun = begun
-        self._waits_for = waits_for
+        self._first: list[object] = [waits_for]
 
     def __await__(self) -> Generator[Any, Any, object]:
-        try:
-            yield self._waits_for
-        except BaseException as error:
-            self._begun.throw(error)
-            raise
-        return (yield from self._begun.__await__())
+        return self
+
+    def send(self, value: object) -> object:
+        """Go on; StopIteration carries the answer."""
+        return self._first.pop() if self._first else self._begun.send(value)
+
+    def throw(self, typ: Any, val: Any = None, tb: Any = None) -> object:
+        """Let the coroutine deal with what became of its wait."""
+        self._first.clear()
+        return self._begun.throw(typ if val is None else val)
 
 
 class GatePipeline:

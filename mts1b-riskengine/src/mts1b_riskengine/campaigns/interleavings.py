@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from random import Random
+from typing import TypeVar
 
 from mts1b_foundation import Order, OrderStatus, RiskDecision, Side
 from mts1b_foundation.protocols import RiskGate
+from mts1b_platform.rng import Rng, SeededRng
 
 from mts1b_riskengine.campaigns.model import Known, overshoots
 from mts1b_riskengine.campaigns.world import (
@@ -25,6 +26,8 @@ from mts1b_riskengine.campaigns.world import (
 )
 
 __all__ = ["Campaign", "CampaignResult"]
+
+Item = TypeVar("Item")
 
 _AWAITS = 4
 """A check waits about as often, so a crash can come at each of its waits."""
@@ -84,12 +87,12 @@ class _Interleaving:
     def __init__(self, world: World, seed: int, result: CampaignResult) -> None:
         self._world = world
         self._seed = seed
-        self._draw = Random(seed)  # seeded: the same interleaving every time
+        self._draw = SeededRng(seed)
         self._result = result
         self._known: dict[str, Known] = {}
 
     async def run(self) -> None:
-        count = self._draw.randint(2, 16)
+        count = self._draw.integer(2, 16)
         orders = [self._order(number) for number in range(count)]
         await asyncio.gather(*(self._live(order, self._draw.random()) for order in orders))
         self._verify("at the end")
@@ -102,11 +105,11 @@ class _Interleaving:
         return Order(
             order_id=f"o-{name}",
             idempotency_key=f"k-{name}",
-            symbol=draw.choice(SYMBOLS),
-            side=draw.choice((Side.BUY, Side.BUY, Side.SELL, Side.SHORT)),
-            quantity=Decimal(draw.randint(1, 80)),
-            fund_id=draw.choice(FUNDS),
-            strategy_id=draw.choice(STRATEGIES),
+            symbol=_pick(draw, SYMBOLS),
+            side=_pick(draw, (Side.BUY, Side.BUY, Side.SELL, Side.SHORT)),
+            quantity=Decimal(draw.integer(1, 80)),
+            fund_id=_pick(draw, FUNDS),
+            strategy_id=_pick(draw, STRATEGIES),
             created_at=self._world.clock.now(),
         )
 
@@ -158,7 +161,7 @@ class _Interleaving:
             await world.restart()
 
     async def _cancel(self, task: asyncio.Future[RiskDecision]) -> None:
-        for _ in range(self._draw.randint(0, _AWAITS)):
+        for _ in range(self._draw.integer(0, _AWAITS)):
             await asyncio.sleep(0)
         self._count("answer lost" if task.done() else "crash while waiting")
         task.cancel()
@@ -206,3 +209,7 @@ class _Interleaving:
 
     def _count(self, what: str) -> None:
         self._result.counts[what] += 1
+
+
+def _pick(draw: Rng, items: Sequence[Item]) -> Item:
+    return items[draw.integer(0, len(items) - 1)]

@@ -40,6 +40,7 @@ CAPS = Caps(
     symbol_units=Decimal(150),
 )
 _NAV = Decimal(100_000)
+"""The envelopes of the world are its caps as fractions of this."""
 
 
 class PowerLost(Exception):
@@ -138,8 +139,8 @@ def _envelope(fund: str) -> RiskEnvelope:
         envelope_id=f"env-{fund}",
         fund_id=fund,
         nav_usd=_NAV,
-        max_position_pct=float(CAPS.position / _NAV),
-        max_gross_exposure_pct=float(CAPS.gross / _NAV),
+        max_position_pct=0.10,
+        max_gross_exposure_pct=0.15,
         allowed_brokers=["paper"],
         enable_shorting=True,
     )
