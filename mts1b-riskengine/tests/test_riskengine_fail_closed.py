@@ -94,7 +94,7 @@ def _numbers(value: Any) -> list[str]:
         "Mark": ["price"],
         "InstrumentFacts": ["multiplier"],
         "FirmExposure": ["gross", "net"],
-        "GroupExposure": ["units", "value"],
+        "GroupExposure": ["value", "unit_value"],
         "StrategyExposure": ["gross", "position"],
         "ParentFacts": ["quantity", "units", "value"],
         "BorrowQuote": ["fee_bps"],

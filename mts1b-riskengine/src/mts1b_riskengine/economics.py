@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from operator import attrgetter
 
 from mts1b_foundation import Order, canonical_text
 from mts1b_platform.signing import encode_fields
@@ -26,12 +27,14 @@ _FIELDS = (
     "reduce_only",
     "parent_order_id",
 )
+_TERMS = attrgetter(*_FIELDS)
 _DOMAIN = "mts/economics/v1"
 
 
 def economic_terms(order: Order) -> Economics:
     """Return the terms that make two orders the same trade; ids, keys and signals do not count."""
-    return tuple(getattr(order, name) for name in _FIELDS)
+    terms: Economics = _TERMS(order)
+    return terms
 
 
 def terms_digest(order: Order) -> str:

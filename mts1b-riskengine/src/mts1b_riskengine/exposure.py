@@ -58,6 +58,7 @@ class ExposureProbe:
         self.line = self._held.with_order(self._sign, -reserved, value) if reserved else self._held
         self._value = value
         self._after: Line | None = None
+        self._moves: tuple[Decimal, Decimal, Decimal] | None = None
 
     @property
     def unit_value(self) -> Decimal:
@@ -73,7 +74,9 @@ class ExposureProbe:
 
     def shift(self) -> tuple[Decimal, Decimal, Decimal]:
         """Return by how much the order moves sums of gross, high and low that hold its line."""
-        return self._shift(self.after)
+        if self._moves is None:
+            self._moves = self._shift(self.after)
+        return self._moves
 
     def _shift(self, line: Line) -> tuple[Decimal, Decimal, Decimal]:
         return (
@@ -95,28 +98,32 @@ class ExposureProbe:
 
     def measure(self) -> tuple[Measures, Measures]:
         """Return the measures without and with the order."""
+        return self.measure_before(), self.measure_after()
+
+    def measure_before(self) -> Measures:
+        """Return the measures without the order."""
+        return self._measured(self.line)
+
+    def measure_after(self) -> Measures:
+        """Return the measures with the order."""
+        return self._measured(self.after)
+
+    def _measured(self, line: Line) -> Measures:
         total, facts = self._lines.total, self._facts
         fund, strategy = total(("fund", "")), total(("strategy", self._key[0]))
-        symbol = total(("symbol", str(self._key[1])))
-        shares = (
-            total(("asset_class", facts.asset_class.value)).gross,
-            total(("sector", facts.sector)).gross if facts.sector else ZERO,
-            total(("country", facts.country)).gross if facts.country else ZERO,
+        gross, high, low = self._shift(line)
+        return Measures(
+            position=max(line.gross, _worst(total(("symbol", self._key[1])), high, low)),
+            gross=EXACT.add(fund.gross, gross),
+            net=max(_worst(fund, high, low), _worst(strategy, high, low)),
+            net_high=EXACT.add(fund.high, high),
+            asset_class=EXACT.add(total(("asset_class", facts.asset_class.value)).gross, gross),
+            sector=self._grouped("sector", facts.sector, gross),
+            country=self._grouped("country", facts.country, gross),
         )
 
-        def with_line(line: Line) -> Measures:
-            gross, high, low = self._shift(line)
-            return Measures(
-                position=max(line.gross, _worst(symbol, high, low)),
-                gross=EXACT.add(fund.gross, gross),
-                net=max(_worst(fund, high, low), _worst(strategy, high, low)),
-                net_high=EXACT.add(fund.high, high),
-                asset_class=EXACT.add(shares[0], gross),
-                sector=EXACT.add(shares[1], gross),
-                country=EXACT.add(shares[2], gross),
-            )
-
-        return with_line(self.line), with_line(self.after)
+    def _grouped(self, kind: str, name: str | None, gross: Decimal) -> Decimal:
+        return EXACT.add(self._lines.total((kind, name)).gross, gross) if name else gross
 
 
 def _worst(total: Total, high: Decimal, low: Decimal) -> Decimal:

@@ -22,7 +22,7 @@ __all__ = [
     "symbol_exposure",
 ]
 
-ZERO = Decimal(0)
+ZERO, ONE = Decimal(0), Decimal(1)
 _UNITS = Decimal("1E-12")
 
 
@@ -36,10 +36,15 @@ class FirmExposure:
 
 @dataclass(frozen=True, slots=True)
 class GroupExposure:
-    """Units and value of a group in its worst case with the order; both without sign."""
+    """Value of a group in its worst case with the order, without sign; what one unit is worth."""
 
-    units: Decimal
     value: Decimal
+    unit_value: Decimal
+
+    @property
+    def units(self) -> Decimal:
+        """Return the value in units."""
+        return EXACT.divide(self.value, self.unit_value).quantize(_UNITS, context=EXACT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +64,9 @@ def firm_exposure(book: PositionBook, probe: ExposureProbe) -> FirmExposure:
 
 def symbol_exposure(book: PositionBook, order: Order, probe: ExposureProbe) -> GroupExposure:
     """Return what all funds would hold of the order's symbol, netted, in the worst case."""
-    total = _summed(book, ("symbol", str(order.symbol)))
+    total = _summed(book, ("symbol", order.symbol))
     _, high, low = probe.shift()
-    value = _worst(total, high, low)
-    units = EXACT.divide(value, probe.unit_value) if probe.unit_value else Decimal("NaN")
-    return GroupExposure(units.quantize(_UNITS, context=EXACT), value)
+    return GroupExposure(_worst(total, high, low), probe.unit_value)
 
 
 def currency_exposure(
@@ -73,9 +76,9 @@ def currency_exposure(
     if currency is None:
         return None
     if currency == base:
-        return GroupExposure(ZERO, ZERO)
+        return GroupExposure(ZERO, ONE)
     total = book.of_fund(order.fund_id).total(("currency", currency))
-    return GroupExposure(ZERO, EXACT.add(total.gross, probe.shift()[0]))
+    return GroupExposure(EXACT.add(total.gross, probe.shift()[0]), ONE)
 
 
 def strategy_exposure(book: PositionBook, order: Order, probe: ExposureProbe) -> StrategyExposure:
@@ -91,8 +94,11 @@ def open_purchases(book: PositionBook, order: Order, reserved: Decimal, value: D
 
 
 def _summed(book: PositionBook, group: tuple[str, str]) -> Total:
+    funds = book.all_funds()
+    if len(funds) == 1:
+        return next(iter(funds)).total(group)
     total = Total()
-    for lines in book.all_funds():
+    for lines in funds:
         one = lines.total(group)
         total.gross = EXACT.add(total.gross, one.gross)
         total.high = EXACT.add(total.high, one.high)

@@ -50,18 +50,19 @@ class FlowBook:
     def full(self, order: Order, moment: float) -> Full | None:
         """Return the first message limit that one more order would exceed, or None."""
         kind = "amend" if is_amendment(order) else "new"
-        for scope, key, windows in self._scopes(order, kind):
-            if windows.is_full(key, moment):
-                return Full(f"{scope} {key}".strip(), kind, windows.limit or 0)
-        return None
-
-    def _scopes(self, order: Order, kind: str) -> tuple[tuple[str, str, Windows], ...]:
         strategy, venue, firm = self._amend if kind == "amend" else self._new
-        return (
-            ("strategy", f"{order.fund_id}/{order.strategy_id}", strategy),
-            ("venue", order.broker, venue),
-            ("firm", "", firm),
-        )
+        if strategy.is_full((order.fund_id, order.strategy_id), moment):
+            return Full(f"strategy {order.strategy_id}", kind, strategy.limit or 0)
+        if venue.is_full(order.broker, moment):
+            return Full(f"venue {order.broker}", kind, venue.limit or 0)
+        return Full("the firm", kind, firm.limit or 0) if firm.is_full("", moment) else None
+
+    def _count(self, order: Order, kind: str, moment: float) -> None:
+        self.totals[kind] += 1
+        strategy, venue, firm = self._amend if kind == "amend" else self._new
+        strategy.add((order.fund_id, order.strategy_id), moment)
+        venue.add(order.broker, moment)
+        firm.add("", moment)
 
     def repeats(self, order: Order, moment: float) -> bool:
         """Return whether one more such order would exceed the repeat limit."""
@@ -83,10 +84,7 @@ class FlowBook:
 
     def approved(self, order: Order, moment: float, now: datetime) -> None:
         """Count an order that is about to be approved for the first time."""
-        kind = "amend" if is_amendment(order) else "new"
-        self.totals[kind] += 1
-        for _, key, windows in self._scopes(order, kind):
-            windows.add(key, moment)
+        self._count(order, "amend" if is_amendment(order) else "new", moment)
         self._repeats.add(_repeat_key(order), moment)
         day = now.date()
         self._days[order.fund_id, order.strategy_id] = (day, self.orders_on(order, day) + 1)

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 
 from mts1b_foundation import DenyCode, RiskEnvelope
 
-__all__ = ["LOSS_RULES", "Breach", "LossRule", "NavMarks", "find_breach"]
+__all__ = ["LOSS_RULES", "Breach", "LossRule", "NavMarks", "exact", "find_breach"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +108,16 @@ class Breach:
         return f"{self.rule} PL {self.change * 100:.1f}% breached {self.limit * 100:.1f}%"
 
 
+@lru_cache(maxsize=4096)
+def exact(fraction: float) -> Decimal:
+    """Return the decimal that a configured fraction was written as: 0.1 is exactly 0.1."""
+    return Decimal(str(fraction))
+
+
 def find_breach(marks: NavMarks, envelope: RiskEnvelope) -> Breach | None:
     """Return the first loss limit that is reached (at the limit counts), or None."""
     for rule in LOSS_RULES:
-        limit = -Decimal(str(getattr(envelope, rule.limit_field)))
+        limit = -exact(getattr(envelope, rule.limit_field))
         change = marks.change(rule)
         if change <= limit:
             return Breach(rule.name, rule.code, change, limit)

@@ -55,6 +55,25 @@ class GateRun:
         return None if not self.results or self.results[-1].passed else self.results[-1]
 
 
+Call = Callable[[], Awaitable[object]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """One gate, with what the pipeline needs to know of it at every order."""
+
+    name: str
+    gate: RiskGate
+    inline: bool
+    quiet: bool
+    passed: GateResult
+
+
+def _step_of(gate: RiskGate) -> _Step:
+    name, quiet = gate.name, bool(getattr(gate, "quiet", False))
+    return _Step(name, gate, _is_inline(gate), quiet, GateResult(gate=name, passed=True))
+
+
 class _Resumed(Generator[Any, Any, object]):
     """Await a coroutine that has run up to its first wait, which is handed on first."""
 
@@ -101,9 +120,8 @@ class GatePipeline:
             raise GateRefused(f"gate names must be unique and not empty, got {', '.join(names)}")
         self.names = tuple(names)
         self._gates = tuple(gates)
-        self._inline = frozenset(gate.name for gate in gates if _is_inline(gate))
-        self._quiet = frozenset(gate.name for gate in gates if getattr(gate, "quiet", False))
-        self._passes = {name: GateResult(gate=name, passed=True) for name in names}
+        self._steps = tuple(_step_of(gate) for gate in gates)
+        self._passes = {step.name: step.passed for step in self._steps}
         self._budget_s = budget_s
         self._clock = clock
 
@@ -120,37 +138,43 @@ class GatePipeline:
         """Ask each gate until one denies."""
         results: list[GateResult] = []
         seconds: list[float] = []
-        for name, gate in zip(self.names, self._gates, strict=True):
-            context["gate"] = name
+        monotonic = self._clock.monotonic
+        begin = monotonic()
+        for step in self._steps:
+            context["gate"] = step.name
             context.rejection = None
-            begin = self._clock.monotonic()
-            result = await self._ask(name, gate, order, envelope, context)
-            if result.passed and name in self._quiet:
+            result = self._at_once(step, order, envelope, context)
+            if not isinstance(result, GateResult):
+                result = await self._isolated(step.name, result, context)
+            end = monotonic()
+            if step.quiet and result.passed:
                 continue
-            seconds.append(self._clock.monotonic() - begin)
             results.append(result)
+            seconds.append(end - begin)
+            begin = end
             if not result.passed:
                 break
         return GateRun(tuple(results), tuple(seconds))
 
-    async def _ask(
-        self, name: str, gate: RiskGate, order: Order, envelope: RiskEnvelope, context: RiskContext
-    ) -> GateResult:
-        if name not in self._inline:
-            return await self._isolated(name, lambda: gate.check(order, envelope, context), context)
-        begun: Any = gate.check(order, envelope, context)
+    def _at_once(
+        self, step: _Step, order: Order, envelope: RiskEnvelope, context: RiskContext
+    ) -> GateResult | Call:
+        """Ask a gate that does not wait; for one that does, return how to go on."""
+        if not step.inline:
+            return lambda: step.gate.check(order, envelope, context)
+        begun: Any = step.gate.check(order, envelope, context)
         try:
             waits_for = begun.send(None)
         except StopIteration as answer:
-            return self._judge(name, answer.value, context)
+            if answer.value is True and context.rejection is None:
+                return step.passed
+            return self._judge(step.name, answer.value, context)
         except (*INLINE_FAILURES, asyncio.CancelledError) as error:
             # Nothing outside can cancel what has not waited yet: the gate did it itself.
-            return _deny(name, DenyCode.GATE_ERROR, f"{type(error).__name__}: {error}")
-        return await self._isolated(name, lambda: _Resumed(begun, waits_for), context)
+            return _deny(step.name, DenyCode.GATE_ERROR, f"{type(error).__name__}: {error}")
+        return lambda: _Resumed(begun, waits_for)
 
-    async def _isolated(
-        self, name: str, call: Callable[[], Awaitable[object]], context: RiskContext
-    ) -> GateResult:
+    async def _isolated(self, name: str, call: Call, context: RiskContext) -> GateResult:
         outcome = await isolate(call, budget_s=self._budget_s)
         match outcome:
             case Answered(value):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 
 import sqlalchemy as sa
 from mts1b_foundation import Bar, Fill, Symbol, interval_length
@@ -34,8 +35,13 @@ class Mark:
 
     def is_stale(self, now: datetime, intervals: int) -> bool:
         """Return whether the bar ended more than ``intervals`` of its lengths ago."""
-        life: timedelta = interval_length(self.interval) * intervals
-        return now - self.as_of > life
+        return now - self.as_of > _life(self.interval, intervals)
+
+
+@lru_cache(maxsize=64)
+def _life(interval: str, intervals: int) -> timedelta:
+    """Return how long a bar's close serves as a price."""
+    return interval_length(interval) * intervals
 
 
 class PositionBook:
@@ -53,7 +59,7 @@ class PositionBook:
         """Return the lines of one fund."""
         return self._funds.setdefault(fund_id, FundLines())
 
-    def all_funds(self) -> Iterable[FundLines]:
+    def all_funds(self) -> Collection[FundLines]:
         """Return the lines of every fund."""
         return self._funds.values()
 

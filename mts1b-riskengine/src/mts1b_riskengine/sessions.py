@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 
 from mts1b_foundation import MarketCalendar, Session, Symbol, SymbolKind
 from mts1b_platform.calendars import (
@@ -28,6 +29,7 @@ class SessionFacts:
     last_day: date | None = None
 
 
+@lru_cache(maxsize=65_536)
 def last_day_of(symbol: Symbol) -> date | None:
     """Return the last day that the name of a contract tells; None where nothing ends.
 
@@ -48,16 +50,23 @@ class SessionDesk:
         self._on = on
         self._calendars: dict[str, MarketCalendar | None] = {}
         self._spans: dict[str, tuple[date, date]] = {}
+        self._lately: dict[str, Session] = {}
 
     def facts(self, symbol: Symbol, calendar: str, now: datetime) -> SessionFacts:
         """Return the facts of a symbol at ``now`` (aware)."""
         last_day = last_day_of(symbol)
+        lately = self._lately.get(calendar)
+        if lately is not None and lately.contains(now):
+            return SessionFacts(calendar, True, lately, last_day)
         if not self._on:
             return SessionFacts(calendar, False, None, last_day)
         found = self._calendar(calendar, now.astimezone(UTC).date())
         if found is None:
             return SessionFacts(calendar, False, None, last_day)
-        return SessionFacts(calendar, True, found.session_at(now), last_day)
+        session = found.session_at(now)
+        if session is not None:
+            self._lately[calendar] = session
+        return SessionFacts(calendar, True, session, last_day)
 
     def prepare(self, calendars: tuple[str, ...], now: datetime) -> None:
         """Build calendars ahead, for that takes a second."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import ClassVar
 
@@ -40,20 +40,25 @@ class BuyingPowerGate:
     limits: RiskLimits
     name: str = "buying_power"
     inline: ClassVar[bool] = True
+    _with_fees: Decimal = field(init=False, default=Decimal(1))
+
+    def __post_init__(self) -> None:
+        fees = self.limits.buying_power_fee_bps / _BPS
+        object.__setattr__(self, "_with_fees", 1 + fees)
 
     async def check(self, order: Order, envelope: RiskEnvelope, context: RiskContext) -> bool:
         """Pass a sale, a reducing order, and a purchase that is covered."""
         multiple = self.limits.buying_power_multiple
         if multiple is None or order.side.sign < 0 or reduces(context):
             return True
-        cash = finite(context.get("cash_usd"))
-        open_value = at_least_zero(context.get("open_purchases"))
-        value = positive(context.get("order_value"))
+        cash = finite(context["cash_usd"])
+        open_value = at_least_zero(context["open_purchases"])
+        value = positive(context["order_value"])
         if cash is None or open_value is None or value is None:
             return context.reject(
                 DenyCode.CASH_UNKNOWN, "cash, open purchases or the order's value is not known"
             )
-        needed = (open_value + value) * (1 + self.limits.buying_power_fee_bps / _BPS)
+        needed = (open_value + value) * self._with_fees
         if needed <= cash * multiple:
             return True
         return context.reject(

@@ -41,7 +41,7 @@ class DuplicateEconomicsGate:
         """Pass an order that nothing alike preceded."""
         if order.parent_order_id is not None or reduces(context):
             return True
-        flow, moment = context.get("flow"), moment_of(context)
+        flow, moment = context["flow"], moment_of(context)
         if not isinstance(flow, FlowBook) or moment is None:
             return context.reject(DenyCode.HISTORY_UNKNOWN, "past approvals are not known")
         twin = flow.twin(order, moment)

@@ -40,13 +40,16 @@ def is_aware(value: object) -> bool:
 
 def moment_of(context: RiskContext) -> float | None:
     """Return the engine's monotonic time, None for what is no such number."""
-    moment = context.get("moment")
+    moment = context["moment"]
     return moment if type(moment) is float and 0.0 <= moment < float("inf") else None
 
 
 def reduces(context: RiskContext) -> bool:
     """Return whether the order can only shrink its strategy's position: that stays possible."""
-    return context.get("reducing") is True
+    try:
+        return context["reducing"] is True
+    except LookupError:
+        return False
 
 
 def soft_block(

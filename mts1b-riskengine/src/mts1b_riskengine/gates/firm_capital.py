@@ -40,7 +40,7 @@ class FirmCapitalGate:
         """Pass a reducing order, and one after which both thresholds hold."""
         if reduces(context):
             return True
-        exposure = context.get("firm_exposure")
+        exposure = context["firm_exposure"]
         caps = (("gross", self.limits.firm_max_gross_usd), ("net", self.limits.firm_max_net_usd))
         for measure, cap in caps:
             if cap is None:

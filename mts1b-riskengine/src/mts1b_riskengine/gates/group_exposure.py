@@ -49,20 +49,18 @@ class GroupExposureGate:
 
     def _symbol(self, order: Order, context: RiskContext) -> bool:
         row = self.limits.symbols.get(order.symbol)
-        caps = (
-            ("units", row.max_position_quantity if row is not None else None),
-            ("value", row.max_position_usd if row is not None else None),
-        )
-        for measure, cap in caps:
-            if cap is None:
-                continue
-            exposure = context.get("symbol_exposure")
-            if not _holds(exposure, measure, cap):
+        units = row.max_position_quantity if row is not None else None
+        value = row.max_position_usd if row is not None else None
+        if units is None and value is None:
+            return True
+        exposure = context["symbol_exposure"]
+        for word, cap, in_units in (("units", units, True), ("value", value, False)):
+            if cap is not None and not _holds(exposure, cap, in_units=in_units):
                 return context.reject(
                     DenyCode.MAX_SYMBOL_POSITION,
-                    f"{measure} of {order.symbol} over all funds, open orders included",
+                    f"{word} of {order.symbol} over all funds, open orders included",
                     limit=cap,
-                    value=getattr(exposure, measure, None),
+                    value=getattr(exposure, word, None),
                 )
         return True
 
@@ -70,9 +68,9 @@ class GroupExposureGate:
         share = self.limits.max_currency_pct
         if share is None:
             return True
-        nav, exposure = positive(context.get("nav_usd")), context.get("currency_exposure")
+        nav, exposure = positive(context["nav_usd"]), context["currency_exposure"]
         cap = share * nav if nav is not None else None
-        if cap is not None and _holds(exposure, "value", cap):
+        if cap is not None and _holds(exposure, cap):
             return True
         return context.reject(
             DenyCode.MAX_CURRENCY,
@@ -82,9 +80,11 @@ class GroupExposureGate:
         )
 
 
-def _holds(exposure: object, measure: str, cap: Decimal) -> bool:
+def _holds(exposure: object, cap: Decimal, *, in_units: bool = False) -> bool:
     """Return whether a known exposure is within its cap."""
     if not isinstance(exposure, GroupExposure):
         return False
-    after = at_least_zero(getattr(exposure, measure))
-    return after is not None and after <= cap
+    after, unit_value = at_least_zero(exposure.value), positive(exposure.unit_value)
+    if after is None or unit_value is None:
+        return False
+    return after <= (cap * unit_value if in_units else cap)

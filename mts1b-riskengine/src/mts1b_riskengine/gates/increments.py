@@ -46,7 +46,7 @@ class IncrementsGate:
 
         The rest of a position may be smaller than the least notional: it can still be closed.
         """
-        facts = context.get("instrument")
+        facts = context["instrument"]
         row = self.limits.symbols.get(order.symbol)
         if row is None and not self.limits.check_increments:
             return True
@@ -88,7 +88,7 @@ class IncrementsGate:
             least = listed.minimum_notional if listed is not None else None
         if least is None and not self.limits.check_increments:
             return True
-        floor, value = at_least_zero(least), positive(context.get("order_value"))
+        floor, value = at_least_zero(least), positive(context["order_value"])
         if floor is None or value is None:
             return context.reject(
                 DenyCode.INCREMENTS_UNKNOWN, "the notional can not be judged", limit=least

@@ -54,7 +54,7 @@ class MandateGate:
         """Pass a reducing order, and one that its mandate covers."""
         if not self.mandates.required or reduces(context):
             return True
-        mandate = context.get("mandate")
+        mandate = context["mandate"]
         if not isinstance(mandate, Mandate):
             return context.reject(
                 DenyCode.NO_MANDATE,
@@ -109,12 +109,12 @@ class MandateGate:
 
     def _within_budget(self, mandate: Mandate, context: RiskContext) -> bool:
         if mandate.max_order_usd is not None:
-            value = positive(context.get("order_value"))
+            value = positive(context["order_value"])
             if value is None or value > mandate.max_order_usd:
                 return self._over(mandate, "order", mandate.max_order_usd, value, context)
         count = mandate.max_orders_per_day
         if count is not None:
-            today = context.get("orders_today")
+            today = context["orders_today"]
             if type(today) is not int or not 0 <= today < count:
                 return self._over(mandate, "orders of the day", count, today, context)
         return self._within_exposure(mandate, context)
@@ -124,7 +124,7 @@ class MandateGate:
         for word, cap in caps:
             if cap is None:
                 continue
-            measured = context.get("strategy_exposure")
+            measured = context["strategy_exposure"]
             after = at_least_zero(getattr(measured, word, None))
             if after is None or after > cap:
                 return self._over(mandate, word, cap, after, context)

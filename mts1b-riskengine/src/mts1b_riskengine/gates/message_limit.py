@@ -47,7 +47,7 @@ class MessageLimitGate:
         """Pass an order for which every window has room."""
         if reduces(context):
             return True
-        flow, moment = context.get("flow"), moment_of(context)
+        flow, moment = context["flow"], moment_of(context)
         if not isinstance(flow, FlowBook) or moment is None:
             return context.reject(DenyCode.MESSAGES_UNKNOWN, "past messages are not known")
         full = flow.full(order, moment)

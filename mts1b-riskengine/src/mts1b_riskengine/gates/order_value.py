@@ -42,12 +42,12 @@ class OrderValueGate:
             return True
         row = self.limits.symbols.get(order.symbol)
         caps = (self.limits.max_order_usd, row.max_order_usd if row is not None else None)
-        value = positive(context.get("order_value"))
+        value = positive(context["order_value"])
         if value is None:
             return context.reject(
                 DenyCode.ORDER_VALUE_UNKNOWN,
                 "the value of the order can not be told",
-                value=context.get("order_value"),
+                value=context["order_value"],
             )
         for cap in caps:
             if cap is not None and value > cap:

@@ -63,13 +63,13 @@ class OrderVolumeGate:
         )
 
     def _of_volume(self, order: Order, share: Decimal, context: RiskContext) -> bool:
-        mean = positive(context.get("mean_volume"))
+        mean = positive(context["mean_volume"])
         if mean is None:
             return context.reject(
                 DenyCode.ADV_UNKNOWN,
                 f"the volume of {self.limits.adv_days} days is not known",
                 limit=share,
-                value=context.get("mean_volume"),
+                value=context["mean_volume"],
             )
         if order.quantity <= share * mean:
             return True
@@ -84,7 +84,7 @@ class OrderVolumeGate:
         share = self.limits.max_displayed_pct
         if share is None:
             return True
-        quote = context.get("quote")
+        quote = context["quote"]
         shown = self._shown(order, quote, context) if isinstance(quote, Quote) else None
         if shown is None:
             return context.reject(

@@ -40,7 +40,7 @@ class ParentCapGate:
         """Pass an order without a parent, and a child that fits."""
         if order.parent_order_id is None or reduces(context):
             return True
-        facts = context.get("parent")
+        facts = context["parent"]
         if not isinstance(facts, ParentFacts):
             return self._unknown(order, facts, context)
         return self._within_parent(order, facts, context) and self._within_cap(
@@ -70,7 +70,7 @@ class ParentCapGate:
         cap = self.limits.max_parent_usd
         if cap is None:
             return True
-        others, value = at_least_zero(facts.value), positive(context.get("order_value"))
+        others, value = at_least_zero(facts.value), positive(context["order_value"])
         if others is None or value is None:
             return self._unknown(order, facts.value, context)
         if others + value <= cap:

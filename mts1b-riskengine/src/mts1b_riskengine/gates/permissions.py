@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -45,21 +46,31 @@ class PermissionsGate:
             return context.reject(
                 DenyCode.NOT_PERMITTED, "no permission names the strategy", value=order.strategy_id
             )
-        facts = context.get("instrument")
-        asset_class = facts.asset_class if isinstance(facts, InstrumentFacts) else None
-        pairs: tuple[tuple[str, object, list[object]], ...] = (
-            ("broker", order.broker, [*permission.brokers]),
-            ("account", order.account or "", [*permission.accounts]),
-            ("order type", order.order_type, [*permission.order_types]),
-            ("asset class", asset_class, [*permission.asset_classes]),
-            ("sender", order.actor, [*permission.actors]),
-        )
-        for word, value, allowed in pairs:
-            if (allowed and value not in allowed) or value is None:
-                return context.reject(
-                    DenyCode.NOT_PERMITTED,
-                    f"{word} is not permitted to {order.strategy_id}",
-                    limit=", ".join(str(item) for item in allowed),
-                    value=value,
-                )
+        facts = context["instrument"]
+        if not isinstance(facts, InstrumentFacts):
+            return self._deny("instrument", None, (), order, context)
+        for word, value, allowed in (
+            ("broker", order.broker, permission.brokers),
+            ("account", order.account or "", permission.accounts),
+            ("order type", order.order_type, permission.order_types),
+            ("asset class", facts.asset_class, permission.asset_classes),
+            ("sender", order.actor, permission.actors),
+        ):
+            if allowed and value not in allowed:
+                return self._deny(word, value, allowed, order, context)
         return True
+
+    def _deny(
+        self,
+        word: str,
+        value: object,
+        allowed: Sequence[object],
+        order: Order,
+        context: RiskContext,
+    ) -> bool:
+        return context.reject(
+            DenyCode.NOT_PERMITTED,
+            f"{word} is not permitted to {order.strategy_id}",
+            limit=", ".join(str(item) for item in allowed),
+            value=value,
+        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import ClassVar
 
@@ -10,6 +10,7 @@ from mts1b_foundation import DenyCode, Order, RiskContext, RiskEnvelope
 
 from mts1b_riskengine.exposure import ExposureProbe
 from mts1b_riskengine.gates.card import GateCard
+from mts1b_riskengine.losses import exact
 
 __all__ = ["CARD", "PositionRiskGate"]
 
@@ -48,7 +49,7 @@ def _caps(envelope: RiskEnvelope, nav: Decimal) -> list[_Cap]:
     """Return the caps in base currency; a negative net limit bounds net exposure from above."""
 
     def share(fraction: float) -> Decimal:
-        return Decimal(str(fraction)) * nav
+        return exact(fraction) * nav
 
     net = share(envelope.max_net_exposure_pct)
     caps = [
@@ -79,6 +80,9 @@ class PositionRiskGate:
 
     name: str = "position_risk"
     inline: ClassVar[bool] = True
+    _known: dict[str, tuple[RiskEnvelope, Decimal, tuple[_Cap, ...]]] = field(
+        init=False, default_factory=dict, repr=False, compare=False
+    )
 
     async def check(self, order: Order, envelope: RiskEnvelope, context: RiskContext) -> bool:
         """Pass a reducing order, or one after which every cap holds."""
@@ -100,18 +104,18 @@ class PositionRiskGate:
     def _within_caps(
         self, probe: ExposureProbe, envelope: RiskEnvelope, context: RiskContext, nav: Decimal
     ) -> bool:
-        before, after = probe.measure()
-        caps = _caps(envelope, nav)
+        after = probe.measure_after()
+        caps = list(self._caps_of(envelope, nav))
         facts = context["instrument"]
         if facts.sector is not None:
-            limit = Decimal(str(envelope.max_sector_pct)) * nav
+            limit = exact(envelope.max_sector_pct) * nav
             caps.append(_Cap(DenyCode.MAX_SECTOR, f"sector {facts.sector}", "sector", limit))
         if facts.country is not None:
-            limit = Decimal(str(envelope.max_country_pct)) * nav
+            limit = exact(envelope.max_country_pct) * nav
             caps.append(_Cap(DenyCode.MAX_COUNTRY, f"country {facts.country}", "country", limit))
         for cap in caps:
             value: Decimal = getattr(after, cap.measure)
-            if value > cap.limit and value > getattr(before, cap.measure):
+            if value > cap.limit and value > getattr(probe.measure_before(), cap.measure):
                 return context.reject(
                     cap.code,
                     f"{cap.label} exposure in USD, open orders included",
@@ -119,3 +123,12 @@ class PositionRiskGate:
                     value=value,
                 )
         return True
+
+    def _caps_of(self, envelope: RiskEnvelope, nav: Decimal) -> tuple[_Cap, ...]:
+        """Return the caps; they are made anew only when the envelope or the NAV is another."""
+        known = self._known.get(envelope.fund_id)
+        if known is not None and known[0] is envelope and known[1] is nav:
+            return known[2]
+        caps = tuple(_caps(envelope, nav))
+        self._known[envelope.fund_id] = (envelope, nav, caps)
+        return caps

@@ -48,7 +48,7 @@ class PriceCollarGate:
 
     async def check(self, order: Order, envelope: RiskEnvelope, context: RiskContext) -> bool:
         """Pass an order whose prices lie within the collars."""
-        mark = context.get("mark")
+        mark = context["mark"]
         reference = _reference(mark, context) if isinstance(mark, Mark) else None
         if reference is None:
             if reduces(context) and order.limit_price is None:
@@ -62,8 +62,7 @@ class PriceCollarGate:
         hard = self._hard(order)
         if hard is None:
             return True
-        excess = max(_excess(order, price, reference) for price in _prices(order, reference))
-        excess = max(excess, _moved(order, reference))
+        excess = max(_excess(order, _worst(order, reference), reference), _moved(order, reference))
         if excess > hard:
             return context.reject(
                 DenyCode.PRICE_COLLAR,
@@ -84,15 +83,17 @@ class PriceCollarGate:
 
     def _hard(self, order: Order) -> Decimal | None:
         row = self.limits.symbols.get(order.symbol)
-        own = row.collar_pct if row is not None else None
-        both = [limit for limit in (own, self.limits.collar_pct) if limit is not None]
-        return min(both, default=None)
+        own, firm = row.collar_pct if row is not None else None, self.limits.collar_pct
+        if own is None or firm is None:
+            return own or firm
+        return min(own, firm)
 
     def _over_period(self, order: Order, reference: Decimal, context: RiskContext) -> bool:
         limit = self.limits.collar_period_pct
         if limit is None:
             return True
-        low, high = (positive(price) for price in context.get("reference_range") or (None, None))
+        lowest, highest = context["reference_range"] or (None, None)
+        low, high = positive(lowest), positive(highest)
         base = low if order.side.sign > 0 else high
         if base is None or low is None or high is None:
             if reduces(context) and order.limit_price is None:
@@ -100,7 +101,7 @@ class PriceCollarGate:
             return context.reject(
                 DenyCode.COLLAR_REFERENCE, "no references of the period", value=base
             )
-        excess = max(_excess(order, price, base) for price in _prices(order, reference))
+        excess = _excess(order, _worst(order, reference), base)
         if low <= high and excess <= limit:
             return True
         return context.reject(
@@ -118,10 +119,12 @@ def _reference(mark: Mark, context: RiskContext) -> Decimal | None:
     return positive(mark.price) if fresh else None
 
 
-def _prices(order: Order, reference: Decimal) -> list[Decimal]:
-    """Return what the order may trade at: its own prices, or the reference."""
-    own = [price for price in (order.limit_price, order.stop_price) if price is not None]
-    return own or [reference]
+def _worst(order: Order, reference: Decimal) -> Decimal:
+    """Return the costliest price that the order may trade at: its own ones, or the reference."""
+    limit, stop = order.limit_price, order.stop_price
+    if limit is None or stop is None:
+        return limit or stop or reference
+    return max(limit, stop) if order.side.sign > 0 else min(limit, stop)
 
 
 def _excess(order: Order, price: Decimal, reference: Decimal) -> Decimal:

@@ -49,7 +49,7 @@ class ReferenceGate:
         """Pass an order whose reference is sound."""
         if reduces(context):
             return True
-        halted = context.get("trading_halt")
+        halted = context["trading_halt"]
         if halted != "":
             return context.reject(
                 DenyCode.INSTRUMENT_HALTED, "it does not trade, as far as is known", value=halted
@@ -57,7 +57,7 @@ class ReferenceGate:
         return self._price(context) and self._quote(context)
 
     def _price(self, context: RiskContext) -> bool:
-        limit, mark = self.limits.max_reference_age_s, context.get("mark")
+        limit, mark = self.limits.max_reference_age_s, context["mark"]
         if limit is None:
             return True
         if not isinstance(mark, Mark) or positive(mark.price) is None:
@@ -76,7 +76,7 @@ class ReferenceGate:
         limits = self.limits
         if not limits.require_quote and limits.max_spread_pct is None:
             return True
-        quote = context.get("quote")
+        quote = context["quote"]
         if not isinstance(quote, Quote):
             return context.reject(DenyCode.REF_QUOTE_MISSING, "no quote has been received")
         bid, ask = positive(quote.bid), positive(quote.ask)
@@ -95,9 +95,9 @@ class ReferenceGate:
 
     def _narrow(self, bid: Decimal, ask: Decimal, context: RiskContext) -> bool:
         limit = self.limits.max_spread_pct
-        spread = 2 * (ask - bid) / (ask + bid)
-        if limit is None or spread <= limit:
+        width, height = 2 * (ask - bid), ask + bid
+        if limit is None or width <= limit * height:
             return True
         return context.reject(
-            DenyCode.REF_SPREAD_TOO_WIDE, "spread, of the mid", limit=limit, value=spread
+            DenyCode.REF_SPREAD_TOO_WIDE, "spread, of the mid", limit=limit, value=width / height
         )

@@ -41,8 +41,8 @@ class RepeatThrottleGate:
         """Pass an order of a strategy that is enabled and does not repeat itself."""
         if reduces(context):
             return True
-        flow, moment = context.get("flow"), moment_of(context)
-        disabled = context.get("disabled", "unknown")
+        flow, moment = context["flow"], moment_of(context)
+        disabled = context["disabled"]
         if isinstance(disabled, SoftBlock):
             return context.reject(
                 DenyCode.STRATEGY_DISABLED,

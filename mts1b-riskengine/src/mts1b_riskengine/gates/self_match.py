@@ -40,7 +40,7 @@ class SelfMatchGate:
         """Pass an order that crosses nothing of ours."""
         if not self.limits.self_match:
             return True
-        others = context.get("opposite_orders")
+        others = context["opposite_orders"]
         if not isinstance(others, tuple) or not all(isinstance(one, Resting) for one in others):
             return context.reject(
                 DenyCode.OPEN_ORDERS_UNKNOWN, f"open orders of {order.symbol} are not known"

@@ -41,7 +41,7 @@ class SessionGate:
         """Pass an order of an open session, or one for the opening auction before it."""
         if reduces(context):
             return True
-        facts, now = context.get("session"), context.now
+        facts, now = context["session"], context.now
         if not isinstance(facts, SessionFacts) or not is_aware(now):
             return context.reject(
                 DenyCode.SESSION_UNKNOWN, f"no sessions of {order.symbol} are known", value=facts

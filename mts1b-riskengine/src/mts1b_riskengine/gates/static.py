@@ -107,7 +107,7 @@ class StaticGate:
                 limit=envelope.max_order_qty,
                 value=order.quantity,
             )
-        notional = _worst_notional(order, context)
+        notional: Decimal = context["order_value"]
         if notional > envelope.max_order_notional_usd:
             return context.reject(
                 DenyCode.MAX_ORDER_NOTIONAL,
@@ -116,11 +116,3 @@ class StaticGate:
                 value=notional,
             )
         return True
-
-
-def _worst_notional(order: Order, context: RiskContext) -> Decimal:
-    """Return the notional at the highest of the order's prices and the reference price."""
-    prices = (context["mark"].price, order.limit_price, order.stop_price)
-    price = max(price for price in prices if price is not None)
-    multiplier: Decimal = context["instrument"].multiplier
-    return order.quantity * price * multiplier

@@ -44,9 +44,9 @@ class UnitSafetyGate:
     async def check(self, order: Order, envelope: RiskEnvelope, context: RiskContext) -> bool:
         """Pass an order that both sides value alike."""
         tolerance = self.limits.unit_tolerance_pct
-        if tolerance is None or context.get("reducing") is True:
+        if tolerance is None or context["reducing"] is True:
             return True
-        mark, facts = context.get("mark"), context.get("instrument")
+        mark, facts = context["mark"], context["instrument"]
         price = positive(mark.price) if isinstance(mark, Mark) else None
         factor = positive(facts.multiplier) if isinstance(facts, InstrumentFacts) else None
         seen = positive(order.reference_price)
