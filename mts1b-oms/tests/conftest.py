@@ -27,7 +27,7 @@ from mts1b_foundation import (
     Side,
     Symbol,
 )
-from mts1b_foundation.protocols import AccountSnapshot
+from mts1b_foundation.protocols import AccountSnapshot, VenueCard
 from mts1b_oms.cancels import Canceller
 from mts1b_oms.digest import state_digest
 from mts1b_oms.errors import RiskUnavailable
@@ -105,6 +105,7 @@ class Venue:
         self.deaf = False
         self.blind = False
         self.late: list[Fill] = []
+        self.lag_s = 0.0
         self._fuse = fuse
 
     async def submit(self, order: Order) -> Order:
@@ -128,6 +129,9 @@ class Venue:
         if self.deaf or self.blind:
             raise TimeoutError("no answer")
         return await self.paper.get_order_by_key(key)
+
+    def capabilities(self) -> VenueCard:
+        return self.paper.capabilities().with_(visibility_lag_s=self.lag_s)
 
     async def fills_since(self, cursor: str | None) -> tuple[list[Fill], str]:
         fills, place = await self.paper.fills_since(cursor)
@@ -169,7 +173,7 @@ class Risk:
         self._envelope = RiskEnvelope(envelope_id="e", fund_id="alpha", nav_usd=Decimal(1))
         self._clock, self._halts, self._fuse = clock, halts, fuse
 
-    async def check(self, order: Order) -> RiskDecision:
+    async def check(self, order: Order, *, lease_id: str = "") -> RiskDecision:
         self._fuse.checkpoint("before risk")
         self.asked += 1
         if self.down:
@@ -178,11 +182,11 @@ class Risk:
         known = self.answers.get(order.order_id)
         if known and known.approval and known.approval.expires_at <= self._clock.now():
             known = None
-        self.answers[order.order_id] = known or self._decide(order)
+        self.answers[order.order_id] = known or self._decide(order, lease_id)
         self._fuse.checkpoint("after risk")
         return self.after(self.answers[order.order_id])
 
-    def _decide(self, order: Order) -> RiskDecision:
+    def _decide(self, order: Order, lease_id: str) -> RiskDecision:
         common = {"order_id": order.order_id, "decided_at": self._clock.now()}
         if order.idempotency_key in self.denials:
             gate, code = self.denials[order.idempotency_key]
@@ -197,6 +201,7 @@ class Risk:
             reference_price=order.reference_price or Decimal(100),
             epoch=self._halts.state().epoch,
             now=self._clock.now(),
+            lease_id=lease_id,
         )
         return RiskDecision(approved=True, approval=approval, **common)
 

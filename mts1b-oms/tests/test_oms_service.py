@@ -21,10 +21,18 @@ from mts1b_foundation import (
     Side,
     Symbol,
 )
-from mts1b_foundation.commands import CancelOutcome, HaltReply
-from mts1b_foundation.nats import CMD_HALT_REQUEST, STREAMS, bars_subject
+from mts1b_foundation.commands import CancelOutcome, HaltReply, LeaseRequest
+from mts1b_foundation.nats import (
+    CMD_HALT_LEASE,
+    CMD_HALT_REQUEST,
+    CMD_OMS_ORDERS,
+    STREAMS,
+    bars_subject,
+)
 from mts1b_oms.client import OmsClient
+from mts1b_oms.errors import WriterFenced
 from mts1b_oms.service import OmsService
+from mts1b_operations.lease import LeaseOffice
 from mts1b_platform.clock import SystemClock, VirtualClock
 from mts1b_platform.config import (
     FundSettings,
@@ -36,6 +44,7 @@ from mts1b_platform.config import (
 )
 from mts1b_platform.eventbus.local import LocalBus
 from mts1b_platform.eventbus.port import RemoteError
+from mts1b_platform.halt import HaltStore, ask, sockets_of
 from mts1b_platform.ids import SequentialIds
 from mts1b_platform.lockstep import LockstepDriver
 from mts1b_platform.logging import get_logger
@@ -214,6 +223,8 @@ async def test_a_replay_trades_through_risk_and_venue_and_keeps_two_funds_apart(
             "bus": "ok",
             "reconciliation": "ok",
             "quarantine": "ok",
+            "doubt": "ok",
+            "lease": "ok",
         }
         stages = oms.ctx.latency.summary()
         assert {"oms.submit", "oms.risk", "oms.gateway", "oms.book"} <= set(stages)
@@ -321,6 +332,7 @@ async def test_without_a_replay_bars_and_fills_are_followed_as_they_come(
     tmp_path: Path, order: Any
 ) -> None:
     async with running(tmp_path, settings_of(replay=False)) as (system, oms):
+        await serve_leases(system)
         client = OmsClient(bus=system.bus)
         now = oms.ctx.clock.now()
         await _live_bar(system, now, "100")
@@ -336,6 +348,81 @@ async def test_without_a_replay_bars_and_fills_are_followed_as_they_come(
         assert done.submitted_at is not None, "also where the fill overtook the answer"
         await oms._live.reconcile()
         assert oms.gate.is_open
+
+
+async def test_e8_without_a_lease_nothing_leaves_and_with_one_it_goes_on(
+    tmp_path: Path, order: Any
+) -> None:
+    async with running(tmp_path, settings_of(replay=False)) as (system, oms):
+        client = OmsClient(bus=system.bus)
+        now = oms.ctx.clock.now()
+        await _live_bar(system, now, "100")
+        await _until(oms, lambda: SPX in oms.record.ledger.marks)
+        await _until_risk_knows(system)
+        words = {"created_at": now, "reference_price": Decimal(100), "quantity": Decimal(1)}
+        held = await client.submit(order("held", **words))
+        assert held.rejected_code == "LEASE_EXPIRED"
+        assert (await oms.health())["lease"].startswith("expired")
+        await serve_leases(system)
+        await _until(oms, lambda: oms._gateway.lease.valid())
+        sent = await client.submit(order("sent", **words))
+        assert sent.status in (OrderStatus.ACCEPTED, OrderStatus.FILLED), sent.rejected_reason
+        stored = await oms.record.approval_of(sent.order_id)
+        assert stored is not None
+        assert stored.lease_id == oms._gateway.lease.current
+
+
+async def test_h6_the_socket_halts_and_cancels_without_a_bus(tmp_path: Path, order: Any) -> None:
+    async with running(tmp_path, settings_of()) as (system, _):
+        await system.tick(0, PRICES[0])
+        client = OmsClient(bus=system.bus)
+        sent = await client.submit(on(0, order, "rests"))
+        assert sent.status is OrderStatus.ACCEPTED
+        [path] = sockets_of(tmp_path / "run")
+        state = await ask(path, {"do": "state"}, timeout_s=2.0)
+        assert state["open"] == [sent.order_id]
+        halt = {
+            "halt_id": "h1",
+            "scope": "symbol:SPX",
+            "severity": "SYMBOL_HALT",
+            "reason": "drill",
+            "requested_by": "operator:ann",
+            "requested_at": "2026-01-05T00:00:00Z",
+            "epoch": 1,
+        }
+        told = await ask(path, {"do": "halt", "halt": halt}, timeout_s=2.0)
+        assert told["halted"] is True
+        refused = await client.submit(on(0, order, "later"))
+        assert refused.rejected_code == "SYMBOL_HALTED"
+        words = {"scope": "venue:paper", "actor": "operator:ann", "reason": "drill"}
+        other = await ask(path, {"do": "cancel_all", **words, "scope": "symbol:NDX"}, timeout_s=5.0)
+        assert other == {"canceled": [], "residue": []}
+        done = await ask(path, {"do": "cancel_all", **words}, timeout_s=5.0)
+        assert done == {"canceled": [sent.order_id], "residue": []}
+        for request in ({"do": "sing"}, {"do": "halt"}, {"do": "cancel_all", "scope": "moon:1"}):
+            assert "error" in await ask(path, request, timeout_s=2.0)
+
+
+async def test_a9_a_second_oms_is_kept_out(tmp_path: Path) -> None:
+    async with running(tmp_path, settings_of()) as (system, oms):
+        second = OmsService(system.context("oms"))
+        with pytest.raises(WriterFenced, match="another OMS"):
+            await second.start()
+        await oms.ctx.bus.request(CMD_OMS_ORDERS, b"{}", timeout_s=2.0)
+
+
+async def serve_leases(system: System) -> None:
+    """Stand where operations stands."""
+    office = LeaseOffice(HaltStore(system.home / "halt"))
+
+    async def grant(data: bytes) -> bytes:
+        request = LeaseRequest.model_validate_json(data)
+        return office.grant(request).model_dump_json().encode()
+
+    await system.bus.serve(CMD_HALT_LEASE, grant)
+    oms = system.services[-1]
+    assert isinstance(oms, OmsService)
+    await _until(oms, lambda: oms._gateway.lease.valid())
 
 
 async def _live_bar(system: System, at: datetime, price: str) -> None:

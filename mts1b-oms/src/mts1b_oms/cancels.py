@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from mts1b_foundation.commands import (
-    CancelAllReply,
-    CancelOutcome,
-    CancelReply,
-    OrdersQuery,
-)
+from mts1b_foundation.commands import CancelAllReply, CancelOutcome, CancelReply
 from mts1b_foundation.orders import Order, OrderStatus
 
 from mts1b_oms.errors import OrderRefused, UnknownOrder
@@ -18,27 +13,34 @@ from mts1b_oms.parents import is_parent, settle_parent
 from mts1b_oms.transitions import OrderEvent
 from mts1b_oms.venue_sync import VenueSync
 
-__all__ = ["Canceller", "query_of"]
+__all__ = ["Canceller", "in_scope"]
 
 _BEFORE_VENUE = frozenset({OrderStatus.CREATED, OrderStatus.PENDING_RISK, OrderStatus.APPROVED})
 
 
-def query_of(scope: str) -> OrdersQuery:
-    """Return the query for the open orders of ``firm``, ``fund:ID`` or ``strategy:ID``.
+def in_scope(order: Order, scope: str, *, venue: str) -> bool:
+    """Return whether a scope covers an order.
 
-    :raises OrderRefused: for any other scope.
+    A scope is ``firm``, ``fund:ID``, ``strategy:ID``, ``venue:NAME`` or ``symbol:SYMBOL``.
+
+    :raises OrderRefused: for any other text.
     """
     kind, _, name = scope.partition(":")
     match kind:
         case "firm" if not name:
-            return OrdersQuery(open_only=True)
+            return True
         case "fund" if name:
-            return OrdersQuery(fund_id=name, open_only=True)
+            return order.fund_id == name
         case "strategy" if name:
-            return OrdersQuery(strategy_id=name, open_only=True)
+            return order.strategy_id == name
+        case "venue" if name:
+            return venue == name
+        case "symbol" if name:
+            return order.symbol == name
         case _:
             raise OrderRefused(
-                "SCOPE_INVALID", f"scope {scope!r} is none of firm, fund:ID, strategy:ID"
+                "SCOPE_INVALID",
+                f"scope {scope!r} is none of firm, fund:ID, strategy:ID, venue:NAME, symbol:SYMBOL",
             )
 
 
@@ -70,9 +72,15 @@ class Canceller:
             self._service.cancel_wanted.discard(order_id)
 
     async def cancel_all(self, scope: str, *, actor: str, reason: str = "") -> CancelAllReply:
-        """Cancel every open order of a scope; list what may still be open."""
-        canceled, residue = [], []
-        for found in await self._record.find(query_of(scope)):
+        """Cancel every open order of a scope; list what may still be open.
+
+        What the venue shows open in the scope and this record does not know is cancelled too.
+        """
+        canceled: list[str] = []
+        residue: list[str] = []
+        venue = self._record.venue
+        ours = [o for o in self._record.open_orders.values() if in_scope(o, scope, venue=venue)]
+        for found in ours:
             order = await self._fresh(found)
             if order.is_terminal:
                 continue
@@ -81,7 +89,22 @@ class Canceller:
                 canceled.append(order.order_id)
             elif not reply.order.is_terminal:
                 residue.append(order.order_id)
+        await self._cancel_strangers(scope, canceled, residue)
         return CancelAllReply(canceled=tuple(canceled), residue=tuple(residue))
+
+    async def _cancel_strangers(self, scope: str, canceled: list[str], residue: list[str]) -> None:
+        """Cancel what rests at the venue and is not ours; a venue that can not be asked may
+        hold anything."""
+        shown = await self._gateway.open_orders()
+        if isinstance(shown, CouldNotLook):
+            residue.append(f"whatever rests at {self._record.venue} ({shown.reason})")
+            return
+        for theirs in shown:
+            known = theirs.order_id in canceled or theirs.order_id in residue
+            if known or not in_scope(theirs, scope, venue=self._record.venue):
+                continue
+            answer = await self._gateway.cancel(theirs.order_id)
+            (canceled if answer is True else residue).append(theirs.order_id)
 
     async def _fresh(self, order: Order) -> Order:
         return await self._record.order(order.order_id) or order

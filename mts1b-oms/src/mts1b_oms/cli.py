@@ -142,6 +142,37 @@ def order(
 
 
 @app.command()
+def resolve(
+    order_id: Annotated[str, typer.Argument(help="an order in doubt")],
+    resolution: Annotated[str, typer.Option("--as", help="never_arrived, canceled or filled")],
+    operator: Annotated[str, typer.Option(help="whose key signs; see `mts cmd operator-key`")],
+    reason: Annotated[str, typer.Option(help="what you found out, and how")],
+    filled: Annotated[str, typer.Option(help="all that the venue executed")] = "0",
+    price: Annotated[str, typer.Option(help="the average price of that")] = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Settle an order that nobody knows the fate of; a signed act that is audited."""
+    from mts1b_oms.by_hand import resolve_by_hand
+
+    order = asyncio.run(
+        resolve_by_hand(
+            _home(),
+            order_id,
+            resolution=resolution,
+            operator=operator,
+            reason=reason,
+            filled=filled,
+            price=price or None,
+        )
+    )
+    emit(
+        order.model_dump(mode="json"),
+        as_json,
+        text=f"{order.order_id} is {order.status.value}, filled {order.filled_quantity}",
+    )
+
+
+@app.command()
 def positions(
     fund: FundOption = None, strategy: StrategyOption = None, as_json: JsonOption = False
 ) -> None:

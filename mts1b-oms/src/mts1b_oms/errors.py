@@ -12,9 +12,11 @@ __all__ = [
     "OmsError",
     "OrderRefused",
     "ReconciliationMismatch",
+    "ResolutionRefused",
     "RiskUnavailable",
     "UnknownAlgorithm",
     "UnknownOrder",
+    "WriterFenced",
 ]
 
 
@@ -83,6 +85,20 @@ class RiskUnavailable(OmsError):
     def __init__(self, message: str, *, retry: bool = True) -> None:
         self.retry = retry
         super().__init__(message)
+
+
+class WriterFenced(OmsError):
+    """Stop: another OMS has taken over this store, and this one must not write or send."""
+
+    code = "WRITER_FENCED"
+    exit_code: ClassVar[ExitCode] = ExitCode.REFUSED
+
+
+class ResolutionRefused(OmsError):
+    """Correct the resolution: it is not signed, not needed, or was made for another version."""
+
+    code = "RESOLUTION_REFUSED"
+    exit_code: ClassVar[ExitCode] = ExitCode.REFUSED
 
 
 class ReconciliationMismatch(OmsError):

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import datetime
 
 from mts1b_brokers.errors import BrokerError, BrokerRefused
 from mts1b_foundation.orders import ExecutionMode, Order, OrderStatus
-from mts1b_foundation.protocols import BrokerProtocol, OrderQuery
+from mts1b_foundation.protocols import (
+    BrokerProtocol,
+    CapabilityCard,
+    FillHistory,
+    OrderQuery,
+    VenueCard,
+)
 from mts1b_foundation.risk import ActiveHalt, DenyCode, HaltSeverity, RiskApproval
 from mts1b_platform.clock import Clock
-from mts1b_platform.halt import HaltStateUnreadable, HaltStore
+from mts1b_platform.halt import HaltStateUnreadable, HaltStore, SendLease
 from mts1b_platform.signing import Verifier
 from mts1b_riskengine.approval import verify_approval
 from mts1b_riskengine.errors import ApprovalInvalid
@@ -17,12 +24,17 @@ from mts1b_riskengine.errors import ApprovalInvalid
 from mts1b_oms.approved import _SEAL, ApprovedOrder
 from mts1b_oms.outcomes import CouldNotLook, Fenced, NeverSeen, Refused, Sent, Silent
 
-__all__ = ["Gateway"]
+__all__ = ["Gateway", "card_of"]
+
+_UNKNOWN_LAG_S = 30.0
+"""How late a venue without a card may show an order."""
 
 _HALT_CODE: Mapping[HaltSeverity, DenyCode] = {
     HaltSeverity.FIRM_HALT: DenyCode.FIRM_HALTED,
     HaltSeverity.FUND_HALT: DenyCode.FUND_HALTED,
     HaltSeverity.STRATEGY_HALT: DenyCode.STRATEGY_HALTED,
+    HaltSeverity.VENUE_HALT: DenyCode.VENUE_HALTED,
+    HaltSeverity.SYMBOL_HALT: DenyCode.SYMBOL_HALTED,
 }
 _NO_EVIDENCE = (TimeoutError, OSError, BrokerError, ValueError)
 """What a venue may raise that says nothing of the order. ``BrokerRefused`` is caught first."""
@@ -34,6 +46,8 @@ class Gateway:
     :param venue: where orders go.
     :param verifier: checks the risk engine's signature.
     :param halts: this machine's halt record; read without any network.
+    :param lease: the right to send now; None where senders need none.
+    :param fills_from: the cursor up to which fills are booked already.
     """
 
     def __init__(
@@ -44,15 +58,25 @@ class Gateway:
         halts: HaltStore,
         clock: Clock,
         mode: ExecutionMode,
+        lease: SendLease | None = None,
+        fills_from: Callable[[], str | None] = lambda: None,
     ) -> None:
+        self._fills_from = fills_from
+        self.lease = lease or SendLease.unlimited()
+        self._card = card_of(venue)
         self._venue = venue
         self._verifier = verifier
         self._halts = halts
         self._clock = clock
         self._mode = mode
 
-    def admit(self, order: Order, approval: RiskApproval) -> ApprovedOrder | Fenced:
-        """Return the order as approved, or what forbids it. Reads no network."""
+    def admit(
+        self, order: Order, approval: RiskApproval, *, age_s: float = 0.0
+    ) -> ApprovedOrder | Fenced:
+        """Return the order as approved, or what forbids it. Reads no network.
+
+        :param age_s: seconds since the approval was asked for, on the monotonic clock.
+        """
         fence = self._fence(order, approval.halt_epoch)
         if fence is not None:
             return fence
@@ -64,6 +88,8 @@ class Gateway:
                 now=self._clock.now(),
                 epoch=self._halts.state().epoch,
                 mode=self._mode,
+                lease_id=self.lease.current,
+                age_s=age_s,
             )
         except ApprovalInvalid as error:
             return Fenced(DenyCode.APPROVAL_INVALID, str(error))
@@ -75,7 +101,11 @@ class Gateway:
         except HaltStateUnreadable as error:
             return Fenced(DenyCode.HALT_STATE_UNREADABLE, str(error))
         halt = self._halts.blocked(
-            fund_id=order.fund_id, strategy_id=order.strategy_id, reduce_only=order.reduce_only
+            fund_id=order.fund_id,
+            strategy_id=order.strategy_id,
+            venue=self._venue.name,
+            symbol=order.symbol,
+            reduce_only=order.reduce_only,
         )
         if halt is not None:
             return Fenced(_HALT_CODE[halt.severity], _halt_text(halt))
@@ -83,6 +113,12 @@ class Gateway:
             return Fenced(
                 DenyCode.EPOCH_CHANGED,
                 f"approved in halt epoch {epoch}, now it is {current}; submit a new order",
+            )
+        if not self.lease.valid():
+            return Fenced(
+                DenyCode.LEASE_EXPIRED,
+                "no lease from operations, so nobody knows whether a halt is in force elsewhere; "
+                "it comes back by itself when operations answers",
             )
         return None
 
@@ -102,15 +138,49 @@ class Gateway:
             return Silent(f"{type(error).__name__}: {error}")
         return _answer(theirs)
 
-    async def find(self, order: Order) -> Sent | Refused | NeverSeen | CouldNotLook:
-        """Ask the venue for an order by its key."""
+    async def find(
+        self, order: Order, *, sent_at: datetime | None = None
+    ) -> Sent | Refused | NeverSeen | CouldNotLook:
+        """Ask the venue for an order.
+
+        That it never arrived takes all the evidence there is: the query by key, the open orders
+        and the fills, and as much time since ``sent_at`` as the venue may show orders late.
+        """
         if not isinstance(self._venue, OrderQuery):
             return CouldNotLook(f"venue {self._venue.name} can not be asked by key")
         try:
             theirs = await self._venue.get_order_by_key(order.idempotency_key)
+            if theirs is not None:
+                return _answer(theirs)
+            return await self._prove_absence(order, sent_at)
         except _NO_EVIDENCE as error:
             return CouldNotLook(f"{type(error).__name__}: {error}")
-        return NeverSeen() if theirs is None else _answer(theirs)
+
+    async def _prove_absence(
+        self, order: Order, sent_at: datetime | None
+    ) -> Sent | NeverSeen | CouldNotLook:
+        lag = self._card.visibility_lag_s
+        if sent_at is not None and lag > 0.0:
+            age = (self._clock.now() - sent_at).total_seconds()
+            if age <= lag:
+                return CouldNotLook(
+                    f"sent {age:.1f} s ago, and the venue may show an order up to {lag:.0f} s late"
+                )
+        for theirs in await self._venue.get_open_orders():
+            if theirs.idempotency_key == order.idempotency_key:
+                return Sent(theirs)
+        if isinstance(self._venue, FillHistory):
+            fills, _ = await self._venue.fills_since(self._fills_from())
+            if any(fill.order_id == order.order_id for fill in fills):
+                return CouldNotLook("the venue has fills of it; they are booked first")
+        return NeverSeen()
+
+    async def open_orders(self) -> list[Order] | CouldNotLook:
+        """Return what the venue shows open."""
+        try:
+            return await self._venue.get_open_orders()
+        except _NO_EVIDENCE as error:
+            return CouldNotLook(f"{type(error).__name__}: {error}")
 
     async def cancel(self, order_id: str) -> bool | Silent:
         """Ask the venue to cancel: True confirmed, False not cancelled, or no evidence."""
@@ -118,6 +188,13 @@ class Gateway:
             return await self._venue.cancel(order_id)
         except _NO_EVIDENCE as error:
             return Silent(f"{type(error).__name__}: {error}")
+
+
+def card_of(venue: BrokerProtocol) -> VenueCard:
+    """Return the venue's card; one that has none is trusted with nothing."""
+    if isinstance(venue, CapabilityCard):
+        return venue.capabilities()
+    return VenueCard(venue=venue.name, visibility_lag_s=_UNKNOWN_LAG_S)
 
 
 def _answer(theirs: Order) -> Sent | Refused:

@@ -9,6 +9,7 @@ from mts1b_foundation.protocols import BrokerProtocol, FillHistory
 from mts1b_platform.pump import EventPump
 from mts1b_platform.service.base import ServiceContext
 
+from mts1b_oms.doubt import DoubtWork
 from mts1b_oms.fills import book_fills
 from mts1b_oms.outcomes import CouldNotLook
 from mts1b_oms.quarantine import Quarantine
@@ -22,6 +23,7 @@ __all__ = ["RECONCILE_EVERY_S", "LiveWork"]
 
 RECONCILE_EVERY_S = 15.0
 _BARS_EVERY_S = 0.2
+_DOUBT_EVERY_S = 0.25
 
 
 class LiveWork:
@@ -38,7 +40,9 @@ class LiveWork:
         sync: VenueSync,
         reconciler: Reconciler,
         quarantine: Quarantine,
+        doubt: DoubtWork,
     ) -> None:
+        self._doubt = doubt
         self._ctx = ctx
         self._record = record
         self._venue = venue
@@ -56,6 +60,7 @@ class LiveWork:
         self._tasks.start("oms.bars", self._every(_BARS_EVERY_S, self.work_bars))
         self._tasks.start("oms.stream", self._follow_stream())
         self._tasks.start("oms.fills", self._collect_on_news())
+        self._tasks.start("oms.doubt", self._every(_DOUBT_EVERY_S, self._doubt.work))
         self._tasks.start("oms.reconcile", self._every(RECONCILE_EVERY_S, self.reconcile))
 
     async def stop(self) -> None:

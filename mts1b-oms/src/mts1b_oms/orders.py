@@ -36,8 +36,8 @@ IN_DOUBT = frozenset({OrderStatus.SUBMITTING, OrderStatus.UNKNOWN})
 class RiskChecker(Protocol):
     """Decide whether an order may leave; asked twice for one order, it answers the same."""
 
-    async def check(self, order: Order) -> RiskDecision:
-        """Return the decision.
+    async def check(self, order: Order, *, lease_id: str = "") -> RiskDecision:
+        """Return the decision; an approval is good under ``lease_id`` alone.
 
         :raises RiskUnavailable: when there is no answer.
         """
@@ -122,7 +122,35 @@ class OrderService:
             unit.create(order)
             if (order.fund_id, order.strategy_id) in self.record.unhalted:
                 return _deny(unit, order, QUARANTINED, "an odd execution waits for its halt")
+            doubt = self._in_doubt_beside(order)
+            if doubt is not None:
+                return _deny(
+                    unit,
+                    order,
+                    DenyCode.IN_DOUBT,
+                    f"order {doubt.order_id} of this strategy in {order.symbol} may be at the "
+                    "venue; nobody knows yet. Wait, or resolve it with `mts oms resolve`",
+                )
             return unit.change(order, OrderEvent.RISK_ASKED)
+
+    def _in_doubt_beside(self, order: Order) -> Order | None:
+        """Return an order of the same strategy and symbol that nobody knows the fate of.
+
+        A reduce-only order may pass: what is in doubt is reserved, and reducing is always possible.
+        """
+        if order.reduce_only:
+            return None
+        return next(
+            (
+                other
+                for other in self.record.open_orders.values()
+                if other.status is OrderStatus.UNKNOWN
+                and other.symbol == order.symbol
+                and other.strategy_id == order.strategy_id
+                and other.fund_id == order.fund_id
+            ),
+            None,
+        )
 
     async def _carry_on(self, order: Order) -> Order:
         if order.status in IN_DOUBT:
@@ -143,18 +171,20 @@ class OrderService:
         return await self._send(admitted) if begun.status is OrderStatus.SUBMITTING else begun
 
     async def _admitted(self, order: Order) -> ApprovedOrder | Fenced:
+        asked_at = self.record.clock.monotonic()
         decision = await self._ask_risk(order)
         if isinstance(decision, Fenced):
             return decision
         if not decision.approved or decision.approval is None:
             return Fenced(decision.code, f"{decision.rejecting_gate}: {decision.reason}")
-        return self._gateway.admit(order, decision.approval)
+        age_s = self.record.clock.monotonic() - asked_at
+        return self._gateway.admit(order, decision.approval, age_s=age_s)
 
     async def _ask_risk(self, order: Order) -> RiskDecision | Fenced:
         while True:
             try:
                 with self._latency.stage("oms.risk"):
-                    return await self._risk.check(order)
+                    return await self._risk.check(order, lease_id=self._gateway.lease.current)
             except RiskUnavailable as error:
                 given_up = not error.retry or order.order_id in self.cancel_wanted
                 if self._risk_pause is None or given_up:
@@ -187,7 +217,8 @@ class OrderService:
 
     async def adopt(self, order: Order) -> Order | CouldNotLook | NeverSeen:
         """Look for an order in doubt at the venue and take over what is found there."""
-        match await self._gateway.find(order):
+        sent_at = await self.record.sent_at(order.order_id)
+        match await self._gateway.find(order, sent_at=sent_at):
             case Sent() | Refused() as found:
                 return await self._recorded(order.order_id, found)
             case absent:
@@ -199,6 +230,8 @@ class OrderService:
                 return adopted
             case CouldNotLook(reason):
                 return await self._recorded(order.order_id, Silent(reason))
+            case NeverSeen() if not self._gate.is_open:
+                return order
             case NeverSeen():
                 return await self._send_again(order)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from datetime import datetime
 from decimal import Decimal
 
 import sqlalchemy as sa
@@ -13,16 +14,30 @@ from mts1b_foundation.funds import NavSnapshot
 from mts1b_foundation.orders import Order
 from mts1b_foundation.risk import RiskApproval
 from mts1b_platform.clock import Clock
-from mts1b_platform.store import Store
+from mts1b_platform.store import Prepared, Store
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from mts1b_oms.errors import WriterFenced
 from mts1b_oms.ledger import Ledger, Owner, SubBook
 from mts1b_oms.nav import NavKey
 from mts1b_oms.tables import books, orders
 from mts1b_oms.tables.orders import StoredOrder
-from mts1b_oms.tables.store import quarantines, venue_cursor
+from mts1b_oms.tables.store import order_events, quarantines, venue_cursor, writer
+from mts1b_oms.transitions import OrderEvent
 from mts1b_oms.unit import Unit
 
 __all__ = ["OmsRecord"]
+
+_FENCE = Prepared(sa.select(writer.c.fence).where(writer.c.id == 1))
+_SENT_AT = Prepared(
+    sa.select(order_events.c.at)
+    .where(
+        order_events.c.order_id == sa.bindparam("order_id"),
+        order_events.c.event == OrderEvent.SENDING.value,
+    )
+    .order_by(order_events.c.version.desc())
+    .limit(1)
+)
 
 
 class OmsRecord:
@@ -40,6 +55,7 @@ class OmsRecord:
         self.unhalted: set[Owner] = set()
         self.order_position = 0
         self.fill_position = 0
+        self.fence = 0
         self._turn = asyncio.Lock()
 
     @classmethod
@@ -51,6 +67,7 @@ class OmsRecord:
         :param capital: USD that each (fund, strategy) starts with.
         """
         record = cls(store, clock, venue=venue)
+        await record._take_over()
         await record._load()
         new = [owner for owner in sorted(capital) if owner not in record.ledger.books]
         if new:
@@ -59,6 +76,16 @@ class OmsRecord:
                     amount = capital[(fund_id, strategy_id)]
                     unit.open_book(SubBook(fund_id, strategy_id, amount, amount))
         return record
+
+    async def _take_over(self) -> None:
+        """Raise the fence: whoever opened the store before can write no more."""
+        async with self.store.transaction() as tx:
+            last = (await _FENCE.run(tx)).scalar()
+            self.fence = int(last or 0) + 1
+            if last is None:
+                await tx.execute(sa.insert(writer).values(id=1, fence=self.fence))
+            else:
+                await tx.execute(sa.update(writer).values(fence=self.fence))
 
     async def _load(self) -> None:
         async with self.store.read() as tx:
@@ -85,10 +112,25 @@ class OmsRecord:
         """Collect changes and commit them together; an exception leaves everything as it was."""
         async with self._turn:
             async with self.store.transaction() as tx:
+                await self._require_fence(tx)
                 unit = Unit(self, tx)
                 yield unit
                 await unit.flush()
             unit.adopt()
+
+    async def _require_fence(self, tx: AsyncConnection) -> None:
+        now = (await _FENCE.run(tx)).scalar()
+        if now != self.fence:
+            raise WriterFenced(
+                f"this OMS opened the store as number {self.fence}, number {now} has it now; "
+                "this one must end"
+            )
+
+    async def sent_at(self, order_id: str) -> datetime | None:
+        """Return when the order was last written ahead of the wire; None when it never was."""
+        async with self.store.read() as tx:
+            found: datetime | None = (await _SENT_AT.run(tx, {"order_id": order_id})).scalar()
+        return found
 
     async def order(self, order_id: str) -> Order | None:
         """Return the committed order, open or not."""

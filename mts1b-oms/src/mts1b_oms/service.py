@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Protocol, runtime_checkable
+from collections.abc import Mapping
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from mts1b_brokers.registry import create_venue
 from mts1b_foundation.commands import (
@@ -12,24 +13,36 @@ from mts1b_foundation.commands import (
     CancelAllReply,
     CancelOrder,
     CancelReply,
+    LeaseGrant,
     OrdersQuery,
     OrdersReply,
+    ResolveOrder,
+    ResolveReply,
     SubmitOrder,
     SubmitReply,
 )
 from mts1b_foundation.nats import (
+    CMD_HALT_LEASE,
     CMD_OMS_BOOK,
     CMD_OMS_CANCEL,
     CMD_OMS_CANCEL_ALL,
     CMD_OMS_ORDERS,
+    CMD_OMS_RESOLVE,
     CMD_OMS_SUBMIT,
     MARKETDATA_BARS,
 )
 from mts1b_foundation.protocols import BrokerProtocol
 from mts1b_foundation.replay import ReplayStep
-from mts1b_oms_algos import Twap, Vwap
+from mts1b_foundation.risk import ActiveHalt
+from mts1b_oms_algos import AlmgrenChriss, ImplementationShortfall, Twap, Vwap
 from mts1b_platform.eventbus.port import Subscription
-from mts1b_platform.halt import HaltStore
+from mts1b_platform.halt import (
+    HaltSocket,
+    HaltStateUnreadable,
+    HaltStore,
+    LeaseKeeper,
+    SendLease,
+)
 from mts1b_platform.lockstep import LockstepParticipant, Mark
 from mts1b_platform.pump import EventPump
 from mts1b_platform.service.base import Service, ServiceContext
@@ -37,11 +50,14 @@ from mts1b_platform.signing import KeyRing, Verifier
 from mts1b_platform.store import OutboxRelay, Store
 from mts1b_riskengine.client import RiskEngineClient
 from mts1b_riskengine.service import APPROVAL_KEY
+from pydantic import ValidationError
 
 from mts1b_oms.cancels import Canceller
 from mts1b_oms.capital import split_capital
 from mts1b_oms.digest import state_digest
 from mts1b_oms.dispatch import Dispatcher
+from mts1b_oms.doubt import DoubtWork
+from mts1b_oms.errors import OmsError
 from mts1b_oms.gate import ReconciliationGate
 from mts1b_oms.gateway import Gateway
 from mts1b_oms.intake import Intake
@@ -51,12 +67,14 @@ from mts1b_oms.quarantine import Quarantine
 from mts1b_oms.reconcile import Reconciler
 from mts1b_oms.record import OmsRecord
 from mts1b_oms.recovery import Recovery, restore_clock
+from mts1b_oms.resolve import Resolver
 from mts1b_oms.risk import RemoteRisk
 from mts1b_oms.router import RoutingTable
 from mts1b_oms.tables.store import metadata
 from mts1b_oms.tasks import OwnedTasks
 from mts1b_oms.tick import BarWork
 from mts1b_oms.venue_sync import VenueSync
+from mts1b_oms.writer import WriterLock
 
 __all__ = ["OmsService"]
 
@@ -73,16 +91,19 @@ class OmsService(Service):
 
     name: ClassVar[str] = "oms"
 
-    def __init__(self, ctx: ServiceContext) -> None:
+    def __init__(self, ctx: ServiceContext, *, venue: BrokerProtocol | None = None) -> None:
         super().__init__(ctx)
+        self._given_venue = venue
+        self._lock = WriterLock(ctx.home / "db")
         self.gate = ReconciliationGate()
         self._served: list[Subscription] = []
 
     async def start(self) -> None:
         """Open the record and the venue, recover, then serve."""
         ctx, settings = self.ctx, self.ctx.settings
+        self._lock.take()
         self._store: Store = await ctx.open_store("oms", metadata)
-        self._venue: BrokerProtocol = create_venue(
+        self._venue: BrokerProtocol = self._given_venue or create_venue(
             settings, home=ctx.home, clock=ctx.clock, ids=ctx.ids
         )
         self.record = await OmsRecord.open(
@@ -108,7 +129,9 @@ class OmsService(Service):
         ctx.log.info("recovered", report=str(report), gate=self.gate.reason or "open")
         if self.gate.is_open:
             await self._dispatcher.resume()
+        await self._start_lease()
         await self._serve()
+        await self._socket.start()
         await self._participant.start()
         if not ctx.replay:
             self._live.start()
@@ -121,6 +144,8 @@ class OmsService(Service):
             halts=HaltStore(ctx.home / "halt"),
             clock=ctx.clock,
             mode=settings.mode,
+            lease=self._new_lease(),
+            fills_from=lambda: self.record.cursor,
         )
         self.orders = OrderService(
             record=self.record,
@@ -140,6 +165,8 @@ class OmsService(Service):
             algorithms={
                 "twap": Twap(ctx.clock, ctx.rng).execute,
                 "vwap": Vwap(ctx.clock, ctx.rng).execute,
+                "almgren_chriss": AlmgrenChriss(ctx.clock, ctx.rng).execute,
+                "is_": ImplementationShortfall(ctx.clock, ctx.rng).execute,
             },
         )
         self._reconciler = Reconciler(
@@ -152,6 +179,10 @@ class OmsService(Service):
             record=self.record, venue=self._venue, sync=self._sync, latency=ctx.latency
         )
         self._quarantine = Quarantine(ctx, self.record)
+        self._doubt = DoubtWork(self.orders, clock=ctx.system_clock, log=ctx.log)
+        self._resolver = Resolver(self.orders, KeyRing(ctx.home / "keys", ctx.rng))
+        self._socket = HaltSocket(ctx.home / "run", "oms", self._answer_socket)
+        self._tasks = OwnedTasks(ctx.tasks)
         self._pump = EventPump(
             ctx.bus,
             self._store,
@@ -169,7 +200,61 @@ class OmsService(Service):
             sync=self._sync,
             reconciler=self._reconciler,
             quarantine=self._quarantine,
+            doubt=self._doubt,
         )
+
+    def _new_lease(self) -> SendLease:
+        """Return the lease; a replay, whose clock is not the machine's, needs none."""
+        if self.ctx.replay or self.ctx.settings.halt.lease == "off":
+            return SendLease.unlimited()
+        return SendLease(self.ctx.system_clock)
+
+    async def _start_lease(self) -> None:
+        ctx = self.ctx
+        if ctx.replay or ctx.settings.halt.lease == "off":
+            return
+        keeper = LeaseKeeper(
+            lambda request: ctx.call(CMD_HALT_LEASE, request, LeaseGrant, attempt_s=1.0),
+            self._gateway.lease,
+            HaltStore(ctx.home / "halt"),
+            clock=ctx.system_clock,
+            holder="oms",
+            incarnation=f"{self.record.fence:012d}",
+            log=ctx.log,
+            every_s=ctx.settings.halt.renew_s,
+        )
+        await keeper.renew()
+        self._tasks.start("oms.lease", keeper.run())
+
+    async def _answer_socket(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Answer an operator on this machine, whatever became of the bus."""
+        match request.get("do"):
+            case "halt":
+                halts = HaltStore(self.ctx.home / "halt")
+                try:
+                    state = halts.apply(ActiveHalt.model_validate(request.get("halt")))
+                except HaltStateUnreadable as error:
+                    return {"halted": True, "reason": str(error)}
+                except ValidationError as error:
+                    return {"error": f"no halt: {error}"}
+                return {"halted": True, "epoch": state.epoch}
+            case "cancel_all":
+                try:
+                    command = CancelAll.model_validate(
+                        {name: request.get(name, "") for name in ("scope", "actor", "reason")}
+                    )
+                    reply = await self._cancel_all(command)
+                except (ValidationError, OmsError) as error:
+                    return {"error": str(error)}
+                return reply.model_dump(mode="json")
+            case "state":
+                return {
+                    "open": sorted(self.record.open_orders),
+                    "gate": self.gate.reason or "open",
+                    "lease_s": min(self._gateway.lease.left_s(), 1e9),
+                }
+            case other:
+                return {"error": f"nothing to do: {other!r}"}
 
     def _verifier(self) -> Verifier:
         """Return the verifier of the risk engine's key, which whoever starts first creates."""
@@ -196,6 +281,7 @@ class OmsService(Service):
             await serve(CMD_OMS_SUBMIT, SubmitOrder, self._submit),
             await serve(CMD_OMS_CANCEL, CancelOrder, self._cancel),
             await serve(CMD_OMS_CANCEL_ALL, CancelAll, self._cancel_all),
+            await serve(CMD_OMS_RESOLVE, ResolveOrder, self._resolve),
             await serve(CMD_OMS_ORDERS, OrdersQuery, self._orders),
             await serve(CMD_OMS_BOOK, BookQuery, self._book),
         ]
@@ -222,6 +308,9 @@ class OmsService(Service):
             command.scope, actor=command.actor, reason=command.reason
         )
 
+    async def _resolve(self, command: ResolveOrder) -> ResolveReply:
+        return ResolveReply(order=await self._resolver.resolve(command))
+
     async def _orders(self, query: OrdersQuery) -> OrdersReply:
         return OrdersReply(orders=tuple(await self.record.find(query)))
 
@@ -233,12 +322,18 @@ class OmsService(Service):
         waiting = ", ".join("/".join(owner) for owner in sorted(self.record.unhalted))
         return await super().health() | {
             "reconciliation": self.gate.reason or "ok",
+            "doubt": f"nobody knows: {', '.join(self._doubt.waiting)}"
+            if self._doubt.waiting
+            else "ok",
+            "lease": "ok" if self._gateway.lease.valid() else "expired: operations does not answer",
             "quarantine": f"not halted yet: {waiting}" if waiting else "ok",
         }
 
     async def stop(self) -> None:
         """Stop taking work, publish what is committed, close venue and record."""
         self.gate.close("the OMS is stopping")
+        await self._socket.close()
+        await self._tasks.stop()
         for subscription in self._served:
             await subscription.unsubscribe()
         await self._dispatcher.stop()
@@ -249,3 +344,4 @@ class OmsService(Service):
         if isinstance(self._venue, _Closable):
             await self._venue.close()
         await self._store.close()
+        self._lock.release()

@@ -116,7 +116,7 @@ class Unit:
         self.ledger = self.ledger.booked(item.fill, item.owner)
         self._touched.setdefault(item.owner, set()).add(item.fill.symbol)
         fill = item.fill.with_(fund_id=item.owner[0], strategy_id=item.owner[1])
-        self._tell(derive_id("evt", "fill", fill.fill_id), OMS_FILLS_CREATED, item.owner[0], fill)
+        self.tell(derive_id("evt", "fill", fill.fill_id), OMS_FILLS_CREATED, item.owner[0], fill)
 
     def booked_of(self, order_id: str) -> list[BookedFill]:
         """Return the fills of an order that this unit has booked."""
@@ -151,7 +151,7 @@ class Unit:
             revision = self._record.nav_revisions[key] + 1 if again else 0
             self._navs.append((revision, nav))
             parts = (nav.fund_id, nav.strategy_id or "", nav.as_of.isoformat(), str(revision))
-            self._tell(derive_id("evt", "nav", *parts), OMS_NAV_UPDATED, nav.fund_id, nav)
+            self.tell(derive_id("evt", "nav", *parts), OMS_NAV_UPDATED, nav.fund_id, nav)
 
     def move_cursor(self, cursor: str) -> None:
         """Record up to where the venue's fills are booked."""
@@ -161,9 +161,10 @@ class Unit:
         subject = SUBJECT_OF.get(order.status)
         if subject is not None:
             event_id = derive_id("evt", order.order_id, order.status.value, str(order.version))
-            self._tell(event_id, subject, order.fund_id, order)
+            self.tell(event_id, subject, order.fund_id, order)
 
-    def _tell(self, event_id: str, subject: str, fund_id: str, model: FrozenModel) -> None:
+    def tell(self, event_id: str, subject: str, fund_id: str, model: FrozenModel) -> None:
+        """Publish an event with the commit; ``event_id`` must follow from what it says."""
         payload = model.model_dump_json().encode()
         self._events.append((event_id, with_fund(subject, fund_id), payload))
 

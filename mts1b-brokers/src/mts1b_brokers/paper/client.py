@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from mts1b_foundation import Bar, Fill, Order, Position, Quote
-from mts1b_foundation.protocols import AccountSnapshot
+from mts1b_foundation.orders import OrderType, TimeInForce
+from mts1b_foundation.protocols import AccountSnapshot, DedupePolicy, VenueCard
 from mts1b_platform.clock import Clock, SystemClock
 from mts1b_platform.store import Store, StoreError
 from sqlalchemy.exc import SQLAlchemyError
@@ -196,6 +197,16 @@ class PaperClient:
     async def get_order_by_key(self, idempotency_key: str) -> Order | None:
         """Return the order with that key in any state; None is certain: it was never taken."""
         return (await self._look()).order_by_key(idempotency_key)
+
+    def capabilities(self) -> VenueCard:
+        """Return what this venue promises about itself."""
+        return VenueCard(
+            venue=self.name,
+            dedupe=DedupePolicy.PERMANENT,
+            order_types=tuple(OrderType),
+            tifs=tuple(TimeInForce),
+            cancels_all=True,
+        )
 
     async def get_positions(self) -> list[Position]:
         """Return the net positions that are not flat, by symbol."""

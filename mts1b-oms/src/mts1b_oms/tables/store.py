@@ -19,9 +19,18 @@ __all__ = [
     "positions",
     "quarantines",
     "venue_cursor",
+    "writer",
 ]
 
 metadata = sa.MetaData()
+
+writer = sa.Table(
+    "writer",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("fence", sa.Integer, nullable=False),
+)
+"""One row: the number of the last OMS that opened this store. An earlier one writes no more."""
 
 orders = sa.Table(
     "orders",

@@ -1,0 +1,91 @@
+"""A resolution by hand: built from a command line, signed here, sent over the bus."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mts1b_foundation.commands import OrdersQuery, OrdersReply, ResolveOrder, ResolveReply
+from mts1b_foundation.nats import CMD_OMS_ORDERS, CMD_OMS_RESOLVE
+from mts1b_foundation.orders import Order
+from mts1b_platform.clock import SystemClock
+from mts1b_platform.config import load_settings
+from mts1b_platform.eventbus.connect import connect
+from mts1b_platform.eventbus.port import BusError, EventBus, RemoteError
+from mts1b_platform.rng import SystemRng
+from mts1b_platform.signing import KeyRing
+from pydantic import ValidationError
+
+from mts1b_oms.errors import ResolutionRefused, UnknownOrder
+from mts1b_oms.manual import BadOrder, OmsAway
+from mts1b_oms.resolve import sign_resolution
+
+__all__ = ["resolve_by_hand"]
+
+_REPLY_S = 5.0
+
+
+async def resolve_by_hand(
+    home: Path,
+    order_id: str,
+    *,
+    resolution: str,
+    operator: str,
+    reason: str,
+    filled: str = "0",
+    price: str | None = None,
+) -> Order:
+    """Sign and send a resolution of the order as it stands now; return it afterwards.
+
+    :raises BadOrder: when the words make no resolution.
+    :raises UnknownOrder: when there is no such order.
+    :raises ResolutionRefused: without the operator's key, or when the OMS refuses.
+    :raises OmsAway: when nobody answers.
+    """
+    bus = await connect(home, settings=load_settings(home), name="mts-oms")
+    try:
+        current = await _current(bus, order_id)
+        request = _request(current, resolution, operator, reason, filled, price)
+        signed = sign_resolution(KeyRing(home / "keys", SystemRng()), request)
+        data = await bus.request(
+            CMD_OMS_RESOLVE, signed.model_dump_json().encode(), timeout_s=_REPLY_S
+        )
+        return ResolveReply.model_validate_json(data).order
+    except RemoteError as error:
+        raise ResolutionRefused(error.message) from error
+    except BusError as error:
+        raise OmsAway(f"the OMS does not answer ({error}); start it with `mts up`") from error
+    finally:
+        await bus.close()
+
+
+async def _current(bus: EventBus, order_id: str) -> Order:
+    query = OrdersQuery(order_id=order_id).model_dump_json().encode()
+    data = await bus.request(CMD_OMS_ORDERS, query, timeout_s=_REPLY_S)
+    found = OrdersReply.model_validate_json(data).orders
+    if not found:
+        raise UnknownOrder(order_id)
+    return found[0]
+
+
+def _request(
+    order: Order, resolution: str, operator: str, reason: str, filled: str, price: str | None
+) -> ResolveOrder:
+    try:
+        return ResolveOrder.model_validate(
+            {
+                "order_id": order.order_id,
+                "order_version": order.version,
+                "resolution": resolution,
+                "filled_quantity": filled,
+                "average_price": price,
+                "reason": reason,
+                "signed_by": f"operator:{operator}",
+                "requested_at": SystemClock().now(),
+            }
+        )
+    except ValidationError as error:
+        wrong = [
+            f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}"
+            for item in error.errors()
+        ]
+        raise BadOrder(f"this is no resolution: {'; '.join(wrong)}") from error
