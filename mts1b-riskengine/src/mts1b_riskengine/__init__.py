@@ -12,12 +12,15 @@ from mts1b_riskengine.errors import (
     EnvelopeMissing,
     EnvelopeVersion,
     GateRefused,
+    OverrideRefused,
     ReservationInUse,
     RiskEngineError,
 )
 from mts1b_riskengine.gates import GATE_TABLE, CroOpinion, CroVeto, GateCard, default_gates
 from mts1b_riskengine.halts import HaltReading, HaltRecord, HaltSource
 from mts1b_riskengine.instruments import InstrumentTable
+from mts1b_riskengine.mandates import MandateTable, mandates_of
+from mts1b_riskengine.overrides import prove_override, sign_override
 from mts1b_riskengine.pipeline import GatePipeline, GateRun
 from mts1b_riskengine.policy import Absence, RiskPolicy
 from mts1b_riskengine.tables import SCHEMA_VERSION, metadata
@@ -46,6 +49,8 @@ __all__ = [
     "HaltSource",
     "InstrumentTable",
     "Judgement",
+    "MandateTable",
+    "OverrideRefused",
     "ReservationInUse",
     "RiskBook",
     "RiskEngine",
@@ -54,6 +59,9 @@ __all__ = [
     "RiskPolicy",
     "UsedApprovals",
     "default_gates",
+    "mandates_of",
     "metadata",
+    "prove_override",
+    "sign_override",
     "verify_approval",
 ]
