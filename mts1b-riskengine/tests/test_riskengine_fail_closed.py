@@ -19,6 +19,7 @@ from mts1b_platform.clock import SystemClock
 from mts1b_riskengine import GATE_TABLE, CroOpinion, FixedBorrow, GateCard, GatePipeline, GateRun
 from mts1b_riskengine.context import CheckContext, build_context
 from mts1b_riskengine.gates import CroVetoGate, default_gates
+from mts1b_riskengine.gates.inline import InlineGate
 from mts1b_riskengine.sessions import SessionFacts
 from pydantic import BaseModel
 from riskengine_desk import Desk, MakeDesk, make_envelope
@@ -75,7 +76,7 @@ def broken_copies(gate: str, name: str, value: Any, mode: str) -> list[Any]:
         return [*bad_numbers(mode)]
     if isinstance(value, float):
         return [float("nan")] if mode == "nan" else [float("inf") * (1 if mode[0] == "i" else -1)]
-    if isinstance(value, tuple) and value and all(isinstance(one, Decimal) for one in value):
+    if type(value) is tuple and value and all(isinstance(one, Decimal) for one in value):
         return [(bad, *value[1:]) for bad in bad_numbers(mode)] + [
             (*value[:-1], bad) for bad in bad_numbers(mode)
         ]
@@ -105,13 +106,15 @@ def _numbers(value: Any) -> list[str]:
 def _with(value: Any, name: str, bad: Any) -> Any:
     if isinstance(value, BaseModel):
         return value.model_copy(update={name: bad})
+    if isinstance(value, tuple):
+        return type(value)(**{**value._asdict(), name: bad})  # type: ignore[attr-defined]
     return dataclasses.replace(value, **{name: bad})
 
 
 def crossed(value: Any) -> list[Any]:
     if isinstance(value, Quote):
         return [value.model_copy(update={"bid": value.ask, "ask": value.bid})]
-    if isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], Decimal):
+    if type(value) is tuple and len(value) == 2 and isinstance(value[0], Decimal):
         return [(value[0] + 1, value[0])]
     return []
 
@@ -127,7 +130,7 @@ def stale(gate: str, value: Any) -> list[Any]:
     if isinstance(value, Quote):
         return [value.model_copy(update={"timestamp": OPEN - timedelta(days=60)})]
     if isinstance(value, SessionFacts):
-        return [dataclasses.replace(value, session=None)]
+        return [value._replace(session=None)]
     if type(value).__name__ == "Mark" and gate in JUDGE_AGE:
         return [dataclasses.replace(value, as_of=OPEN - timedelta(days=60))]
     return []
@@ -276,15 +279,33 @@ def sabotaged(gate: RiskGate, mode: str) -> list[RiskGate]:
         "crash": [crash(error) for error in (asyncio.CancelledError(), RuntimeError("x"))],
     }
     made = [_subclass(gate, check, own=True) for check in checks[mode]]
+    if mode != "hanging" and isinstance(gate, InlineGate):
+        made += [
+            _subclass(gate, _at_once(check), own=True, word="decide") for check in checks[mode]
+        ]
     if mode == "crash":
         made.append(_subclass(gate, crash(Odd("plugin")), own=False))
     return made
 
 
-def _subclass(gate: RiskGate, check: Callable[..., Any], *, own: bool) -> RiskGate:
+def _at_once(check: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the same without waiting."""
+
+    def decide(*args: Any) -> Any:
+        try:
+            check(*args).send(None)
+        except StopIteration as answer:
+            return answer.value
+
+    return decide
+
+
+def _subclass(
+    gate: RiskGate, check: Callable[..., Any], *, own: bool, word: str = "check"
+) -> RiskGate:
     """Return the gate with another check; ``own``: as a gate of the package, else as a plugin."""
     module = type(gate).__module__ if own else "somebody.plugin"
-    kind = type(type(gate).__name__, (type(gate),), {"check": check, "__module__": module})
+    kind = type(type(gate).__name__, (type(gate),), {word: check, "__module__": module})
     copy: Any = object.__new__(kind)
     for field in dataclasses.fields(gate):  # type: ignore[arg-type]
         object.__setattr__(copy, field.name, getattr(gate, field.name))

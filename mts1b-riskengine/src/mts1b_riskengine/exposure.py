@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
+from typing import NamedTuple
 
 from mts1b_foundation import Order
 
@@ -15,8 +15,7 @@ __all__ = ["ExposureProbe", "Measures"]
 ZERO = Decimal(0)
 
 
-@dataclass(frozen=True, slots=True)
-class Measures:
+class Measures(NamedTuple):
     """What the caps of an envelope are compared with; all in base currency.
 
     ``position`` is the larger of the strategy's own and the fund's netted worst case in the

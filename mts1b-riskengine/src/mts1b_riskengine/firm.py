@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
+from typing import NamedTuple
 
 from mts1b_foundation import Order
 
@@ -26,16 +26,14 @@ ZERO, ONE = Decimal(0), Decimal(1)
 _UNITS = Decimal("1E-12")
 
 
-@dataclass(frozen=True, slots=True)
-class FirmExposure:
+class FirmExposure(NamedTuple):
     """Gross and net (the larger worst case) of all funds with the order, in base currency."""
 
     gross: Decimal
     net: Decimal
 
 
-@dataclass(frozen=True, slots=True)
-class GroupExposure:
+class GroupExposure(NamedTuple):
     """Value of a group in its worst case with the order, without sign; what one unit is worth."""
 
     value: Decimal
@@ -47,8 +45,7 @@ class GroupExposure:
         return EXACT.divide(self.value, self.unit_value).quantize(_UNITS, context=EXACT)
 
 
-@dataclass(frozen=True, slots=True)
-class StrategyExposure:
+class StrategyExposure(NamedTuple):
     """A strategy's gross exposure, and that of its line in the order's symbol, with the order."""
 
     gross: Decimal

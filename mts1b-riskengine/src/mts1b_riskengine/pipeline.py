@@ -12,6 +12,7 @@ from mts1b_foundation.protocols import RiskGate
 from mts1b_platform.clock import Clock
 
 from mts1b_riskengine.errors import GateRefused
+from mts1b_riskengine.gates.inline import InlineGate
 from mts1b_riskengine.isolation import Answered, Failed, TimedOut, isolate
 
 __all__ = ["INLINE_FAILURES", "GatePipeline", "GateRun"]
@@ -56,6 +57,7 @@ class GateRun:
 
 
 Call = Callable[[], Awaitable[object]]
+Decide = Callable[[Order, RiskEnvelope, RiskContext], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +69,15 @@ class _Step:
     inline: bool
     quiet: bool
     passed: GateResult
+    decide: Decide | None
 
 
 def _step_of(gate: RiskGate) -> _Step:
     name, quiet = gate.name, bool(getattr(gate, "quiet", False))
-    return _Step(name, gate, _is_inline(gate), quiet, GateResult(gate=name, passed=True))
+    own = isinstance(gate, InlineGate) and getattr(type(gate), "check", None) is InlineGate.check
+    inline = _is_inline(gate)
+    decide = gate.decide if own and inline and isinstance(gate, InlineGate) else None
+    return _Step(name, gate, inline, quiet, GateResult(gate=name, passed=True), decide)
 
 
 class _Resumed(Generator[Any, Any, object]):
@@ -160,6 +166,8 @@ class GatePipeline:
         self, step: _Step, order: Order, envelope: RiskEnvelope, context: RiskContext
     ) -> GateResult | Call:
         """Ask a gate that does not wait; for one that does, return how to go on."""
+        if step.decide is not None:
+            return self._decided(step, step.decide, order, envelope, context)
         if not step.inline:
             return lambda: step.gate.check(order, envelope, context)
         begun: Any = step.gate.check(order, envelope, context)
@@ -173,6 +181,22 @@ class GatePipeline:
             # Nothing outside can cancel what has not waited yet: the gate did it itself.
             return _deny(step.name, DenyCode.GATE_ERROR, f"{type(error).__name__}: {error}")
         return lambda: _Resumed(begun, waits_for)
+
+    def _decided(
+        self,
+        step: _Step,
+        decide: Decide,
+        order: Order,
+        envelope: RiskEnvelope,
+        context: RiskContext,
+    ) -> GateResult:
+        try:
+            verdict: object = decide(order, envelope, context)
+        except (*INLINE_FAILURES, asyncio.CancelledError) as error:
+            return _deny(step.name, DenyCode.GATE_ERROR, f"{type(error).__name__}: {error}")
+        if verdict is True and context.rejection is None:
+            return step.passed
+        return self._judge(step.name, verdict, context)
 
     async def _isolated(self, name: str, call: Call, context: RiskContext) -> GateResult:
         outcome = await isolate(call, budget_s=self._budget_s)

@@ -57,7 +57,10 @@ class PositionBook:
 
     def of_fund(self, fund_id: str) -> FundLines:
         """Return the lines of one fund."""
-        return self._funds.setdefault(fund_id, FundLines())
+        lines = self._funds.get(fund_id)
+        if lines is None:
+            lines = self._funds[fund_id] = FundLines()
+        return lines
 
     def all_funds(self) -> Collection[FundLines]:
         """Return the lines of every fund."""

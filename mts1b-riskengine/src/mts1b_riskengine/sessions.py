@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
+from typing import NamedTuple
 
 from mts1b_foundation import MarketCalendar, Session, Symbol, SymbolKind
 from mts1b_platform.calendars import (
@@ -19,8 +19,7 @@ __all__ = ["SessionDesk", "SessionFacts", "last_day_of"]
 _BEHIND, _AHEAD = timedelta(days=40), timedelta(days=400)
 
 
-@dataclass(frozen=True, slots=True)
-class SessionFacts:
+class SessionFacts(NamedTuple):
     """The session that a moment lies in; ``known`` is False where no calendar answers."""
 
     calendar: str

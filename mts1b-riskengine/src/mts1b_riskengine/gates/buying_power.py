@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import ClassVar
 
 from mts1b_foundation import DenyCode, Order, RiskContext, RiskEnvelope
 from mts1b_foundation.limits import RiskLimits
 
 from mts1b_riskengine.gates.card import GateCard
 from mts1b_riskengine.gates.evidence import at_least_zero, finite, positive, reduces
+from mts1b_riskengine.gates.inline import InlineGate
 
 __all__ = ["CARD", "BuyingPowerGate"]
 
@@ -31,7 +31,7 @@ _BPS = Decimal(10_000)
 
 
 @dataclass(frozen=True)
-class BuyingPowerGate:
+class BuyingPowerGate(InlineGate):
     """Deny a purchase that cash, times the multiple, does not cover.
 
     Short sales bring no buying power, and a sale does not until it has filled.
@@ -39,14 +39,13 @@ class BuyingPowerGate:
 
     limits: RiskLimits
     name: str = "buying_power"
-    inline: ClassVar[bool] = True
     _with_fees: Decimal = field(init=False, default=Decimal(1))
 
     def __post_init__(self) -> None:
         fees = self.limits.buying_power_fee_bps / _BPS
         object.__setattr__(self, "_with_fees", 1 + fees)
 
-    async def check(self, order: Order, envelope: RiskEnvelope, context: RiskContext) -> bool:
+    def decide(self, order: Order, envelope: RiskEnvelope, context: RiskContext) -> bool:
         """Pass a sale, a reducing order, and a purchase that is covered."""
         multiple = self.limits.buying_power_multiple
         if multiple is None or order.side.sign < 0 or reduces(context):

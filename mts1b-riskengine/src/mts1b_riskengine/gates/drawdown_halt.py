@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from mts1b_foundation import DenyCode, Order, RiskContext, RiskEnvelope
 
 from mts1b_riskengine.funds import FundState
 from mts1b_riskengine.gates.card import GateCard
+from mts1b_riskengine.gates.inline import InlineGate
 from mts1b_riskengine.halts import HaltReading
 from mts1b_riskengine.losses import Breach, find_breach
 
@@ -37,16 +37,15 @@ CARD = GateCard(
 
 
 @dataclass(frozen=True)
-class DrawdownHaltGate:
+class DrawdownHaltGate(InlineGate):
     """Deny new risk under a halt, and from the moment that a loss limit is reached.
 
     A reduce-only order passes where every halt in force allows it, so that a fund can go flat.
     """
 
     name: str = "drawdown_halt"
-    inline: ClassVar[bool] = True
 
-    async def check(self, order: Order, envelope: RiskEnvelope, context: RiskContext) -> bool:
+    def decide(self, order: Order, envelope: RiskEnvelope, context: RiskContext) -> bool:
         """Pass when nothing stops the order's scopes, from the firm to its symbol."""
         reading: HaltReading = context["halts"]
         if reading.unreadable:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from mts1b_foundation import DenyCode, Order, RiskContext, RiskEnvelope
 from mts1b_foundation.limits import RiskLimits
@@ -11,6 +10,7 @@ from mts1b_foundation.limits import RiskLimits
 from mts1b_riskengine.flow import FlowBook
 from mts1b_riskengine.gates.card import GateCard
 from mts1b_riskengine.gates.evidence import moment_of, reduces, soft_block
+from mts1b_riskengine.gates.inline import InlineGate
 
 __all__ = ["CARD", "DuplicateEconomicsGate"]
 
@@ -30,14 +30,13 @@ CARD = GateCard(
 
 
 @dataclass(frozen=True)
-class DuplicateEconomicsGate:
+class DuplicateEconomicsGate(InlineGate):
     """Deny a twin within the window, unless it is a child of a parent (slices are alike)."""
 
     limits: RiskLimits
     name: str = "duplicate_economics"
-    inline: ClassVar[bool] = True
 
-    async def check(self, order: Order, envelope: RiskEnvelope, context: RiskContext) -> bool:
+    def decide(self, order: Order, envelope: RiskEnvelope, context: RiskContext) -> bool:
         """Pass an order that nothing alike preceded."""
         if order.parent_order_id is not None or reduces(context):
             return True

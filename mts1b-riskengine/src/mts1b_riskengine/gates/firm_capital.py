@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from mts1b_foundation import DenyCode, Order, RiskContext, RiskEnvelope
 from mts1b_foundation.limits import RiskLimits
@@ -11,6 +10,7 @@ from mts1b_foundation.limits import RiskLimits
 from mts1b_riskengine.firm import FirmExposure
 from mts1b_riskengine.gates.card import GateCard
 from mts1b_riskengine.gates.evidence import at_least_zero, reduces
+from mts1b_riskengine.gates.inline import InlineGate
 
 __all__ = ["CARD", "FirmCapitalGate"]
 
@@ -29,14 +29,13 @@ CARD = GateCard(
 
 
 @dataclass(frozen=True)
-class FirmCapitalGate:
+class FirmCapitalGate(InlineGate):
     """Deny what would carry the firm over its capital thresholds."""
 
     limits: RiskLimits
     name: str = "firm_capital"
-    inline: ClassVar[bool] = True
 
-    async def check(self, order: Order, envelope: RiskEnvelope, context: RiskContext) -> bool:
+    def decide(self, order: Order, envelope: RiskEnvelope, context: RiskContext) -> bool:
         """Pass a reducing order, and one after which both thresholds hold."""
         if reduces(context):
             return True

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import ClassVar
 
 from mts1b_foundation import DenyCode, Order, RiskContext, RiskEnvelope
 from mts1b_foundation.limits import RiskLimits
@@ -12,6 +11,7 @@ from mts1b_foundation.limits import RiskLimits
 from mts1b_riskengine.firm import GroupExposure
 from mts1b_riskengine.gates.card import GateCard
 from mts1b_riskengine.gates.evidence import at_least_zero, positive, reduces
+from mts1b_riskengine.gates.inline import InlineGate
 
 __all__ = ["CARD", "GroupExposureGate"]
 
@@ -34,14 +34,13 @@ CARD = GateCard(
 
 
 @dataclass(frozen=True)
-class GroupExposureGate:
+class GroupExposureGate(InlineGate):
     """Deny what would carry a symbol or a currency over its cap."""
 
     limits: RiskLimits
     name: str = "group_exposure"
-    inline: ClassVar[bool] = True
 
-    async def check(self, order: Order, envelope: RiskEnvelope, context: RiskContext) -> bool:
+    def decide(self, order: Order, envelope: RiskEnvelope, context: RiskContext) -> bool:
         """Pass a reducing order, and one after which every cap holds."""
         if reduces(context):
             return True

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from mts1b_foundation import DenyCode, Order, RiskContext, RiskEnvelope
 
 from mts1b_riskengine.decisions import Claim
 from mts1b_riskengine.gates.card import GateCard
+from mts1b_riskengine.gates.inline import InlineGate
 
 __all__ = ["CARD", "IdempotencyGate"]
 
@@ -25,7 +25,7 @@ CARD = GateCard(
 
 
 @dataclass(frozen=True)
-class IdempotencyGate:
+class IdempotencyGate(InlineGate):
     """Deny a key that another order holds.
 
     A five-minute window is the documented minimum; here a key stays taken for ever. The same
@@ -33,9 +33,8 @@ class IdempotencyGate:
     """
 
     name: str = "idempotency"
-    inline: ClassVar[bool] = True
 
-    async def check(self, order: Order, envelope: RiskEnvelope, context: RiskContext) -> bool:
+    def decide(self, order: Order, envelope: RiskEnvelope, context: RiskContext) -> bool:
         """Pass an order whose key nobody holds."""
         claim: Claim | None = context["claim"]
         if claim is None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import ClassVar
 
 from mts1b_foundation import DenyCode, Order, RiskContext, RiskEnvelope
 from mts1b_foundation.limits import RiskLimits
 
 from mts1b_riskengine.gates.card import GateCard
 from mts1b_riskengine.gates.evidence import at_least_zero, positive, reduces
+from mts1b_riskengine.gates.inline import InlineGate
 from mts1b_riskengine.instruments import InstrumentFacts
 
 __all__ = ["CARD", "IncrementsGate"]
@@ -34,14 +34,13 @@ CARD = GateCard(
 
 
 @dataclass(frozen=True)
-class IncrementsGate:
+class IncrementsGate(InlineGate):
     """Deny a price off the tick, a size off the lot, a value below the least."""
 
     limits: RiskLimits
     name: str = "increments"
-    inline: ClassVar[bool] = True
 
-    async def check(self, order: Order, envelope: RiskEnvelope, context: RiskContext) -> bool:
+    def decide(self, order: Order, envelope: RiskEnvelope, context: RiskContext) -> bool:
         """Pass an order whose numbers the venue can take as they are.
 
         The rest of a position may be smaller than the least notional: it can still be closed.

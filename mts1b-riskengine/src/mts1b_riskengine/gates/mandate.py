@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import ClassVar
 
 from mts1b_foundation import DenyCode, Order, RiskContext, RiskEnvelope
 from mts1b_foundation.limits import Mandate, MandateStatus
 
 from mts1b_riskengine.gates.card import GateCard
 from mts1b_riskengine.gates.evidence import at_least_zero, positive, reduces
+from mts1b_riskengine.gates.inline import InlineGate
 from mts1b_riskengine.mandates import MandateTable
 
 __all__ = ["CARD", "MandateGate"]
@@ -35,7 +35,7 @@ CARD = GateCard(
 
 
 @dataclass(frozen=True)
-class MandateGate:
+class MandateGate(InlineGate):
     """Deny what no active mandate covers.
 
     ``quiet``: a mandate that only follows from the configuration leaves no line where it passes.
@@ -43,14 +43,13 @@ class MandateGate:
 
     mandates: MandateTable
     name: str = "mandate"
-    inline: ClassVar[bool] = True
 
     @property
     def quiet(self) -> bool:
         """Return whether passing goes unrecorded."""
         return self.mandates.implicit
 
-    async def check(self, order: Order, envelope: RiskEnvelope, context: RiskContext) -> bool:
+    def decide(self, order: Order, envelope: RiskEnvelope, context: RiskContext) -> bool:
         """Pass a reducing order, and one that its mandate covers."""
         if not self.mandates.required or reduces(context):
             return True

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from mts1b_foundation import DenyCode, Order, RiskContext, RiskEnvelope
 from mts1b_foundation.limits import RiskLimits
@@ -11,6 +10,7 @@ from mts1b_foundation.limits import RiskLimits
 from mts1b_riskengine.flow import FlowBook
 from mts1b_riskengine.gates.card import GateCard
 from mts1b_riskengine.gates.evidence import moment_of, reduces
+from mts1b_riskengine.gates.inline import InlineGate
 
 __all__ = ["CARD", "MessageLimitGate"]
 
@@ -36,14 +36,13 @@ CARD = GateCard(
 
 
 @dataclass(frozen=True)
-class MessageLimitGate:
+class MessageLimitGate(InlineGate):
     """Deny what would exceed a window."""
 
     limits: RiskLimits
     name: str = "message_limit"
-    inline: ClassVar[bool] = True
 
-    async def check(self, order: Order, envelope: RiskEnvelope, context: RiskContext) -> bool:
+    def decide(self, order: Order, envelope: RiskEnvelope, context: RiskContext) -> bool:
         """Pass an order for which every window has room."""
         if reduces(context):
             return True

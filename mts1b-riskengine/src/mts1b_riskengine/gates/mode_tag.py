@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from mts1b_foundation import DenyCode, ExecutionMode, Order, RiskContext, RiskEnvelope
 from mts1b_foundation.limits import RiskLimits
 
 from mts1b_riskengine.gates.card import GateCard
+from mts1b_riskengine.gates.inline import InlineGate
 
 __all__ = ["CARD", "ModeTagGate"]
 
@@ -26,14 +26,13 @@ CARD = GateCard(
 
 
 @dataclass(frozen=True)
-class ModeTagGate:
+class ModeTagGate(InlineGate):
     """Deny an order whose mode is not the system's."""
 
     limits: RiskLimits
     name: str = "mode_tag"
-    inline: ClassVar[bool] = True
 
-    async def check(self, order: Order, envelope: RiskEnvelope, context: RiskContext) -> bool:
+    def decide(self, order: Order, envelope: RiskEnvelope, context: RiskContext) -> bool:
         """Pass an order of this system's mode."""
         mode = context.get("mode")
         if not self.limits.bind_mode or (mode is order.mode and isinstance(mode, ExecutionMode)):

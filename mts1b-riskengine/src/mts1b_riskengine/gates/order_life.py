@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import ClassVar
 
 from mts1b_foundation import DenyCode, Order, RiskContext, RiskEnvelope
 from mts1b_foundation.limits import RiskLimits
 
 from mts1b_riskengine.gates.card import GateCard
 from mts1b_riskengine.gates.evidence import is_aware
+from mts1b_riskengine.gates.inline import InlineGate
 
 __all__ = ["CARD", "OrderLifeGate"]
 
@@ -28,14 +28,13 @@ CARD = GateCard(
 
 
 @dataclass(frozen=True)
-class OrderLifeGate:
+class OrderLifeGate(InlineGate):
     """Deny an order that waited too long, or would live too long, or in an unsupported way."""
 
     limits: RiskLimits
     name: str = "order_life"
-    inline: ClassVar[bool] = True
 
-    async def check(self, order: Order, envelope: RiskEnvelope, context: RiskContext) -> bool:
+    def decide(self, order: Order, envelope: RiskEnvelope, context: RiskContext) -> bool:
         """Pass an order whose life fits the limits."""
         tifs = self.limits.allowed_tifs
         if tifs and order.tif not in tifs:

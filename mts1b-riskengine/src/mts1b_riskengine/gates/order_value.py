@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from mts1b_foundation import DenyCode, Order, RiskContext, RiskEnvelope
 from mts1b_foundation.limits import RiskLimits
 
 from mts1b_riskengine.gates.card import GateCard
 from mts1b_riskengine.gates.evidence import positive, reduces, soft_block
+from mts1b_riskengine.gates.inline import InlineGate
 
 __all__ = ["CARD", "OrderValueGate"]
 
@@ -29,14 +29,13 @@ CARD = GateCard(
 
 
 @dataclass(frozen=True)
-class OrderValueGate:
+class OrderValueGate(InlineGate):
     """Deny above the hard cap; between soft and hard cap two people must agree."""
 
     limits: RiskLimits
     name: str = "order_value"
-    inline: ClassVar[bool] = True
 
-    async def check(self, order: Order, envelope: RiskEnvelope, context: RiskContext) -> bool:
+    def decide(self, order: Order, envelope: RiskEnvelope, context: RiskContext) -> bool:
         """Pass an order at or below the caps."""
         if reduces(context):
             return True

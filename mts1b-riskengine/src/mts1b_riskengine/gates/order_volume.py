@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import ClassVar
 
 from mts1b_foundation import DenyCode, Order, Quote, RiskContext, RiskEnvelope
 from mts1b_foundation.limits import RiskLimits
 
 from mts1b_riskengine.gates.card import GateCard
 from mts1b_riskengine.gates.evidence import is_aware, positive, reduces
+from mts1b_riskengine.gates.inline import InlineGate
 
 __all__ = ["CARD", "OrderVolumeGate"]
 
@@ -39,14 +39,13 @@ CARD = GateCard(
 
 
 @dataclass(frozen=True)
-class OrderVolumeGate:
+class OrderVolumeGate(InlineGate):
     """Deny an order that is large against the market."""
 
     limits: RiskLimits
     name: str = "order_volume"
-    inline: ClassVar[bool] = True
 
-    async def check(self, order: Order, envelope: RiskEnvelope, context: RiskContext) -> bool:
+    def decide(self, order: Order, envelope: RiskEnvelope, context: RiskContext) -> bool:
         """Pass an order at or below every share."""
         if reduces(context):
             return True

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from mts1b_foundation import DenyCode, Order, RiskContext, RiskEnvelope
 from mts1b_foundation.limits import RiskLimits
 
 from mts1b_riskengine.gates.card import GateCard
 from mts1b_riskengine.gates.evidence import at_least_zero, positive, reduces
+from mts1b_riskengine.gates.inline import InlineGate
 from mts1b_riskengine.parents import ParentFacts
 
 __all__ = ["CARD", "ParentCapGate"]
@@ -29,14 +29,13 @@ CARD = GateCard(
 
 
 @dataclass(frozen=True)
-class ParentCapGate:
+class ParentCapGate(InlineGate):
     """Deny a child that would carry its parent over its quantity or the cap."""
 
     limits: RiskLimits
     name: str = "parent_cap"
-    inline: ClassVar[bool] = True
 
-    async def check(self, order: Order, envelope: RiskEnvelope, context: RiskContext) -> bool:
+    def decide(self, order: Order, envelope: RiskEnvelope, context: RiskContext) -> bool:
         """Pass an order without a parent, and a child that fits."""
         if order.parent_order_id is None or reduces(context):
             return True

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 from mts1b_foundation import DenyCode, Order, RiskContext, RiskEnvelope
 from mts1b_foundation.limits import RiskLimits
 
 from mts1b_riskengine.gates.card import GateCard
 from mts1b_riskengine.gates.evidence import reduces
+from mts1b_riskengine.gates.inline import InlineGate
 from mts1b_riskengine.instruments import InstrumentFacts
 
 __all__ = ["CARD", "PermissionsGate"]
@@ -30,14 +30,13 @@ CARD = GateCard(
 
 
 @dataclass(frozen=True)
-class PermissionsGate:
+class PermissionsGate(InlineGate):
     """Deny what a strategy's permission does not list."""
 
     limits: RiskLimits
     name: str = "permissions"
-    inline: ClassVar[bool] = True
 
-    async def check(self, order: Order, envelope: RiskEnvelope, context: RiskContext) -> bool:
+    def decide(self, order: Order, envelope: RiskEnvelope, context: RiskContext) -> bool:
         """Pass an order within its strategy's permission."""
         if not self.limits.permissions or reduces(context):
             return True

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import ClassVar
 
 from mts1b_foundation import DenyCode, Order, RiskContext, RiskEnvelope
 
 from mts1b_riskengine.exposure import ExposureProbe
 from mts1b_riskengine.gates.card import GateCard
+from mts1b_riskengine.gates.inline import InlineGate
 from mts1b_riskengine.losses import exact
 
 __all__ = ["CARD", "PositionRiskGate"]
@@ -70,7 +70,7 @@ def _caps(envelope: RiskEnvelope, nav: Decimal) -> list[_Cap]:
 
 
 @dataclass(frozen=True)
-class PositionRiskGate:
+class PositionRiskGate(InlineGate):
     """Deny what would carry the fund over a cap, counting every approved order as if it filled.
 
     An order that can only shrink its strategy's position always passes; and a cap that the
@@ -79,12 +79,11 @@ class PositionRiskGate:
     """
 
     name: str = "position_risk"
-    inline: ClassVar[bool] = True
     _known: dict[str, tuple[RiskEnvelope, Decimal, tuple[_Cap, ...]]] = field(
         init=False, default_factory=dict, repr=False, compare=False
     )
 
-    async def check(self, order: Order, envelope: RiskEnvelope, context: RiskContext) -> bool:
+    def decide(self, order: Order, envelope: RiskEnvelope, context: RiskContext) -> bool:
         """Pass a reducing order, or one after which every cap holds."""
         probe: ExposureProbe = context["exposure"]
         if probe.reducing:

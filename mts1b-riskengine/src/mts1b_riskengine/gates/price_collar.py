@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import ClassVar
 
 from mts1b_foundation import DenyCode, Order, RiskContext, RiskEnvelope
 from mts1b_foundation.limits import RiskLimits
 
 from mts1b_riskengine.gates.card import GateCard
 from mts1b_riskengine.gates.evidence import positive, reduces, soft_block
+from mts1b_riskengine.gates.inline import InlineGate
 from mts1b_riskengine.positions import Mark
 
 __all__ = ["CARD", "PriceCollarGate"]
@@ -35,7 +35,7 @@ CARD = GateCard(
 
 
 @dataclass(frozen=True)
-class PriceCollarGate:
+class PriceCollarGate(InlineGate):
     """Deny a price that is too far on the costly side: a buy above, a sale below.
 
     An order without a price of its own is measured by the reference that its sender saw, so a
@@ -44,9 +44,8 @@ class PriceCollarGate:
 
     limits: RiskLimits
     name: str = "price_collar"
-    inline: ClassVar[bool] = True
 
-    async def check(self, order: Order, envelope: RiskEnvelope, context: RiskContext) -> bool:
+    def decide(self, order: Order, envelope: RiskEnvelope, context: RiskContext) -> bool:
         """Pass an order whose prices lie within the collars."""
         mark = context["mark"]
         reference = _reference(mark, context) if isinstance(mark, Mark) else None

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import ClassVar
 
 from mts1b_foundation import DenyCode, Order, Quote, RiskContext, RiskEnvelope
 from mts1b_foundation.limits import RiskLimits
 
 from mts1b_riskengine.gates.card import GateCard
 from mts1b_riskengine.gates.evidence import positive, reduces
+from mts1b_riskengine.gates.inline import InlineGate
 from mts1b_riskengine.positions import Mark
 
 __all__ = ["CARD", "ReferenceGate"]
@@ -38,14 +38,13 @@ CARD = GateCard(
 
 
 @dataclass(frozen=True)
-class ReferenceGate:
+class ReferenceGate(InlineGate):
     """Deny new risk on a price that is old, or a quote that is missing, crossed, wide or old."""
 
     limits: RiskLimits
     name: str = "reference"
-    inline: ClassVar[bool] = True
 
-    async def check(self, order: Order, envelope: RiskEnvelope, context: RiskContext) -> bool:
+    def decide(self, order: Order, envelope: RiskEnvelope, context: RiskContext) -> bool:
         """Pass an order whose reference is sound."""
         if reduces(context):
             return True

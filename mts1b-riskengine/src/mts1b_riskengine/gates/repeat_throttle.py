@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from mts1b_foundation import DenyCode, Order, RiskContext, RiskEnvelope, SoftBlock
 from mts1b_foundation.limits import RiskLimits
@@ -11,6 +10,7 @@ from mts1b_foundation.limits import RiskLimits
 from mts1b_riskengine.flow import FlowBook
 from mts1b_riskengine.gates.card import GateCard
 from mts1b_riskengine.gates.evidence import moment_of, reduces, soft_block
+from mts1b_riskengine.gates.inline import InlineGate
 
 __all__ = ["CARD", "RepeatThrottleGate"]
 
@@ -30,14 +30,13 @@ CARD = GateCard(
 
 
 @dataclass(frozen=True)
-class RepeatThrottleGate:
+class RepeatThrottleGate(InlineGate):
     """Disable a strategy at its first order over the limit; its block re-enables it."""
 
     limits: RiskLimits
     name: str = "repeat_throttle"
-    inline: ClassVar[bool] = True
 
-    async def check(self, order: Order, envelope: RiskEnvelope, context: RiskContext) -> bool:
+    def decide(self, order: Order, envelope: RiskEnvelope, context: RiskContext) -> bool:
         """Pass an order of a strategy that is enabled and does not repeat itself."""
         if reduces(context):
             return True

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar
 
 from mts1b_foundation import DenyCode, Order, RiskContext, RiskEnvelope, Symbol
 from mts1b_foundation.limits import RiskLimits
 
 from mts1b_riskengine.gates.card import GateCard
 from mts1b_riskengine.gates.evidence import reduces
+from mts1b_riskengine.gates.inline import InlineGate
 
 __all__ = ["CARD", "RestrictedGate"]
 
@@ -28,18 +28,17 @@ CARD = GateCard(
 
 
 @dataclass(frozen=True)
-class RestrictedGate:
+class RestrictedGate(InlineGate):
     """Deny new risk in a listed symbol; what is held may be reduced."""
 
     limits: RiskLimits
     name: str = "restricted"
-    inline: ClassVar[bool] = True
     _listed: frozenset[Symbol] = field(init=False, default=frozenset())
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_listed", frozenset(self.limits.restricted))
 
-    async def check(self, order: Order, envelope: RiskEnvelope, context: RiskContext) -> bool:
+    def decide(self, order: Order, envelope: RiskEnvelope, context: RiskContext) -> bool:
         """Pass a symbol that is not listed."""
         if order.symbol not in self._listed or reduces(context):
             return True

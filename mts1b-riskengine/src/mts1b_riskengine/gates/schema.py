@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from mts1b_foundation import DenyCode, Order, OrderStatus, RiskContext, RiskEnvelope
 from pydantic import ValidationError
 
 from mts1b_riskengine.gates.card import GateCard
+from mts1b_riskengine.gates.inline import InlineGate
 
 __all__ = ["CARD", "SchemaGate"]
 
@@ -27,13 +27,12 @@ _FRESH = frozenset({OrderStatus.CREATED, OrderStatus.PENDING_RISK, OrderStatus.A
 
 
 @dataclass(frozen=True)
-class SchemaGate:
+class SchemaGate(InlineGate):
     """Validate the order again: a caller in this process can have built it unvalidated."""
 
     name: str = "schema"
-    inline: ClassVar[bool] = True
 
-    async def check(self, order: Order, envelope: RiskEnvelope, context: RiskContext) -> bool:
+    def decide(self, order: Order, envelope: RiskEnvelope, context: RiskContext) -> bool:
         """Pass a valid order for this envelope's fund that is still to be sent."""
         try:
             Order.model_validate(order.__dict__)

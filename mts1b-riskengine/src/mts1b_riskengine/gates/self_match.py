@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import ClassVar
 
 from mts1b_foundation import DenyCode, Order, RiskContext, RiskEnvelope
 from mts1b_foundation.limits import RiskLimits
 
 from mts1b_riskengine.gates.card import GateCard
 from mts1b_riskengine.gates.evidence import positive
+from mts1b_riskengine.gates.inline import InlineGate
 from mts1b_riskengine.resting import Resting
 
 __all__ = ["CARD", "SelfMatchGate"]
@@ -29,14 +29,13 @@ CARD = GateCard(
 
 
 @dataclass(frozen=True)
-class SelfMatchGate:
+class SelfMatchGate(InlineGate):
     """Deny an order that crosses an open one of our own; cancel that one first."""
 
     limits: RiskLimits
     name: str = "self_match"
-    inline: ClassVar[bool] = True
 
-    async def check(self, order: Order, envelope: RiskEnvelope, context: RiskContext) -> bool:
+    def decide(self, order: Order, envelope: RiskEnvelope, context: RiskContext) -> bool:
         """Pass an order that crosses nothing of ours."""
         if not self.limits.self_match:
             return True

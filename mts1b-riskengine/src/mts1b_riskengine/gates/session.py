@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from typing import ClassVar
 
 from mts1b_foundation import DenyCode, Order, RiskContext, RiskEnvelope, Session, TimeInForce
 from mts1b_foundation.limits import RiskLimits
 
 from mts1b_riskengine.gates.card import GateCard
 from mts1b_riskengine.gates.evidence import is_aware, reduces
+from mts1b_riskengine.gates.inline import InlineGate
 from mts1b_riskengine.sessions import SessionFacts
 
 __all__ = ["CARD", "SessionGate"]
@@ -30,14 +30,21 @@ CARD = GateCard(
 
 
 @dataclass(frozen=True)
-class SessionGate:
+class SessionGate(InlineGate):
     """Deny new risk outside of the session and its margins, and near a contract's end."""
 
     limits: RiskLimits
     name: str = "session"
-    inline: ClassVar[bool] = True
+    _after_open: timedelta = field(init=False, default=timedelta(0))
+    _before_close: timedelta = field(init=False, default=timedelta(0))
 
-    async def check(self, order: Order, envelope: RiskEnvelope, context: RiskContext) -> bool:
+    def __post_init__(self) -> None:
+        after = timedelta(seconds=self.limits.session_open_margin_s)
+        before = timedelta(seconds=self.limits.session_close_margin_s)
+        object.__setattr__(self, "_after_open", after)
+        object.__setattr__(self, "_before_close", before)
+
+    def decide(self, order: Order, envelope: RiskEnvelope, context: RiskContext) -> bool:
         """Pass an order of an open session, or one for the opening auction before it."""
         if reduces(context):
             return True
@@ -77,8 +84,7 @@ class SessionGate:
         return self._within_margins(session, now, context)
 
     def _within_margins(self, session: Session, now: datetime, context: RiskContext) -> bool:
-        begin = session.opens_at + timedelta(seconds=self.limits.session_open_margin_s)
-        end = session.closes_at - timedelta(seconds=self.limits.session_close_margin_s)
+        begin, end = session.opens_at + self._after_open, session.closes_at - self._before_close
         if begin <= now < end:
             return True
         return self._outside(f"{begin.isoformat()} to {end.isoformat()}", now, context)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import ClassVar
 
 from mts1b_foundation import DenyCode, Order, RiskContext, RiskEnvelope, Side
 
@@ -12,6 +11,7 @@ from mts1b_riskengine.borrow import BorrowQuote
 from mts1b_riskengine.exposure import ExposureProbe
 from mts1b_riskengine.gates.card import GateCard
 from mts1b_riskengine.gates.evidence import at_least_zero
+from mts1b_riskengine.gates.inline import InlineGate
 
 __all__ = ["CARD", "ShortSideGate"]
 
@@ -32,13 +32,12 @@ CARD = GateCard(
 
 
 @dataclass(frozen=True)
-class ShortSideGate:
+class ShortSideGate(InlineGate):
     """Judge a SHORT, and a SELL that would sell more than the position and its open sells."""
 
     name: str = "short_side"
-    inline: ClassVar[bool] = True
 
-    async def check(self, order: Order, envelope: RiskEnvelope, context: RiskContext) -> bool:
+    def decide(self, order: Order, envelope: RiskEnvelope, context: RiskContext) -> bool:
         """Pass an order that opens no short, or one that the envelope and the desk permit."""
         probe = context["exposure"]
         if not isinstance(probe, ExposureProbe):

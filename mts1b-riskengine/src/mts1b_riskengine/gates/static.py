@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import ClassVar
 
 from mts1b_foundation import DenyCode, Order, RiskContext, RiskEnvelope
 
 from mts1b_riskengine.gates.card import GateCard
 from mts1b_riskengine.gates.evidence import positive
+from mts1b_riskengine.gates.inline import InlineGate
 from mts1b_riskengine.instruments import InstrumentFacts
 from mts1b_riskengine.policy import RiskPolicy
 from mts1b_riskengine.positions import Mark
@@ -38,13 +38,12 @@ CARD = GateCard(
 
 
 @dataclass(frozen=True)
-class StaticGate:
+class StaticGate(InlineGate):
     """Deny what the fund may never send, whatever it holds."""
 
     name: str = "static"
-    inline: ClassVar[bool] = True
 
-    async def check(self, order: Order, envelope: RiskEnvelope, context: RiskContext) -> bool:
+    def decide(self, order: Order, envelope: RiskEnvelope, context: RiskContext) -> bool:
         """Pass an order that is allowed in kind, priced and of permitted size."""
         return (
             self._kind(order, envelope, context)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from mts1b_foundation import DenyCode, Order, RiskContext, RiskEnvelope
 from mts1b_foundation.limits import RiskLimits, TradingState
 
 from mts1b_riskengine.gates.card import GateCard
 from mts1b_riskengine.gates.evidence import reduces
+from mts1b_riskengine.gates.inline import InlineGate
 
 __all__ = ["CARD", "TradingStateGate"]
 
@@ -28,14 +28,13 @@ CARD = GateCard(
 
 
 @dataclass(frozen=True)
-class TradingStateGate:
+class TradingStateGate(InlineGate):
     """Deny new risk in a scope that is reducing."""
 
     limits: RiskLimits
     name: str = "trading_state"
-    inline: ClassVar[bool] = True
 
-    async def check(self, order: Order, envelope: RiskEnvelope, context: RiskContext) -> bool:
+    def decide(self, order: Order, envelope: RiskEnvelope, context: RiskContext) -> bool:
         """Pass where new risk is taken, and what can only reduce."""
         scope = self._scope(order)
         if scope is None or reduces(context):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from mts1b_foundation import DenyCode, Order, RiskContext, RiskEnvelope
 from mts1b_foundation.limits import RiskLimits
 
 from mts1b_riskengine.gates.card import GateCard
 from mts1b_riskengine.gates.evidence import positive
+from mts1b_riskengine.gates.inline import InlineGate
 from mts1b_riskengine.instruments import InstrumentFacts
 from mts1b_riskengine.positions import Mark
 
@@ -30,7 +30,7 @@ CARD = GateCard(
 
 
 @dataclass(frozen=True)
-class UnitSafetyGate:
+class UnitSafetyGate(InlineGate):
     """Deny an order whose value differs between its sender's price and the engine's.
 
     A price in cents, a quote per contract instead of per point, or a notional in the place of a
@@ -39,9 +39,8 @@ class UnitSafetyGate:
 
     limits: RiskLimits
     name: str = "unit_safety"
-    inline: ClassVar[bool] = True
 
-    async def check(self, order: Order, envelope: RiskEnvelope, context: RiskContext) -> bool:
+    def decide(self, order: Order, envelope: RiskEnvelope, context: RiskContext) -> bool:
         """Pass an order that both sides value alike."""
         tolerance = self.limits.unit_tolerance_pct
         if tolerance is None or context["reducing"] is True:
