@@ -158,6 +158,8 @@ async def test_a_block_and_an_override_expire(make_desk: MakeDesk) -> None:
     with pytest.raises(OverrideRefused, match="expired"):
         await desk.engine.override(signed(desk, block), keys_of(desk))
     assert desk.engine.blocks() == ()
+    later = await blocked(desk, 2)
+    assert list(desk.book.blocks._open) == [later.block_id]
 
 
 async def test_a_restart_keeps_blocks_and_overrides(make_desk: MakeDesk) -> None:

@@ -86,8 +86,14 @@ class BlockBook:
             raised_at=now,
             expires_at=now + (STANDING if standing else self._ttl),
         )
+        await self._settle_expired(tx, now)
         await self._put(tx, block, RISK_BLOCKS_RAISED)
         return block
+
+    async def _settle_expired(self, tx: AsyncConnection, now: datetime) -> None:
+        """Stop carrying blocks that nobody can override or use any more; the store keeps them."""
+        for block in [block for block in self._open.values() if now >= _ends_at(block)]:
+            await self._put(tx, block, None, is_open=False)
 
     async def grant(
         self, tx: AsyncConnection, block: SoftBlock, override: SoftOverride, now: datetime
@@ -115,11 +121,13 @@ class BlockBook:
         """Spend an override on an order that is about to be approved."""
         await self._put(tx, block.with_(used_by=order.order_id), None)
 
-    async def _put(self, tx: AsyncConnection, block: SoftBlock, subject: str | None) -> None:
+    async def _put(
+        self, tx: AsyncConnection, block: SoftBlock, subject: str | None, *, is_open: bool = True
+    ) -> None:
         body = block.model_dump_json()
         row = {"block_id": block.block_id, "fund_id": block.order.fund_id}
         terms = terms_digest(block.order)
-        is_open = block.used_by is None
+        is_open = is_open and block.used_by is None
         await self._upsert.run(tx, {**row, "terms": terms, "open": is_open, "body": body})
         if subject is not None:
             await self._store.outbox.add(
@@ -128,14 +136,14 @@ class BlockBook:
                 subject=with_fund(subject, block.order.fund_id),
                 payload=body.encode(),
             )
-        self._remember(block)
+        self._remember(block, is_open=is_open)
 
-    def _remember(self, block: SoftBlock) -> None:
+    def _remember(self, block: SoftBlock, *, is_open: bool = True) -> None:
         """Keep a block where the gates look for it."""
         self._open.pop(block.block_id, None)
         terms = terms_digest(block.order)
         others = [b for b in self._granted.pop(terms, ()) if b.block_id != block.block_id]
-        if block.used_by is None:
+        if is_open:
             self._open[block.block_id] = block
             if block.override is not None:
                 others.append(block)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mts1b_foundation import Bar, Fill, NavSnapshot, Order, Quote
+from mts1b_foundation.limits import RiskLimits
 from mts1b_foundation.nats import (
     MARKETDATA_BARS,
     MARKETDATA_QUOTES,
@@ -23,13 +24,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from mts1b_riskengine.engine import RiskEngine
 from mts1b_riskengine.positions import UNASSIGNED
 
-__all__ = ["FEED_STREAMS", "FEED_SUBJECTS", "RiskFeed"]
+__all__ = ["FEED_STREAMS", "FEED_SUBJECTS", "RiskFeed", "feed_subjects"]
 
 FEED_STREAMS = ("MARKETDATA", "OMS")
 FEED_SUBJECTS = frozenset(
     {
         MARKETDATA_BARS,
-        MARKETDATA_QUOTES,
         OMS_FILLS_CREATED,
         OMS_NAV_UPDATED,
         OMS_ORDERS_ACCEPTED,
@@ -42,6 +42,15 @@ FEED_SUBJECTS = frozenset(
         OMS_ORDERS_UNKNOWN,
     }
 )
+
+
+def feed_subjects(limits: RiskLimits) -> frozenset[str]:
+    """Return what to read: quotes, which are many, only where a limit needs them."""
+    needs = limits.require_quote or any(
+        limit is not None
+        for limit in (limits.max_spread_pct, limits.max_displayed_pct, limits.collar_period_pct)
+    )
+    return FEED_SUBJECTS | {MARKETDATA_QUOTES} if needs else FEED_SUBJECTS
 
 
 class RiskFeed:

@@ -39,7 +39,7 @@ from mts1b_riskengine.borrow import BorrowDesk, FixedBorrow
 from mts1b_riskengine.context import FactSource
 from mts1b_riskengine.digest import economic_digest
 from mts1b_riskengine.engine import Judgement, RiskEngine
-from mts1b_riskengine.feed import FEED_STREAMS, FEED_SUBJECTS, RiskFeed
+from mts1b_riskengine.feed import FEED_STREAMS, RiskFeed, feed_subjects
 from mts1b_riskengine.halting import HaltRequester
 from mts1b_riskengine.halts import HaltRecord
 from mts1b_riskengine.mandates import mandates_of
@@ -85,7 +85,7 @@ class RiskEngineService(Service):
             name=self.name,
             streams=FEED_STREAMS,
             handler=feed.handle,
-            wanted=FEED_SUBJECTS,
+            wanted=feed_subjects(ctx.settings.limits),
         )
         await pump.start()
         self._pump = pump

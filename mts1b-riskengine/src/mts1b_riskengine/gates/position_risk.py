@@ -10,6 +10,7 @@ from mts1b_foundation import DenyCode, Order, RiskContext, RiskEnvelope
 from mts1b_riskengine.exposure import ExposureProbe
 from mts1b_riskengine.gates.card import GateCard
 from mts1b_riskengine.gates.inline import InlineGate
+from mts1b_riskengine.instruments import InstrumentFacts
 from mts1b_riskengine.losses import exact
 
 __all__ = ["CARD", "PositionRiskGate"]
@@ -45,7 +46,7 @@ class _Cap:
     limit: Decimal
 
 
-def _caps(envelope: RiskEnvelope, nav: Decimal) -> list[_Cap]:
+def _caps(envelope: RiskEnvelope, nav: Decimal, facts: InstrumentFacts) -> tuple[_Cap, ...]:
     """Return the caps in base currency; a negative net limit bounds net exposure from above."""
 
     def share(fraction: float) -> Decimal:
@@ -66,7 +67,16 @@ def _caps(envelope: RiskEnvelope, nav: Decimal) -> list[_Cap]:
     if envelope.max_position_usd is not None:
         usd = envelope.max_position_usd
         caps.insert(1, _Cap(DenyCode.MAX_POSITION_USD, "position", "position", usd))
-    return caps
+    if facts.sector is not None:
+        limit = share(envelope.max_sector_pct)
+        caps.append(_Cap(DenyCode.MAX_SECTOR, f"sector {facts.sector}", "sector", limit))
+    if facts.country is not None:
+        limit = share(envelope.max_country_pct)
+        caps.append(_Cap(DenyCode.MAX_COUNTRY, f"country {facts.country}", "country", limit))
+    return tuple(caps)
+
+
+_CapKey = tuple[str, str | None, str | None]
 
 
 @dataclass(frozen=True)
@@ -79,7 +89,7 @@ class PositionRiskGate(InlineGate):
     """
 
     name: str = "position_risk"
-    _known: dict[str, tuple[RiskEnvelope, Decimal, tuple[_Cap, ...]]] = field(
+    _known: dict[_CapKey, tuple[RiskEnvelope, Decimal, tuple[_Cap, ...]]] = field(
         init=False, default_factory=dict, repr=False, compare=False
     )
 
@@ -104,14 +114,7 @@ class PositionRiskGate(InlineGate):
         self, probe: ExposureProbe, envelope: RiskEnvelope, context: RiskContext, nav: Decimal
     ) -> bool:
         after = probe.measure_after()
-        caps = list(self._caps_of(envelope, nav))
-        facts = context["instrument"]
-        if facts.sector is not None:
-            limit = exact(envelope.max_sector_pct) * nav
-            caps.append(_Cap(DenyCode.MAX_SECTOR, f"sector {facts.sector}", "sector", limit))
-        if facts.country is not None:
-            limit = exact(envelope.max_country_pct) * nav
-            caps.append(_Cap(DenyCode.MAX_COUNTRY, f"country {facts.country}", "country", limit))
+        caps = self._caps_of(envelope, nav, context["instrument"])
         for cap in caps:
             value: Decimal = getattr(after, cap.measure)
             if value > cap.limit and value > getattr(probe.measure_before(), cap.measure):
@@ -123,11 +126,14 @@ class PositionRiskGate(InlineGate):
                 )
         return True
 
-    def _caps_of(self, envelope: RiskEnvelope, nav: Decimal) -> tuple[_Cap, ...]:
+    def _caps_of(
+        self, envelope: RiskEnvelope, nav: Decimal, facts: InstrumentFacts
+    ) -> tuple[_Cap, ...]:
         """Return the caps; they are made anew only when the envelope or the NAV is another."""
-        known = self._known.get(envelope.fund_id)
+        key = (envelope.fund_id, facts.sector, facts.country)
+        known = self._known.get(key)
         if known is not None and known[0] is envelope and known[1] is nav:
             return known[2]
-        caps = tuple(_caps(envelope, nav))
-        self._known[envelope.fund_id] = (envelope, nav, caps)
+        caps = _caps(envelope, nav, facts)
+        self._known[key] = (envelope, nav, caps)
         return caps
