@@ -28,8 +28,11 @@ from mts1b_foundation.limits import (
     RiskLimits,
     SymbolLimits,
 )
+from mts1b_foundation.nats import MARKETDATA_QUOTES, OMS_ORDERS_CANCELED
 from mts1b_platform.config import FundSettings, Settings, StrategySettings
+from mts1b_platform.pump import Event
 from mts1b_riskengine import GATE_TABLE
+from mts1b_riskengine.feed import RiskFeed, feed_subjects
 from mts1b_riskengine.gates import default_gates, is_active
 from mts1b_riskengine.mandates import MandateTable, mandates_of
 from riskengine_desk import FUND, Desk, MakeDesk, make_bar, make_envelope, make_halt, make_nav
@@ -301,9 +304,12 @@ async def test_amendments_have_a_limit_of_their_own_and_cancels_none(make_desk: 
     assert outcome(await desk.engine.check(_simple(3, **amend)))[1] == DenyCode.MESSAGE_LIMIT
     assert (await desk.engine.check(_simple(4))).approved
     assert outcome(await desk.engine.check(_simple(5)))[1] == DenyCode.MESSAGE_LIMIT
-    await desk.end(_simple(1), OrderStatus.CANCELED)
+    gone = _simple(1, status=OrderStatus.CANCELED)
+    event = Event(OMS_ORDERS_CANCELED, OMS_ORDERS_CANCELED, FUND, gone, "m", "OMS", 1)
+    async with desk.store.transaction() as tx:
+        await RiskFeed(desk.engine).handle(tx, event)
     assert desk.book.reservations.get("o-1") is None
-    assert desk.book.flow.totals == {"new": 2, "amend": 1, "cancel": 0}
+    assert desk.book.flow.totals == {"new": 2, "amend": 1, "cancel": 1}
 
 
 async def test_windows_survive_a_restart(make_desk: MakeDesk) -> None:
@@ -538,6 +544,39 @@ async def test_a_halted_venue_or_symbol_takes_nothing(
     assert outcome(await desk.engine.check(_simple(1))) == ("drawdown_halt", code)
     elsewhere = _simple(2, symbol=MSFT)
     assert (await desk.engine.check(elsewhere)).approved is (severity is HaltSeverity.SYMBOL_HALT)
+
+
+# --- the feed
+
+
+def test_quotes_are_read_only_where_a_limit_needs_them() -> None:
+    assert MARKETDATA_QUOTES not in feed_subjects(RiskLimits())
+    for limits in (
+        RiskLimits(require_quote=True),
+        RiskLimits(max_spread_pct=D("0.1")),
+        RiskLimits(max_displayed_pct=D(1)),
+        RiskLimits(collar_period_pct=D("0.1")),
+    ):
+        assert MARKETDATA_QUOTES in feed_subjects(limits)
+
+
+async def test_volumes_survive_a_restart_and_count_each_bar_once(make_desk: MakeDesk) -> None:
+    limits = RiskLimits(max_adv_pct=D("0.1"), adv_days=2)
+    desk = await make_desk(limits=limits, prices=False)
+    hours = [
+        make_bar("AAPL", at=OPEN - timedelta(days=1, hours=hour)).with_(
+            interval="1h", volume=D(100)
+        )
+        for hour in (3, 2, 1)
+    ]
+    await desk.feed(day_bar(2, "500"), *hours, hours[-1])
+    today = OPEN.date()
+    assert desk.book.market.mean_volume(AAPL, today) == 400
+    await desk.store.close()
+    again = await make_desk(limits=limits, prices=False)
+    assert again.book.market.mean_volume(AAPL, today) == 400
+    assert again.book.market.mean_volume(MSFT, today) is None
+    assert again.book.market.mean_volume(AAPL, today + timedelta(days=60)) is None
 
 
 # --- the schema is what the code reads

@@ -75,6 +75,7 @@ class RiskEngineService(Service):
         self._store = store
         self.engine = self._build_engine(store)
         await self.engine.start()
+        self._prepare_calendars()
         for entry in ctx.settings.funds:
             await self.engine.seed_envelope(entry.envelope)
         relay = await ctx.relay(store, "RISK")
@@ -130,6 +131,14 @@ class RiskEngineService(Service):
             mandates=mandates_of(settings),
             mode=settings.mode,
         )
+
+    def _prepare_calendars(self) -> None:
+        """Build the calendars of all mandates now: the first order shall not wait for them."""
+        book = self.engine.book
+        listed = (symbol for mandate in book.mandates.mandates for symbol in mandate.symbols)
+        facts = (book.instruments.facts(symbol) for symbol in listed)
+        names = {one.session for one in facts if one is not None and one.session is not None}
+        book.sessions.prepare(tuple(sorted(names)), self.ctx.clock.now())
 
     def _keys(self) -> KeyRing:
         return KeyRing(self.ctx.home / "keys", self.ctx.rng)
