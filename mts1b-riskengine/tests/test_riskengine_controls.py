@@ -414,6 +414,25 @@ async def test_a_parent_has_a_cap_in_value_and_a_restart_remembers(make_desk: Ma
     ).approved
 
 
+async def test_an_order_that_is_judged_again_does_not_count_against_itself(
+    make_desk: MakeDesk,
+) -> None:
+    limits = RiskLimits(
+        max_parent_usd=D(1000), messages=MessageLimits(firm_new=1, window_s=60.0), repeat_max=1
+    )
+    desk = await make_desk(limits=limits, mandates=mandates(max_orders_per_day=1))
+    first = _simple(1, parent_order_id="p").with_(quantity=D(10))
+    nonces = set()
+    for _ in range(3):
+        decision = await desk.engine.check(first)
+        assert decision.approval is not None
+        nonces.add(decision.approval.nonce)
+        desk.clock.advance(3)
+    assert len(nonces) == 3
+    assert (await desk.engine.check(_simple(2))).code == DenyCode.MANDATE_BUDGET
+    assert desk.book.flow.totals["new"] == 1
+
+
 async def test_a_parent_is_no_exposure_of_its_own(make_desk: MakeDesk) -> None:
     desk = await market(make_desk)
     assert desk.book.reservations.get("p-1") is None

@@ -97,6 +97,11 @@ def _reducing(context: CheckContext) -> bool:
     return line.would_reduce(order.signed_quantity)
 
 
+def _counted(context: CheckContext) -> bool:
+    """Return whether this very order was approved before, so that windows count it already."""
+    return context.book.reservations.get(context.order.order_id) is not None
+
+
 def _order_value(context: CheckContext) -> Decimal:
     """Return the value at the highest of the order's prices and the reference price."""
     order, mark, instrument = context.order, context["mark"], context["instrument"]
@@ -148,7 +153,8 @@ _FACTS: dict[str, Callable[[CheckContext], Any]] = {
     "order_value": _order_value,
     "mode": lambda c: c.book.mode,
     "mandate": lambda c: c.book.mandates.find(c.order.fund_id, c.order.strategy_id),
-    "orders_today": lambda c: c.book.flow.orders_on(c.order, c.now.date()),
+    "counted": _counted,
+    "orders_today": lambda c: max(c.book.flow.orders_on(c.order, c.now.date()) - c["counted"], 0),
     "strategy_exposure": lambda c: firm.strategy_exposure(c.book.positions, c.order, c["exposure"]),
     "symbol_exposure": lambda c: firm.symbol_exposure(c.book.positions, c.order, c["exposure"]),
     "currency_exposure": _currency,

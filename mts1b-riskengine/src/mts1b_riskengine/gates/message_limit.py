@@ -44,7 +44,7 @@ class MessageLimitGate(InlineGate):
 
     def decide(self, order: Order, envelope: RiskEnvelope, context: RiskContext) -> bool:
         """Pass an order for which every window has room."""
-        if reduces(context):
+        if reduces(context) or context["counted"] is True:
             return True
         flow, moment = context["flow"], moment_of(context)
         if not isinstance(flow, FlowBook) or moment is None:

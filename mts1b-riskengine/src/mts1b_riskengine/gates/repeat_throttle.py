@@ -38,7 +38,7 @@ class RepeatThrottleGate(InlineGate):
 
     def decide(self, order: Order, envelope: RiskEnvelope, context: RiskContext) -> bool:
         """Pass an order of a strategy that is enabled and does not repeat itself."""
-        if reduces(context):
+        if reduces(context) or context["counted"] is True:
             return True
         flow, moment = context["flow"], moment_of(context)
         disabled = context["disabled"]
