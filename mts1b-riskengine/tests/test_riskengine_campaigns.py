@@ -66,3 +66,11 @@ def test_the_model_counts_what_may_still_fill() -> None:
     ]
     full[1].closed = True
     assert overshoots([*full, known(4, Side.BUY, "40")], CAPS, PRICE) == []
+
+
+async def test_an_order_that_reduces_one_strategy_carries_no_symbol_over_its_cap(
+    tmp_path: Path,
+) -> None:
+    """The seed that found a symbol cap which netted strategies, so that reducing overshot it."""
+    result = await Campaign(tmp_path, seed=219_962).run(1)
+    assert result.failures == []

@@ -60,10 +60,12 @@ def firm_exposure(book: PositionBook, probe: ExposureProbe) -> FirmExposure:
 
 
 def symbol_exposure(book: PositionBook, order: Order, probe: ExposureProbe) -> GroupExposure:
-    """Return what all funds would hold of the order's symbol, netted, in the worst case."""
+    """Return what all strategies of all funds would hold of the symbol, without netting.
+
+    Netted, an order that reduces one strategy could carry the firm over the cap; so it can not.
+    """
     total = _summed(book, ("symbol", order.symbol))
-    _, high, low = probe.shift()
-    return GroupExposure(_worst(total, high, low), probe.unit_value)
+    return GroupExposure(EXACT.add(total.gross, probe.shift()[0]), probe.unit_value)
 
 
 def currency_exposure(

@@ -15,7 +15,7 @@ ZERO = Decimal(0)
 
 @dataclass(frozen=True, slots=True)
 class Caps:
-    """The caps of one world, in base currency; ``symbol_units`` in units over all funds."""
+    """The caps of one world, in base currency; ``symbol_units`` over all funds, not netted."""
 
     position: Decimal
     gross: Decimal
@@ -80,20 +80,20 @@ def overshoots(known: Iterable[Known], caps: Caps, price: Decimal) -> list[str]:
     lines = _lines(known)
     found: list[str] = []
     funds: dict[str, Decimal] = {}
-    symbols: dict[str, list[Decimal]] = {}
+    symbols: dict[str, Decimal] = {}
     for (fund, strategy, symbol), line in lines.items():
         value = line.gross * price
         funds[fund] = funds.get(fund, ZERO) + value
-        sums = symbols.setdefault(symbol, [ZERO, ZERO])
-        sums[0] += line.high
-        sums[1] += line.low
+        symbols[symbol] = symbols.get(symbol, ZERO) + line.gross
         if value > caps.position:
             found.append(f"position {fund}/{strategy}/{symbol}: {value} > {caps.position}")
     found += [f"gross {f}: {v} > {caps.gross}" for f, v in funds.items() if v > caps.gross]
     total = sum(funds.values(), ZERO)
     if total > caps.firm:
         found.append(f"firm: {total} > {caps.firm}")
-    for symbol, (high, low) in symbols.items():
-        if max(abs(high), abs(low)) > caps.symbol_units:
-            found.append(f"symbol {symbol}: {high} / {low} > {caps.symbol_units}")
+    found += [
+        f"symbol {name}: {units} > {caps.symbol_units}"
+        for name, units in symbols.items()
+        if units > caps.symbol_units
+    ]
     return found
