@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import SupportsFloat
 
 from mts1b_foundation.orders import Side
 
@@ -23,7 +24,7 @@ class Shortfall:
     delay: float
     execution: float
     opportunity: float
-    fees: float
+    fees: float  # float-ok: a fraction of the decided value, an analysis, nothing is booked
 
     @property
     def total(self) -> float:
@@ -34,15 +35,17 @@ class Shortfall:
 def implementation_shortfall(
     side: Side | str,
     *,
-    ordered: float,
-    filled: float,
-    decision_price: float,
-    arrival_price: float,
-    execution_price: float,
-    final_price: float,
-    fees: float = 0.0,
+    ordered: SupportsFloat,
+    filled: SupportsFloat,
+    decision_price: SupportsFloat,
+    arrival_price: SupportsFloat,
+    execution_price: SupportsFloat,
+    final_price: SupportsFloat,
+    fees: SupportsFloat = 0.0,
 ) -> Shortfall:
     """Split the shortfall of one order.
+
+    Numbers are Decimal, as orders and fills have them, or float.
 
     :param side: buy, sell, short or cover.
     :param ordered: quantity that was decided; ``filled`` what was executed of it.
@@ -53,23 +56,27 @@ def implementation_shortfall(
     :param fees: in currency; negative for a rebate.
     :raises BadParameter: for a price that is not positive, or filled outside of 0 to ordered.
     """
-    for name, price in (
-        ("decision_price", decision_price),
-        ("arrival_price", arrival_price),
-        ("execution_price", execution_price),
-        ("final_price", final_price),
-        ("ordered", ordered),
-    ):
-        if not 0.0 < price < math.inf:
-            raise BadParameter(f"{name} is {price}; give a positive number")
-    if not 0.0 <= filled <= ordered:
+    decision = _positive("decision_price", decision_price)
+    arrival = _positive("arrival_price", arrival_price)
+    execution = _positive("execution_price", execution_price)
+    final = _positive("final_price", final_price)
+    size, done = _positive("ordered", ordered), float(filled)
+    cost = float(fees)  # float-ok: a part of the analysis
+    if not 0.0 <= done <= size:
         raise BadParameter(f"filled is {filled}; it lies between 0 and ordered, {ordered}")
-    if not math.isfinite(fees):
+    if not math.isfinite(cost):
         raise BadParameter(f"fees is {fees}; give a finite number")
-    sign, paper = Side(side).sign, ordered * decision_price
+    sign, paper = Side(side).sign, size * decision
     return Shortfall(
-        delay=sign * filled * (arrival_price - decision_price) / paper,
-        execution=sign * filled * (execution_price - arrival_price) / paper,
-        opportunity=sign * (ordered - filled) * (final_price - decision_price) / paper,
-        fees=fees / paper,
+        delay=sign * done * (arrival - decision) / paper,
+        execution=sign * done * (execution - arrival) / paper,
+        opportunity=sign * (size - done) * (final - decision) / paper,
+        fees=cost / paper,
     )
+
+
+def _positive(name: str, value: SupportsFloat) -> float:
+    number = float(value)
+    if not 0.0 < number < math.inf:
+        raise BadParameter(f"{name} is {value}; give a positive number")
+    return number

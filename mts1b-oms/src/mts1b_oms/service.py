@@ -131,7 +131,8 @@ class OmsService(Service):
             await self._dispatcher.resume()
         await self._start_lease()
         await self._serve()
-        await self._socket.start()
+        if ctx.sockets:
+            await self._socket.start()
         await self._participant.start()
         if not ctx.replay:
             self._live.start()
@@ -328,6 +329,10 @@ class OmsService(Service):
             "lease": "ok" if self._gateway.lease.valid() else "expired: operations does not answer",
             "quarantine": f"not halted yet: {waiting}" if waiting else "ok",
         }
+
+    def abandon(self) -> None:
+        """Let the next OMS have the store."""
+        self._lock.release()
 
     async def stop(self) -> None:
         """Stop taking work, publish what is committed, close venue and record."""

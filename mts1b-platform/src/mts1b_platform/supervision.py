@@ -52,6 +52,11 @@ class TaskGroupSupervisor:
         except Exception as error:
             self._on_failure(name, error)
 
+    def kill(self) -> None:
+        """Cancel what still runs and wait for nothing, as when a process dies."""
+        for task in sorted(self._tasks, key=asyncio.Task.get_name):
+            task.cancel()
+
     async def stop(self) -> None:
         """Cancel what still runs, and wait for it."""
         tasks = list(self._tasks)

@@ -202,6 +202,9 @@ class _LocalSubscription:
             await self._handler(await self._inbox.get())
 
     async def unsubscribe(self) -> None:
+        self.end()
+
+    def end(self) -> None:
         self._bus.forget(self)
         self._task.cancel()
 
@@ -306,6 +309,22 @@ class LocalBus:
         """Drop a subscription."""
         if subscription in self._subscriptions:
             self._subscriptions.remove(subscription)
+
+    def drop(self, subscription: Subscription) -> None:
+        """End a subscription at once, without waiting for what its handler does."""
+        if isinstance(subscription, _LocalSubscription):
+            subscription.end()
+
+    def wipe(self, stream: str) -> None:
+        """Empty a stream and make it anew, as a server does that has lost its disk."""
+        old = self._stream(stream)
+        self._streams[stream] = _Stream(old.spec, self._ids.new("stream"), old.window_s)
+        self._kept_by.clear()
+        old.arrived.set()
+
+    def forget_id(self, subject: str, message_id: str) -> None:
+        """Forget that a message was seen, as a stream does after its window for duplicates."""
+        self._keeping(subject).seen.pop(message_id, None)
 
     def forget_server(self, server: _LocalServer) -> None:
         """Drop a request handler."""

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import sqlalchemy as sa
 from mts1b_foundation.model import FrozenModel
@@ -28,10 +28,20 @@ from mts1b_platform.store.engine import Store
 from mts1b_platform.store.outbox import OutboxRelay
 from mts1b_platform.supervision import TaskGroupSupervisor
 
-__all__ = ["Service", "ServiceContext"]
+__all__ = ["Service", "ServiceContext", "StoreOpener"]
 
 Req = TypeVar("Req", bound=FrozenModel)
 Rep = TypeVar("Rep", bound=FrozenModel)
+
+
+class StoreOpener(Protocol):
+    """Open a service's store somewhere else than under MTS_HOME."""
+
+    async def __call__(
+        self, name: str, metadata: sa.MetaData | None = None, *, version: int = 1
+    ) -> Store:
+        """Return the open store."""
+        ...
 
 
 @dataclass(slots=True)
@@ -39,7 +49,8 @@ class ServiceContext:
     """Everything that a service may touch: no service reaches for more than this.
 
     ``clock`` is virtual in a replay; ``system_clock`` is always the machine's, for time-outs,
-    heartbeats and latencies only.
+    heartbeats and latencies only. ``stores`` opens the stores elsewhere and ``sockets`` is off
+    where the world outside may not be touched, as in a simulation.
     """
 
     name: str
@@ -54,12 +65,16 @@ class ServiceContext:
     latency: StageLatency = field(default_factory=StageLatency)
     system_clock: Clock = field(default_factory=SystemClock)
     replay: bool = False
+    stores: StoreOpener | None = None
+    sockets: bool = True
 
     async def open_store(
         self, name: str, metadata: sa.MetaData | None = None, *, version: int = 1
     ) -> Store:
         """Open the store ``name``: a file under MTS_HOME/db, or a schema of the database that
         ``store.url_template`` names."""
+        if self.stores is not None:
+            return await self.stores(name, metadata, version=version)
         template = self.settings.store.url_template
         target = template.format(name=name) if template else self.home / "db" / f"{name}.sqlite"
         return await Store.open(target, metadata=metadata, name=name, version=version)
@@ -128,6 +143,9 @@ class Service(ABC):
     @abstractmethod
     async def stop(self) -> None:
         """Stop taking work, finish what is begun, close stores."""
+
+    def abandon(self) -> None:  # noqa: B027  (most services hold nothing of the kind)
+        """Let go of what outlives a task, such as a lock, when the process dies under it."""
 
     async def health(self) -> dict[str, str]:
         """Return named checks, each ``ok`` or what is wrong."""

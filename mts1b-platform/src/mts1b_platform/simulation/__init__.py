@@ -1,5 +1,6 @@
 """Run a whole system in virtual time, with an order of events that the seed decides."""
 
+from mts1b_platform.simulation.faults import Counters, Faults, Trace
 from mts1b_platform.simulation.loop import (
     Deadlock,
     DeterministicLoop,
@@ -7,5 +8,19 @@ from mts1b_platform.simulation.loop import (
     RealWorldTouched,
     run,
 )
+from mts1b_platform.simulation.net import SimBus, SimNet
+from mts1b_platform.simulation.process import SimProcess
 
-__all__ = ["Deadlock", "DeterministicLoop", "LoopClock", "RealWorldTouched", "run"]
+__all__ = [
+    "Counters",
+    "Deadlock",
+    "DeterministicLoop",
+    "Faults",
+    "LoopClock",
+    "RealWorldTouched",
+    "SimBus",
+    "SimNet",
+    "SimProcess",
+    "Trace",
+    "run",
+]

@@ -140,6 +140,11 @@ class Store:
         dialect = postgresql if self.dialect == "postgresql" else sqlite
         return dialect.insert(table)
 
+    def abandon(self) -> None:
+        """Let go as a process does that dies: an open transaction is rolled back."""
+        self._open = False
+        self._backend.abandon()
+
     async def close(self) -> None:
         """Record how far the outbox is published, then close."""
         if self._open:

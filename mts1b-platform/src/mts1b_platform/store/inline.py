@@ -116,6 +116,14 @@ class SqliteFile:
         with self._engine.connect() as connection:
             yield cast(AsyncConnection, InlineConnection(connection))
 
+    def abandon(self) -> None:
+        """Close every connection without finishing anything."""
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            writer.invalidate()
+            writer.close()
+        self._engine.dispose()
+
     async def close(self) -> None:
         """Close every connection."""
         writer, self._writer = self._writer, None

@@ -35,6 +35,11 @@ class PostgresSchema:
         async with self._engine.connect() as connection:
             yield connection
 
+    def abandon(self) -> None:
+        """Forget every connection; the server rolls back what was open."""
+        self._writer = None
+        self._engine.sync_engine.dispose(close=False)
+
     async def close(self) -> None:
         """Close every connection."""
         writer, self._writer = self._writer, None

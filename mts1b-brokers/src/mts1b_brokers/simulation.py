@@ -1,0 +1,189 @@
+"""A venue that knows the truth, and a wire to it that loses answers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from decimal import Decimal
+
+from mts1b_foundation.market_data import Quote
+from mts1b_foundation.orders import Fill, Order
+from mts1b_foundation.positions import Position
+from mts1b_foundation.protocols import AccountSnapshot, VenueCard
+from mts1b_platform.simulation import SimNet
+
+from mts1b_brokers.errors import BrokerRefused
+from mts1b_brokers.paper import FillPolicy, PaperClient, VenueProfile
+
+__all__ = ["SimVenue", "TrueVenue"]
+
+Watch = Callable[[Order], None]
+
+
+class TrueVenue:
+    """The venue itself. It outlives every process, and remembers what arrived and how often.
+
+    ``arrived`` counts, by key, the submissions that a venue WITHOUT any memory of keys would have
+    taken as orders: the OMS must not rely on the venue to notice a second one.
+    """
+
+    def __init__(self, net: SimNet, *, cash: Decimal, lag_s: float) -> None:
+        self._net = net
+        self.paper = PaperClient(
+            profile=VenueProfile(
+                fill=FillPolicy.QUOTE, fee_bps_per_side=Decimal(1), initial_cash=cash
+            ),
+            clock=net.loop.clock,
+        )
+        self.lag_s = lag_s
+        self.arrived: Counter[str] = Counter()
+        self.taken_at: dict[str, float] = {}
+        self.orders: dict[str, Order] = {}
+        self.shown_at: dict[str, float] = {}
+
+    async def submit(self, order: Order) -> Order:
+        """Take an order."""
+        theirs = await self.paper.submit(order)
+        self.arrived[order.idempotency_key] += 1
+        self.taken_at.setdefault(order.idempotency_key, self._net.loop.time())
+        self.orders[order.order_id] = order
+        return theirs
+
+    async def quote(self, quote: Quote) -> None:
+        """Move the market; fills are told some time later."""
+        before = len((await self.paper.fills_since(None))[0])
+        await self.paper.on_quote(quote)
+        fills, _ = await self.paper.fills_since(None)
+        late = self._net.faults.late_fill_s
+        for fill in fills[before:]:
+            delay = self._net.rng.uniform(0.0, late) if late > 0.0 else 0.0
+            if delay > 1.0:
+                self._net.counters.hit("venue.late_fill")
+            self.shown_at[fill.fill_id] = self._net.loop.time() + delay
+            self._net.trace.record(
+                self._net.loop.time(), "fill", fill.fill_id, fill.order_id, fill.quantity
+            )
+
+    def is_shown(self, fill: Fill, now: float) -> bool:
+        """Return whether the venue tells of an execution yet."""
+        return now >= self.shown_at.get(fill.fill_id, 0.0)
+
+
+class SimVenue:
+    """One OMS process's connection to the venue.
+
+    An answer is lost after the act or before it, the venue can be deaf, an order is shown late, a
+    fill is told late, twice and out of order.
+
+    :param watch: called with each order at the last moment before it leaves, awaiting nothing.
+    """
+
+    name = "paper"
+
+    def __init__(self, truth: TrueVenue, net: SimNet, watch: Watch) -> None:
+        self._truth = truth
+        self._net = net
+        self._watch = watch
+        self.deaf_until = 0.0
+
+    def capabilities(self) -> VenueCard:
+        """Return the card."""
+        card = self._truth.paper.capabilities()
+        return card.with_(visibility_lag_s=self._truth.lag_s)
+
+    async def _wire(self) -> None:
+        if self._net.loop.time() < self.deaf_until:
+            self._net.counters.hit("venue.deaf")
+            await asyncio.sleep(1.0)
+            raise TimeoutError("the venue does not answer")
+        await asyncio.sleep(self._net.rng.uniform(0.0005, 0.02))
+
+    async def submit(self, order: Order) -> Order:
+        """Submit; the answer may be lost."""
+        self._watch(order)
+        net, faults = self._net, self._net.faults
+        net.trace.record(net.loop.time(), "send", order.order_id)
+        await self._wire()
+        if net.takes(faults.venue_timeout / 2.0, "A4 not executed"):
+            await asyncio.sleep(1.0)
+            raise TimeoutError("no answer; the order did not arrive")
+        if net.takes(faults.venue_refuse, "venue.refused"):
+            raise BrokerRefused("the venue does not want this order", code="VENUE_RISK")
+        theirs = await self._truth.submit(order)
+        if net.takes(faults.venue_timeout / 2.0, "A3 executed"):
+            await asyncio.sleep(1.0)
+            raise TimeoutError("no answer; the order did arrive")
+        await asyncio.sleep(net.rng.uniform(0.0005, 0.02))
+        return theirs
+
+    async def cancel(self, order_id: str) -> bool:
+        """Cancel; the answer may be lost."""
+        net = self._net
+        await self._wire()
+        if net.takes(net.faults.venue_timeout / 2.0, "C2 cancel not executed"):
+            raise TimeoutError("no answer; nothing was cancelled")
+        done = await self._truth.paper.cancel(order_id)
+        if net.takes(net.faults.venue_timeout / 2.0, "C2 cancel executed"):
+            raise TimeoutError("no answer; the cancel was carried out")
+        return done
+
+    def _hidden(self, key: str) -> bool:
+        taken = self._truth.taken_at.get(key)
+        if taken is None or self._truth.lag_s == 0.0:
+            return False
+        hidden = self._net.loop.time() < taken + 0.9 * self._truth.lag_s
+        if hidden:
+            self._net.counters.hit("A10 shown late")
+        return hidden
+
+    async def get_order_by_key(self, idempotency_key: str) -> Order | None:
+        """Return the order; what was taken a moment ago may not be shown."""
+        await self._wire()
+        if self._hidden(idempotency_key):
+            return None
+        return await self._truth.paper.get_order_by_key(idempotency_key)
+
+    async def get_open_orders(self) -> list[Order]:
+        """Return the open orders that are shown."""
+        await self._wire()
+        found = await self._truth.paper.get_open_orders()
+        return [order for order in found if not self._hidden(order.idempotency_key)]
+
+    async def fills_since(self, cursor: str | None) -> tuple[list[Fill], str]:
+        """Return fills that are told by now; the cursor stops before the first that is not."""
+        await self._wire()
+        start = int(cursor or 0)
+        every, _ = await self._truth.paper.fills_since(None)
+        now, told = self._net.loop.time(), start
+        found: list[Fill] = []
+        while told < len(every) and self._truth.is_shown(every[told], now):
+            found.append(every[told])
+            told += 1
+        early = [f for f in every[told + 1 :] if self._truth.is_shown(f, now)]
+        if early:
+            self._net.counters.hit("B7 out of order", len(early))
+        if start and self._net.takes(self._net.faults.repeat_fill, "B1 told again"):
+            found = [every[start - 1], *found]
+        return [*early, *found], str(told)
+
+    async def get_positions(self) -> list[Position]:
+        """Return the positions."""
+        await self._wire()
+        return await self._truth.paper.get_positions()
+
+    async def account_snapshot(self) -> AccountSnapshot:
+        """Return cash and positions, with every execution that has happened."""
+        await self._wire()
+        return await self._truth.paper.account_snapshot()
+
+    async def stream_fills(self) -> AsyncIterator[Fill]:
+        """Tell now and then that there is news; the history is what counts."""
+        seen = 0
+        while True:
+            await asyncio.sleep(0.5)
+            every, _ = await self._truth.paper.fills_since(None)
+            shown = [f for f in every if self._truth.is_shown(f, self._net.loop.time())]
+            if len(shown) > seen:
+                seen = len(shown)
+                yield shown[-1]

@@ -1,0 +1,5 @@
+"""The order path in virtual time, under faults that a seed decides."""
+
+from mts1b_oms.simulation.world import Outcome, World, run_seed
+
+__all__ = ["Outcome", "World", "run_seed"]

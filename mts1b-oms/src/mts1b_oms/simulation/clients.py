@@ -1,0 +1,168 @@
+"""Clients that want an answer: they ask again, with the same key, until they have one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from mts1b_foundation.commands import CancelOrder, CancelReply, SubmitOrder, SubmitReply
+from mts1b_foundation.nats import CMD_OMS_CANCEL, CMD_OMS_SUBMIT
+from mts1b_foundation.orders import Order, OrderType, Side, TimeInForce
+from mts1b_platform.eventbus.port import BusError, RemoteError
+from mts1b_platform.ids import derive_id
+
+from mts1b_oms.simulation.checks import Violation
+
+if TYPE_CHECKING:
+    from mts1b_oms.simulation.world import World
+
+__all__ = ["Clients"]
+
+_PATIENCE_S = 2.0
+_FINAL = frozenset({"KEY_REUSE_MISMATCH", "ORDER_INVALID", "UNKNOWN_SYMBOL"})
+
+
+class Clients:
+    """One task for each strategy; together they submit a given number of orders."""
+
+    def __init__(self, world: World, orders: int) -> None:
+        from mts1b_oms.simulation.world import OWNERS
+
+        self._world = world
+        self._owners = OWNERS
+        self._orders = orders
+        self._bus = world.net.bus("client")
+        self._tasks: list[asyncio.Task[None]] = []
+        self._side_tasks: list[asyncio.Task[None]] = []
+        self.acknowledged: dict[str, Order] = {}
+        self.open = 0
+
+    async def trade(self, seconds: float) -> None:
+        """Submit everything within ``seconds``, answers or not."""
+        share = -(-self._orders // len(self._owners))
+        for fund, strategy in self._owners:
+            work = self._strategy(fund, strategy, share, seconds)
+            self._tasks.append(asyncio.create_task(work, name=f"client.{strategy}"))
+        await asyncio.wait(self._tasks, timeout=seconds)
+
+    async def finish(self) -> None:
+        """Wait for the answers that are still missing, in a world without faults."""
+        waiting = [task for task in (*self._tasks, *self._side_tasks) if not task.done()]
+        if waiting:
+            _, late = await asyncio.wait(waiting, timeout=120.0)
+            if late:
+                names = sorted(task.get_name() for task in late)
+                self._world.fail(Violation(f"L1 no answer for {', '.join(names)}"))
+                for task in late:
+                    task.cancel()
+        for task in self._tasks:
+            if task.done() and not task.cancelled() and task.exception() is not None:
+                raise task.exception() or RuntimeError
+
+    async def _strategy(self, fund: str, strategy: str, count: int, seconds: float) -> None:
+        rng = self._world.rng
+        for number in range(count):
+            await asyncio.sleep(rng.uniform(0.0, 2.0 * seconds / count * 0.9))
+            order = self._order(fund, strategy, number)
+            twice = rng.random() < 0.1
+            if twice:
+                self._aside(f"twin.{order.order_id}", self._submit_only(order))
+            answer = await self._submit(order)
+            if answer is None:
+                continue
+            if rng.random() < 0.05:
+                await self._reuse(order)
+            if rng.random() < 0.25 and not answer.is_terminal:
+                self._aside(f"cancel.{order.order_id}", self._cancel(order))
+
+    def _aside(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        self._side_tasks.append(asyncio.create_task(work, name=name))
+
+    def _order(self, fund: str, strategy: str, number: int) -> Order:
+        from mts1b_oms.simulation.world import PRICE, SYMBOLS
+
+        rng = self._world.rng
+        key = f"{strategy}-{number}"
+        limit = rng.random() < 0.5
+        buys = rng.random() < 0.6
+        symbol = SYMBOLS[rng.integer(0, len(SYMBOLS) - 1)]
+        step = Decimal(rng.integer(-3, 3)) / 100
+        return Order(
+            order_id=derive_id("ord", key),
+            idempotency_key=key,
+            symbol=symbol,
+            side=Side.BUY if buys else Side.SELL,
+            quantity=Decimal(rng.integer(1, 20)),
+            order_type=OrderType.LIMIT if limit else OrderType.MARKET,
+            limit_price=PRICE + step if limit else None,
+            tif=TimeInForce.GTC,
+            fund_id=fund,
+            strategy_id=strategy,
+            created_at=self._world.loop.clock.now(),
+            reference_price=PRICE,
+        )
+
+    async def _submit_only(self, order: Order) -> None:
+        await self._submit(order)
+
+    async def _submit(self, order: Order) -> Order | None:
+        """Ask until there is an answer; None when the order is refused for good."""
+        world = self._world
+        request = SubmitOrder(order=order).model_dump_json().encode()
+        while True:
+            try:
+                data = await self._bus.request(CMD_OMS_SUBMIT, request, timeout_s=_PATIENCE_S)
+                answer = SubmitReply.model_validate_json(data).order
+                self.acknowledged[order.order_id] = answer
+                world.trace.record(
+                    world.loop.time(),
+                    "answer",
+                    order.order_id,
+                    answer.status.value,
+                    answer.rejected_code or "",
+                )
+                world.counters.hit(f"answer.{answer.rejected_code or answer.status.value}")
+                return answer
+            except RemoteError as error:
+                world.counters.hit(f"refused.{error.code}")
+                if error.code in _FINAL:
+                    return None
+            except BusError as error:
+                world.counters.hit(f"client.{type(error).__name__}")
+            await asyncio.sleep(world.rng.uniform(0.1, 2.0))
+
+    async def _reuse(self, order: Order) -> None:
+        """Use a key again with other economics: refused, always (A7)."""
+        other = order.with_(quantity=order.quantity + 1)
+        request = SubmitOrder(order=other).model_dump_json().encode()
+        try:
+            data = await self._bus.request(CMD_OMS_SUBMIT, request, timeout_s=_PATIENCE_S)
+        except RemoteError as error:
+            if error.code == "KEY_REUSE_MISMATCH":
+                self._world.counters.hit("A7 key reuse refused")
+            return
+        except BusError:
+            return
+        answer = SubmitReply.model_validate_json(data).order
+        if answer.quantity == other.quantity:
+            self._world.fail(Violation(f"I1 key {order.idempotency_key} took other economics"))
+
+    async def _cancel(self, order: Order) -> None:
+        world = self._world
+        await asyncio.sleep(world.rng.uniform(0.0, 30.0))
+        request = CancelOrder(order_id=order.order_id, actor="operator:sim", reason="changed mind")
+        for _ in range(50):
+            try:
+                data = await self._bus.request(
+                    CMD_OMS_CANCEL, request.model_dump_json().encode(), timeout_s=_PATIENCE_S
+                )
+                outcome = CancelReply.model_validate_json(data).outcome
+                world.counters.hit(f"cancel.{outcome.value}")
+                world.trace.record(world.loop.time(), "cancel", order.order_id, outcome.value)
+                if outcome.value != "unknown":
+                    return
+            except BusError as error:
+                world.counters.hit(f"client.{type(error).__name__}")
+            await asyncio.sleep(world.rng.uniform(0.2, 3.0))

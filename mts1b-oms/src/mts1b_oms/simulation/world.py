@@ -1,0 +1,433 @@
+"""One simulated run: a bus, a venue, an OMS, a risk engine, operations, and impatient clients."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from mts1b_brokers.simulation import SimVenue, TrueVenue
+from mts1b_foundation import Bar, Quote, RiskEnvelope, Symbol
+from mts1b_foundation.commands import HaltReply, LeaseRequest
+from mts1b_foundation.funds import FundConfig
+from mts1b_foundation.nats import CMD_HALT_LEASE, CMD_HALT_REQUEST, STREAMS, bars_subject
+from mts1b_foundation.orders import Order, OrderType
+from mts1b_foundation.risk import ActiveHalt, HaltRequest, HaltSeverity
+from mts1b_operations.halt_record import halt_of, put_in_force
+from mts1b_operations.lease import LeaseOffice
+from mts1b_platform.config import (
+    FundSettings,
+    ReplaySettings,
+    RiskSettings,
+    Settings,
+    StrategySettings,
+)
+from mts1b_platform.halt import HaltStore
+from mts1b_platform.rng import SeededRng
+from mts1b_platform.service.base import Service, ServiceContext
+from mts1b_platform.simulation import Counters, DeterministicLoop, Faults, SimNet, SimProcess, Trace
+from mts1b_platform.store import Store, StoreError
+from mts1b_riskengine.service import RiskEngineService
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from mts1b_oms.service import OmsService
+from mts1b_oms.simulation.checks import Violation, check_arrival, check_settled
+from mts1b_oms.simulation.clients import Clients
+
+__all__ = ["CAP_UNITS", "OWNERS", "SYMBOLS", "Outcome", "World", "run_seed"]
+
+PRICE = Decimal(100)
+CAP_UNITS = Decimal(40)
+SYMBOLS = (Symbol("AAA"), Symbol("BBB"))
+OWNERS = (("alpha", "trend"), ("alpha", "carry"), ("beta", "parity"))
+_RESTART_S = (0.05, 3.0)
+_MINUTES = 20
+_SETTLE_S = 120
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of one seed."""
+
+    seed: int
+    violation: str = ""
+    digest: str = ""
+    counters: dict[str, int] = field(default_factory=dict)
+    trace: list[str] = field(default_factory=list)
+    virtual_s: float = 0.0
+
+
+class _FaultyStore(Store):
+    """A store whose commit may fail; nothing of the transaction is kept then."""
+
+    net: SimNet
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncConnection]:
+        async with super().transaction() as tx:
+            yield tx
+            if self.net.takes(self.net.faults.store_error, "F1 commit failed"):
+                raise StoreError(f"store {self.name}: no space left on device")
+
+
+class Operations(Service):
+    """What of operations the order path needs: leases, and halts on the durable record."""
+
+    name = "operations"
+
+    async def start(self) -> None:
+        """Serve both."""
+        self._halts = HaltStore(self.ctx.home / "halt")
+        self._office = LeaseOffice(self._halts)
+        await self.ctx.serve_model(CMD_HALT_LEASE, LeaseRequest, self._lease)
+        await self.ctx.serve_model(CMD_HALT_REQUEST, HaltRequest, self._halt)
+
+    async def _lease(self, request: LeaseRequest) -> Any:
+        return self._office.grant(request)
+
+    async def _halt(self, request: HaltRequest) -> HaltReply:
+        active, created = put_in_force(self._halts, halt_of(request, self.ctx.clock.now()))
+        return HaltReply(active=active, created=created, epoch=self._halts.state().epoch)
+
+    async def stop(self) -> None:
+        """Nothing is open."""
+
+
+class World:
+    """Everything of one seed. Make it inside the loop that runs it."""
+
+    def __init__(
+        self,
+        loop: DeterministicLoop,
+        seed: int,
+        home: Path,
+        *,
+        orders: int,
+        faults: Faults,
+        keep: int | None,
+    ) -> None:
+        self.loop = loop
+        self.seed = seed
+        self.home = home
+        self.rng = SeededRng(seed * 7919 + 1)
+        self.counters, self.trace = Counters(), Trace(keep=keep)
+        self.net = SimNet(
+            loop,
+            SeededRng(seed * 104_729 + 2),
+            faults=faults,
+            counters=self.counters,
+            trace=self.trace,
+        )
+        lag = self.rng.uniform(1.0, 20.0) if self.rng.random() < 0.4 else 0.0
+        self.truth = TrueVenue(self.net, cash=Decimal(3_000_000), lag_s=lag)
+        self._store_kind: type[_FaultyStore] = type(
+            "FaultyStore", (_FaultyStore,), {"net": self.net}
+        )
+        self.violation: Violation | None = None
+        self.quiet = False
+        self.settings = settings()
+        self.processes = {
+            kind: self._process(kind, build)
+            for kind, build in (
+                ("operations", Operations),
+                ("riskengine", RiskEngineService),
+                ("oms", self._new_oms),
+            )
+        }
+        self.clients = Clients(self, orders)
+        self._background: list[asyncio.Task[None]] = []
+
+    def _process(self, name: str, build: Any) -> SimProcess:
+        return SimProcess(
+            name,
+            self.net,
+            home=self.home,
+            settings=self.settings,
+            build=build,
+            on_end=self._ended,
+            opener=self._open_store,
+        )
+
+    def _new_oms(self, ctx: ServiceContext) -> OmsService:
+        self.wire = SimVenue(self.truth, self.net, self._watch)
+        return OmsService(ctx, venue=self.wire)
+
+    async def _open_store(
+        self, name: str, metadata: sa.MetaData | None = None, *, version: int = 1
+    ) -> Store:
+        return await self._store_kind.open(
+            self.home / "db" / f"{name}.sqlite", metadata=metadata, name=name, version=version
+        )
+
+    @property
+    def oms(self) -> OmsService | None:
+        """Return the OMS that lives now."""
+        service = self.processes["oms"].service
+        return service if isinstance(service, OmsService) else None
+
+    def _watch(self, order: Order) -> None:
+        oms = self.oms
+        if oms is None:
+            self.fail(Violation(f"I7 {order.order_id} leaves from a process that is dead"))
+            return
+        try:
+            check_arrival(order, oms, self.truth, cap_units=CAP_UNITS)
+        except Violation as error:
+            self.fail(error)
+
+    def fail(self, error: Violation) -> None:
+        """Keep the first violation."""
+        if self.violation is None:
+            self.violation = error
+            self.trace.record(self.loop.time(), "VIOLATION", str(error))
+
+    def _ended(self, name: str, error: Exception) -> None:
+        """A process ended by itself: what a fault explains is a crash, all else a violation."""
+        self.trace.record(self.loop.time(), "ended", name, type(error).__name__)
+        self.counters.hit(f"ended.{name}")
+        if not isinstance(error, (StoreError, OSError)) and not _is_bus(error):
+            self.fail(Violation(f"I9 {name} ended with {type(error).__name__}: {error}"))
+        self._restart_later(name)
+
+    def _restart_later(self, name: str) -> None:
+        delay = self.rng.uniform(*_RESTART_S)
+        self.loop.call_later(delay, self._start_again, name)
+
+    def _start_again(self, name: str) -> None:
+        if self.processes[name].service is None:
+            self.processes[name].start()
+
+    async def run(self) -> None:
+        """Trade under faults, heal, settle, and check."""
+        self.processes["operations"].start()
+        self.processes["riskengine"].start()
+        self.processes["oms"].start()
+        await self.net.server.ensure_stream(STREAMS["MARKETDATA"])
+        await self._bars()
+        for work in (self._market(), self._weather(), self._operator()):
+            self._background.append(asyncio.create_task(work))
+        await self.clients.trade(_MINUTES * 60.0)
+        await self._heal()
+        await self._settle()
+        for task in self._background:
+            task.cancel()
+        for process in self.processes.values():
+            process.kill()
+
+    async def _heal(self) -> None:
+        self.trace.record(self.loop.time(), "heal")
+        self.quiet = True
+        self.net.heal()
+        halts = HaltStore(self.home / "halt")
+        for halt in halts.state().active:
+            halts.lift(halt.scope)
+        for process in self.processes.values():
+            if process.service is None:
+                process.start()
+        await self.clients.finish()
+
+    async def _settle(self) -> None:
+        """Wait until everything holds, at most for two virtual minutes (L1)."""
+        last: Violation | None = None
+        for _ in range(_SETTLE_S):
+            if self.violation is not None:
+                return
+            await asyncio.sleep(1.0)
+            oms = self.oms
+            if oms is None or not self.processes["oms"].is_up:
+                last = Violation("L1 the OMS is not up")
+                continue
+            try:
+                await check_settled(oms, self.truth, self.clients.acknowledged)
+            except Violation as error:
+                last = error
+                continue
+            return
+        if last is not None:
+            self.fail(last)
+
+    async def _bars(self) -> None:
+        """Publish the same price again, so that it does not grow stale."""
+        now = self.loop.clock.now()
+        for symbol in SYMBOLS:
+            bar = Bar(
+                symbol=symbol,
+                interval="1m",
+                open=PRICE,
+                high=PRICE,
+                low=PRICE,
+                close=PRICE,
+                timestamp=now,
+            )
+            await self.net.server.publish_durable(
+                bars_subject(symbol, "1m"),
+                bar.model_dump_json().encode(),
+                message_id=f"{symbol}-{now.isoformat()}",
+            )
+
+    async def _market(self) -> None:
+        beat = 0
+        while True:
+            await asyncio.sleep(1.0)
+            beat += 1
+            if beat % 60 == 0:
+                await self._bars()
+            symbol = SYMBOLS[self.rng.integer(0, len(SYMBOLS) - 1)]
+            size = Decimal(self.rng.integer(1, 30))
+            quote = Quote(
+                symbol=symbol,
+                venue="paper",
+                bid=PRICE - Decimal("0.01"),
+                ask=PRICE,
+                bid_size=size,
+                ask_size=size,
+                timestamp=self.loop.clock.now(),
+            )
+            await self.truth.quote(quote)
+
+    async def _weather(self) -> None:
+        """Let processes die, wires break, streams vanish and the venue go deaf."""
+        while not self.quiet:
+            await asyncio.sleep(1.0)
+            if self.quiet:
+                return
+            faults, net = self.net.faults, self.net
+            for name, process in self.processes.items():
+                if process.service is None:
+                    continue
+                if net.takes(faults.crash_per_min / 60.0, f"crash.{name}"):
+                    await asyncio.sleep(self.rng.uniform(0.0, 0.5))
+                    process.kill()
+                    self._restart_later(name)
+                elif net.takes(faults.partition_per_s, f"E8 partition.{name}"):
+                    net.partition(name, self.rng.uniform(0.1, 2.0 * faults.partition_s))
+            if net.takes(faults.venue_deaf_per_s, "venue.maintenance"):
+                self.wire.deaf_until = self.loop.time() + self.rng.uniform(
+                    0.5, 2.0 * faults.venue_deaf_s
+                )
+            if net.takes(faults.wipe_per_min / 60.0, "E9 stream wiped"):
+                await net.wipe(("OMS", "RISK")[self.rng.integer(0, 1)])
+
+    async def _operator(self) -> None:
+        halts, number = HaltStore(self.home / "halt"), 0
+        while not self.quiet:
+            await asyncio.sleep(1.0)
+            if self.quiet or not self.net.takes(self.net.faults.halt_per_min / 60.0, "halt"):
+                continue
+            number += 1
+            scope, severity = _SCOPES[self.rng.integer(0, len(_SCOPES) - 1)]
+            halts.apply(
+                ActiveHalt(
+                    halt_id=f"drill-{number}",
+                    scope=scope,
+                    severity=severity,
+                    reason="drill",
+                    requested_by="operator:sim",
+                    requested_at=self.loop.clock.now(),
+                    epoch=1,
+                )
+            )
+            self.trace.record(self.loop.time(), "halt", scope)
+            await asyncio.sleep(self.rng.uniform(0.5, 20.0))
+            with contextlib.suppress(LookupError, OSError):
+                halts.lift(scope)
+            self.trace.record(self.loop.time(), "resume", scope)
+
+
+_SCOPES = (
+    ("firm", HaltSeverity.FIRM_HALT),
+    ("fund:alpha", HaltSeverity.FUND_HALT),
+    ("strategy:trend", HaltSeverity.STRATEGY_HALT),
+    ("venue:paper", HaltSeverity.VENUE_HALT),
+    ("symbol:AAA", HaltSeverity.SYMBOL_HALT),
+)
+
+
+def settings() -> Settings:
+    """Return the configuration of every run: two funds, three strategies, a cap that binds."""
+    funds = [
+        FundSettings(
+            fund=FundConfig(
+                fund_id=name,
+                name=name,
+                target_nav_usd=Decimal(1_500_000),
+                strategies=[s for f, s in OWNERS if f == name],
+            ),
+            envelope=RiskEnvelope(
+                envelope_id=f"env-{name}",
+                fund_id=name,
+                nav_usd=Decimal(1_500_000),
+                max_position_usd=CAP_UNITS * PRICE,
+                max_position_pct=1.0,
+                max_order_notional_usd=Decimal(10_000),
+                allowed_brokers=["paper"],
+                allowed_order_types=list(OrderType),
+            ),
+        )
+        for name in ("alpha", "beta")
+    ]
+    strategies = [
+        StrategySettings(
+            strategy_id=strategy, fund_id=fund, kind="sim", symbols=[str(s) for s in SYMBOLS]
+        )
+        for fund, strategy in OWNERS
+    ]
+    return Settings(
+        funds=funds,
+        strategies=strategies,
+        replay=ReplaySettings(enabled=False),
+        risk=RiskSettings(algorithm="hmac", timeout_s=1.0),
+    )
+
+
+def run_seed(
+    seed: int, *, orders: int = 200, faults: Faults | None = None, keep: int | None = 200
+) -> Outcome:
+    """Run one seed from beginning to end; the same arguments give the same trace.
+
+    :param faults: None draws them from the seed.
+    :param keep: lines of the trace to keep; None for all.
+    """
+    drawn = Faults.swarm(SeededRng(seed)) if faults is None else faults
+    with tempfile.TemporaryDirectory(prefix="mts-sim-", dir=_memory()) as folder:
+        loop = DeterministicLoop(seed)
+        world: World | None = None
+        with asyncio.Runner(loop_factory=lambda: loop) as runner:
+
+            async def main() -> World:
+                nonlocal world
+                world = World(loop, seed, Path(folder), orders=orders, faults=drawn, keep=keep)
+                await world.run()
+                return world
+
+            done = runner.run(main())
+        return Outcome(
+            seed,
+            str(done.violation or ""),
+            done.trace.digest,
+            done.counters.as_dict(),
+            done.trace.lines,
+            loop.time(),
+        )
+
+
+def _memory() -> str | None:
+    """Return a folder in memory, where there is one: a commit costs no disk there."""
+    return "/dev/shm" if Path("/dev/shm").is_dir() else None
+
+
+def _is_bus(error: BaseException) -> bool:
+    from mts1b_platform.eventbus.port import BusError
+
+    if isinstance(error, BaseExceptionGroup):
+        return all(
+            _is_bus(item) or isinstance(item, (StoreError, OSError)) for item in error.exceptions
+        )
+    return isinstance(error, BusError)
