@@ -11,6 +11,7 @@ SOURCES := $(MEMBERS:/pyproject.toml=/src)
 # The slowest folders first, so that the two workers end together.
 TESTS := $(wildcard tests/wheels tests/integration tests/docs tests/contracts tests/simulation) \
          $(sort $(wildcard mts1b-*/tests))
+TESTS += $(wildcard tests/halts tests/guarantees)
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
@@ -34,6 +35,15 @@ check: lint contracts ## Check style, types and the architecture; run no tests
 
 docs: $(READY) ## Run every snippet and check every link of the documentation
 	@$(BIN)/python -m pytest tests/docs
+
+halts: $(READY) ## Race halts against orders: RACES=10000
+	@$(BIN)/python -m tools.halts.races --races $(or $(RACES),10000)
+	@$(BIN)/python -m tools.halts.latency --runs $(or $(RUNS),30)
+
+tokens: $(READY) ## Attack approvals: COUNT=10000000
+	@$(BIN)/python -m mts1b_riskengine.token_attack --count $(or $(COUNT),10000000)
+
+.PHONY: halts tokens
 
 lock: $(READY) ## Renew requirements.lock from the packages' dependencies
 	@sh tools/lock.sh

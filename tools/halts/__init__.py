@@ -1,0 +1,1 @@
+"""Proof that a halt halts: races in virtual time, and latencies of real processes."""
