@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import logging
 import multiprocessing
 import sys
 import tempfile
@@ -104,6 +105,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--workers", type=int, default=1, help="processes")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args(arguments)
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # answers that got lost raise there
     seeds = -(-options.races // _ROUNDS)
     total = RaceReport()
     for report in _reports(range(options.first_seed, options.first_seed + seeds), options.workers):
