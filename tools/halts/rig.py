@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import signal
 import subprocess
@@ -34,6 +33,7 @@ from tools.halts.oms_process import WIRE_LOG
 __all__ = ["Rig", "running"]
 
 _START_S = 40.0
+_STOP_S = 10.0
 _PRICE = Decimal(100)
 _OWNER = ("alpha", "trend")
 
@@ -73,6 +73,7 @@ class Rig:
     bus: EventBus
     children: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     answers: dict[str, int] = field(default_factory=dict)
+    killed: list[str] = field(default_factory=list)
     _asked: set[asyncio.Task[None]] = field(default_factory=set)
     _number: int = 0
 
@@ -170,20 +171,25 @@ class Rig:
             message_id=f"bar-{now.isoformat()}",
         )
 
+    async def _end(self, name: str, child: subprocess.Popen[bytes]) -> None:
+        """End one process as its supervisor would; kill what does not end."""
+        child.send_signal(signal.SIGCONT)
+        child.terminate()
+        for _ in range(int(_STOP_S / 0.02)):
+            if child.poll() is not None:
+                return
+            await asyncio.sleep(0.02)
+        child.kill()
+        child.wait()
+        self.killed.append(name)
+
     async def close(self) -> None:
         """End everything."""
         for task in self._asked:
             task.cancel()
         await asyncio.gather(*self._asked, return_exceptions=True)
-        for child in reversed(self.children.values()):
-            with contextlib.suppress(ProcessLookupError):
-                child.send_signal(signal.SIGCONT)
-                child.terminate()
-        for child in self.children.values():
-            try:
-                child.wait(10)
-            except subprocess.TimeoutExpired:
-                child.kill()
+        for name, child in reversed(self.children.items()):
+            await self._end(name, child)
         await self.bus.close()
         await self.server.stop()
 
