@@ -97,20 +97,24 @@ class RaceWorld(World):
                 self.fail(error)
             self.counters.hit(f"not of a halt: {str(error).split()[0]}")
 
-    async def race(self, rounds: int) -> None:
-        """Run the races one after another."""
+    async def open(self) -> None:
+        """Start the processes, and show them a price."""
         for name in ("operations", "riskengine", "oms"):
             self.processes[name].start()
         await self.net.server.ensure_stream(STREAMS["MARKETDATA"])
         await self._bars()
+
+    async def race(self, rounds: int) -> None:
+        """Run the races one after another."""
+        await self.open()
         self._work.append(asyncio.create_task(self._market()))
         for number in range(rounds):
-            if not await self._oms_up():
+            if not await self.is_up():
                 self.fail(Violation("L1 the OMS did not come up within 30 s"))
             if self.broken:
                 break
             await self._round(number)
-        await self._end()
+        await self.close()
 
     @property
     def broken(self) -> str:
@@ -119,7 +123,8 @@ class RaceWorld(World):
             return str(self.truth_of_halts.leaks[0])
         return str(self.violation or "")
 
-    async def _oms_up(self) -> bool:
+    async def is_up(self) -> bool:
+        """Wait for the OMS; return whether it takes orders."""
         for _ in range(int(_UP_S / 0.1)):
             oms = self.oms
             if oms is not None and self.processes["oms"].is_up and oms.gate.is_open:
@@ -197,7 +202,8 @@ class RaceWorld(World):
         homes = {self.home: None, self.operations_home: None}
         return [HaltStore(home / "halt") for home in homes]
 
-    async def _end(self) -> None:
+    async def close(self) -> None:
+        """End everything."""
         tasks = [*self._work, *self.racers.tasks]
         for task in tasks:
             task.cancel()

@@ -184,7 +184,10 @@ async def halt(
     clock = SystemClock()
     request = halt_request(scope, reason=reason, actor=actor, clock=clock)
     asked = halt_of(request, clock.now())
-    active, _ = put_in_force(HaltStore(home / HALT_FOLDER), asked)
+    try:
+        active, _ = put_in_force(HaltStore(home / HALT_FOLDER), asked)
+    except OSError:
+        active = None  # told to senders and service all the same; both write the record too
     in_force = active or asked
     confirmed, silent = await senders.tell(home, in_force)
     reached = await _announce_halt(home, request, clock)

@@ -291,11 +291,17 @@ class HaltManager:
     async def recover(self) -> None:
         """Make store and local record agree after a crash between the two.
 
-        A resume on record is carried out; a halt that only the local record knows is audited.
+        A resume on record is carried out; a halt that only the local record knows is audited. A
+        halt that only the store knows is put in force again: the local record was restored from
+        an older copy.
         """
         parts = await self._ready()
         async with parts.store.read() as connection:
-            rows = (await connection.execute(sa.select(HALTS.c.halt_id, HALTS.c.resumed))).all()
+            columns = (HALTS.c.halt_id, HALTS.c.resumed, HALTS.c.record)
+            rows = (await connection.execute(sa.select(*columns))).all()
+        for row in rows:
+            if not row.resumed:
+                put_in_force(parts.halts, ActiveHalt.model_validate_json(row.record))
         resumed = {row.halt_id: bool(row.resumed) for row in rows}
         active = active_halts(parts.halts)
         for scope in sorted({halt.scope for halt in active if resumed.get(halt.halt_id)}):

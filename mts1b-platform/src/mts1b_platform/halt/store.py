@@ -132,7 +132,28 @@ class HaltStore:
 
     def apply(self, halt: ActiveHalt) -> HaltState:
         """Put a halt in force; return the record. The same ``halt_id`` again changes nothing,
-        also after it was lifted."""
+        also after it was lifted.
+
+        Where the record can not be written, it is emptied: what can not be read halts everything.
+
+        :raises HaltStateUnreadable: when it could not be read, or was emptied.
+        :raises OSError: when it could not even be emptied.
+        """
+        try:
+            return self._apply(halt)
+        except OSError as error:
+            self._spoil()
+            raise HaltStateUnreadable(
+                f"the halt of {halt.scope} could not be written to {self._path} ({error}), so "
+                "everything is halted; free the disk, then restore the record"
+            ) from error
+
+    def _spoil(self) -> None:
+        """Make the record unreadable; unlike writing, this works on a full disk."""
+        os.close(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
+        self._seen = None
+
+    def _apply(self, halt: ActiveHalt) -> HaltState:
         with self._writing() as state:
             known = {item.halt_id for item in state.active} | set(state.lifted)
             if halt.halt_id in known:
