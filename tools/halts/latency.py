@@ -101,7 +101,7 @@ async def partition(rig: Rig, measured: Measured) -> None:
         clock = SystemClock()
         request = commands.halt_request("firm", reason="drill", actor="operator:ann", clock=clock)
         put_in_force(HaltStore(rig.office / "halt"), halt_of(request, clock.now()))
-        await asyncio.sleep(3.0)
+        await asyncio.sleep(2.5)
         _note(rig, measured, begin, None)
     finally:
         rig.thaw("operations")
