@@ -42,7 +42,7 @@ _SUBMISSION = (
     Scenario(
         "A8",
         "two keys, one economics, within moments",
-        ("test_riskengine_controls::test_each_control_denies_with_its_code",),
+        ("test_riskengine_blocks::test_an_override_ends_and_is_not_spent_by_a_denial",),
     ),
     Scenario("A9", "two OMS are started"),
     Scenario("A10", "the venue shows an order late", counters=("A10 shown late",)),
