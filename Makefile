@@ -1,7 +1,7 @@
 # `make help` lists the targets. Everything runs inside .venv, which the first target makes.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help paper test lint check contracts docs lock clean
+.PHONY: help paper test lint check contracts docs halts tokens lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -9,9 +9,8 @@ READY := $(VENV)/.ready
 MEMBERS := $(sort $(wildcard mts1b-*/pyproject.toml))
 SOURCES := $(MEMBERS:/pyproject.toml=/src)
 # The slowest folders first, so that the two workers end together.
-TESTS := $(wildcard tests/wheels tests/integration tests/docs tests/contracts tests/simulation) \
+TESTS := $(wildcard tests/wheels tests/integration tests/docs tests/contracts tests/halts tests/guarantees) \
          $(sort $(wildcard mts1b-*/tests))
-TESTS += $(wildcard tests/halts tests/guarantees)
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
@@ -26,7 +25,7 @@ test: check ## Set up, then run all checks and all tests
 lint: $(READY) ## Check style, formatting and types
 	@$(BIN)/ruff check -q .
 	@$(BIN)/ruff format -q --check . || { echo "not formatted; run: $(BIN)/ruff format ." >&2; exit 1; }
-	@$(BIN)/mypy --no-error-summary $(SOURCES) tools/contracts
+	@$(BIN)/mypy --no-error-summary $(SOURCES) tools/contracts tools/halts tools/guarantees
 
 contracts: $(READY) ## Check the architecture
 	@$(BIN)/python -m tools.contracts
@@ -42,8 +41,6 @@ halts: $(READY) ## Race halts against orders: RACES=10000
 
 tokens: $(READY) ## Attack approvals: COUNT=10000000
 	@$(BIN)/python -m mts1b_riskengine.token_attack --count $(or $(COUNT),10000000)
-
-.PHONY: halts tokens
 
 lock: $(READY) ## Renew requirements.lock from the packages' dependencies
 	@sh tools/lock.sh

@@ -20,9 +20,8 @@ from mts1b_operations import HaltManager, commands
 from mts1b_operations.halt_record import put_in_force
 from mts1b_platform.clock import VirtualClock
 from mts1b_platform.halt import HaltStateUnreadable, HaltStore
-from mts1b_platform.simulation import Faults
+from mts1b_platform.simulation import DeterministicLoop, Faults
 
-from tools.halts.loop import RaceLoop
 from tools.halts.world import RaceWorld
 
 AT = datetime(2026, 1, 2, 15, tzinfo=UTC)
@@ -115,7 +114,7 @@ async def test_h8_what_was_resumed_stays_resumed(tmp_path: Path) -> None:
 
 
 def _in_a_world(home: Path, act: Callable[[RaceWorld], Awaitable[None]]) -> None:
-    loop = RaceLoop(3)
+    loop = DeterministicLoop(3)
 
     async def run() -> None:
         world = RaceWorld(loop, 3, home, faults=Faults.none(), far=False)

@@ -15,9 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mts1b_platform.rng import SeededRng
-from mts1b_platform.simulation import Faults
+from mts1b_platform.simulation import DeterministicLoop, Faults
 
-from tools.halts.loop import RaceLoop
 from tools.halts.world import RaceWorld
 
 __all__ = ["RaceReport", "main", "race"]
@@ -60,7 +59,7 @@ def race(seed: int, rounds: int = _ROUNDS, *, queues: bool = False) -> RaceRepor
         venue_timeout=0.2 if rng.random() < 0.3 else 0.0,
     )
     with tempfile.TemporaryDirectory(prefix="mts-halts-", dir=_memory()) as folder:
-        loop = RaceLoop(seed)
+        loop = DeterministicLoop(seed)
         with asyncio.Runner(loop_factory=lambda: loop) as runner:
 
             async def run() -> RaceWorld:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Violation", "check_arrival", "check_settled"]
 
+_AHEAD_OF_WIRE = frozenset({OrderStatus.SUBMITTING, OrderStatus.UNKNOWN})
+"""A record that says: this may be at the venue. An order that is proved absent leaves again."""
+
 _UNSETTLED = frozenset(
     {
         OrderStatus.CREATED,
@@ -42,7 +45,7 @@ def check_arrival(order: Order, oms: OmsService, truth: TrueVenue, *, cap_units:
     if truth.arrived[order.idempotency_key]:
         raise Violation(f"I1 {order.order_id} is sent again, and its first arrived")
     record = oms.record.open_orders.get(order.order_id)
-    if record is None or record.status is not OrderStatus.SUBMITTING:
+    if record is None or record.status not in _AHEAD_OF_WIRE:
         state = record.status.value if record else "not there"
         raise Violation(f"I9 {order.order_id} leaves while its record is {state}")
     gateway = oms._gateway

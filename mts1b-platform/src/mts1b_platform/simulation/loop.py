@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import math
 from asyncio import base_events
 from collections import deque
 from collections.abc import Callable, Coroutine
@@ -25,7 +26,6 @@ __all__ = ["Deadlock", "DeterministicLoop", "LoopClock", "RealWorldTouched", "ru
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
-_RESOLUTION_S = 1e-6  # a nanosecond is less than a float can add to a year of seconds
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 
 
@@ -104,10 +104,12 @@ class DeterministicLoop(base_events.BaseEventLoop):
     :param seed: decides the order in which ready tasks go on.
     """
 
+    _scheduled: list[asyncio.TimerHandle]
+
     def __init__(self, seed: int) -> None:
         super().__init__()
         self._now = 0.0
-        self._clock_resolution = _RESOLUTION_S
+        self._clock_resolution = 2.0 * math.ulp(1.0)
         self._choices = _Ready(SeededRng(seed))
         self._ready = self._choices
         self._selector = _VirtualSelector(self)
@@ -130,6 +132,18 @@ class DeterministicLoop(base_events.BaseEventLoop):
     def jump(self, seconds: float) -> None:
         """Move virtual time to the next timer."""
         self._now += seconds
+        self._clock_resolution = 2.0 * math.ulp(max(self._now, 1.0))
+
+    def _run_once(self) -> None:
+        """Let no timer fire before its time, not even by the clock's resolution.
+
+        Two tasks that look whether their deadline is over would wake each other for ever, as
+        virtual time stands still meanwhile.
+        """
+        timers = self._scheduled
+        if timers and self._now < timers[0].when() <= self._now + self._clock_resolution:
+            self._now = timers[0].when()
+        super()._run_once()  # type: ignore[misc]
 
     def give_up(self) -> NoReturn:
         """Say which tasks wait for ever."""

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from scipy.special import chdtrc, xlogy
-from scipy.stats import binom
+from scipy.special import bdtr, chdtrc, xlogy
 
 from mts1b_quantkit.arrays import FloatArray, as_table
 from mts1b_quantkit.errors import BadInput
@@ -110,7 +109,7 @@ def basel_traffic_light(
     rows = _whole("n_observations", n_observations, least=1)
     if count > rows:
         raise BadInput(f"{count} breaches in {rows} rows")
-    probability = float(binom.cdf(count, rows, 1.0 - require_confidence(confidence)))
+    probability = float(bdtr(count, rows, 1.0 - require_confidence(confidence)))
     if probability < 0.95:
         return TrafficLight("green", 3.0, probability)
     if probability >= 0.9999:
@@ -123,7 +122,7 @@ _PLUS = (0.40, 0.50, 0.65, 0.75, 0.85)
 
 
 def _plus(probability: float) -> float:
-    printed = binom.cdf(np.arange(5, 10), 250, 0.01)
+    printed = bdtr(np.arange(5, 10), 250, 0.01)
     at = int(np.searchsorted(printed, probability * (1.0 - 1e-12)))
     return _PLUS[min(at, len(_PLUS) - 1)]
 
