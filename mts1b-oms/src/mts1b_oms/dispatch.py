@@ -10,11 +10,11 @@ from mts1b_foundation.orders import Order, OrderStatus
 from mts1b_oms_algos import AlgoError
 from mts1b_platform.clock import Clock
 from mts1b_platform.plugins import load_plugin, plugin_names
+from mts1b_platform.supervision import OwnedTasks
 
 from mts1b_oms.errors import OmsError, UnknownAlgorithm
 from mts1b_oms.orders import OrderService
 from mts1b_oms.parents import is_parent, settle_parent
-from mts1b_oms.tasks import OwnedTasks
 
 __all__ = ["GROUP", "Algorithm", "Dispatcher", "known_algorithms"]
 

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from mts1b_foundation.protocols import BrokerProtocol, FillHistory
 from mts1b_platform.pump import EventPump
 from mts1b_platform.service.base import ServiceContext
+from mts1b_platform.supervision import OwnedTasks
 
 from mts1b_oms.doubt import DoubtWork
 from mts1b_oms.fills import book_fills
@@ -15,7 +16,6 @@ from mts1b_oms.outcomes import CouldNotLook
 from mts1b_oms.quarantine import Quarantine
 from mts1b_oms.reconcile import Reconciler
 from mts1b_oms.record import OmsRecord
-from mts1b_oms.tasks import OwnedTasks
 from mts1b_oms.tick import BarWork, VenueSilent
 from mts1b_oms.venue_sync import VenueSync
 

@@ -48,6 +48,7 @@ from mts1b_platform.pump import EventPump
 from mts1b_platform.service.base import Service, ServiceContext
 from mts1b_platform.signing import KeyRing, Verifier
 from mts1b_platform.store import OutboxRelay, Store
+from mts1b_platform.supervision import OwnedTasks
 from mts1b_riskengine.client import RiskEngineClient
 from mts1b_riskengine.service import APPROVAL_KEY
 from pydantic import ValidationError
@@ -71,7 +72,6 @@ from mts1b_oms.resolve import Resolver
 from mts1b_oms.risk import RemoteRisk
 from mts1b_oms.router import RoutingTable
 from mts1b_oms.tables.store import metadata
-from mts1b_oms.tasks import OwnedTasks
 from mts1b_oms.tick import BarWork
 from mts1b_oms.venue_sync import VenueSync
 from mts1b_oms.writer import WriterLock

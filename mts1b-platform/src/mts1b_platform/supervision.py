@@ -8,7 +8,7 @@ from typing import Any
 
 from mts1b_platform.eventbus.port import RemoteError, RequestHandler
 
-__all__ = ["TaskGroupSupervisor", "answer", "remote_code"]
+__all__ = ["OwnedTasks", "TaskGroupSupervisor", "answer", "remote_code"]
 
 
 def remote_code(error: BaseException) -> str:
@@ -40,11 +40,12 @@ class TaskGroupSupervisor:
         self._on_failure = on_failure
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def start(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+    def start(self, name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run ``work`` until it ends, fails or is stopped."""
         task = asyncio.create_task(self._guard(name, work), name=name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _guard(self, name: str, work: Awaitable[None]) -> None:
         try:
@@ -63,3 +64,32 @@ class TaskGroupSupervisor:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+class OwnedTasks:
+    """Run tasks under a supervisor; :meth:`stop` ends them and waits, once and for all.
+
+    For tasks that must end when their owner stops, before the supervisor ends.
+    """
+
+    def __init__(self, supervisor: TaskGroupSupervisor) -> None:
+        self._supervisor = supervisor
+        self._stopped = False
+        self._running: set[asyncio.Task[None]] = set()
+
+    def start(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        """Run ``work``; what it raises goes to the supervisor. After the stop nothing starts."""
+        if self._stopped:
+            work.close()
+            return
+        task = self._supervisor.start(name, work)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
+    async def stop(self) -> None:
+        """Cancel everything and return when it has ended."""
+        self._stopped = True
+        running = list(self._running)
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Coroutine
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from mts1b_foundation import HaltRequest, RiskDecision, RiskEnvelope, SoftOverride
 from mts1b_foundation.commands import (
@@ -33,6 +31,7 @@ from mts1b_platform.pump import EventPump
 from mts1b_platform.service.base import Service, ServiceContext
 from mts1b_platform.signing import KeyRing
 from mts1b_platform.store import Store
+from mts1b_platform.supervision import OwnedTasks
 
 from mts1b_riskengine.book import RiskBook
 from mts1b_riskengine.borrow import BorrowDesk, FixedBorrow
@@ -64,7 +63,7 @@ class RiskEngineService(Service):
     def __init__(self, ctx: ServiceContext) -> None:
         super().__init__(ctx)
         self._subscriptions: list[Subscription] = []
-        self._background: list[asyncio.Future[None]] = []
+        self._background = OwnedTasks(ctx.tasks)
         self._store: Store | None = None
         self._pump: EventPump | None = None
 
@@ -104,8 +103,8 @@ class RiskEngineService(Service):
         # Not earlier: a check before the virtual time is restored would find prices of the future.
         await self._serve_commands()
         if not ctx.replay:
-            self._in_background("pump", pump.run())
-            self._in_background("breaches", self._watch_breaches())
+            self._background.start("riskengine.pump", pump.run())
+            self._background.start("riskengine.breaches", self._watch_breaches())
 
     def _build_engine(self, store: Store) -> RiskEngine:
         ctx, risk = self.ctx, self.ctx.settings.risk
@@ -206,18 +205,6 @@ class RiskEngineService(Service):
                 self.ctx.log.error("operations does not answer a halt request", error=str(error))
             await self.ctx.clock.sleep(_WATCH_S)
 
-    def _in_background(self, name: str, work: Coroutine[Any, Any, None]) -> None:
-        """Run work that ends before the store closes; a failure of it is the service's."""
-        task = asyncio.ensure_future(work)
-        self._background.append(task)
-
-        async def watch() -> None:
-            await asyncio.wait({task})
-            if not task.cancelled():
-                task.result()
-
-        self.ctx.tasks.start(f"{self.name}.{name}", watch())
-
     async def health(self) -> dict[str, str]:
         """Return the checks of every service, and whether a breach waits for its halt."""
         checks = await super().health()
@@ -229,9 +216,7 @@ class RiskEngineService(Service):
         """Stop answering and reading, then close the store."""
         for subscription in self._subscriptions:
             await subscription.unsubscribe()
-        for task in self._background:
-            task.cancel()
-        await asyncio.gather(*self._background, return_exceptions=True)
+        await self._background.stop()
         if self._pump is not None:
             await self._pump.close()
         if self._store is not None:

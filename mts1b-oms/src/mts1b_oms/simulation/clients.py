@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Coroutine
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -37,7 +38,7 @@ class Clients:
         self._tasks: list[asyncio.Task[None]] = []
         self._side_tasks: list[asyncio.Task[None]] = []
         self.acknowledged: dict[str, Order] = {}
-        self.open = 0
+        self._hurry = asyncio.Event()
 
     async def trade(self, seconds: float) -> None:
         """Submit everything within ``seconds``, answers or not."""
@@ -48,7 +49,8 @@ class Clients:
         await asyncio.wait(self._tasks, timeout=seconds)
 
     async def finish(self) -> None:
-        """Wait for the answers that are still missing, in a world without faults."""
+        """Submit what is left and wait for the missing answers, in a world without faults."""
+        self._hurry.set()
         waiting = [task for task in (*self._tasks, *self._side_tasks) if not task.done()]
         if waiting:
             _, late = await asyncio.wait(waiting, timeout=120.0)
@@ -64,7 +66,7 @@ class Clients:
     async def _strategy(self, fund: str, strategy: str, count: int, seconds: float) -> None:
         rng = self._world.rng
         for number in range(count):
-            await asyncio.sleep(rng.uniform(0.0, 2.0 * seconds / count * 0.9))
+            await self._pause(rng.uniform(0.0, 2.0 * seconds / count * 0.9))
             order = self._order(fund, strategy, number)
             twice = rng.random() < 0.1
             if twice:
@@ -76,6 +78,12 @@ class Clients:
                 await self._reuse(order)
             if rng.random() < 0.25 and not answer.is_terminal:
                 self._aside(f"cancel.{order.order_id}", self._cancel(order))
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait ``seconds``, or until the time for trading is over."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._hurry.wait()
 
     def _aside(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         self._side_tasks.append(asyncio.create_task(work, name=name))

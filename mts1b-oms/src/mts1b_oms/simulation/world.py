@@ -190,7 +190,7 @@ class World:
 
     def _ended(self, name: str, error: Exception) -> None:
         """A process ended by itself: what a fault explains is a crash, all else a violation."""
-        self.trace.record(self.loop.time(), "ended", name, type(error).__name__)
+        self.trace.record(self.loop.time(), "ended", name, type(error).__name__, error)
         self.counters.hit(f"ended.{name}")
         if not isinstance(error, (StoreError, OSError)) and not _is_bus(error):
             self.fail(Violation(f"I9 {name} ended with {type(error).__name__}: {error}"))

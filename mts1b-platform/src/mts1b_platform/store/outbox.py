@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 from mts1b_foundation.nats import StreamSpec, spec_for
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from mts1b_platform.eventbus.port import EventBus
+from mts1b_platform.eventbus.port import BusError, EventBus, PublishAck
 from mts1b_platform.store.prepared import Prepared
 from mts1b_platform.store.tables import outbox, outbox_position
 
@@ -20,6 +21,8 @@ __all__ = ["Outbox", "OutboxRelay"]
 
 _BATCH = 500
 _RECORD_EVERY = 100
+_RETRY_S = (0.05, 2.0)
+_LOOK_EVERY_S = 10.0
 _ADD = Prepared(outbox.insert())
 _RECORD = sa.text(
     "INSERT INTO outbox_position (stream, published, incarnation) "
@@ -92,6 +95,8 @@ class OutboxRelay:
     The message id is the event id, so the stream drops what was published twice within its
     window, and the inbox of each consumer drops the rest. When the stream was made anew, all
     of it is published again: the store is the record.
+
+    ``waits_for`` says what keeps :meth:`run` from publishing; None while nothing does.
     """
 
     def __init__(self, store: Store, bus: EventBus, stream: StreamSpec) -> None:
@@ -104,6 +109,7 @@ class OutboxRelay:
         self._clean = False
         self.head = 0
         self.stream = stream.name
+        self.waits_for: BusError | None = None
 
     async def start(self) -> None:
         """Make sure of the stream and find where publishing goes on."""
@@ -141,19 +147,49 @@ class OutboxRelay:
         rows = found.all()
         if not rows:
             return 0
-        acks = await asyncio.gather(
+        answers = await asyncio.gather(
             *(
                 self._bus.publish_durable(row.subject, row.payload, message_id=row.event_id)
                 for row in rows
-            )
+            ),
+            return_exceptions=True,
         )
-        self.head = max(self.head, *(ack.sequence for ack in acks))
-        self._position = int(rows[-1].position)
-        self._store.outbox.published(self.stream, self._position, self._incarnation)
+        for row, answer in zip(rows, answers, strict=True):
+            if isinstance(answer, BaseException):
+                raise answer
+            self._acknowledged(int(row.position), answer)
         return len(rows)
 
+    def _acknowledged(self, position: int, ack: PublishAck) -> None:
+        self.head = max(self.head, ack.sequence)
+        self._position = position
+        self._store.outbox.published(self.stream, position, self._incarnation)
+
     async def run(self) -> None:
-        """Publish whatever is added, until cancelled."""
+        """Publish whatever is added, until cancelled; a bus that is away is waited for."""
+        time = asyncio.get_running_loop().time
+        pause, look_at = _RETRY_S[0], time() + _LOOK_EVERY_S
         while True:
-            await self.flush()
-            await self._store.outbox.added.wait()
+            try:
+                if time() >= look_at:
+                    await self._look_for_a_new_stream()
+                    look_at = time() + _LOOK_EVERY_S
+                await self.flush()
+            except BusError as error:
+                self.waits_for, look_at = error, time()
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, _RETRY_S[1])
+                continue
+            self.waits_for, pause = None, _RETRY_S[0]
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout_at(look_at):
+                    await self._store.outbox.added.wait()
+
+    async def _look_for_a_new_stream(self) -> None:
+        """Start from the beginning when the stream was emptied and made anew meanwhile."""
+        info = await self._bus.stream_info(self.stream)
+        if info.incarnation == self._incarnation:
+            return
+        async with self._lock:
+            self._incarnation, self._position = info.incarnation, 0
+            self.head, self._clean = info.last_sequence, False
