@@ -86,6 +86,8 @@ class SimVenue:
         self._net = net
         self._watch = watch
         self.deaf_until = 0.0
+        self.looked = False
+        """Whether the account was read over this connection."""
 
     def capabilities(self) -> VenueCard:
         """Return the card."""
@@ -175,7 +177,9 @@ class SimVenue:
     async def account_snapshot(self) -> AccountSnapshot:
         """Return cash and positions, with every execution that has happened."""
         await self._wire()
-        return await self._truth.paper.account_snapshot()
+        account = await self._truth.paper.account_snapshot()
+        self.looked = True
+        return account
 
     async def stream_fills(self) -> AsyncIterator[Fill]:
         """Tell now and then that there is news; the history is what counts."""

@@ -11,6 +11,7 @@ from mts1b_foundation.protocols import BrokerProtocol, SimulatedVenue
 from mts1b_platform.latency import StageLatency
 from mts1b_platform.pump import Event
 from mts1b_platform.store import UtcText
+from mts1b_platform.store.prepared import Prepared
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mts1b_oms.errors import OmsError
@@ -23,6 +24,7 @@ from mts1b_oms.venue_sync import News, VenueSync
 __all__ = ["BarWork", "VenueSilent"]
 
 _DUE = bars_pending.c.as_of <= sa.bindparam("b_as_of", type_=UtcText)
+_ANY_PENDING = Prepared(sa.select(bars_pending.c.symbol).limit(1))
 _PENDING = (
     sa.select(bars_pending.c.payload)
     .where(_DUE)
@@ -76,7 +78,7 @@ class BarWork:
     async def has_pending(self) -> bool:
         """Return whether any bar waits."""
         async with self._record.store.read() as tx:
-            return (await tx.execute(sa.select(bars_pending.c.symbol).limit(1))).first() is not None
+            return (await _ANY_PENDING.run(tx)).first() is not None
 
     async def work(self, as_of: datetime, mark: Mark | None = None) -> int:
         """Work through every kept bar up to ``as_of``; return how many fills were booked.

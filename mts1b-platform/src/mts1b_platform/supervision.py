@@ -45,6 +45,7 @@ class TaskGroupSupervisor:
         task = asyncio.create_task(self._guard(name, work), name=name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda _: work.close())  # also one that was never begun
         return task
 
     async def _guard(self, name: str, work: Awaitable[None]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ from mts1b_foundation.orders import Order, OrderStatus
 
 if TYPE_CHECKING:
     from mts1b_brokers.simulation import TrueVenue
+    from mts1b_riskengine.service import RiskEngineService
 
     from mts1b_oms.service import OmsService
 
@@ -36,11 +37,24 @@ class Violation(Exception):
     """An invariant does not hold; the message begins with its number."""
 
 
-def check_arrival(order: Order, oms: OmsService, truth: TrueVenue, *, cap_units: Decimal) -> None:
+def check_arrival(
+    order: Order,
+    oms: OmsService,
+    truth: TrueVenue,
+    *,
+    cap_units: Decimal,
+    halted: Set[str],
+    lease_ends: float,
+    looked: bool,
+) -> None:
     """Check what is about to leave. Called inside the gateway's non-awaiting block.
 
+    :param halted: the scopes in force, by the operator's own list.
+    :param looked: whether this life of the OMS has read the venue's books.
+    :param lease_ends: when the last lease that operations granted ends, by the loop's time.
     :raises Violation: I1 a second order of one key, I5 beyond the cap, I7 under a halt or without
-        a lease, I9 without the write ahead of the wire, I14 for another mode.
+        a lease, I8 before reconciliation, I9 without the write ahead of the wire, I14 for
+        another mode.
     """
     if truth.arrived[order.idempotency_key]:
         raise Violation(f"I1 {order.order_id} is sent again, and its first arrived")
@@ -48,21 +62,29 @@ def check_arrival(order: Order, oms: OmsService, truth: TrueVenue, *, cap_units:
     if record is None or record.status not in _AHEAD_OF_WIRE:
         state = record.status.value if record else "not there"
         raise Violation(f"I9 {order.order_id} leaves while its record is {state}")
-    gateway = oms._gateway
-    if not gateway.lease.valid():
+    if not looked:
+        raise Violation(f"I8 {order.order_id} leaves before the venue's books were read")
+    if oms.ctx.system_clock.monotonic() >= lease_ends:
         raise Violation(f"I7 {order.order_id} leaves without a lease")
-    halt = gateway._halts.blocked(
-        fund_id=order.fund_id,
-        strategy_id=order.strategy_id,
-        venue="paper",
-        symbol=order.symbol,
-        reduce_only=order.reduce_only,
-    )
-    if halt is not None:
-        raise Violation(f"I7 {order.order_id} leaves under the halt of {halt.scope}")
+    stopped = halted & _scopes_of(order)
+    if stopped:
+        raise Violation(f"I7 {order.order_id} leaves under the halt of {min(stopped)}")
+    gateway = oms._gateway
     if order.mode is not gateway._mode:
         raise Violation(f"I14 {order.order_id} is for {order.mode}, the venue for {gateway._mode}")
     _check_cap(order, truth, cap_units)
+
+
+def _scopes_of(order: Order) -> frozenset[str]:
+    return frozenset(
+        {
+            "firm",
+            f"fund:{order.fund_id}",
+            f"strategy:{order.strategy_id}",
+            "venue:paper",
+            f"symbol:{order.symbol}",
+        }
+    )
 
 
 def _check_cap(order: Order, truth: TrueVenue, cap_units: Decimal) -> None:
@@ -101,12 +123,12 @@ def _book_of(order: Order, truth: TrueVenue) -> tuple[Decimal, Decimal]:
 
 
 async def check_settled(
-    oms: OmsService, truth: TrueVenue, acknowledged: Mapping[str, Order]
+    oms: OmsService, risk: RiskEngineService, truth: TrueVenue, acknowledged: Mapping[str, Order]
 ) -> None:
     """Check the whole when faults have ended and everything had time to settle.
 
     :raises Violation: L1 something is still unsettled, P2 an intent is gone, I1 to I4 and I12 where
-        the record and the venue differ.
+        the record and the venue differ, I11 where risk has another view than the OMS.
     """
     record = oms.record
     unsettled = [o for o in record.open_orders.values() if o.status in _UNSETTLED]
@@ -123,6 +145,7 @@ async def check_settled(
         ours[order_id] = found
     await _check_orders(oms, truth)
     await _check_books(oms, truth)
+    _check_risk(oms, risk)
 
 
 async def _check_orders(oms: OmsService, truth: TrueVenue) -> None:
@@ -160,3 +183,27 @@ async def _check_books(oms: OmsService, truth: TrueVenue) -> None:
         raise Violation(f"I4 the venue holds {theirs}, the ledger {held}")
     if abs(account.cash_usd - oms.record.ledger.cash()) > Decimal("0.01"):
         raise Violation(f"I12 cash {account.cash_usd} there, {oms.record.ledger.cash()} here")
+
+
+def _check_risk(oms: OmsService, risk: RiskEngineService) -> None:
+    """Compare what risk knows by the events with the record that they came from."""
+    held: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
+    for (fund, _), sub_book in oms.record.ledger.books.items():
+        for symbol, holding in sub_book.holdings.items():
+            held[fund, str(symbol)] += holding.quantity
+    book = risk.engine.book
+    known: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
+    for fund in {fund for fund, _ in oms.record.ledger.books}:
+        lines = book.positions.of_fund(fund)
+        for key in lines:
+            line = lines.get(key)
+            known[fund, str(key[1])] += line.quantity if line is not None else Decimal(0)
+    for pair in sorted({*held, *known}):
+        if held[pair] != known[pair]:
+            raise Violation(f"I11 {pair}: the OMS holds {held[pair]}, risk knows {known[pair]}")
+    left = [name for name in book.reservations.open_ids() if name not in oms.record.open_orders]
+    if left:
+        raise Violation(f"I11 risk still reserves for orders that have ended: {left[:5]}")
+    unknown = [name for name in oms.record.open_orders if book.reservations.get(name) is None]
+    if unknown:
+        raise Violation(f"I11 risk reserves nothing for open orders: {unknown[:5]}")

@@ -71,6 +71,8 @@ class Clients:
             twice = rng.random() < 0.1
             if twice:
                 self._aside(f"twin.{order.order_id}", self._submit_only(order))
+            if rng.random() < 0.05:
+                self._aside(f"early.{order.order_id}", self._cancel(order, within_s=1.0))
             answer = await self._submit(order)
             if answer is None:
                 continue
@@ -154,12 +156,13 @@ class Clients:
         except BusError:
             return
         answer = SubmitReply.model_validate_json(data).order
-        if answer.quantity == other.quantity:
-            self._world.fail(Violation(f"I1 key {order.idempotency_key} took other economics"))
+        self._world.fail(
+            Violation(f"I1 key {order.idempotency_key} used again is answered {answer.status}")
+        )
 
-    async def _cancel(self, order: Order) -> None:
+    async def _cancel(self, order: Order, *, within_s: float = 30.0) -> None:
         world = self._world
-        await asyncio.sleep(world.rng.uniform(0.0, 30.0))
+        await asyncio.sleep(world.rng.uniform(0.0, within_s))
         request = CancelOrder(order_id=order.order_id, actor="operator:sim", reason="changed mind")
         for _ in range(50):
             try:

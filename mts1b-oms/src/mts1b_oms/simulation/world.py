@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -15,13 +15,13 @@ from typing import Any
 import sqlalchemy as sa
 from mts1b_brokers.simulation import SimVenue, TrueVenue
 from mts1b_foundation import Bar, Quote, RiskEnvelope, Symbol
-from mts1b_foundation.commands import HaltReply, LeaseRequest
+from mts1b_foundation.commands import HaltReply, LeaseGrant, LeaseRequest
 from mts1b_foundation.funds import FundConfig
 from mts1b_foundation.nats import CMD_HALT_LEASE, CMD_HALT_REQUEST, STREAMS, bars_subject
 from mts1b_foundation.orders import Order, OrderType
 from mts1b_foundation.risk import ActiveHalt, HaltRequest, HaltSeverity
 from mts1b_operations.halt_record import halt_of, put_in_force
-from mts1b_operations.lease import LeaseOffice
+from mts1b_operations.lease import LEASE_S, LeaseOffice
 from mts1b_platform.config import (
     FundSettings,
     ReplaySettings,
@@ -48,7 +48,7 @@ CAP_UNITS = Decimal(40)
 SYMBOLS = (Symbol("AAA"), Symbol("BBB"))
 OWNERS = (("alpha", "trend"), ("alpha", "carry"), ("beta", "parity"))
 _RESTART_S = (0.05, 3.0)
-_MINUTES = 20
+_MINUTES = 6
 _SETTLE_S = 120
 
 
@@ -82,6 +82,10 @@ class Operations(Service):
 
     name = "operations"
 
+    def __init__(self, ctx: ServiceContext, granted: Callable[[float], None]) -> None:
+        super().__init__(ctx)
+        self._granted = granted
+
     async def start(self) -> None:
         """Serve both."""
         self._halts = HaltStore(self.ctx.home / "halt")
@@ -89,8 +93,11 @@ class Operations(Service):
         await self.ctx.serve_model(CMD_HALT_LEASE, LeaseRequest, self._lease)
         await self.ctx.serve_model(CMD_HALT_REQUEST, HaltRequest, self._halt)
 
-    async def _lease(self, request: LeaseRequest) -> Any:
-        return self._office.grant(request)
+    async def _lease(self, request: LeaseRequest) -> LeaseGrant:
+        grant = self._office.grant(request)
+        if grant.lease_id is not None:
+            self._granted(LEASE_S)
+        return grant
 
     async def _halt(self, request: HaltRequest) -> HaltReply:
         active, created = put_in_force(self._halts, halt_of(request, self.ctx.clock.now()))
@@ -132,11 +139,13 @@ class World:
         )
         self.violation: Violation | None = None
         self.quiet = False
+        self.halted: set[str] = set()
+        self.lease_ends = float("-inf")
         self.settings = settings()
         self.processes = {
             kind: self._process(kind, build)
             for kind, build in (
-                ("operations", Operations),
+                ("operations", self._new_operations),
                 ("riskengine", RiskEngineService),
                 ("oms", self._new_oms),
             )
@@ -154,6 +163,12 @@ class World:
             on_end=self._ended,
             opener=self._open_store,
         )
+
+    def _new_operations(self, ctx: ServiceContext) -> Operations:
+        return Operations(ctx, self._granted)
+
+    def _granted(self, seconds: float) -> None:
+        self.lease_ends = max(self.lease_ends, self.loop.time() + seconds)
 
     def _new_oms(self, ctx: ServiceContext) -> OmsService:
         self.wire = SimVenue(self.truth, self.net, self._watch)
@@ -178,7 +193,15 @@ class World:
             self.fail(Violation(f"I7 {order.order_id} leaves from a process that is dead"))
             return
         try:
-            check_arrival(order, oms, self.truth, cap_units=CAP_UNITS)
+            check_arrival(
+                order,
+                oms,
+                self.truth,
+                cap_units=CAP_UNITS,
+                halted=self.halted,
+                lease_ends=self.lease_ends,
+                looked=self.wire.looked,
+            )
         except Violation as error:
             self.fail(error)
 
@@ -226,6 +249,7 @@ class World:
         self.quiet = True
         self.net.heal()
         halts = HaltStore(self.home / "halt")
+        self.halted.clear()
         for halt in halts.state().active:
             halts.lift(halt.scope)
         for process in self.processes.values():
@@ -240,12 +264,13 @@ class World:
             if self.violation is not None:
                 return
             await asyncio.sleep(1.0)
-            oms = self.oms
-            if oms is None or not self.processes["oms"].is_up:
-                last = Violation("L1 the OMS is not up")
+            oms, risk = self.oms, self.processes["riskengine"].service
+            up = all(process.is_up for process in self.processes.values())
+            if not up or oms is None or not isinstance(risk, RiskEngineService):
+                last = Violation("L1 a process is not up")
                 continue
             try:
-                await check_settled(oms, self.truth, self.clients.acknowledged)
+                await check_settled(oms, risk, self.truth, self.clients.acknowledged)
             except Violation as error:
                 last = error
                 continue
@@ -334,8 +359,10 @@ class World:
                     epoch=1,
                 )
             )
+            self.halted.add(scope)
             self.trace.record(self.loop.time(), "halt", scope)
             await asyncio.sleep(self.rng.uniform(0.5, 20.0))
+            self.halted.discard(scope)
             with contextlib.suppress(LookupError, OSError):
                 halts.lift(scope)
             self.trace.record(self.loop.time(), "resume", scope)

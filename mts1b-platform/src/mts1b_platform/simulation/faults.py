@@ -60,6 +60,11 @@ class Faults:
         }
         return cls(**chosen)
 
+    @staticmethod
+    def names() -> tuple[str, ...]:
+        """Return the names of the faults that a swarm draws from."""
+        return tuple(_MOST)
+
     def active(self) -> Mapping[str, float]:
         """Return the faults that are on, by name."""
         return {name: getattr(self, name) for name in _MOST if getattr(self, name) > 0.0}
@@ -75,15 +80,15 @@ _MOST: Mapping[str, float] = {
     "duplicate": 0.5,
     "latency_s": 0.2,
     "partition_per_s": 0.03,
-    "wipe_per_min": 0.3,
-    "crash_per_min": 2.0,
+    "wipe_per_min": 0.5,
+    "crash_per_min": 4.0,
     "store_error": 0.02,
     "venue_timeout": 0.3,
-    "venue_deaf_per_s": 0.02,
+    "venue_deaf_per_s": 0.03,
     "venue_refuse": 0.05,
     "late_fill_s": 30.0,
     "repeat_fill": 0.5,
-    "halt_per_min": 1.0,
+    "halt_per_min": 2.0,
 }
 """How strong each fault may be."""
 

@@ -205,8 +205,13 @@ class SimBus:
         """Run work of this process; it dies with it."""
         task = self._net.loop.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._forget)
         return task
+
+    def _forget(self, task: asyncio.Task[bytes]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            task.exception()  # looked at: the requester may have given up meanwhile
 
     async def ensure_stream(self, spec: StreamSpec, *, duplicate_window_s: float = 120.0) -> None:
         """Create the stream."""

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from mts1b_foundation.nats import StreamSpec, spec_for
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from mts1b_platform.eventbus.port import BusError, EventBus, PublishAck
+from mts1b_platform.eventbus.port import BusError, EventBus
 from mts1b_platform.store.prepared import Prepared
 from mts1b_platform.store.tables import outbox, outbox_position
 
@@ -105,6 +105,8 @@ class OutboxRelay:
         self._spec = stream
         self._lock = asyncio.Lock()
         self._position = 0
+        self._ahead: set[int] = set()
+        """Acknowledged positions behind one that is not: they are not sent again."""
         self._incarnation = ""
         self._clean = False
         self.head = 0
@@ -147,23 +149,34 @@ class OutboxRelay:
         rows = found.all()
         if not rows:
             return 0
+        missing = [row for row in rows if row.position not in self._ahead]
         answers = await asyncio.gather(
             *(
                 self._bus.publish_durable(row.subject, row.payload, message_id=row.event_id)
-                for row in rows
+                for row in missing
             ),
             return_exceptions=True,
         )
-        for row, answer in zip(rows, answers, strict=True):
+        failures: list[BaseException] = []
+        for row, answer in zip(missing, answers, strict=True):
             if isinstance(answer, BaseException):
-                raise answer
-            self._acknowledged(int(row.position), answer)
+                failures.append(answer)
+            else:
+                self.head = max(self.head, answer.sequence)
+                self._ahead.add(row.position)
+        self._advance([row.position for row in rows])
+        if failures:
+            raise failures[0]
         return len(rows)
 
-    def _acknowledged(self, position: int, ack: PublishAck) -> None:
-        self.head = max(self.head, ack.sequence)
-        self._position = position
-        self._store.outbox.published(self.stream, position, self._incarnation)
+    def _advance(self, positions: list[int]) -> None:
+        """Move over what is acknowledged without a gap."""
+        for position in positions:
+            if position not in self._ahead:
+                break
+            self._ahead.remove(position)
+            self._position = position
+        self._store.outbox.published(self.stream, self._position, self._incarnation)
 
     async def run(self) -> None:
         """Publish whatever is added, until cancelled; a bus that is away is waited for."""
@@ -193,3 +206,4 @@ class OutboxRelay:
         async with self._lock:
             self._incarnation, self._position = info.incarnation, 0
             self.head, self._clean = info.last_sequence, False
+            self._ahead.clear()

@@ -1,0 +1,132 @@
+"""Many seeds, on every core, and what they showed together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+
+from mts1b_platform.simulation import Counters, Faults
+
+from mts1b_oms.simulation.world import Outcome, run_seed
+
+__all__ = ["Shrunk", "SweepReport", "shrink", "sweep"]
+
+_AT_ONCE = 4
+"""Seeds in the queue of each process: a sweep of a million holds few results in memory."""
+
+
+@dataclass(slots=True)
+class SweepReport:
+    """What a sweep saw. ``violations`` holds (seed, what was violated)."""
+
+    orders: int
+    seeds: int = 0
+    seconds: float = 0.0
+    virtual_s: float = 0.0
+    counters: Counters = field(default_factory=Counters)
+    violations: list[tuple[int, str]] = field(default_factory=list)
+
+    def add(self, outcome: Outcome) -> None:
+        """Take in one seed."""
+        self.seeds += 1
+        self.virtual_s += outcome.virtual_s
+        self.counters.add(outcome.counters)
+        if outcome.violation:
+            self.violations.append((outcome.seed, outcome.violation))
+
+    @property
+    def bound(self) -> float:
+        """Return the largest probability of a violation in a seed that 0 in n leaves possible.
+
+        At 95 % confidence: the rule of three, 3/n (Hanley and Lippman-Hand 1983).
+        """
+        return 3.0 / self.seeds if self.seeds else 1.0
+
+    def lines(self, *, wanted: int = 100) -> list[str]:
+        """Return the report; counters below ``wanted`` are marked."""
+        rate = self.seeds / self.seconds if self.seconds > 0 else 0.0
+        said = [
+            f"{self.seeds} seeds of {self.orders} orders, {len(self.violations)} violations",
+            f"{rate:.2f} seeds/s, {self.virtual_s / 3600:.1f} simulated hours",
+        ]
+        if not self.violations:
+            said.append(f"a seed violates with a probability below {self.bound:.2g} (3/n, 95 %)")
+        said += [f"seed {seed}: {what}" for seed, what in sorted(self.violations)]
+        said += [
+            f"{count:>10}  {name}{'' if count >= wanted else '  (seldom)'}"
+            for name, count in self.counters.as_dict().items()
+        ]
+        return said
+
+
+def sweep(
+    seeds: Iterable[int],
+    *,
+    orders: int,
+    jobs: int,
+    now: Callable[[], float],
+    seen: Callable[[Outcome], None] = lambda outcome: None,
+) -> SweepReport:
+    """Run seeds in ``jobs`` processes.
+
+    :param now: seconds of a clock, for the rate.
+    :param seen: called with each outcome as it comes.
+    """
+    report, begun = SweepReport(orders), now()
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        waiting: dict[Future[Outcome], int] = {}
+        for seed in seeds:
+            waiting[pool.submit(run_seed, seed, orders=orders)] = seed
+            while len(waiting) >= jobs * _AT_ONCE:
+                _take(waiting, report, seen)
+        while waiting:
+            _take(waiting, report, seen)
+    report.seconds = now() - begun
+    return report
+
+
+def _take(
+    waiting: dict[Future[Outcome], int], report: SweepReport, seen: Callable[[Outcome], None]
+) -> None:
+    done = next(as_completed(waiting))
+    seed, error = waiting.pop(done), done.exception()
+    outcome = done.result() if error is None else Outcome(seed, f"raised {error!r}")
+    report.add(outcome)
+    seen(outcome)
+
+
+@dataclass(frozen=True, slots=True)
+class Shrunk:
+    """The smallest failing run that was found: ``faults`` is what is left of them."""
+
+    outcome: Outcome
+    orders: int
+    faults: Faults
+    tries: int
+
+
+def shrink(seed: int, *, orders: int, faults: Faults, most: int = 60) -> Shrunk | None:
+    """Take away faults and orders while the seed still fails; None when it does not fail.
+
+    :param most: how many runs to spend.
+    """
+    found = run_seed(seed, orders=orders, faults=faults)
+    if not found.violation:
+        return None
+    tries = 1
+    for name in tuple(faults.active()):
+        if tries >= most:
+            break
+        tries += 1
+        less = run_seed(seed, orders=orders, faults=faults.without(name))
+        if less.violation:
+            found, faults = less, faults.without(name)
+    while orders > 1 and tries < most:
+        tries += 1
+        less = run_seed(seed, orders=orders // 2, faults=faults)
+        if not less.violation:
+            break
+        found, orders = less, orders // 2
+    return Shrunk(found, orders, faults, tries)
