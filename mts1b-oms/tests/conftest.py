@@ -105,6 +105,7 @@ class Venue:
         self.deaf = False
         self.blind = False
         self.late: list[Fill] = []
+        self.withheld = False
         self.lag_s = 0.0
         self._fuse = fuse
 
@@ -134,6 +135,8 @@ class Venue:
         return self.paper.capabilities().with_(visibility_lag_s=self.lag_s)
 
     async def fills_since(self, cursor: str | None) -> tuple[list[Fill], str]:
+        if self.withheld:
+            return [], cursor or "0"
         fills, place = await self.paper.fills_since(cursor)
         return fills + self.late, place
 

@@ -13,6 +13,7 @@ from mts1b_foundation import (
     Fill,
     Order,
     OrderStatus,
+    Quote,
     RiskEnvelope,
 )
 from mts1b_foundation.commands import CancelOutcome, Resolution, ResolveOrder
@@ -55,6 +56,34 @@ async def test_a3_an_order_that_was_executed_in_silence_is_adopted_not_sent_agai
     found = await desk.record.order(lost.order_id)
     assert found.status is OrderStatus.ACCEPTED
     assert len(desk.venue.submitted) == 1
+
+
+async def test_b4_a_cancel_is_confirmed_when_every_execution_before_it_is_booked(
+    new_desk: Any, order: Any
+) -> None:
+    """Found by a seed of the simulator: risk gave the reservation back, and the fill came later."""
+    desk = await new_desk()
+    sent = await desk.orders.submit(order(order_type="limit", limit_price=Decimal(100)))
+    desk.venue.withheld = True
+    quote = Quote(
+        symbol=sent.symbol,
+        venue="paper",
+        bid=Decimal(99),
+        ask=Decimal(100),
+        bid_size=Decimal(4),
+        ask_size=Decimal(4),
+        timestamp=desk.clock.now(),
+    )
+    await desk.venue.paper.on_quote(quote)
+    reply = await desk.canceller.cancel(sent.order_id, actor="operator:ann")
+    assert reply.outcome is CancelOutcome.UNKNOWN
+    assert (await desk.record.order(sent.order_id)).status is OrderStatus.PENDING_CANCEL
+    desk.venue.withheld = False
+    await desk.sync.collect()
+    reply = await desk.canceller.cancel(sent.order_id, actor="operator:ann")
+    assert reply.outcome is CancelOutcome.CONFIRMED
+    assert reply.order.filled_quantity == 4
+    assert desk.record.ledger.quantities() == {sent.symbol: 4}
 
 
 async def test_a4_an_order_that_never_arrived_is_sent_again_with_its_key_and_a_new_approval(

@@ -37,7 +37,10 @@ class TrueVenue:
             clock=net.loop.clock,
         )
         self.lag_s = lag_s
+        self.deaf_until = 0.0
+        """Until when the venue answers nobody."""
         self.arrived: Counter[str] = Counter()
+        self.refused: set[str] = set()
         self.taken_at: dict[str, float] = {}
         self.orders: dict[str, Order] = {}
         self.shown_at: dict[str, float] = {}
@@ -85,7 +88,6 @@ class SimVenue:
         self._truth = truth
         self._net = net
         self._watch = watch
-        self.deaf_until = 0.0
         self.looked = False
         """Whether the account was read over this connection."""
 
@@ -95,11 +97,17 @@ class SimVenue:
         return card.with_(visibility_lag_s=self._truth.lag_s)
 
     async def _wire(self) -> None:
-        if self._net.loop.time() < self.deaf_until:
+        if self._net.loop.time() < self._truth.deaf_until:
             self._net.counters.hit("venue.deaf")
             await asyncio.sleep(1.0)
             raise TimeoutError("the venue does not answer")
         await asyncio.sleep(self._net.rng.uniform(0.0005, 0.02))
+
+    async def _query(self) -> None:
+        """Be on the way of a query, whose answer may be lost."""
+        await self._wire()
+        if self._net.takes(self._net.faults.venue_timeout / 2.0, "D5 query failed"):
+            raise TimeoutError("no answer to the query")
 
     async def submit(self, order: Order) -> Order:
         """Submit; the answer may be lost."""
@@ -111,6 +119,7 @@ class SimVenue:
             await asyncio.sleep(1.0)
             raise TimeoutError("no answer; the order did not arrive")
         if net.takes(faults.venue_refuse, "venue.refused"):
+            self._truth.refused.add(order.idempotency_key)
             raise BrokerRefused("the venue does not want this order", code="VENUE_RISK")
         theirs = await self._truth.submit(order)
         if net.takes(faults.venue_timeout / 2.0, "A3 executed"):
@@ -141,20 +150,20 @@ class SimVenue:
 
     async def get_order_by_key(self, idempotency_key: str) -> Order | None:
         """Return the order; what was taken a moment ago may not be shown."""
-        await self._wire()
+        await self._query()
         if self._hidden(idempotency_key):
             return None
         return await self._truth.paper.get_order_by_key(idempotency_key)
 
     async def get_open_orders(self) -> list[Order]:
         """Return the open orders that are shown."""
-        await self._wire()
+        await self._query()
         found = await self._truth.paper.get_open_orders()
         return [order for order in found if not self._hidden(order.idempotency_key)]
 
     async def fills_since(self, cursor: str | None) -> tuple[list[Fill], str]:
         """Return fills that are told by now; the cursor stops before the first that is not."""
-        await self._wire()
+        await self._query()
         start = int(cursor or 0)
         every, _ = await self._truth.paper.fills_since(None)
         now, told = self._net.loop.time(), start
@@ -171,12 +180,12 @@ class SimVenue:
 
     async def get_positions(self) -> list[Position]:
         """Return the positions."""
-        await self._wire()
+        await self._query()
         return await self._truth.paper.get_positions()
 
     async def account_snapshot(self) -> AccountSnapshot:
         """Return cash and positions, with every execution that has happened."""
-        await self._wire()
+        await self._query()
         account = await self._truth.paper.account_snapshot()
         self.looked = True
         return account

@@ -145,11 +145,22 @@ class Canceller:
             return _reply(asked)
         answer = await self._gateway.cancel(order.order_id)
         await self._sync.collect()
-        if answer is True:
-            return _reply(await self._confirmed(order, why))
         if isinstance(answer, Silent):
             return _reply(await self._fresh(order))
+        if answer is True and await self._is_all_booked(order):
+            return _reply(await self._confirmed(order, why))
         return _reply(await self._restored(order))
+
+    async def _is_all_booked(self, order: Order) -> bool:
+        """Return whether every execution of a cancelled order is booked here.
+
+        What the venue has filled and not told yet stays reserved: the order ends when it is told.
+        """
+        if not self._gateway.answers_by_key:
+            return True
+        found = await self._gateway.find(order)
+        ours = await self._fresh(order)
+        return isinstance(found, Sent) and found.theirs.filled_quantity <= ours.filled_quantity
 
     async def _ask(self, order: Order, why: str) -> Order:
         """Record that a cancel is asked for, before the venue hears of it."""

@@ -70,6 +70,11 @@ class Gateway:
         self._clock = clock
         self._mode = mode
 
+    @property
+    def answers_by_key(self) -> bool:
+        """Return whether the venue can be asked for an order."""
+        return isinstance(self._venue, OrderQuery)
+
     def admit(
         self, order: Order, approval: RiskApproval, *, age_s: float = 0.0
     ) -> ApprovedOrder | Fenced:

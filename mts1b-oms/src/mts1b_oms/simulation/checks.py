@@ -58,6 +58,8 @@ def check_arrival(
     """
     if truth.arrived[order.idempotency_key]:
         raise Violation(f"I1 {order.order_id} is sent again, and its first arrived")
+    if order.idempotency_key in truth.refused:
+        raise Violation(f"I1 {order.order_id} is sent again, and the venue has refused it")
     record = oms.record.open_orders.get(order.order_id)
     if record is None or record.status not in _AHEAD_OF_WIRE:
         state = record.status.value if record else "not there"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mts1b_foundation.commands import CancelOrder, CancelReply, SubmitOrder, SubmitReply
 from mts1b_foundation.nats import CMD_OMS_CANCEL, CMD_OMS_SUBMIT
-from mts1b_foundation.orders import Order, OrderType, Side, TimeInForce
+from mts1b_foundation.orders import Order, OrderStatus, OrderType, Side, TimeInForce
 from mts1b_platform.eventbus.port import BusError, RemoteError
 from mts1b_platform.ids import derive_id
 
@@ -36,7 +36,7 @@ class Clients:
         self._orders = orders
         self._bus = world.net.bus("client")
         self._tasks: list[asyncio.Task[None]] = []
-        self._side_tasks: list[asyncio.Task[None]] = []
+        self._side_tasks: list[asyncio.Task[Any]] = []
         self.acknowledged: dict[str, Order] = {}
         self._hurry = asyncio.Event()
 
@@ -63,6 +63,25 @@ class Clients:
             if task.done() and not task.cancelled() and task.exception() is not None:
                 raise task.exception() or RuntimeError
 
+    async def probe(self) -> None:
+        """Submit and cancel one order of each strategy: both must be done (L2)."""
+        from mts1b_oms.simulation.world import PRICE, PROBE
+
+        for fund, strategy in self._owners:
+            order = self._order(fund, strategy, self._orders).with_(
+                symbol=PROBE,
+                side=Side.BUY,
+                quantity=Decimal(1),
+                order_type=OrderType.LIMIT,
+                limit_price=PRICE - 1,
+            )
+            answer = await self._submit(order)
+            if answer is None or answer.status is not OrderStatus.ACCEPTED:
+                said = "refused" if answer is None else f"{answer.status} {answer.rejected_code}"
+                self._world.fail(Violation(f"L2 after every fault an order of {fund} is {said}"))
+            elif not await self._cancel(order, within_s=0.0):
+                self._world.fail(Violation(f"L2 after every fault {order.order_id} stays open"))
+
     async def _strategy(self, fund: str, strategy: str, count: int, seconds: float) -> None:
         rng = self._world.rng
         for number in range(count):
@@ -87,7 +106,7 @@ class Clients:
             async with asyncio.timeout(seconds):
                 await self._hurry.wait()
 
-    def _aside(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+    def _aside(self, name: str, work: Coroutine[Any, Any, Any]) -> None:
         self._side_tasks.append(asyncio.create_task(work, name=name))
 
     def _order(self, fund: str, strategy: str, number: int) -> Order:
@@ -115,6 +134,7 @@ class Clients:
         )
 
     async def _submit_only(self, order: Order) -> None:
+        await asyncio.sleep(self._world.rng.uniform(0.0, 0.1))
         await self._submit(order)
 
     async def _submit(self, order: Order) -> Order | None:
@@ -160,7 +180,8 @@ class Clients:
             Violation(f"I1 key {order.idempotency_key} used again is answered {answer.status}")
         )
 
-    async def _cancel(self, order: Order, *, within_s: float = 30.0) -> None:
+    async def _cancel(self, order: Order, *, within_s: float = 30.0) -> bool:
+        """Ask until there is an answer; return whether the order was cancelled."""
         world = self._world
         await asyncio.sleep(world.rng.uniform(0.0, within_s))
         request = CancelOrder(order_id=order.order_id, actor="operator:sim", reason="changed mind")
@@ -173,7 +194,8 @@ class Clients:
                 world.counters.hit(f"cancel.{outcome.value}")
                 world.trace.record(world.loop.time(), "cancel", order.order_id, outcome.value)
                 if outcome.value != "unknown":
-                    return
+                    return outcome.value == "confirmed"
             except BusError as error:
                 world.counters.hit(f"client.{type(error).__name__}")
             await asyncio.sleep(world.rng.uniform(0.2, 3.0))
+        return False

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from multiprocessing import get_context
+from typing import Protocol
 
 from mts1b_platform.simulation import Counters, Faults
 
@@ -107,12 +108,22 @@ class Shrunk:
     tries: int
 
 
-def shrink(seed: int, *, orders: int, faults: Faults, most: int = 60) -> Shrunk | None:
+class RunSeed(Protocol):
+    """Run one seed, as :func:`run_seed` does."""
+
+    def __call__(self, seed: int, *, orders: int, faults: Faults) -> Outcome:
+        """Return what became of it."""
+        ...
+
+
+def shrink(
+    seed: int, *, orders: int, faults: Faults, most: int = 60, run: RunSeed = run_seed
+) -> Shrunk | None:
     """Take away faults and orders while the seed still fails; None when it does not fail.
 
     :param most: how many runs to spend.
     """
-    found = run_seed(seed, orders=orders, faults=faults)
+    found = run(seed, orders=orders, faults=faults)
     if not found.violation:
         return None
     tries = 1
@@ -120,12 +131,12 @@ def shrink(seed: int, *, orders: int, faults: Faults, most: int = 60) -> Shrunk 
         if tries >= most:
             break
         tries += 1
-        less = run_seed(seed, orders=orders, faults=faults.without(name))
+        less = run(seed, orders=orders, faults=faults.without(name))
         if less.violation:
             found, faults = less, faults.without(name)
     while orders > 1 and tries < most:
         tries += 1
-        less = run_seed(seed, orders=orders // 2, faults=faults)
+        less = run(seed, orders=orders // 2, faults=faults)
         if not less.violation:
             break
         found, orders = less, orders // 2

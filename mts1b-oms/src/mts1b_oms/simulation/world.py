@@ -46,6 +46,8 @@ __all__ = ["CAP_UNITS", "OWNERS", "SYMBOLS", "Outcome", "World", "run_seed"]
 PRICE = Decimal(100)
 CAP_UNITS = Decimal(40)
 SYMBOLS = (Symbol("AAA"), Symbol("BBB"))
+PROBE = Symbol("ZZZ")
+"""What is ordered at the end alone, to see whether the path is open again."""
 OWNERS = (("alpha", "trend"), ("alpha", "carry"), ("beta", "parity"))
 _RESTART_S = (0.05, 3.0)
 _MINUTES = 6
@@ -73,6 +75,8 @@ class _FaultyStore(Store):
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
         async with super().transaction() as tx:
             yield tx
+            if self.net.takes(self.net.faults.store_slow, "F5 slow commit"):
+                await asyncio.sleep(self.net.rng.uniform(0.0, self.net.faults.store_slow_s))
             if self.net.takes(self.net.faults.store_error, "F1 commit failed"):
                 raise StoreError(f"store {self.name}: no space left on device")
 
@@ -239,6 +243,11 @@ class World:
         await self.clients.trade(_MINUTES * 60.0)
         await self._heal()
         await self._settle()
+        if self.violation is None:
+            await self._bars()
+            await asyncio.sleep(2.0)
+            await self.clients.probe()
+            await self._settle()
         for task in self._background:
             task.cancel()
         for process in self.processes.values():
@@ -281,7 +290,7 @@ class World:
     async def _bars(self) -> None:
         """Publish the same price again, so that it does not grow stale."""
         now = self.loop.clock.now()
-        for symbol in SYMBOLS:
+        for symbol in (*SYMBOLS, PROBE):
             bar = Bar(
                 symbol=symbol,
                 interval="1m",
@@ -334,7 +343,7 @@ class World:
                 elif net.takes(faults.partition_per_s, f"E8 partition.{name}"):
                     net.partition(name, self.rng.uniform(0.1, 2.0 * faults.partition_s))
             if net.takes(faults.venue_deaf_per_s, "venue.maintenance"):
-                self.wire.deaf_until = self.loop.time() + self.rng.uniform(
+                self.truth.deaf_until = self.loop.time() + self.rng.uniform(
                     0.5, 2.0 * faults.venue_deaf_s
                 )
             if net.takes(faults.wipe_per_min / 60.0, "E9 stream wiped"):
@@ -402,7 +411,10 @@ def settings() -> Settings:
     ]
     strategies = [
         StrategySettings(
-            strategy_id=strategy, fund_id=fund, kind="sim", symbols=[str(s) for s in SYMBOLS]
+            strategy_id=strategy,
+            fund_id=fund,
+            kind="sim",
+            symbols=[str(s) for s in (*SYMBOLS, PROBE)],
         )
         for fund, strategy in OWNERS
     ]

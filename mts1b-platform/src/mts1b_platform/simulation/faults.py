@@ -21,7 +21,8 @@ class Faults:
     window for duplicates. ``latency_s``: longest way of a message. ``partition_per_s``: a process
     loses the bus, for ``partition_s`` on average. ``wipe_per_min``: a stream is emptied and made
     anew. ``crash_per_min``: a process dies. ``store_error``: a commit fails and nothing of it is
-    kept. ``venue_timeout``: the venue's answer is lost (the act done or not, half and half).
+    kept. ``store_slow``: a commit takes up to ``store_slow_s``. ``venue_timeout``: the venue's
+    answer is lost (the act done or not, half and half).
     ``venue_deaf_per_s``: the venue answers nothing, for ``venue_deaf_s`` on average.
     ``venue_refuse``: the venue refuses an order. ``late_fill_s``: longest delay of a fill's report.
     ``repeat_fill``: a fill is reported again. ``halt_per_min``: an operator halts something.
@@ -36,6 +37,8 @@ class Faults:
     wipe_per_min: float = 0.0
     crash_per_min: float = 0.0
     store_error: float = 0.0
+    store_slow: float = 0.0
+    store_slow_s: float = 2.5
     venue_timeout: float = 0.0
     venue_deaf_per_s: float = 0.0
     venue_deaf_s: float = 3.0
@@ -83,6 +86,7 @@ _MOST: Mapping[str, float] = {
     "wipe_per_min": 0.5,
     "crash_per_min": 4.0,
     "store_error": 0.02,
+    "store_slow": 0.1,
     "venue_timeout": 0.3,
     "venue_deaf_per_s": 0.03,
     "venue_refuse": 0.05,

@@ -1,0 +1,141 @@
+"""The simulator: seeds replay, shrink and are counted, and a planted fault is found."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from mts1b_oms.simulation import Outcome, SweepReport, planted, run_seed, shrink
+from mts1b_oms.simulation.cli import app
+from mts1b_platform.simulation import Faults
+from typer.testing import CliRunner
+
+DIGEST = (
+    "from mts1b_oms.simulation import run_seed; o = run_seed(4, orders=20); print(o.digest, "
+    "o.violation)"
+)
+
+
+def in_a_new_process(hash_seed: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", DIGEST],
+        env={**os.environ, "PYTHONHASHSEED": hash_seed},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.strip()
+
+
+def test_a_seed_replays_to_the_byte_under_another_hash_seed() -> None:
+    first, second = in_a_new_process("1"), in_a_new_process("2")
+    assert first == second
+    assert len(first.split()) == 1, "it violates something"
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_seeds_hold(seed: int) -> None:
+    outcome = run_seed(seed, orders=60)
+    assert outcome.violation == ""
+    assert outcome.virtual_s > 300
+
+
+def test_a_run_without_faults_answers_every_order() -> None:
+    outcome = run_seed(1, orders=30, faults=Faults.none())
+    assert outcome.violation == ""
+    assert not [name for name in outcome.counters if name.startswith(("crash", "bus", "client"))]
+    assert outcome.counters["answer.accepted"] > 0
+
+
+def plant(
+    old: str, new: str, module: str = "mts1b_oms.gateway"
+) -> subprocess.CompletedProcess[str]:
+    asked = {"module": module, "old": old, "new": new, "seeds": [1, 2, 3], "orders": 60}
+    return subprocess.run(
+        [sys.executable, "-P", str(planted.__file__)],
+        input=json.dumps(asked),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_an_order_path_that_forgets_the_lease_is_found() -> None:
+    done = plant("if not self.lease.valid():", "if False:")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["violation"].startswith("I7")
+
+
+def test_a_fault_that_is_planted_nowhere_is_an_error() -> None:
+    assert "LookupError" in plant("no such line", "").stderr
+    assert "not part of the order path" in plant("import", "import", "json.tool").stderr
+
+
+def fails_with(*names: str, least: int) -> object:
+    def run(seed: int, *, orders: int, faults: Faults) -> Outcome:
+        fails = orders >= least and all(name in faults.active() for name in names)
+        return Outcome(seed, "I1 twice" if fails else "")
+
+    return run
+
+
+def test_a_failing_seed_shrinks_to_what_it_needs() -> None:
+    faults = Faults(bus_loss=0.1, ack_loss=0.1, crash_per_min=1.0, venue_timeout=0.2)
+    run = fails_with("bus_loss", "crash_per_min", least=30)
+    found = shrink(7, orders=200, faults=faults, run=run)  # type: ignore[arg-type]
+    assert found is not None
+    assert set(found.faults.active()) == {"bus_loss", "crash_per_min"}
+    assert found.orders == 50
+    assert found.outcome.violation
+
+
+def test_a_seed_that_holds_does_not_shrink() -> None:
+    run = fails_with(least=1000)
+    assert shrink(7, orders=10, faults=Faults.none(), run=run) is None  # type: ignore[arg-type]
+
+
+def test_the_report_bounds_what_was_not_seen_and_marks_what_is_seldom() -> None:
+    report = SweepReport(orders=200, seconds=2.0)
+    for seed in range(300):
+        report.add(Outcome(seed, counters={"A3 executed": 1, "bus.wipe": seed // 299}))
+    text = "\n".join(report.lines())
+    assert "300 seeds of 200 orders, 0 violations" in text
+    assert "150.00 seeds/s" in text
+    assert report.bound == pytest.approx(0.01)
+    assert "300  A3 executed\n" in text
+    assert "1  bus.wipe  (seldom)" in text
+    report.add(Outcome(300, "I1 again"))
+    assert "seed 300: I1 again" in report.lines()
+    assert not [line for line in report.lines() if "3/n" in line]
+
+
+def test_run_prints_the_digest_and_writes_the_trace(tmp_path: Path) -> None:
+    target = tmp_path / "trace.txt"
+    arguments = ["run", "--seed", "5", "--orders", "5", "--trace", str(target)]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    assert "every invariant holds" in result.output
+    assert target.read_text(encoding="utf-8").startswith("0.000000 start operations 1")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["sweep", "--seeds", "5..1"],
+        ["sweep", "--seeds", "x"],
+        ["run", "--seed", "1", "--without", "gravity"],
+    ],
+)
+def test_bad_words_are_told(arguments: list[str]) -> None:
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 2
+
+
+def test_a_sweep_takes_every_seed() -> None:
+    result = CliRunner().invoke(app, ["sweep", "--seeds", "1..2", "--orders", "5", "--jobs", "1"])
+    assert result.exit_code == 0, result.output
+    assert "2 seeds of 5 orders, 0 violations" in result.output
