@@ -1,7 +1,7 @@
 # `make help` lists the targets. Everything runs inside .venv, which the first target makes.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help paper test lint check contracts docs halts tokens lock clean
+.PHONY: help paper test lint check contracts docs halts tokens sim mutants lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -38,6 +38,12 @@ docs: $(READY) ## Run every snippet and check every link of the documentation
 halts: $(READY) ## Race halts against orders: RACES=10000
 	@$(BIN)/python -m tools.halts.races --races $(or $(RACES),10000)
 	@$(BIN)/python -m tools.halts.latency --runs $(or $(RUNS),30)
+
+sim: $(READY) ## Simulate the order path under faults: SEEDS=1..1000
+	@$(BIN)/mts sim sweep --seeds $(or $(SEEDS),1..1000)
+
+mutants: $(READY) ## Plant a fault at a time in the order path and see seeds find it
+	@$(BIN)/mts sim mutants
 
 tokens: $(READY) ## Attack approvals: COUNT=10000000
 	@$(BIN)/python -m mts1b_riskengine.token_attack --count $(or $(COUNT),10000000)

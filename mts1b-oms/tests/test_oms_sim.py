@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import subprocess
@@ -11,6 +12,13 @@ from pathlib import Path
 import pytest
 from mts1b_oms.simulation import Outcome, SweepReport, planted, run_seed, shrink
 from mts1b_oms.simulation.cli import app
+from mts1b_oms.simulation.mutants import (
+    Mutant,
+    MutantInvalid,
+    Verdict,
+    judge,
+    known_mutants,
+)
 from mts1b_platform.simulation import Faults
 from typer.testing import CliRunner
 
@@ -139,3 +147,33 @@ def test_a_sweep_takes_every_seed() -> None:
     result = CliRunner().invoke(app, ["sweep", "--seeds", "1..2", "--orders", "5", "--jobs", "1"])
     assert result.exit_code == 0, result.output
     assert "2 seeds of 5 orders, 0 violations" in result.output
+
+
+def test_every_mutant_can_be_planted() -> None:
+    mutants = known_mutants()
+    assert len(mutants) >= 60
+    assert len({mutant.name for mutant in mutants}) == len(mutants)
+    for mutant in mutants:
+        spec = importlib.util.find_spec(mutant.module)
+        assert spec is not None, mutant
+        assert spec.origin is not None
+        text = Path(spec.origin).read_text(encoding="utf-8")
+        assert text.count(mutant.old) == 1, mutant.name
+        compile(text.replace(mutant.old, mutant.new), spec.origin, "exec")
+
+
+def test_mutants_are_judged_by_name() -> None:
+    arguments = ["mutants", "--only", "no approval is consumed", "--seeds", "3", "--orders", "40"]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    assert "1 of 1 mutants killed" in result.output
+    assert CliRunner().invoke(app, ["mutants", "--only", "gravity"]).exit_code == 2
+
+
+async def test_a_mutant_that_changes_nothing_survives() -> None:
+    same = Mutant("nothing", "mts1b_oms.gateway", "if age <= lag:", "if age <= lag + 0.0:")
+    verdict = await judge(same, seeds=[1], orders=10)
+    assert verdict == Verdict(same, 1, "")
+    assert str(verdict).startswith("SURVIVED")
+    with pytest.raises(MutantInvalid, match="not once"):
+        await judge(Mutant("none", "mts1b_oms.gateway", "no such", ""), seeds=[1], orders=10)

@@ -21,7 +21,7 @@ _ORDER_PATH = (
             "test_oms_recovery::test_every_crash_point_leads_to_the_same_state_and_the_same_events",
             "test_replay_survives::test_kill_9_of_each_service_in_turn",
         ),
-        figures=("sim_sweep", "chaos"),
+        figures=("sim_sweep", "sim_mutants", "chaos"),
     ),
     Promise(
         2,

@@ -81,7 +81,11 @@ _EXECUTIONS = (
     Scenario(
         "B4",
         "a fill after the cancel",
-        (_FILLS + "test_a_late_fill_after_a_confirmed_cancel_is_booked",),
+        (
+            _FILLS + "test_a_late_fill_after_a_confirmed_cancel_is_booked",
+            "test_oms_doubt::"
+            "test_b4_a_cancel_is_confirmed_when_every_execution_before_it_is_booked",
+        ),
     ),
     Scenario(
         "B5",
@@ -130,7 +134,14 @@ _CANCELS = (
         (_FILLS + "test_a_cancel_without_an_answer_is_unknown_and_stays_pending",),
         ("C2 cancel executed", "C2 cancel not executed"),
     ),
-    Scenario("C3", "a cancel of an id that the venue does not show"),
+    Scenario(
+        "C3",
+        "a cancel of an id that the venue does not show",
+        (
+            "test_oms_doubt::"
+            "test_a10_c3_what_a_slow_venue_does_not_show_yet_is_neither_absent_nor_cancelled",
+        ),
+    ),
     Scenario(
         "C4",
         "a part fill, then a cancel",
@@ -166,6 +177,7 @@ _RESTART = (
         "D5",
         "the query of positions fails",
         (_RECOVERY + "test_books_that_can_not_be_read_are_not_empty_books",),
+        ("D5 query failed",),
     ),
     Scenario("D6", "one page of three, doubled rows, a stale answer"),
     Scenario("D7", "yesterday's store is restored"),

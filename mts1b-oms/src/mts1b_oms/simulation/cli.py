@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from pathlib import Path
 from typing import Annotated
@@ -91,3 +92,36 @@ def _range(text: str) -> tuple[int, int]:
     if not (dots and first.isdecimal() and last.isdecimal()) or int(first) > int(last):
         raise typer.BadParameter(f"{text!r} is no range; write for example 1..1000")
     return int(first), int(last)
+
+
+@app.command()
+def mutants(
+    seeds: Annotated[int, typer.Option(min=1, help="how many seeds each may survive")] = 60,
+    orders: Orders = 200,
+    jobs: Jobs = 0,
+    only: Annotated[str | None, typer.Option(help="those with this in their name")] = None,
+) -> None:
+    """Plant one fault after another in the order path; the exit code is 1 when one survives."""
+    from mts1b_oms.simulation.mutants import judge_all, known_mutants
+
+    chosen = [one for one in known_mutants() if only is None or only in one.name]
+    if not chosen:
+        raise typer.BadParameter(f"no mutant has {only!r} in its name")
+
+    async def work() -> list[int]:
+        killed = []
+        async for verdict in judge_all(
+            chosen, seeds=range(1, seeds + 1), orders=orders, jobs=jobs or os.cpu_count() or 1
+        ):
+            typer.echo(str(verdict))
+            if verdict.found:
+                killed.append(verdict.seeds)
+        return killed
+
+    killed = sorted(asyncio.run(work()))
+    typer.echo(f"{len(killed)} of {len(chosen)} mutants killed")
+    if killed:
+        middle = killed[len(killed) // 2]
+        typer.echo(f"seeds to the first hit: median {middle}, most {killed[-1]}")
+    if len(killed) < len(chosen):
+        raise typer.Exit(1)

@@ -75,7 +75,7 @@ class _FaultyStore(Store):
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
         async with super().transaction() as tx:
             yield tx
-            if self.net.takes(self.net.faults.store_slow, "F5 slow commit"):
+            if self.net.takes(self.net.faults.store_slow, "store.slow_commit"):
                 await asyncio.sleep(self.net.rng.uniform(0.0, self.net.faults.store_slow_s))
             if self.net.takes(self.net.faults.store_error, "F1 commit failed"):
                 raise StoreError(f"store {self.name}: no space left on device")
