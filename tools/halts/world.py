@@ -14,7 +14,7 @@ from mts1b_foundation.nats import STREAMS
 from mts1b_foundation.orders import Order
 from mts1b_oms.service import OmsService
 from mts1b_oms.simulation.checks import Violation, check_arrival
-from mts1b_oms.simulation.world import Operations, World
+from mts1b_oms.simulation.world import World
 from mts1b_platform.halt import HaltStateUnreadable, HaltStore
 from mts1b_platform.ratelimit import RateLimiter
 from mts1b_platform.service.base import ServiceContext
@@ -68,7 +68,7 @@ class RaceWorld(World):
                 self.net,
                 home=self.operations_home if name == "operations" else self.home,
                 settings=self.settings,
-                build=Operations if name == "operations" else process._build,
+                build=process._build,
                 on_end=self._ended,
                 opener=self._open_store,
             )
@@ -91,7 +91,15 @@ class RaceWorld(World):
             self.fail(Violation(f"I7 {order.order_id} leaves from a process that is dead"))
             return
         try:
-            check_arrival(order, oms, self.truth, cap_units=_CAP)
+            check_arrival(
+                order,
+                oms,
+                self.truth,
+                cap_units=_CAP,
+                halted=frozenset(),  # the halts are the strikers', looked at above
+                lease_ends=self.lease_ends,
+                looked=self.wire.looked,
+            )
         except Violation as error:
             if str(error).startswith("I7"):
                 self.fail(error)
