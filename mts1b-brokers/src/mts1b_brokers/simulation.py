@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from decimal import Decimal
 
 from mts1b_foundation.market_data import Quote
-from mts1b_foundation.orders import Fill, Order
+from mts1b_foundation.orders import Fill, Order, OrderStatus
 from mts1b_foundation.positions import Position
 from mts1b_foundation.protocols import AccountSnapshot, VenueCard
 from mts1b_platform.simulation import SimNet
@@ -40,7 +40,7 @@ class TrueVenue:
         self.deaf_until = 0.0
         """Until when the venue answers nobody."""
         self.arrived: Counter[str] = Counter()
-        self.refused: set[str] = set()
+        self.refused: dict[str, Order] = {}
         self.taken_at: dict[str, float] = {}
         self.orders: dict[str, Order] = {}
         self.shown_at: dict[str, float] = {}
@@ -119,7 +119,11 @@ class SimVenue:
             await asyncio.sleep(1.0)
             raise TimeoutError("no answer; the order did not arrive")
         if net.takes(faults.venue_refuse, "venue.refused"):
-            self._truth.refused.add(order.idempotency_key)
+            self._truth.refused[order.idempotency_key] = order.with_(
+                status=OrderStatus.REJECTED,
+                rejected_code="VENUE_RISK",
+                rejected_reason="the venue does not want this order",
+            )
             raise BrokerRefused("the venue does not want this order", code="VENUE_RISK")
         theirs = await self._truth.submit(order)
         if net.takes(faults.venue_timeout / 2.0, "A3 executed"):
@@ -153,7 +157,8 @@ class SimVenue:
         await self._query()
         if self._hidden(idempotency_key):
             return None
-        return await self._truth.paper.get_order_by_key(idempotency_key)
+        refused = self._truth.refused.get(idempotency_key)
+        return refused or await self._truth.paper.get_order_by_key(idempotency_key)
 
     async def get_open_orders(self) -> list[Order]:
         """Return the open orders that are shown."""
