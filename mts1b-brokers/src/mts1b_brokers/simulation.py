@@ -106,7 +106,7 @@ class SimVenue:
     async def _query(self) -> None:
         """Be on the way of a query, whose answer may be lost."""
         await self._wire()
-        if self._net.takes(self._net.faults.venue_timeout / 2.0, "D5 query failed"):
+        if self._net.takes(self._net.faults.query_lost, "D5 query failed"):
             raise TimeoutError("no answer to the query")
 
     async def submit(self, order: Order) -> Order:

@@ -26,6 +26,7 @@ class Faults:
     ``venue_deaf_per_s``: the venue answers nothing, for ``venue_deaf_s`` on average.
     ``venue_refuse``: the venue refuses an order. ``late_fill_s``: longest delay of a fill's report.
     ``repeat_fill``: a fill is reported again. ``halt_per_min``: an operator halts something.
+    ``query_lost``: the venue's answer to a question is lost.
     """
 
     bus_loss: float = 0.0
@@ -46,6 +47,7 @@ class Faults:
     late_fill_s: float = 0.0
     repeat_fill: float = 0.0
     halt_per_min: float = 0.0
+    query_lost: float = 0.0
 
     @classmethod
     def none(cls) -> Faults:
@@ -93,6 +95,7 @@ _MOST: Mapping[str, float] = {
     "late_fill_s": 30.0,
     "repeat_fill": 0.5,
     "halt_per_min": 2.0,
+    "query_lost": 0.15,
 }
 """How strong each fault may be."""
 
