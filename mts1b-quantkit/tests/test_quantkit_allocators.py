@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from mts1b_foundation.protocols import Allocator
 from mts1b_quantkit import BadInput, NotPositiveDefinite
@@ -172,6 +172,7 @@ def test_budgets_are_checked_and_labelled() -> None:
 
 
 @settings(max_examples=30, deadline=None)
+@example(seed=390, columns=6, method=risk_parity, scale=1.0)
 @given(
     seed=st.integers(0, 100_000),
     columns=st.integers(1, 11),

@@ -128,7 +128,11 @@ def _newton(matrix: FloatArray, shares: FloatArray, x: FloatArray) -> tuple[Floa
         slope = float(gradient @ direction)
         before = _objective(matrix, shares, x)
         size = 1.0
-        while not _descends(matrix, shares, x + size * direction, before + 1e-4 * size * slope):
+        gap = _gap(matrix, shares, x)
+        while not (
+            _descends(matrix, shares, x + size * direction, before + 1e-4 * size * slope)
+            or _closes(matrix, shares, x + size * direction, gap)
+        ):
             size /= 2.0
             if size < 1e-12:
                 break
@@ -145,6 +149,14 @@ def _descends(matrix: FloatArray, shares: FloatArray, x: FloatArray, limit: floa
         return False
     value = _objective(matrix, shares, x)
     return value <= limit + 1e-15 * abs(limit)
+
+
+def _closes(matrix: FloatArray, shares: FloatArray, x: FloatArray, gap: float) -> bool:
+    """Return whether the contributions are closer to the budgets.
+
+    Near the minimum the objective can not tell two points apart any more; the contributions can.
+    """
+    return bool((x > 0.0).all()) and _gap(matrix, shares, x) < 0.5 * gap
 
 
 def _no_risk() -> NotPositiveDefinite:
