@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -244,6 +245,9 @@ async def test_owned_tasks_end_with_their_owner_and_none_starts_afterwards() -> 
 
 async def test_a_task_that_is_killed_before_it_began_leaves_no_coroutine_behind() -> None:
     supervisor = TaskGroupSupervisor(lambda name, error: None)
-    supervisor.start("never", asyncio.sleep(1))
+    work = asyncio.sleep(1)
+    supervisor.start("never", work)
     supervisor.kill()
-    await asyncio.sleep(0)
+    assert inspect.getcoroutinestate(work) == inspect.CORO_CREATED
+    await asyncio.sleep(0.01)
+    assert inspect.getcoroutinestate(work) == inspect.CORO_CLOSED

@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from mts1b_foundation.orders import Order, OrderType, Side, TimeInForce
-from mts1b_oms.simulation.world import OWNERS, PRICE, SYMBOLS
+from mts1b_oms.simulation.desk import OWNERS, PRICE, SYMBOLS
 from mts1b_platform.config import Settings
 from mts1b_platform.ids import derive_id
 from mts1b_platform.rng import Rng

@@ -147,18 +147,19 @@ class Canceller:
         await self._sync.collect()
         if isinstance(answer, Silent):
             return _reply(await self._fresh(order))
-        if answer is True and await self._is_all_booked(order):
+        found = await self._gateway.find(order)
+        if answer is True and await self._is_all_booked(order, found):
             return _reply(await self._confirmed(order, why))
-        return _reply(await self._restored(order))
+        return _reply(await self._restored(order, found))
 
-    async def _is_all_booked(self, order: Order) -> bool:
+    async def _is_all_booked(self, order: Order, found: object) -> bool:
         """Return whether every execution of a cancelled order is booked here.
 
         What the venue has filled and not told yet stays reserved: the order ends when it is told.
+        A venue that can not be asked by key is believed.
         """
         if not self._gateway.answers_by_key:
             return True
-        found = await self._gateway.find(order)
         ours = await self._fresh(order)
         return isinstance(found, Sent) and found.theirs.filled_quantity <= ours.filled_quantity
 
@@ -170,9 +171,8 @@ class Canceller:
                 return current
             return unit.change(current, OrderEvent.CANCEL_ASKED, detail=why)
 
-    async def _restored(self, order: Order) -> Order:
-        """Return the order after a cancel that the venue did not confirm."""
-        found = await self._gateway.find(order)
+    async def _restored(self, order: Order, found: object) -> Order:
+        """Return the order after a cancel that did not end it, given what the venue shows."""
         async with self._record.unit() as unit:
             current = await unit.order(order.order_id) or order
             if current.is_terminal or not isinstance(found, Sent) or found.theirs.is_terminal:

@@ -15,6 +15,7 @@ from mts1b_platform.eventbus.port import BusError, RemoteError
 from mts1b_platform.ids import derive_id
 
 from mts1b_oms.simulation.checks import Violation
+from mts1b_oms.simulation.desk import OWNERS, PRICE, PROBE, SYMBOLS
 
 if TYPE_CHECKING:
     from mts1b_oms.simulation.world import World
@@ -29,10 +30,7 @@ class Clients:
     """One task for each strategy; together they submit a given number of orders."""
 
     def __init__(self, world: World, orders: int) -> None:
-        from mts1b_oms.simulation.world import OWNERS
-
         self._world = world
-        self._owners = OWNERS
         self._orders = orders
         self._bus = world.net.bus("client")
         self._tasks: list[asyncio.Task[None]] = []
@@ -42,8 +40,8 @@ class Clients:
 
     async def trade(self, seconds: float) -> None:
         """Submit everything within ``seconds``, answers or not."""
-        share = -(-self._orders // len(self._owners))
-        for fund, strategy in self._owners:
+        share = -(-self._orders // len(OWNERS))
+        for fund, strategy in OWNERS:
             work = self._strategy(fund, strategy, share, seconds)
             self._tasks.append(asyncio.create_task(work, name=f"client.{strategy}"))
         await asyncio.wait(self._tasks, timeout=seconds)
@@ -65,9 +63,7 @@ class Clients:
 
     async def probe(self) -> None:
         """Submit and cancel one order of each strategy: both must be done (L2)."""
-        from mts1b_oms.simulation.world import PRICE, PROBE
-
-        for fund, strategy in self._owners:
+        for fund, strategy in OWNERS:
             order = self._order(fund, strategy, self._orders).with_(
                 symbol=PROBE,
                 side=Side.BUY,
@@ -110,8 +106,6 @@ class Clients:
         self._side_tasks.append(asyncio.create_task(work, name=name))
 
     def _order(self, fund: str, strategy: str, number: int) -> Order:
-        from mts1b_oms.simulation.world import PRICE, SYMBOLS
-
         rng = self._world.rng
         key = f"{strategy}-{number}"
         limit = rng.random() < 0.5

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import tempfile
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -14,41 +12,26 @@ from typing import Any
 
 import sqlalchemy as sa
 from mts1b_brokers.simulation import SimVenue, TrueVenue
-from mts1b_foundation import Bar, Quote, RiskEnvelope, Symbol
-from mts1b_foundation.commands import HaltReply, LeaseGrant, LeaseRequest
-from mts1b_foundation.funds import FundConfig
-from mts1b_foundation.nats import CMD_HALT_LEASE, CMD_HALT_REQUEST, STREAMS, bars_subject
-from mts1b_foundation.orders import Order, OrderType
-from mts1b_foundation.risk import ActiveHalt, HaltRequest, HaltSeverity
-from mts1b_operations.halt_record import halt_of, put_in_force
-from mts1b_operations.lease import LEASE_S, LeaseOffice
-from mts1b_platform.config import (
-    FundSettings,
-    ReplaySettings,
-    RiskSettings,
-    Settings,
-    StrategySettings,
-)
+from mts1b_foundation import Bar, Quote
+from mts1b_foundation.nats import STREAMS, bars_subject
+from mts1b_foundation.orders import Order
+from mts1b_foundation.risk import ActiveHalt, HaltSeverity
+from mts1b_platform.eventbus.port import BusError
 from mts1b_platform.halt import HaltStore
 from mts1b_platform.rng import SeededRng
-from mts1b_platform.service.base import Service, ServiceContext
+from mts1b_platform.service.base import ServiceContext
 from mts1b_platform.simulation import Counters, DeterministicLoop, Faults, SimNet, SimProcess, Trace
 from mts1b_platform.store import Store, StoreError
 from mts1b_riskengine.service import RiskEngineService
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mts1b_oms.service import OmsService
 from mts1b_oms.simulation.checks import Violation, check_arrival, check_settled
 from mts1b_oms.simulation.clients import Clients
+from mts1b_oms.simulation.desk import CAP_UNITS, PRICE, PROBE, SYMBOLS, settings
+from mts1b_oms.simulation.processes import FaultyStore, Operations
 
-__all__ = ["CAP_UNITS", "OWNERS", "SYMBOLS", "Outcome", "World", "run_seed"]
+__all__ = ["Outcome", "World", "run_seed"]
 
-PRICE = Decimal(100)
-CAP_UNITS = Decimal(40)
-SYMBOLS = (Symbol("AAA"), Symbol("BBB"))
-PROBE = Symbol("ZZZ")
-"""What is ordered at the end alone, to see whether the path is open again."""
-OWNERS = (("alpha", "trend"), ("alpha", "carry"), ("beta", "parity"))
 _RESTART_S = (0.05, 3.0)
 _MINUTES = 6
 _SETTLE_S = 120
@@ -64,51 +47,6 @@ class Outcome:
     counters: dict[str, int] = field(default_factory=dict)
     trace: list[str] = field(default_factory=list)
     virtual_s: float = 0.0
-
-
-class _FaultyStore(Store):
-    """A store whose commit may fail; nothing of the transaction is kept then."""
-
-    net: SimNet
-
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[AsyncConnection]:
-        async with super().transaction() as tx:
-            yield tx
-            if self.net.takes(self.net.faults.store_slow, "store.slow_commit"):
-                await asyncio.sleep(self.net.rng.uniform(0.0, self.net.faults.store_slow_s))
-            if self.net.takes(self.net.faults.store_error, "F1 commit failed"):
-                raise StoreError(f"store {self.name}: no space left on device")
-
-
-class Operations(Service):
-    """What of operations the order path needs: leases, and halts on the durable record."""
-
-    name = "operations"
-
-    def __init__(self, ctx: ServiceContext, granted: Callable[[float], None]) -> None:
-        super().__init__(ctx)
-        self._granted = granted
-
-    async def start(self) -> None:
-        """Serve both."""
-        self._halts = HaltStore(self.ctx.home / "halt")
-        self._office = LeaseOffice(self._halts)
-        await self.ctx.serve_model(CMD_HALT_LEASE, LeaseRequest, self._lease)
-        await self.ctx.serve_model(CMD_HALT_REQUEST, HaltRequest, self._halt)
-
-    async def _lease(self, request: LeaseRequest) -> LeaseGrant:
-        grant = self._office.grant(request)
-        if grant.lease_id is not None:
-            self._granted(LEASE_S)
-        return grant
-
-    async def _halt(self, request: HaltRequest) -> HaltReply:
-        active, created = put_in_force(self._halts, halt_of(request, self.ctx.clock.now()))
-        return HaltReply(active=active, created=created, epoch=self._halts.state().epoch)
-
-    async def stop(self) -> None:
-        """Nothing is open."""
 
 
 class World:
@@ -138,9 +76,7 @@ class World:
         )
         lag = self.rng.uniform(1.0, 20.0) if self.rng.random() < 0.4 else 0.0
         self.truth = TrueVenue(self.net, cash=Decimal(3_000_000), lag_s=lag)
-        self._store_kind: type[_FaultyStore] = type(
-            "FaultyStore", (_FaultyStore,), {"net": self.net}
-        )
+        self._store_kind: type[FaultyStore] = type("FaultyStore", (FaultyStore,), {"net": self.net})
         self.violation: Violation | None = None
         self.quiet = False
         self.halted: set[str] = set()
@@ -386,46 +322,6 @@ _SCOPES = (
 )
 
 
-def settings() -> Settings:
-    """Return the configuration of every run: two funds, three strategies, a cap that binds."""
-    funds = [
-        FundSettings(
-            fund=FundConfig(
-                fund_id=name,
-                name=name,
-                target_nav_usd=Decimal(1_500_000),
-                strategies=[s for f, s in OWNERS if f == name],
-            ),
-            envelope=RiskEnvelope(
-                envelope_id=f"env-{name}",
-                fund_id=name,
-                nav_usd=Decimal(1_500_000),
-                max_position_usd=CAP_UNITS * PRICE,
-                max_position_pct=1.0,
-                max_order_notional_usd=Decimal(10_000),
-                allowed_brokers=["paper"],
-                allowed_order_types=list(OrderType),
-            ),
-        )
-        for name in ("alpha", "beta")
-    ]
-    strategies = [
-        StrategySettings(
-            strategy_id=strategy,
-            fund_id=fund,
-            kind="sim",
-            symbols=[str(s) for s in (*SYMBOLS, PROBE)],
-        )
-        for fund, strategy in OWNERS
-    ]
-    return Settings(
-        funds=funds,
-        strategies=strategies,
-        replay=ReplaySettings(enabled=False),
-        risk=RiskSettings(algorithm="hmac", timeout_s=1.0),
-    )
-
-
 def run_seed(
     seed: int, *, orders: int = 200, faults: Faults | None = None, keep: int | None = 200
 ) -> Outcome:
@@ -463,8 +359,6 @@ def _memory() -> str | None:
 
 
 def _is_bus(error: BaseException) -> bool:
-    from mts1b_platform.eventbus.port import BusError
-
     if isinstance(error, BaseExceptionGroup):
         return all(
             _is_bus(item) or isinstance(item, (StoreError, OSError)) for item in error.exceptions

@@ -1,0 +1,65 @@
+"""Who trades what in every simulated run, and within which limits."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from mts1b_foundation import RiskEnvelope, Symbol
+from mts1b_foundation.funds import FundConfig
+from mts1b_foundation.orders import OrderType
+from mts1b_platform.config import (
+    FundSettings,
+    ReplaySettings,
+    RiskSettings,
+    Settings,
+    StrategySettings,
+)
+
+__all__ = ["CAP_UNITS", "OWNERS", "PRICE", "PROBE", "SYMBOLS", "settings"]
+
+PRICE = Decimal(100)
+CAP_UNITS = Decimal(40)
+SYMBOLS = (Symbol("AAA"), Symbol("BBB"))
+PROBE = Symbol("ZZZ")
+"""What is ordered at the end alone, to see whether the path is open again."""
+OWNERS = (("alpha", "trend"), ("alpha", "carry"), ("beta", "parity"))
+
+
+def settings() -> Settings:
+    """Return the configuration of every run: two funds, three strategies, a cap that binds."""
+    funds = [
+        FundSettings(
+            fund=FundConfig(
+                fund_id=name,
+                name=name,
+                target_nav_usd=Decimal(1_500_000),
+                strategies=[s for f, s in OWNERS if f == name],
+            ),
+            envelope=RiskEnvelope(
+                envelope_id=f"env-{name}",
+                fund_id=name,
+                nav_usd=Decimal(1_500_000),
+                max_position_usd=CAP_UNITS * PRICE,
+                max_position_pct=1.0,
+                max_order_notional_usd=Decimal(10_000),
+                allowed_brokers=["paper"],
+                allowed_order_types=list(OrderType),
+            ),
+        )
+        for name in ("alpha", "beta")
+    ]
+    strategies = [
+        StrategySettings(
+            strategy_id=strategy,
+            fund_id=fund,
+            kind="sim",
+            symbols=[str(s) for s in (*SYMBOLS, PROBE)],
+        )
+        for fund, strategy in OWNERS
+    ]
+    return Settings(
+        funds=funds,
+        strategies=strategies,
+        replay=ReplaySettings(enabled=False),
+        risk=RiskSettings(algorithm="hmac", timeout_s=1.0),
+    )

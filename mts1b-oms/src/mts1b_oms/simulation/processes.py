@@ -1,0 +1,65 @@
+"""What of the simulated processes is not the service itself: failing stores, and operations."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from mts1b_foundation.commands import HaltReply, LeaseGrant, LeaseRequest
+from mts1b_foundation.nats import CMD_HALT_LEASE, CMD_HALT_REQUEST
+from mts1b_foundation.risk import HaltRequest
+from mts1b_operations.halt_record import halt_of, put_in_force
+from mts1b_operations.lease import LEASE_S, LeaseOffice
+from mts1b_platform.halt import HaltStore
+from mts1b_platform.service.base import Service, ServiceContext
+from mts1b_platform.simulation import SimNet
+from mts1b_platform.store import Store, StoreError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+__all__ = ["FaultyStore", "Operations"]
+
+
+class FaultyStore(Store):
+    """A store whose commit may fail; nothing of the transaction is kept then."""
+
+    net: SimNet
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncConnection]:
+        async with super().transaction() as tx:
+            yield tx
+            if self.net.takes(self.net.faults.store_slow, "store.slow_commit"):
+                await asyncio.sleep(self.net.rng.uniform(0.0, self.net.faults.store_slow_s))
+            if self.net.takes(self.net.faults.store_error, "F1 commit failed"):
+                raise StoreError(f"store {self.name}: no space left on device")
+
+
+class Operations(Service):
+    """What of operations the order path needs: leases, and halts on the durable record."""
+
+    name = "operations"
+
+    def __init__(self, ctx: ServiceContext, granted: Callable[[float], None]) -> None:
+        super().__init__(ctx)
+        self._granted = granted
+
+    async def start(self) -> None:
+        """Serve both."""
+        self._halts = HaltStore(self.ctx.home / "halt")
+        self._office = LeaseOffice(self._halts)
+        await self.ctx.serve_model(CMD_HALT_LEASE, LeaseRequest, self._lease)
+        await self.ctx.serve_model(CMD_HALT_REQUEST, HaltRequest, self._halt)
+
+    async def _lease(self, request: LeaseRequest) -> LeaseGrant:
+        grant = self._office.grant(request)
+        if grant.lease_id is not None:
+            self._granted(LEASE_S)
+        return grant
+
+    async def _halt(self, request: HaltRequest) -> HaltReply:
+        active, created = put_in_force(self._halts, halt_of(request, self.ctx.clock.now()))
+        return HaltReply(active=active, created=created, epoch=self._halts.state().epoch)
+
+    async def stop(self) -> None:
+        """Nothing is open."""
