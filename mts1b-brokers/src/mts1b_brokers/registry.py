@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mts1b_foundation import ExecutionMode
-from mts1b_foundation.protocols import BrokerProtocol, SimulatedVenue
+from mts1b_foundation.protocols import BrokerProtocol, CapabilityCard, SimulatedVenue
 
 from mts1b_brokers.errors import BrokerConfigError, LiveTradingUnavailable, UnknownBroker
 
@@ -33,7 +33,8 @@ def create_venue(settings: Settings, *, home: Path, clock: Clock, ids: Ids) -> B
     :raises LiveTradingUnavailable: for the modes that need a real market, and when a paper mode
         names an adapter that is not a simulation.
     :raises UnknownBroker: when no adapter has the name.
-    :raises BrokerConfigError: when the funds name more than one broker.
+    :raises BrokerConfigError: when the funds name more than one broker, or ``venue.address`` is
+        not an address of this machine.
     """
     if settings.mode in (ExecutionMode.LIVE, ExecutionMode.SHADOW):
         raise LiveTradingUnavailable(
@@ -41,7 +42,19 @@ def create_venue(settings: Settings, *, home: Path, clock: Clock, ids: Ids) -> B
             "none; set mode: paper"
         )
     name = _broker_of(settings)
-    return create_simulated(name, settings, home=home, clock=clock, ids=ids)
+    venue = create_simulated(name, settings, home=home, clock=clock, ids=ids)
+    return venue if settings.venue.address is None else _remote(venue, settings.venue.address)
+
+
+def _remote(here: BrokerProtocol, address: str) -> BrokerProtocol:
+    """Return the line to a venue process that behaves as the one that was built here would."""
+    if not isinstance(here, CapabilityCard):
+        raise BrokerConfigError(
+            f"broker {here.name} has no card, so it can not run apart; unset venue.address"
+        )
+    from mts1b_brokers.remote_client import RemoteVenue
+
+    return RemoteVenue(address, card=here.capabilities())
 
 
 def create_simulated(

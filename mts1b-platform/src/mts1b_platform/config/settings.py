@@ -79,6 +79,10 @@ class VenueSettings(_Section):
     fill: Literal["next_open", "quote", "immediate"] = Field(
         "next_open", description="what an order fills against"
     )
+    address: str | None = Field(
+        None,
+        description="HOST:PORT of `python -m mts1b_brokers.remote`; null: a part of the OMS",
+    )
 
 
 class FundSettings(_Section):
