@@ -13,6 +13,7 @@ from mts1b_foundation.orders import Liquidity
 from mts1b_quantkit import BadInput
 from mts1b_quantkit.cost_models import (
     BpsFee,
+    EwmaSlippage,
     FeeModel,
     FeeTier,
     FixedBpsSlippage,
@@ -21,6 +22,7 @@ from mts1b_quantkit.cost_models import (
     SpreadSlippage,
     SquareRootSlippage,
     TieredFee,
+    VenueFee,
     almgren_impact,
 )
 from mts1b_quantkit.universe_filters import average_daily_volume, passes_adv_filter
@@ -156,3 +158,61 @@ def test_average_daily_volume_and_its_filter() -> None:
         average_daily_volume([-1.0])
     with pytest.raises(BadInput, match="window"):
         average_daily_volume([1.0], window=0)
+
+
+VENUES = VenueFee(models={"XNAS": FEES[0], "CRYPTO": TIERED}, venue="XNAS")
+
+
+def test_fees_by_venue() -> None:
+    assert VENUES.fee(D(1000), D(25)) == D(5)
+    assert VENUES.fee(D(1), D(10_000), venue="CRYPTO", liquidity=Liquidity.MAKER) == D(40)
+    assert isinstance(VENUES, FeeModel)
+    with pytest.raises(BadInput, match="'LSE'; known: CRYPTO, XNAS"):
+        VENUES.fee(D(1), D(1), venue="LSE")
+    with pytest.raises(BadInput, match="give venue="):
+        VenueFee(models={"XNAS": FEES[0]}).fee(D(1), D(1))
+    with pytest.raises(BadInput, match="no venue"):
+        VenueFee(models={})
+    with pytest.raises(BadInput, match="'LSE'"):
+        VenueFee(models={"XNAS": FEES[0]}, venue="LSE")
+
+
+def test_slippage_learned_from_fills() -> None:
+    """By hand: 20 bps, then 0.9 x 20 + 0.1 x (-10) = 17 bps."""
+    model = EwmaSlippage(decay=D("0.9"))
+    with pytest.raises(BadInput, match="no fill"):
+        model.fraction(D(1), D(100))
+    first = model.after(D(10), D(100), D("100.2"))
+    assert first.fraction(D(1), D(50)) == D("0.002")
+    second = first.after(D(-10), D(100), D("100.1"))
+    assert second.average == D("0.0017")
+    assert second.n_fills == 2
+    assert second.fill_price(D(-1), D(100)) == D("99.83")
+    np.testing.assert_allclose(
+        second.fill_price(np.array([1.0, -1.0, 0.0]), 100.0), [100.17, 99.83, 100]
+    )
+    assert model.n_fills == 0
+    better = model.after(D(10), D(100), D(99))
+    assert better.average == D("-0.01")
+    assert better.fraction(D(1), D(100)) == 0
+    for quantity, price, paid in ((0, 1, 1), (1, 0, 1), (1, 1, -1), (1, float("nan"), 1)):
+        with pytest.raises(BadInput, match="quantity other than zero"):
+            model.after(quantity, price, paid)
+    with pytest.raises(BadInput, match="decay is 1"):
+        EwmaSlippage(decay=D(1))
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    fills=st.lists(st.integers(-50, 50), min_size=1, max_size=20),
+    decay=st.sampled_from(["0", "0.5", "0.94"]),
+)
+def test_learned_slippage_stays_among_its_fills(fills: list[int], decay: str) -> None:
+    model = EwmaSlippage(decay=D(decay))
+    for bps in fills:
+        model = model.after(D(1), D(100), D(100) + D(bps) / 100)
+    assert model.average is not None
+    seen = [D(bps) / 10_000 for bps in fills]
+    assert min(seen) - D("1e-20") <= model.average <= max(seen) + D("1e-20")
+    if decay == "0":
+        assert model.average == seen[-1]

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["BadInput", "Infeasible", "NaNInput", "NotPositiveDefinite", "QuantError"]
+__all__ = [
+    "BadInput",
+    "Infeasible",
+    "NaNInput",
+    "NotConverged",
+    "NotPositiveDefinite",
+    "QuantError",
+]
 
 
 class QuantError(ValueError):
@@ -40,3 +47,7 @@ class NotPositiveDefinite(QuantError):
 
 class Infeasible(QuantError):
     """No weights satisfy all the constraints: relax one of them."""
+
+
+class NotConverged(QuantError):
+    """A search ended without an answer: give more data, or other starting points."""

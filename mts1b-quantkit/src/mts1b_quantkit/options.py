@@ -12,10 +12,10 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr
 
 from mts1b_quantkit.arrays import FloatArray
 from mts1b_quantkit.errors import BadInput
+from mts1b_quantkit.special import ndtr
 
 __all__ = ["Greeks", "bs_greeks", "bs_price", "implied_volatility"]
 

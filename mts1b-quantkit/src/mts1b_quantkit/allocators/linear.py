@@ -1,6 +1,7 @@
 """Allocations whose risk is piecewise linear: each is one linear programme over the scenarios.
 
-The rows of the returns are equally likely scenarios. HiGHS (through scipy) solves the programmes.
+The rows of the returns are equally likely scenarios. HiGHS solves the programmes, through scipy,
+which is imported when it is first needed.
 """
 
 from __future__ import annotations
@@ -9,8 +10,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from scipy import sparse
-from scipy.optimize import linprog
 
 from mts1b_quantkit.allocators.bounds import read_bounds
 from mts1b_quantkit.allocators.inputs import read_assets
@@ -32,6 +31,8 @@ def min_cvar(
         last one in part, positive), ``value_at_risk`` and ``iterations``.
     :raises Infeasible: when the bounds do not allow the budget, or nothing limits the risk.
     """
+    from scipy import sparse
+
     tail = 1.0 - require_confidence(confidence)
     assets, values = _read(returns)
     rows, columns = values.shape
@@ -55,6 +56,8 @@ def min_mad(returns: Any, *, bounds: Any = (0, 1), budget: float = 1.0) -> Alloc
     :return: diagnostics ``objective`` (mean |r - mean|) and ``iterations``.
     :raises Infeasible: when the bounds do not allow the budget.
     """
+    from scipy import sparse
+
     assets, values = _read(returns)
     rows, columns = values.shape
     centred = values - values.mean(axis=0)
@@ -83,6 +86,8 @@ def min_cdar(
         positive) and ``iterations``.
     :raises Infeasible: when the bounds do not allow the budget.
     """
+    from scipy import sparse
+
     tail = 1.0 - require_confidence(confidence)
     assets, values = _read(returns)
     rows, columns = values.shape
@@ -132,6 +137,9 @@ def _solve(
     budget: float,
 ) -> Any:
     """Minimise cost'x with above x <= right, the weights first in x and summing to the budget."""
+    from scipy import sparse
+    from scipy.optimize import linprog
+
     lower, upper = read_bounds(bounds, assets)
     columns = len(lower)
     weights = [

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
+from mts1b_quantkit.allocators import cholesky
 from mts1b_quantkit.arrays import FloatArray
 from mts1b_quantkit.errors import Infeasible, NotPositiveDefinite
 
@@ -155,9 +155,11 @@ class Programme:
             right = linear[free] - held
             factor = _factor(block)
             if self.budget is None:
-                weights[free] = cho_solve(factor, right)
+                weights[free] = cholesky.solve(factor, right)
             else:
-                ones, target = cho_solve(factor, np.column_stack((np.ones(len(free)), right))).T
+                ones, target = cholesky.solve(
+                    factor, np.column_stack((np.ones(len(free)), right))
+                ).T
                 left = self.budget - weights.sum()
                 multiplier = float((left - target.sum()) / ones.sum())
                 weights[free] = target + multiplier * ones
@@ -244,10 +246,10 @@ def _between(gradient: FloatArray, side: Side) -> float:
     return float(at_upper.max() + at_lower.min()) / 2.0
 
 
-def _factor(block: FloatArray) -> tuple[FloatArray, bool]:
+def _factor(block: FloatArray) -> cholesky.Factor:
     try:
-        factor, low = cho_factor(block, lower=True, check_finite=False)
-    except LinAlgError as error:
+        factor, low = cholesky.factor(block)
+    except np.linalg.LinAlgError as error:
         raise _singular() from error
     pivots = np.diag(factor) ** 2
     if pivots.min() <= len(block) * np.finfo(float).eps * np.diag(block).max():

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
+from mts1b_quantkit.allocators import cholesky
 from mts1b_quantkit.allocators.inputs import Problem, condition_number, read_problem
 from mts1b_quantkit.allocators.result import Allocation, Later, allocation
 from mts1b_quantkit.arrays import FloatArray, as_table, as_vector
@@ -61,8 +61,8 @@ def black_litterman_posterior(
         raise BadInput("omega holds a variance that is negative or no number")
     spread = tau * risk @ picks.T
     factor = _factor(picks @ spread + doubt)
-    moved = mean + spread @ cho_solve(factor, wanted - picks @ mean)
-    left = tau * risk - spread @ cho_solve(factor, spread.T)
+    moved = mean + spread @ cholesky.solve(factor, wanted - picks @ mean)
+    left = tau * risk - spread @ cholesky.solve(factor, spread.T)
     return Posterior(moved, risk + (left + left.T) / 2.0)
 
 
@@ -107,7 +107,7 @@ def black_litterman(
     labelled = problem.assets
     return allocation(
         labelled,
-        cho_solve(_factor(posterior.posterior_covariance), posterior.posterior_mean)
+        cholesky.solve(_factor(posterior.posterior_covariance), posterior.posterior_mean)
         / risk_aversion,
         prior_mean=labelled.per_column(prior),
         posterior_mean=labelled.per_column(posterior.posterior_mean),
@@ -115,8 +115,8 @@ def black_litterman(
         omega=doubt,
         implied_confidence=labelled.per_column(
             _implied(
-                cho_solve(factor, posterior.posterior_mean) / risk_aversion,
-                cho_solve(factor, certain) / risk_aversion,
+                cholesky.solve(factor, posterior.posterior_mean) / risk_aversion,
+                cholesky.solve(factor, certain) / risk_aversion,
                 market,
             )
         ),
@@ -224,12 +224,11 @@ def _implied(weights: FloatArray, certain: FloatArray, market: FloatArray) -> Fl
     return np.asarray(np.where(moved, (weights - market) / np.where(moved, far, 1.0), np.nan))
 
 
-def _factor(matrix: FloatArray) -> tuple[FloatArray, bool]:
+def _factor(matrix: FloatArray) -> cholesky.Factor:
     try:
-        factor: tuple[FloatArray, bool] = cho_factor(matrix, lower=True)
-    except LinAlgError as error:
+        return cholesky.factor(matrix)
+    except np.linalg.LinAlgError as error:
         raise NotPositiveDefinite(
             "a matrix has no inverse: two certain views say the same, or the covariance is "
             "singular; drop a view, or shrink the covariance"
         ) from error
-    return factor

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
-from scipy.special import ndtr, ndtri
 
 from mts1b_quantkit.arrays import FloatArray
 from mts1b_quantkit.errors import BadInput
@@ -22,6 +21,7 @@ from mts1b_quantkit.metrics.columns import (
     require_confidence,
 )
 from mts1b_quantkit.metrics.spread import excess_kurtosis, skew
+from mts1b_quantkit.special import ndtr, ndtri
 
 __all__ = [
     "annualise_sharpe",

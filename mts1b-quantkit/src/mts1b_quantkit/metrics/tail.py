@@ -9,13 +9,12 @@ import math
 from typing import Any, Literal
 
 import numpy as np
-from scipy.optimize import minimize_scalar
-from scipy.special import ndtri
 
 from mts1b_quantkit.arrays import FloatArray
 from mts1b_quantkit.errors import BadInput
 from mts1b_quantkit.metrics.columns import deviation, reduce_columns, require_confidence
 from mts1b_quantkit.metrics.spread import excess_kurtosis, skew
+from mts1b_quantkit.special import ndtri
 
 __all__ = [
     "cornish_fisher",
@@ -84,6 +83,8 @@ def entropic_value_at_risk(returns: Any, *, confidence: float = 0.95) -> Any:
 
 def _entropic(returns: FloatArray, tail: float) -> float:
     """Minimise over 1/z, in units of the largest loss's distance from the mean."""
+    from scipy.optimize import minimize_scalar  # slow to import, needed here alone
+
     losses = -returns
     worst, scale = float(losses.max()), float(losses.max() - losses.mean())
     at_worst = int((losses == worst).sum())

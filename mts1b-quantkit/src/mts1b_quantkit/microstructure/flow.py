@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr
 
 from mts1b_quantkit.arrays import as_table
 from mts1b_quantkit.errors import BadInput
+from mts1b_quantkit.special import ndtr
 
 __all__ = ["Vpin", "bulk_buy_fraction", "vpin"]
 

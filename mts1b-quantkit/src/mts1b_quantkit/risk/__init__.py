@@ -10,6 +10,7 @@ from mts1b_quantkit.risk.backtests import (
     kupiec,
 )
 from mts1b_quantkit.risk.components import ComponentVar, component_var
+from mts1b_quantkit.risk.garch import GarchForecast, GarchParameters, garch_forecast
 from mts1b_quantkit.risk.measures import (
     expected_shortfall,
     expected_shortfall_from_moments,
@@ -21,6 +22,8 @@ from mts1b_quantkit.risk.volatility import ewma_volatility
 __all__ = [
     "ComponentVar",
     "CoverageTest",
+    "GarchForecast",
+    "GarchParameters",
     "TrafficLight",
     "acerbi_szekely_z2",
     "basel_traffic_light",
@@ -30,6 +33,7 @@ __all__ = [
     "ewma_volatility",
     "expected_shortfall",
     "expected_shortfall_from_moments",
+    "garch_forecast",
     "kupiec",
     "value_at_risk",
     "value_at_risk_from_moments",

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from scipy.special import bdtr, chdtrc, xlogy
 
 from mts1b_quantkit.arrays import FloatArray, as_table
 from mts1b_quantkit.errors import BadInput
 from mts1b_quantkit.metrics.columns import require_confidence
+from mts1b_quantkit.special import bdtr, chdtrc, xlogy
 
 __all__ = [
     "CoverageTest",

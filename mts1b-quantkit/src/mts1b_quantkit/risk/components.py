@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.special import ndtri
 
 from mts1b_quantkit.arrays import as_table, as_vector
 from mts1b_quantkit.errors import BadInput
 from mts1b_quantkit.metrics.columns import require_confidence
+from mts1b_quantkit.special import ndtri
 
 __all__ = ["ComponentVar", "component_var"]
 

@@ -6,13 +6,13 @@ import math
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
-from scipy.special import ndtri, stdtrit
 
 from mts1b_quantkit.arrays import FloatArray
 from mts1b_quantkit.errors import BadInput
 from mts1b_quantkit.metrics.columns import deviation, reduce_columns, require_confidence
 from mts1b_quantkit.metrics.spread import excess_kurtosis, skew
 from mts1b_quantkit.metrics.tail import cornish_fisher, fractional_tail, normal_density
+from mts1b_quantkit.special import ndtri, stdtrit
 
 __all__ = [
     "expected_shortfall",

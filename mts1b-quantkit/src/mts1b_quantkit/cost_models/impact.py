@@ -1,0 +1,62 @@
+"""What trading does to the price."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mts1b_quantkit.cost_models.amounts import require_not_negative
+from mts1b_quantkit.errors import BadInput
+
+__all__ = ["Impact", "almgren_impact"]
+
+
+@dataclass(frozen=True, slots=True)
+class Impact:
+    """Market impact as fractions of price, for a trade of the given sign.
+
+    :ivar permanent: I, the move that stays.
+    :ivar temporary: K, the move that goes with the trading.
+    :ivar cost: I / 2 + K, the expected cost of the trade.
+    """
+
+    permanent: float
+    temporary: float
+    cost: float
+
+
+def almgren_impact(
+    shares: float,
+    *,
+    average_daily_volume: float,
+    shares_outstanding: float,
+    daily_volatility: float,
+    horizon_days: float,
+    gamma: float = 0.314,
+    eta: float = 0.142,
+) -> Impact:
+    """Return the impact of trading ``shares`` evenly over ``horizon_days`` of trading.
+
+    Almgren, Thum, Hauptmann and Li 2005, "Direct estimation of equity market impact": with X
+    shares, V daily volume, Theta outstanding, sigma daily volatility and T days,
+    I = gamma sigma (X / V) (Theta / V)^(1/4) and K = eta sigma |X / (V T)|^(3/5), signed like X.
+
+    :param shares: signed; a sale has negative impact.
+    :raises BadInput: for a volume, share count or horizon that is not positive.
+    """
+    positive = {
+        "average_daily_volume": average_daily_volume,
+        "shares_outstanding": shares_outstanding,
+        "horizon_days": horizon_days,
+    }
+    for name, value in positive.items():
+        if not 0.0 < value < float("inf"):
+            raise BadInput(f"{name} is {value}; give a positive number")
+    require_not_negative(daily_volatility=daily_volatility)
+    size = shares / average_daily_volume
+    turnover = (shares_outstanding / average_daily_volume) ** 0.25
+    permanent = gamma * daily_volatility * size * turnover
+    speed = float(np.sign(size)) * abs(size / horizon_days) ** 0.6
+    temporary = eta * daily_volatility * speed
+    return Impact(permanent, temporary, permanent / 2.0 + temporary)

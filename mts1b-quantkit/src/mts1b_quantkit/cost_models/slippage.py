@@ -1,0 +1,164 @@
+"""How far from the reference price a trade executes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Protocol, runtime_checkable
+
+from mts1b_quantkit.cost_models.amounts import (
+    BPS,
+    adverse_price,
+    decimal,
+    like,
+    require_not_negative,
+    root,
+)
+from mts1b_quantkit.errors import BadInput
+
+__all__ = [
+    "EwmaSlippage",
+    "FixedBpsSlippage",
+    "SlippageModel",
+    "SpreadSlippage",
+    "SquareRootSlippage",
+]
+
+
+@runtime_checkable
+class SlippageModel(Protocol):
+    """Say how far from the reference price a trade executes."""
+
+    def fraction(self, quantity: Any, price: Any) -> Any:
+        """Return the adverse move as a fraction of ``price``, zero or more."""
+        ...
+
+    def fill_price(self, quantity: Any, price: Any) -> Any:
+        """Return the price paid (positive quantity) or received (negative quantity)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FixedBpsSlippage:
+    """Move the price by the same basis points whatever the size."""
+
+    bps: Decimal
+
+    def __post_init__(self) -> None:
+        require_not_negative(bps=self.bps)
+
+    def fraction(self, quantity: Any, price: Any) -> Any:
+        """Return bps / 10,000."""
+        return quantity * 0 + like(decimal(self.bps) / BPS, quantity, price)
+
+    def fill_price(self, quantity: Any, price: Any) -> Any:
+        """Return the price paid (positive quantity) or received (negative quantity)."""
+        return adverse_price(quantity, price, self.fraction(quantity, price))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpreadSlippage:
+    """Cross half of the quoted spread.
+
+    :ivar spread_bps: ask less bid over the middle, in basis points.
+    """
+
+    spread_bps: Decimal
+
+    def __post_init__(self) -> None:
+        require_not_negative(spread_bps=self.spread_bps)
+
+    def fraction(self, quantity: Any, price: Any) -> Any:
+        """Return half the spread over 10,000."""
+        return quantity * 0 + like(decimal(self.spread_bps) / 2 / BPS, quantity, price)
+
+    def fill_price(self, quantity: Any, price: Any) -> Any:
+        """Return the price paid (positive quantity) or received (negative quantity)."""
+        return adverse_price(quantity, price, self.fraction(quantity, price))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SquareRootSlippage:
+    """Move the price by coefficient x daily volatility x sqrt(quantity / average daily volume).
+
+    The square-root law of impact (Barra 1997; Toth et al. 2011).
+    """
+
+    average_daily_volume: Decimal
+    daily_volatility: Decimal
+    coefficient: Decimal = Decimal(1)
+
+    def __post_init__(self) -> None:
+        require_not_negative(daily_volatility=self.daily_volatility, coefficient=self.coefficient)
+        if not self.average_daily_volume > 0:
+            raise BadInput(
+                f"average_daily_volume is {self.average_daily_volume}; give a positive one"
+            )
+
+    def fraction(self, quantity: Any, price: Any) -> Any:
+        """Return the move; it grows with the square root of the quantity."""
+        share = abs(quantity) / like(self.average_daily_volume, quantity, price)
+        scale = decimal(self.coefficient) * decimal(self.daily_volatility)
+        return like(scale, quantity, price) * root(share)
+
+    def fill_price(self, quantity: Any, price: Any) -> Any:
+        """Return the price paid (positive quantity) or received (negative quantity)."""
+        return adverse_price(quantity, price, self.fraction(quantity, price))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EwmaSlippage:
+    """Expect what the account's own fills have cost, the recent ones most.
+
+    average = decay average + (1 - decay) slippage, after each fill; it starts at ``average`` or,
+    without one, at the first fill. A fill's slippage is its adverse distance from the reference
+    price as a fraction of it; better than the reference is negative. Values never change:
+    :meth:`after` returns the next one.
+
+    :ivar decay: weight of the past, in [0, 1).
+    :ivar average: so far, as a fraction of price; None before the first fill.
+    :ivar n_fills: how many fills it has seen.
+    """
+
+    decay: Decimal = Decimal("0.94")
+    average: Decimal | None = None
+    n_fills: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.decay < 1:
+            raise BadInput(f"decay is {self.decay}; give a fraction in [0, 1), e.g. 0.94")
+        if self.average is not None and not decimal(self.average).is_finite():
+            raise BadInput(f"average is {self.average}; give a finite fraction of price, or None")
+
+    def after(self, quantity: Any, price: Any, fill_price: Any) -> EwmaSlippage:
+        """Return the model that has seen one more fill.
+
+        :param price: the reference (arrival, middle, ...), positive.
+        :raises BadInput: for a fill of nothing, or a price that is not positive.
+        """
+        size, reference, paid = (decimal(value) for value in (quantity, price, fill_price))
+        known = all(value.is_finite() for value in (size, reference, paid))
+        if not (known and size != 0 and reference > 0 and paid > 0):
+            raise BadInput(
+                f"quantity is {quantity}, price {price}, fill_price {fill_price}; a fill has a "
+                "quantity other than zero and positive prices"
+            )
+        seen = (paid / reference - 1) * (1 if size > 0 else -1)
+        decay = decimal(self.decay)
+        average = (
+            seen if self.average is None else decay * decimal(self.average) + (1 - decay) * seen
+        )
+        return EwmaSlippage(decay=decay, average=average, n_fills=self.n_fills + 1)
+
+    def fraction(self, quantity: Any, price: Any) -> Any:
+        """Return the average, not below zero: no plan counts on being better than the reference.
+
+        :raises BadInput: before the first fill, when no average was given.
+        """
+        if self.average is None:
+            raise BadInput("no fill has been seen; give average=, or call after() with one")
+        return quantity * 0 + like(max(decimal(self.average), Decimal(0)), quantity, price)
+
+    def fill_price(self, quantity: Any, price: Any) -> Any:
+        """Return the price paid (positive quantity) or received (negative quantity)."""
+        return adverse_price(quantity, price, self.fraction(quantity, price))
