@@ -231,10 +231,15 @@ class CancelAllReply(FrozenModel):
 
 
 class CheckOrder(FrozenModel):
-    """Ask the risk engine for a decision on one order, to be sent under one lease."""
+    """Ask the risk engine for a decision on one order, to be sent under one lease.
+
+    ``amends`` names the open order that ``order`` would take the place of, under an id and key of
+    its own; its quantity is the total, what is filled already included.
+    """
 
     order: Order
     lease_id: str = ""
+    amends: str = ""
 
 
 class OrdersQuery(FrozenModel):

@@ -73,7 +73,12 @@ class RiskEngineClient:
         self._timeout_s = timeout_s
 
     async def check_order(
-        self, order: Order, envelope: RiskEnvelope | None = None, *, lease_id: str = ""
+        self,
+        order: Order,
+        envelope: RiskEnvelope | None = None,
+        *,
+        lease_id: str = "",
+        amends: str = "",
     ) -> RiskDecision:
         """Return the decision on ``order``. It does not submit.
 
@@ -81,12 +86,13 @@ class RiskEngineClient:
 
         :param envelope: the limits that the caller believes in; they must be those in force.
         :param lease_id: the lease that the order will be sent under; empty where none is needed.
+        :param amends: the open order that ``order`` would take the place of.
         :raises EnvelopeConflict: when they are not.
         :raises NoResponders, RequestTimeout: when the engine does not answer.
         """
         if envelope is not None:
             await self._expect(envelope)
-        request = CheckOrder(order=order, lease_id=lease_id)
+        request = CheckOrder(order=order, lease_id=lease_id, amends=amends)
         return await self._call(CMD_RISK_CHECK, request, RiskDecision)
 
     async def _expect(self, envelope: RiskEnvelope) -> None:

@@ -17,6 +17,7 @@ from mts1b_riskengine.exposure import ExposureProbe
 from mts1b_riskengine.halts import HaltReading
 from mts1b_riskengine.lines import BASE_CURRENCY, Line
 from mts1b_riskengine.policy import RiskPolicy
+from mts1b_riskengine.reservations import Reservation
 
 __all__ = ["CheckContext", "FactSource", "build_context"]
 
@@ -34,9 +35,16 @@ class CheckContext(RiskContext):
     """
 
     def __init__(
-        self, facts: Mapping[str, Any], *, order: Order, book: RiskBook, envelope: RiskEnvelope
+        self,
+        facts: Mapping[str, Any],
+        *,
+        order: Order,
+        book: RiskBook,
+        envelope: RiskEnvelope,
+        amended: Reservation | None = None,
     ) -> None:
         super().__init__(facts)
+        self.amended = amended
         self.order = order
         self.book = book
         self.envelope = envelope
@@ -78,12 +86,18 @@ def _exposure(context: CheckContext) -> ExposureProbe:
         value=mark.price * instrument.multiplier,
         facts=instrument,
         reserved=_reserved(context),
+        filled=_filled(context),
     )
 
 
 def _reserved(context: CheckContext) -> Decimal:
-    held = context.book.reservations.get(context.order.order_id)
+    """Return what this very order, or the one that it amends, holds already."""
+    held = context.amended or context.book.reservations.get(context.order.order_id)
     return held.remaining if held is not None else ZERO
+
+
+def _filled(context: CheckContext) -> Decimal:
+    return context.amended.filled if context.amended is not None else ZERO
 
 
 def _reducing(context: CheckContext) -> bool:
@@ -94,7 +108,7 @@ def _reducing(context: CheckContext) -> bool:
     reserved = _reserved(context)
     if reserved:
         line = line.with_order(order.side.sign, -reserved, line.value)
-    return line.would_reduce(order.signed_quantity)
+    return line.would_reduce(order.signed_quantity - _filled(context) * order.side.sign)
 
 
 def _counted(context: CheckContext) -> bool:
@@ -166,7 +180,7 @@ _FACTS: dict[str, Callable[[CheckContext], Any]] = {
     "reference_range": lambda c: c.book.market.reference_range(c.order.symbol, c.now),
     "mean_volume": lambda c: c.book.market.mean_volume(c.order.symbol, c.now.date()),
     "session": _session,
-    "parent": lambda c: c.book.parents.facts(c.order),
+    "parent": lambda c: c.book.parents.facts(c.order, c.amended.order_id if c.amended else ""),
     "opposite_orders": lambda c: c.book.resting.opposite(c.order),
     "flow": lambda c: c.book.flow,
     "disabled": _disabled,
@@ -187,12 +201,14 @@ def build_context(
     claim: Claim | None = None,
     borrow: BorrowDesk | None = None,
     extra: Mapping[str, Any] | None = None,
+    amended: Reservation | None = None,
 ) -> CheckContext:
     """Return the context of a check. ``exposure`` is there only when price and value are known.
 
     The NAV is the fund's latest; before the first, the envelope's.
 
     :param moment: seconds of the engine's monotonic clock.
+    :param amended: the reservation of the order that this one takes the place of.
     """
     facts: dict[str, Any] = {
         "now": now,
@@ -203,4 +219,6 @@ def build_context(
         "borrow": borrow.quote(order.symbol) if borrow is not None else None,
     }
     more = {name: value for name, value in (extra or {}).items() if name not in _FACTS}
-    return CheckContext({**more, **facts}, order=order, book=book, envelope=envelope)
+    return CheckContext(
+        {**more, **facts}, order=order, book=book, envelope=envelope, amended=amended
+    )

@@ -114,7 +114,7 @@ class RiskEngine:
             await self.book.sync(tx)
             await recall_flow(tx, self.book, now=self._clock.now(), moment=self._clock.monotonic())
 
-    async def check(self, order: Order, *, lease_id: str = "") -> RiskDecision:
+    async def check(self, order: Order, *, lease_id: str = "", amends: str = "") -> RiskDecision:
         """Decide on ``order``, record it, and reserve what an approval may use.
 
         It does not submit. The same order asked again gets its recorded decision; an approval
@@ -122,15 +122,18 @@ class RiskEngine:
         as the order was not sent. A denial is final.
 
         :param lease_id: the lease under which the sender asks; an approval is good under it only.
+        :param amends: the open order that ``order``, under an id and key of its own, would take
+            the place of. What it holds is counted once, at the larger of both; a decision on a
+            change is given once.
         """
-        return (await self.judge(order, lease_id=lease_id)).decision
+        return (await self.judge(order, lease_id=lease_id, amends=amends)).decision
 
-    async def judge(self, order: Order, *, lease_id: str = "") -> Judgement:
+    async def judge(self, order: Order, *, lease_id: str = "", amends: str = "") -> Judgement:
         """Do what :meth:`check` does, and also return the results of the gates with their times."""
         with self._latency.stage("risk.check"):
             prepared = await self._prepare(order)
             async with self._store.transaction() as tx:
-                judgement = await self._judge(tx, order, prepared, lease_id)
+                judgement = await self._judge(tx, order, prepared, lease_id, amends)
         if judgement.run is not None:
             self._record_latency(judgement.run)
         return judgement
@@ -140,7 +143,12 @@ class RiskEngine:
         return {} if envelope is None else await self._pipeline.prepare(order, envelope)
 
     async def _judge(
-        self, tx: AsyncConnection, order: Order, prepared: Mapping[str, Any], lease_id: str
+        self,
+        tx: AsyncConnection,
+        order: Order,
+        prepared: Mapping[str, Any],
+        lease_id: str,
+        amends: str,
     ) -> Judgement:
         reading = self._halts.read()
         await self.book.sync(tx)
@@ -149,11 +157,11 @@ class RiskEngine:
         if found.recorded is not None and self._stands(found.recorded, order, reading, lease_id):
             return Judgement(found.recorded.decision)
         attempt = found.recorded.attempt + 1 if found.recorded else 1
-        context = self._context(order, found, reading, prepared)
+        context = self._context(order, found, reading, prepared, amends)
         run = await self._run(order, context)
         decision = self._decision(order, run, reading, found.decision_id, attempt, lease_id)
         if decision.approved:
-            await self._commit(tx, order, context, attempt)
+            await self._commit(tx, order, context, attempt, amends)
         elif _soft_code(context) == decision.code:
             await self.book.blocks.raise_(
                 tx, order, run.results[-1], found.decision_id, decision.decided_at
@@ -162,15 +170,25 @@ class RiskEngine:
         return Judgement(decision, run)
 
     async def _commit(
-        self, tx: AsyncConnection, order: Order, context: CheckContext | GateRun, attempt: int
+        self,
+        tx: AsyncConnection,
+        order: Order,
+        context: CheckContext | GateRun,
+        attempt: int,
+        amends: str,
     ) -> None:
         """Reserve and count what an approval may use; spend the overrides that let it pass."""
         book, now = self.book, self._clock.now()
-        await book.reservations.reserve(tx, order)
-        book.resting.note(order)
+        if amends:
+            await book.reservations.amend(tx, amends, order)
+            book.resting.forget(amends)
+        else:
+            await book.reservations.reserve(tx, order)
+            book.resting.note(order)
         if isinstance(context, CheckContext):
             if order.parent_order_id is not None:
-                await book.parents.approved(tx, order, context["order_value"] / order.quantity)
+                unit_value = context["order_value"] / order.quantity
+                await book.parents.approved(tx, order, unit_value, amends)
             for block in context.get("used_blocks", ()):
                 await book.blocks.use(tx, block, order)
         if attempt == 1:
@@ -200,13 +218,22 @@ class RiskEngine:
         return await self._pipeline.run(order, context.envelope, context)
 
     def _context(
-        self, order: Order, found: Found, reading: HaltReading, prepared: Mapping[str, Any]
+        self,
+        order: Order,
+        found: Found,
+        reading: HaltReading,
+        prepared: Mapping[str, Any],
+        amends: str,
     ) -> CheckContext | GateRun:
         """Return the facts of a check, or the denial where there can be none."""
         envelope = self.book.envelopes.find(order.fund_id)
         if envelope is None:
             reason = f"fund {order.fund_id} has no envelope"
             return _denied_before("envelope", DenyCode.NO_ENVELOPE, reason)
+        amended = self.book.reservations.get(amends) if amends else None
+        if amends and (amended is None or not amended.is_of(order)):
+            reason = f"no open order {amends} of this fund, strategy, symbol and side"
+            return _denied_before("amendment", DenyCode.AMENDS_NOTHING, reason)
         now = self._clock.now()
         try:
             more = self._facts(order, now) if self._facts is not None else {}
@@ -221,6 +248,7 @@ class RiskEngine:
                 claim=found.claim,
                 borrow=self._borrow,
                 extra={**more, **prepared},
+                amended=amended,
             )
         except INLINE_FAILURES as error:
             reason = f"facts could not be gathered: {type(error).__name__}: {error}"

@@ -36,7 +36,8 @@ class ExposureProbe:
     """Measure a fund before and after one order, on request.
 
     ``lines`` is the fund's book; ``value`` the base currency of one unit of the order's symbol;
-    ``reserved`` what this very order holds already, when it is judged again.
+    ``reserved`` what this very order holds already, when it is judged again, or the order that
+    it amends; ``filled`` how much of its quantity is in the position already.
     """
 
     def __init__(
@@ -47,12 +48,13 @@ class ExposureProbe:
         value: Decimal,
         facts: InstrumentFacts,
         reserved: Decimal = ZERO,
+        filled: Decimal = ZERO,
     ) -> None:
         self._lines = lines
         self._key: LineKey = (order.strategy_id, order.symbol)
         self._facts = facts
         self._sign = order.side.sign
-        self._units = order.quantity
+        self._units = max(order.quantity - filled, ZERO)
         self._held = lines.get(self._key) or Line(value=value)
         self.line = self._held.with_order(self._sign, -reserved, value) if reserved else self._held
         self._value = value

@@ -7,6 +7,7 @@ from mts1b_foundation.limits import RiskLimits
 from mts1b_foundation.nats import (
     MARKETDATA_BARS,
     MARKETDATA_QUOTES,
+    OMS_FILLS_CORRECTED,
     OMS_FILLS_CREATED,
     OMS_NAV_UPDATED,
     OMS_ORDERS_ACCEPTED,
@@ -18,6 +19,7 @@ from mts1b_foundation.nats import (
     OMS_ORDERS_SUBMITTED,
     OMS_ORDERS_UNKNOWN,
 )
+from mts1b_foundation.orders import FillCorrection
 from mts1b_platform.pump import Event
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -30,6 +32,7 @@ FEED_STREAMS = ("MARKETDATA", "OMS")
 FEED_SUBJECTS = frozenset(
     {
         MARKETDATA_BARS,
+        OMS_FILLS_CORRECTED,
         OMS_FILLS_CREATED,
         OMS_NAV_UPDATED,
         OMS_ORDERS_ACCEPTED,
@@ -71,6 +74,9 @@ class RiskFeed:
                 book.market.on_quote(quote)
             case Fill() as fill:
                 await self._book_fill(tx, fill)
+            case FillCorrection() as correction:
+                grown = await book.positions.correct(tx, correction)
+                await book.reservations.correct(tx, correction.order_id, grown)
             case Order() as order:
                 await book.on_order(tx, order)
                 if event.base_subject == OMS_ORDERS_CANCELED:

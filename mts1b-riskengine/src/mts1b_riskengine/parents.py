@@ -48,15 +48,16 @@ class ParentBook:
         self._quantities: dict[str, Decimal] = {}
         self._children: dict[str, dict[str, _Child]] = {}
 
-    def facts(self, order: Order) -> ParentFacts | None:
-        """Return what is known of the order's parent, this very order left out."""
+    def facts(self, order: Order, amends: str = "") -> ParentFacts | None:
+        """Return what is known of the order's parent; this very order, and the one that it
+        amends, left out."""
         parent_id = order.parent_order_id
         if parent_id is None:
             return None
         others = [
             child
             for order_id, child in self._children.get(parent_id, {}).items()
-            if order_id != order.order_id
+            if order_id not in (order.order_id, amends)
         ]
         return ParentFacts(
             self._quantities.get(parent_id),
@@ -64,11 +65,16 @@ class ParentBook:
             sum((child.quantity * child.unit_value for child in others), ZERO),
         )
 
-    async def approved(self, tx: AsyncConnection, order: Order, unit_value: Decimal) -> None:
-        """Count a child that is about to be approved."""
+    async def approved(
+        self, tx: AsyncConnection, order: Order, unit_value: Decimal, amends: str = ""
+    ) -> None:
+        """Count a child that is about to be approved, or changed: then at the larger quantity."""
         if self._on and order.parent_order_id is not None:
-            child = _Child(order.quantity, unit_value)
-            await self._put(tx, order.parent_order_id, order.order_id, child)
+            child_id = amends or order.order_id
+            known = self._children.get(order.parent_order_id, {}).get(child_id)
+            units = max(order.quantity, known.quantity) if known is not None else order.quantity
+            child = _Child(units, unit_value)
+            await self._put(tx, order.parent_order_id, child_id, child)
 
     async def on_order(self, tx: AsyncConnection, order: Order) -> None:
         """Take a parent's quantity; give back what a child that ended did not fill."""

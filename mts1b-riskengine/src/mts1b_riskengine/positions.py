@@ -10,7 +10,8 @@ from functools import lru_cache
 
 import sqlalchemy as sa
 from mts1b_foundation import Bar, Fill, Symbol, interval_length
-from mts1b_platform.store import Prepared, Store
+from mts1b_foundation.orders import CorrectionKind, FillCorrection
+from mts1b_platform.store import DecimalText, Prepared, Store
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mts1b_riskengine import tables
@@ -23,6 +24,13 @@ __all__ = ["UNASSIGNED", "Mark", "PositionBook"]
 ZERO = Decimal(0)
 UNASSIGNED = "unassigned"
 """The fund and strategy of a fill that names neither and belongs to no known order."""
+
+_FILL = Prepared(sa.select(tables.fills).where(tables.fills.c.fill_id == sa.bindparam("fill_id")))
+_RESTATE = Prepared(
+    sa.update(tables.fills)
+    .where(tables.fills.c.fill_id == sa.bindparam("b_fill_id"))
+    .values(signed_quantity=sa.bindparam("b_quantity", type_=DecimalText))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,16 +131,41 @@ class PositionBook:
                 "fill_id": fill.fill_id,
                 "order_id": fill.order_id,
                 "signed_quantity": fill.signed_quantity,
+                "fund_id": fund_id,
+                "strategy_id": strategy_id,
+                "symbol": str(fill.symbol),
             },
         )
         if recorded.rowcount == 0:
             return False
         if fill.symbol not in self.marks:
             await self._put_mark(tx, fill.symbol, Mark(fill.price, fill.timestamp, "1m"))
-        line = self.change(fund_id, strategy_id, fill.symbol, quantity=fill.signed_quantity)
-        row = {"fund_id": fund_id, "strategy_id": strategy_id, "symbol": str(fill.symbol)}
-        await self._upsert_position.run(tx, {**row, "quantity": line.quantity})
+        await self._move(tx, fund_id, strategy_id, fill.symbol, fill.signed_quantity)
         return True
+
+    async def correct(self, tx: AsyncConnection, correction: FillCorrection) -> Decimal:
+        """Take back or restate an execution; return by how many units it grew, unsigned.
+
+        What is not known, or says what is known already, changes nothing.
+        """
+        row = (await _FILL.run(tx, {"fill_id": correction.fill_id})).first()
+        if row is None or correction.kind is CorrectionKind.FEE or not row.symbol:
+            return ZERO
+        restated = correction.quantity or ZERO
+        signed = restated.copy_sign(row.signed_quantity)
+        move = signed - row.signed_quantity
+        if move:
+            await _RESTATE.run(tx, {"b_fill_id": correction.fill_id, "b_quantity": signed})
+            await self._move(tx, row.fund_id, row.strategy_id, Symbol(row.symbol), move)
+        known: Decimal = abs(row.signed_quantity)
+        return restated - known
+
+    async def _move(
+        self, tx: AsyncConnection, fund_id: str, strategy_id: str, symbol: Symbol, units: Decimal
+    ) -> None:
+        line = self.change(fund_id, strategy_id, symbol, quantity=units)
+        row = {"fund_id": fund_id, "strategy_id": strategy_id, "symbol": str(symbol)}
+        await self._upsert_position.run(tx, {**row, "quantity": line.quantity})
 
     async def load(self, tx: AsyncConnection) -> None:
         """Replace the memory by what the store holds; open orders are the ledger's to add."""

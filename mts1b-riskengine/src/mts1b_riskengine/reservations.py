@@ -36,7 +36,9 @@ class Reservation:
     """What one order may still change: ``expected`` units in all, ``filled`` of them seen.
 
     ``expected`` is the order's quantity until its terminal event, then what the OMS says was
-    filled; so a fill that arrives after the terminal event is still reserved for.
+    filled; so a fill that arrives after the terminal event is still reserved for. Once a change
+    is approved it is the larger of both quantities, until an event that knows of the change:
+    ``amended_at`` is the order's version when the change was asked for.
     """
 
     order_id: str
@@ -48,11 +50,17 @@ class Reservation:
     filled: Decimal = Decimal(0)
     sent: bool = False
     terminal: bool = False
+    amended_at: int | None = None
 
     @property
     def remaining(self) -> Decimal:
         """Return how many units may still fill."""
         return max(self.expected - self.filled, Decimal(0))
+
+    def is_of(self, order: Order) -> bool:
+        """Return whether an order is of the same owner, symbol and side."""
+        ours = (self.fund_id, self.strategy_id, self.symbol, self.sign)
+        return ours == (order.fund_id, order.strategy_id, order.symbol, order.side.sign)
 
     def values(self) -> dict[str, Any]:
         """Return the row's columns but the key."""
@@ -75,6 +83,7 @@ class ReservationLedger:
 
     def __init__(self, store: Store, positions: PositionBook) -> None:
         self._upsert = upsert(store, tables.reservations)
+        self._note_amendment = upsert(store, tables.amendments)
         self._positions = positions
         self._open: dict[str, Reservation] = {}
         self._sides: dict[tuple[Symbol, int], dict[str, Reservation]] = {}
@@ -107,6 +116,15 @@ class ReservationLedger:
         if order.order_id not in self._open:
             await self._open_one(tx, _reservation_of(order))
 
+    async def amend(self, tx: AsyncConnection, order_id: str, amended: Order) -> None:
+        """Reserve for the larger of an open order and what it is about to become."""
+        reservation = self._open[order_id]
+        before = reservation.remaining
+        reservation.expected = max(reservation.expected, amended.quantity)
+        reservation.amended_at = amended.version
+        await self._note_amendment.run(tx, {"order_id": order_id, "version": amended.version})
+        await self._changed(tx, reservation, before)
+
     async def _open_one(self, tx: AsyncConnection, reservation: Reservation) -> None:
         self._hold(reservation)
         self._weigh(reservation, reservation.remaining)
@@ -118,6 +136,19 @@ class ReservationLedger:
         if reservation is not None:
             before = reservation.remaining
             reservation.filled += fill.quantity
+            await self._changed(tx, reservation, before)
+
+    async def correct(self, tx: AsyncConnection, order_id: str, grown: Decimal) -> None:
+        """Follow an execution that was restated by ``grown`` units.
+
+        What a venue took back may fill again only while the order is open.
+        """
+        reservation = self._open.get(order_id) or await self.find(tx, order_id)
+        if reservation is not None and grown:
+            before = reservation.remaining
+            reservation.filled += grown
+            if reservation.terminal:
+                reservation.expected += grown
             await self._changed(tx, reservation, before)
 
     async def on_order(self, tx: AsyncConnection, order: Order) -> None:
@@ -134,7 +165,7 @@ class ReservationLedger:
             reservation.terminal = True
             reservation.expected = order.filled_quantity
         elif not reservation.terminal:
-            reservation.expected = order.quantity
+            reservation.expected = _expected(reservation, order)
         await self._changed(tx, reservation, before)
 
     async def _adopt(self, tx: AsyncConnection, order: Order) -> None:
@@ -201,11 +232,21 @@ class ReservationLedger:
     async def load(self, tx: AsyncConnection) -> None:
         """Replace the memory by the open reservations of the store."""
         self._open, self._sides = {}, {}
+        changes = await tx.execute(sa.select(tables.amendments))
+        amended = {row.order_id: row.version for row in changes}
         where = tables.reservations.c.open.is_(True)
         for row in await tx.execute(sa.select(tables.reservations).where(where)):
             reservation = _from_row(row)
+            reservation.amended_at = amended.get(reservation.order_id)
             self._hold(reservation)
             self._weigh(reservation, reservation.remaining)
+
+
+def _expected(reservation: Reservation, order: Order) -> Decimal:
+    """Return how many units an open order may fill in all, as far as its event can know."""
+    if reservation.amended_at is not None and order.version <= reservation.amended_at:
+        return max(reservation.expected, order.quantity)
+    return order.quantity
 
 
 def _reservation_of(order: Order) -> Reservation:

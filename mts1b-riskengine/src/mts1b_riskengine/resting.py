@@ -54,14 +54,22 @@ class RestingBook:
         else:
             self._prices[order.order_id] = order.limit_price
 
+    def forget(self, order_id: str) -> None:
+        """Know no price of an order whose price is about to change, until an event tells it."""
+        self._prices.pop(order_id, None)
+
     async def load(self, tx: AsyncConnection) -> None:
         """Find the prices of all open orders in the record of decisions."""
         if not self._on:
             return
         self._prices = {}
-        open_ids = self._ledger.open_ids()
+        open_ids = [one for one in self._ledger.open_ids() if not self._is_amended(one)]
         for begin in range(0, len(open_ids), _BATCH):
             await self._load(tx, open_ids[begin : begin + _BATCH])
+
+    def _is_amended(self, order_id: str) -> bool:
+        held = self._ledger.get(order_id)
+        return held is not None and held.amended_at is not None
 
     async def _load(self, tx: AsyncConnection, order_ids: Iterable[str]) -> None:
         where = decisions.c.order_id.in_(list(order_ids)), decisions.c.approved.is_(True)

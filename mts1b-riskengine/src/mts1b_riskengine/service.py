@@ -157,7 +157,9 @@ class RiskEngineService(Service):
         ]
 
     async def _check(self, request: CheckOrder) -> RiskDecision:
-        judgement = await self.engine.judge(request.order, lease_id=request.lease_id)
+        judgement = await self.engine.judge(
+            request.order, lease_id=request.lease_id, amends=request.amends
+        )
         if not self.ctx.replay:
             await self._tell_passed(judgement)
         return judgement.decision

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from mts1b_platform.store import DecimalText, UtcText
+from mts1b_platform.store.migrations import register_migration
 
 __all__ = [
     "SCHEMA_VERSION",
+    "amendments",
     "blocks",
     "book_version",
     "children",
@@ -21,7 +25,7 @@ __all__ = [
     "volumes",
 ]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 metadata = sa.MetaData()
 
 book_version = sa.Table(
@@ -55,7 +59,11 @@ fills = sa.Table(
     sa.Column("fill_id", sa.Text, primary_key=True),
     sa.Column("order_id", sa.Text, nullable=False),
     sa.Column("signed_quantity", DecimalText, nullable=False),
+    sa.Column("fund_id", sa.Text, nullable=False, server_default=""),
+    sa.Column("strategy_id", sa.Text, nullable=False, server_default=""),
+    sa.Column("symbol", sa.Text, nullable=False, server_default=""),
 )
+"""Every execution as it counts now; its owner is empty where version 1 recorded it."""
 
 reservations = sa.Table(
     "reservations",
@@ -72,6 +80,14 @@ reservations = sa.Table(
     sa.Column("terminal", sa.Boolean, nullable=False),
     sa.Column("open", sa.Boolean, nullable=False, index=True),
 )
+
+amendments = sa.Table(
+    "amendments",
+    metadata,
+    sa.Column("order_id", sa.Text, primary_key=True),
+    sa.Column("version", sa.Integer, nullable=False),
+)
+"""Orders with an approved change, and their version when it was asked for."""
 
 funds = sa.Table(
     "funds",
@@ -146,3 +162,11 @@ blocks = sa.Table(
     sa.Column("open", sa.Boolean, nullable=False, index=True),
     sa.Column("body", sa.Text, nullable=False),
 )
+
+
+def _name_owners_of_fills(alter: Any) -> None:
+    for name in ("fund_id", "strategy_id", "symbol"):
+        alter.add_column("fills", sa.Column(name, sa.Text, nullable=False, server_default=""))
+
+
+register_migration("riskengine", 2, _name_owners_of_fills)
