@@ -6,7 +6,15 @@ import asyncio
 from typing import Any
 
 import pytest
-from mts1b_pluginsdk.conformance import BROKER_CHECKS, BenchSettings, Verdict, check_broker
+from mts1b_pluginsdk.conformance import (
+    BROKER_CARDS,
+    BROKER_DUTIES,
+    BenchSettings,
+    Card,
+    Group,
+    Verdict,
+    check_broker,
+)
 
 QUICK = BenchSettings(patience_s=0.3)
 
@@ -36,7 +44,7 @@ def test_the_documented_example_fails_what_it_does_wrong(documented: Any) -> Non
 def test_what_is_no_broker_fails_and_ends_nothing() -> None:
     report = asyncio.run(check_broker(object, settings=QUICK))
     assert not report.passed
-    assert len(report.results) == len(BROKER_CHECKS)
+    assert len(report.results) == len(BROKER_DUTIES)
     assert report.results[0].detail == "a member of BrokerProtocol is missing"
     assert "AttributeError" in report.results[1].detail
 
@@ -56,20 +64,28 @@ def test_a_broker_that_never_answers_is_given_up(documented: Any) -> None:
         async def submit(self, order: object) -> object:
             return await asyncio.Event().wait()
 
-    check = BROKER_CHECKS[4]
+    check = BROKER_DUTIES[4]
     result = asyncio.run(check.run(Deaf, settings=BenchSettings(patience_s=0.01)))
     assert result.verdict is Verdict.FAILED
     assert result.detail == "no answer within 1 s"
 
 
 def test_checks_are_numbered_in_order_and_say_why() -> None:
-    numbers = [check.number for check in BROKER_CHECKS]
+    numbers = [check.number for check in BROKER_DUTIES]
     assert numbers == [f"B{place:02d}" for place in range(1, len(numbers) + 1)]
-    duties = {check.source.split(":")[0] for check in BROKER_CHECKS}
+    duties = {check.source.split(":")[0] for check in BROKER_DUTIES}
     assert {f"MUST {row}" for row in range(1, 7)} <= duties
 
 
-@pytest.mark.parametrize("check", BROKER_CHECKS, ids=str)
-def test_a_check_says_its_purpose(check: object) -> None:
-    assert getattr(check, "purpose", "")
-    assert getattr(getattr(check, "body", None), "__doc__", "")
+def test_cards_are_many_and_numbered_once() -> None:
+    numbers = [int(card.number[1:]) for card in BROKER_CARDS]
+    assert numbers == sorted(set(numbers))
+    assert len({card.title for card in BROKER_CARDS}) == len(BROKER_CARDS)
+    assert {card.group for card in BROKER_CARDS} <= set(Group)
+
+
+@pytest.mark.parametrize("card", BROKER_CARDS, ids=str)
+def test_a_card_says_its_purpose_and_source(card: Card) -> None:
+    assert card.purpose
+    assert card.source
+    assert card.body.__doc__

@@ -16,7 +16,7 @@ from mts1b_platform.clock import VirtualClock
 from mts1b_platform.config import Settings
 from mts1b_platform.ids import SequentialIds
 from mts1b_pluginsdk import PluginKind, create_plugin
-from mts1b_pluginsdk.conformance import BROKER_CHECKS, Verdict, check_broker
+from mts1b_pluginsdk.conformance import BROKER_DUTIES, Verdict, check_broker
 
 NOW = datetime(2024, 1, 2, 21, tzinfo=UTC)
 
@@ -24,7 +24,7 @@ NOW = datetime(2024, 1, 2, 21, tzinfo=UTC)
 def test_the_paper_venue_meets_every_duty(tmp_path: Path) -> None:
     report = asyncio.run(check_broker(lambda: PaperClient(home=tmp_path), subject="paper"))
     assert [one for one in report.results if one.verdict is not Verdict.PASSED] == []
-    assert len(report.results) == len(BROKER_CHECKS)
+    assert len(report.results) == len(BROKER_DUTIES)
 
 
 def test_a_paper_venue_without_a_record_loses_all_at_a_restart() -> None:

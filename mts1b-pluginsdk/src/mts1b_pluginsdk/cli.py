@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from mts1b_pluginsdk.conformance import Report
+    from mts1b_pluginsdk.conformance import BenchSettings, Card, Connect, Report
+    from mts1b_pluginsdk.conformance.certificate import Certificate
     from mts1b_pluginsdk.scaffold import Scaffold
 
 app = typer.Typer(no_args_is_help=True, help="Write plugins and check them.")
@@ -51,12 +52,18 @@ def _print_scaffold(made: Scaffold, as_json: bool) -> None:
     typer.echo(f"next: cd {made.folder} && python -m pytest")
 
 
+_Factory = Annotated[str, typer.Argument(help="package.module:name, called without arguments.")]
+_Symbol = Annotated[str, typer.Option(help="An instrument that the venue trades.")]
+_RunId = Annotated[str, typer.Option(help="Begins every idempotency key.")]
+_Patience = Annotated[float, typer.Option(min=0.05, help="Seconds to wait for a fill.")]
+
+
 @check.command("broker")
 def check_broker(
-    factory: Annotated[str, typer.Argument(help="package.module:name, called without arguments.")],
-    symbol: Annotated[str, typer.Option(help="An instrument that the venue trades.")] = "AAPL",
-    run_id: Annotated[str, typer.Option(help="Begins every idempotency key.")] = "check",
-    patience: Annotated[float, typer.Option(min=0.05, help="Seconds to wait for a fill.")] = 1.0,
+    factory: _Factory,
+    symbol: _Symbol = "AAPL",
+    run_id: _RunId = "check",
+    patience: _Patience = 1.0,
     as_json: _Json = False,
 ) -> None:
     """Trade in a simulated account and say which duties of a broker are met.
@@ -65,32 +72,129 @@ def check_broker(
     """
     import asyncio
 
-    from mts1b_pluginsdk.conformance import BenchSettings
     from mts1b_pluginsdk.conformance import check_broker as run
+
+    connect, settings = _load(factory), _settings(symbol, run_id, patience)
+    report = asyncio.run(run(connect, settings=settings, subject=factory))
+    _print_report(report, as_json)
+    raise typer.Exit(0 if report.passed else 1)
+
+
+@app.command("certify")
+def certify(
+    factory: _Factory,
+    out: Annotated[
+        Path | None, typer.Option(help="Write the certificate here as JSON, and beside it as .md.")
+    ] = None,
+    symbol: _Symbol = "AAPL",
+    run_id: _RunId = "check",
+    patience: _Patience = 1.0,
+    as_json: _Json = False,
+) -> None:
+    """Try every card on a broker and state, with the date, what was seen.
+
+    The factory makes a client, or a sandbox with a new account for each card. Ends with 1 when a
+    card failed.
+    """
+    import asyncio
+
+    connect, settings = _load(factory), _settings(symbol, run_id, patience)
+    certificate = asyncio.run(_certify(connect, settings, factory))
+    if out is not None:
+        _write(certificate, out)
+    if as_json:
+        typer.echo(certificate.as_json(), nl=False)
+    else:
+        _print_report(certificate.report, as_json=False)
+    raise typer.Exit(0 if certificate.report.passed else 1)
+
+
+async def _certify(connect: Connect, settings: BenchSettings, factory: str) -> Certificate:
+    from datetime import UTC, datetime
+
+    from mts1b_pluginsdk.conformance import BROKER_CARDS
+    from mts1b_pluginsdk.conformance import check_broker as run
+    from mts1b_pluginsdk.conformance.certificate import Certificate, look_at
+
+    subject = await look_at(connect, factory=factory, settings=settings)
+    report = await run(connect, settings=settings, subject=factory, cards=BROKER_CARDS)
+    # seam-ok: a certificate carries the date of the machine that ran it; no clock is below us
+    return Certificate(subject, report, datetime.now(UTC))
+
+
+def _write(certificate: Certificate, out: Path) -> None:
+    try:
+        out.write_text(certificate.as_json(), encoding="utf-8")
+        out.with_suffix(".md").write_text(certificate.as_markdown(), encoding="utf-8")
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise typer.BadParameter(f"can not write {out}: {reason}; name another file") from error
+
+
+@app.command("cards")
+def list_cards(
+    group: Annotated[str, typer.Option(help="Only this group, e.g. replace.")] = "",
+    as_json: _Json = False,
+) -> None:
+    """List every card with its purpose, its source and what it needs."""
+    from mts1b_pluginsdk.conformance import BROKER_CARDS, Group
+
+    known = [one.value for one in Group]
+    if group and group not in known:
+        raise typer.BadParameter(f"no group {group!r}; there are {', '.join(known)}")
+    cards = [card for card in BROKER_CARDS if group in ("", card.group.value)]
+    if as_json:
+        _print_json([_card_as_dict(card) for card in cards])
+        return
+    for card in cards:
+        typer.echo(f"{card.number:<6}{card.title} ({card.group.value})")
+        typer.echo(f"      so that {card.purpose}")
+        typer.echo(f"      from: {card.source}")
+        if card.needs:
+            typer.echo(f"      needs: {'; '.join(need.value for need in card.needs)}")
+    typer.echo(f"{len(cards)} cards")
+
+
+def _card_as_dict(card: Card) -> dict[str, object]:
+    return {
+        "number": card.number,
+        "title": card.title,
+        "group": card.group.value,
+        "purpose": card.purpose,
+        "source": card.source,
+        "needs": [need.value for need in card.needs],
+    }
+
+
+def _load(factory: str) -> Connect:
     from mts1b_pluginsdk.errors import FactoryUnusable
     from mts1b_pluginsdk.factory import load_factory
 
     try:
-        connect = load_factory(factory)
+        return load_factory(factory)
     except FactoryUnusable as error:
         raise typer.BadParameter(str(error)) from error
-    settings = BenchSettings(symbol=symbol, run_id=run_id, patience_s=patience)
-    report = asyncio.run(run(connect, settings=settings, subject=factory))
-    _print_report(report, as_json)
-    raise typer.Exit(0 if report.passed else 1)
+
+
+def _settings(symbol: str, run_id: str, patience_s: float) -> BenchSettings:
+    from mts1b_pluginsdk.conformance import BenchSettings
+
+    return BenchSettings(symbol=symbol, run_id=run_id, patience_s=patience_s)
 
 
 def _print_report(report: Report, as_json: bool) -> None:
     if as_json:
         _print_json(report.as_dict())
         return
-    width = max(len(one.name) for one in report.results)
+    width = max(len(one.title) for one in report.results)
     for one in report.results:
-        typer.echo(f"{one.number}  {one.name:<{width}}  {one.verdict.value:<7}  {one.detail}")
+        typer.echo(f"{one.number}  {one.title:<{width}}  {one.verdict.value:<7}  {one.detail}")
         if one in report.failed:
             typer.echo(f"{'':<5}{'':<{width}}  {'':<7}  rule: {one.source}")
     count = len(report.results)
-    verdict = "all duties met" if report.passed else f"{len(report.failed)} of {count} failed"
+    skipped = report.counts["skipped"]
+    met = f"all duties met, {skipped} skipped" if skipped else "all duties met"
+    verdict = met if report.passed else f"{len(report.failed)} of {count} failed"
     typer.echo(f"{report.subject}: {verdict}")
 
 

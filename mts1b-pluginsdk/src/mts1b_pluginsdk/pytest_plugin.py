@@ -1,0 +1,55 @@
+"""The pytest plugin: ``pytest --mts-broker package.module:Factory`` runs every card as a test.
+
+Without the option it does nothing. It imports pytest nowhere, so that the package needs none.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+__all__ = ["pytest_addoption", "pytest_configure", "pytest_generate_tests"]
+
+_SUITE = Path(__file__).with_name("suite.py")
+_ARGUMENT = "mts_card"
+
+
+def pytest_addoption(parser: Any) -> None:
+    """Add the options."""
+    group = parser.getgroup("mts", "conformance of MTS1B plugins")
+    group.addoption(
+        "--mts-broker",
+        metavar="PACKAGE.MODULE:NAME",
+        help="run the conformance cards against the broker or sandbox that this makes",
+    )
+    group.addoption(
+        "--mts-patience",
+        type=float,
+        default=1.0,
+        metavar="SECONDS",
+        help="wait so long for a fill of a venue that fills by itself (default: 1)",
+    )
+
+
+def pytest_configure(config: Any) -> None:
+    """Add the suite to what is collected; where no path was named, collect it alone."""
+    if not config.getoption("--mts-broker"):
+        return
+    if config.args_source is not type(config.args_source).ARGS:
+        config.args[:] = []
+    config.args.append(str(_SUITE))
+
+
+def pytest_generate_tests(metafunc: Any) -> None:
+    """Give the suite's test every card, with the broker that was named."""
+    factory = metafunc.config.getoption("--mts-broker")
+    if not factory or _ARGUMENT not in metafunc.fixturenames:
+        return
+    from mts1b_pluginsdk.conformance import BROKER_CARDS, BenchSettings
+    from mts1b_pluginsdk.factory import load_factory
+    from mts1b_pluginsdk.suite import BoundCard
+
+    settings = BenchSettings(patience_s=metafunc.config.getoption("--mts-patience"))
+    connect = load_factory(factory)
+    bound = [BoundCard(card, connect, settings) for card in BROKER_CARDS]
+    metafunc.parametrize(_ARGUMENT, bound, ids=[str(card) for card in BROKER_CARDS])
