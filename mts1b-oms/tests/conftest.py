@@ -27,6 +27,7 @@ from mts1b_foundation import (
     Side,
     Symbol,
 )
+from mts1b_foundation.orders import FillCorrection
 from mts1b_foundation.protocols import AccountSnapshot, VenueCard
 from mts1b_oms.cancels import Canceller
 from mts1b_oms.digest import state_digest
@@ -105,6 +106,7 @@ class Venue:
         self.deaf = False
         self.blind = False
         self.late: list[Fill] = []
+        self.corrections: list[FillCorrection] = []
         self.withheld = False
         self.lag_s = 0.0
         self._fuse = fuse
@@ -139,6 +141,9 @@ class Venue:
             return [], cursor or "0"
         fills, place = await self.paper.fills_since(cursor)
         return fills + self.late, place
+
+    async def corrections_since(self, cursor: str | None) -> tuple[list[FillCorrection], str]:
+        return self.corrections[int(cursor or 0) :], str(len(self.corrections))
 
     async def account_snapshot(self) -> AccountSnapshot:
         if self.deaf:

@@ -12,7 +12,7 @@ from mts1b_oms.record import OmsRecord
 from mts1b_oms.tables import books, orders
 from mts1b_oms.tables.books import BookedFill
 from mts1b_oms.tables.orders import StoredOrder
-from mts1b_oms.tables.store import cash, lots, navs, positions
+from mts1b_oms.tables.store import cash, fill_corrections, lots, navs, positions
 
 __all__ = ["state_digest"]
 
@@ -66,6 +66,8 @@ async def state_digest(record: OmsRecord) -> tuple[str, dict[str, int]]:
         for name, table in (("positions", positions), ("lots", lots), ("cash", cash)):
             rows = await tx.execute(sa.select(table).order_by(*table.primary_key.columns))
             tables[name] = [(name, *row) for row in rows]
+        told = sa.select(fill_corrections.c.payload).order_by(fill_corrections.c.position)
+        tables["corrections"] = [("correction", *row) for row in await tx.execute(told)]
         kept = (*navs.primary_key.columns, navs.c.payload)
         rows = await tx.execute(sa.select(*kept).order_by(*navs.primary_key.columns))
         tables["navs"] = [("nav", *row) for row in rows]

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from mts1b_foundation.orders import Fill, Order, OrderStatus
 
+from mts1b_oms.corrections import average_price, counted_of, settle_early
 from mts1b_oms.ledger import Owner, quantise
 from mts1b_oms.tables import books
 from mts1b_oms.tables.books import BookedFill
@@ -23,6 +24,12 @@ LATE_AFTER_REFUSAL = "late_after_refusal"
 EARLY = "early"
 OVERFILL = "overfill"
 MISMATCH = "mismatch"
+TWIN = "twin"
+"""It says what another fill of its order says, under another id: perhaps one told twice."""
+FEE_PENDING = "fee_pending"
+"""Its fee is not in the base currency, and counts as nothing until a correction states it so."""
+
+_TWIN_S = 2.0
 
 QUARANTINING = frozenset({LATE_AFTER_REFUSAL, OVERFILL, MISMATCH, EXTERNAL})
 """Flags after which the strategy must not trade until somebody has looked."""
@@ -31,11 +38,16 @@ _EARLY_STATES = frozenset({OrderStatus.CREATED, OrderStatus.PENDING_RISK, OrderS
 _LATE_STATES = frozenset({OrderStatus.CANCELED, OrderStatus.EXPIRED})
 
 
-def flags_of(order: Order | None, fill: Fill) -> tuple[str, ...]:
-    """Return what is odd about a fill, given the order before it; nothing odd: empty."""
+def flags_of(order: Order | None, fill: Fill, earlier: Sequence[Fill] = ()) -> tuple[str, ...]:
+    """Return what is odd about a fill, given the order before it; nothing odd: empty.
+
+    :param earlier: the fills of the order that are booked.
+    """
+    found = [FEE_PENDING] if fill.fee_currency != books.BASE_CURRENCY else []
     if order is None:
-        return (EXTERNAL,)
-    found = []
+        return (EXTERNAL, *found)
+    if any(_is_twin(fill, other) for other in earlier):
+        found.append(TWIN)
     if order.status in _LATE_STATES:
         found.append(LATE)
     if order.status is OrderStatus.REJECTED:
@@ -47,6 +59,11 @@ def flags_of(order: Order | None, fill: Fill) -> tuple[str, ...]:
     if fill.symbol != order.symbol or fill.side is not order.side:
         found.append(MISMATCH)
     return tuple(found)
+
+
+def _is_twin(fill: Fill, other: Fill) -> bool:
+    same = (fill.quantity, fill.price, fill.side) == (other.quantity, other.price, other.side)
+    return same and abs((fill.timestamp - other.timestamp).total_seconds()) <= _TWIN_S
 
 
 async def book_fills(unit: Unit, fills: Sequence[Fill]) -> list[BookedFill]:
@@ -67,10 +84,11 @@ async def book_fills(unit: Unit, fills: Sequence[Fill]) -> list[BookedFill]:
 
 async def _book(unit: Unit, fill: Fill) -> BookedFill:
     order = await unit.order(fill.order_id)
-    item = BookedFill(fill, _owner(order, fill), flags_of(order, fill))
-    average = await _average(unit, order, fill) if order else fill.price
+    earlier = await _earlier(unit, order)
+    item = BookedFill(fill, _owner(order, fill), flags_of(order, fill, earlier))
     unit.book(item)
     if order is not None and order.status is not OrderStatus.CREATED:
+        average = average_price([*earlier, fill]) or fill.price
         _fill_order(
             unit, order, fill, average, ",".join((fill.fill_id, *item.flags)), _proof(order, fill)
         )
@@ -80,6 +98,8 @@ async def _book(unit: Unit, fill: Fill) -> BookedFill:
     if odd:
         reason = f"fill {fill.fill_id} of order {fill.order_id}: {', '.join(sorted(odd))}"
         unit.quarantine(item.owner, fill.fill_id, reason)
+    if unit.is_awaited(fill.fill_id):
+        await settle_early(unit, item)
     return item
 
 
@@ -89,14 +109,11 @@ def _owner(order: Order | None, fill: Fill) -> Owner:
     return (fill.fund_id or EXTERNAL, fill.strategy_id or EXTERNAL)
 
 
-async def _average(unit: Unit, order: Order, fill: Fill) -> Decimal:
-    """Return the mean price of all fills of the order, exact before the one rounding."""
-    earlier: list[BookedFill] = []
-    if order.filled_quantity:
-        earlier = await books.fills_of(unit.tx, order.order_id)
-    parts = [item.fill for item in (*earlier, *unit.booked_of(order.order_id))] + [fill]
-    notional = sum((part.notional for part in parts), Decimal(0))
-    return quantise(notional / sum((part.quantity for part in parts), Decimal(0)))
+async def _earlier(unit: Unit, order: Order | None) -> list[Fill]:
+    """Return the fills of the order that count so far."""
+    if order is None or not order.filled_quantity:
+        return []
+    return await counted_of(unit, order.order_id)
 
 
 def _proof(order: Order, fill: Fill) -> dict[str, object]:

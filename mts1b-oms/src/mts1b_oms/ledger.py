@@ -16,7 +16,7 @@ from mts1b_foundation.orders import Fill
 from mts1b_foundation.positions import Position, PositionLot
 from mts1b_foundation.symbology import Symbol
 
-__all__ = ["Holding", "Ledger", "Lot", "Owner", "SubBook", "quantise"]
+__all__ = ["Holding", "Ledger", "Lot", "Owner", "SubBook", "payment_of", "quantise"]
 
 QUANTUM = Decimal("1e-8")
 ZERO = Decimal(0)
@@ -91,6 +91,11 @@ class Holding:
         )
 
 
+def payment_of(fill: Fill) -> Decimal:
+    """Return what a fill costs in cash, fees included, USD; negative when it pays."""
+    return quantise(fill.signed_quantity * fill.price) + quantise(fill.fees)
+
+
 @dataclass(frozen=True, slots=True)
 class SubBook:
     """The virtual account of one strategy in one fund."""
@@ -119,9 +124,12 @@ class SubBook:
     def booked(self, fill: Fill) -> SubBook:
         """Return the book after ``fill``."""
         holding = self.holdings.get(fill.symbol, Holding(fill.symbol)).booked(fill)
-        flow = quantise(fill.signed_quantity * fill.price) + quantise(fill.fees)
-        holdings = MappingProxyType({**self.holdings, fill.symbol: holding})
-        return replace(self, cash_usd=self.cash_usd - flow, holdings=holdings)
+        return self.restated(holding, -payment_of(fill))
+
+    def restated(self, holding: Holding, cash_change: Decimal) -> SubBook:
+        """Return the book with another holding of its symbol, and cash moved with it."""
+        holdings = MappingProxyType({**self.holdings, holding.symbol: holding})
+        return replace(self, cash_usd=self.cash_usd + cash_change, holdings=holdings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +154,11 @@ class Ledger:
     def booked(self, fill: Fill, owner: Owner) -> Ledger:
         """Return the ledger after ``owner`` got ``fill``."""
         changed = self.book(*owner).booked(fill)
+        return replace(self, books=MappingProxyType({**self.books, owner: changed}))
+
+    def restated(self, owner: Owner, holding: Holding, cash_change: Decimal) -> Ledger:
+        """Return the ledger with another holding of ``owner``, and cash moved with it."""
+        changed = self.book(*owner).restated(holding, cash_change)
         return replace(self, books=MappingProxyType({**self.books, owner: changed}))
 
     def marked(self, prices: Mapping[Symbol, Decimal]) -> Ledger:

@@ -21,8 +21,15 @@ from mts1b_oms.errors import WriterFenced
 from mts1b_oms.ledger import Ledger, Owner, SubBook
 from mts1b_oms.nav import NavKey
 from mts1b_oms.tables import books, orders
+from mts1b_oms.tables.corrections import early_fill_ids
 from mts1b_oms.tables.orders import StoredOrder
-from mts1b_oms.tables.store import order_events, quarantines, venue_cursor, writer
+from mts1b_oms.tables.store import (
+    corrections_of,
+    order_events,
+    quarantines,
+    venue_cursor,
+    writer,
+)
 from mts1b_oms.transitions import OrderEvent
 from mts1b_oms.unit import Unit
 
@@ -52,6 +59,8 @@ class OmsRecord:
         self.navs: dict[NavKey, NavSnapshot] = {}
         self.nav_revisions: dict[NavKey, int] = {}
         self.cursor: str | None = None
+        self.corrections_cursor: str | None = None
+        self.early: set[str] = set()
         self.unhalted: set[Owner] = set()
         self.order_position = 0
         self.fill_position = 0
@@ -97,8 +106,10 @@ class OmsRecord:
                 self.nav_revisions[nav.fund_id, nav.strategy_id] = revision
             self.order_position = await orders.last_position(tx)
             self.fill_position = await books.last_fill_position(tx)
-            where = venue_cursor.c.venue == self.venue
-            self.cursor = (await tx.execute(sa.select(venue_cursor.c.cursor).where(where))).scalar()
+            cursors = {row.venue: row.cursor for row in await tx.execute(sa.select(venue_cursor))}
+            self.cursor = cursors.get(self.venue)
+            self.corrections_cursor = cursors.get(corrections_of(self.venue))
+            self.early = await early_fill_ids(tx)
             waiting = sa.select(quarantines).where(quarantines.c.halted == 0)
             self.unhalted = {(q.fund_id, q.strategy_id) for q in await tx.execute(waiting)}
 

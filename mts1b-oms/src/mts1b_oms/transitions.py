@@ -32,6 +32,9 @@ class OrderEvent(StrEnum):
     CANCEL_ASKED = "cancel_asked"
     CANCEL_CONFIRMED = "cancel_confirmed"
     REPLACE_ASKED = "replace_asked"
+    REPLACED = "replaced"
+    REPLACED_PARTLY_FILLED = "replaced_partly_filled"
+    FILL_CORRECTED = "fill_corrected"
     EXPIRY = "expiry"
     ALGORITHM_STARTED = "algorithm_started"
 
@@ -52,6 +55,9 @@ MEANINGS: dict[OrderEvent, str] = {
     OrderEvent.CANCEL_ASKED: "a cancel goes to the venue",
     OrderEvent.CANCEL_CONFIRMED: "cancelled, with evidence",
     OrderEvent.REPLACE_ASKED: "a replace goes to the venue",
+    OrderEvent.REPLACED: "the venue changed the order, nothing filled",
+    OrderEvent.REPLACED_PARTLY_FILLED: "the venue changed the order, partly filled",
+    OrderEvent.FILL_CORRECTED: "the venue took back or restated an execution",
     OrderEvent.EXPIRY: "its time in force ended",
     OrderEvent.ALGORITHM_STARTED: "a parent order is worked here by an algorithm",
 }
@@ -95,7 +101,15 @@ TRANSITIONS: MappingProxyType[tuple[OrderStatus, OrderEvent], OrderStatus] = Map
         **_rows(_E.NOT_AT_VENUE, _S.PENDING_RISK, (_S.SUBMITTING, _S.UNKNOWN)),
         **_rows(_E.CANCEL_ASKED, _S.PENDING_CANCEL, _AT_VENUE),
         **_rows(_E.CANCEL_CONFIRMED, _S.CANCELED, (*_BEFORE_VENUE, *_ON_THE_WAY)),
-        **_rows(_E.REPLACE_ASKED, _S.PENDING_REPLACE, (_S.ACCEPTED, _S.PARTIALLY_FILLED)),
+        **_rows(
+            _E.REPLACE_ASKED, _S.PENDING_REPLACE, (_S.SUBMITTED, _S.ACCEPTED, _S.PARTIALLY_FILLED)
+        ),
+        **_rows(_E.REPLACED, _S.ACCEPTED, (_S.PENDING_REPLACE, _S.PENDING_CANCEL)),
+        **_rows(
+            _E.REPLACED_PARTLY_FILLED,
+            _S.PARTIALLY_FILLED,
+            (_S.PENDING_REPLACE, _S.PENDING_CANCEL),
+        ),
         **_rows(_E.EXPIRY, _S.EXPIRED, (*_BEFORE_VENUE, *_ON_THE_WAY)),
         **_rows(_E.ALGORITHM_STARTED, _S.ACCEPTED, (_S.CREATED,)),
         # Fills always win: whatever the state, an execution of the venue is booked. A partial
@@ -106,6 +120,7 @@ TRANSITIONS: MappingProxyType[tuple[OrderStatus, OrderEvent], OrderStatus] = Map
             (_S.PENDING_RISK, _S.APPROVED, *_ON_THE_WAY),
         ),
         **_stay(_E.PARTIAL_FILL, _S.PENDING_REPLACE, _S.PENDING_CANCEL, *_DONE),
+        **_stay(_E.FILL_CORRECTED, _S.PENDING_RISK, _S.APPROVED, *_ON_THE_WAY, *_DONE),
         **_rows(_E.COMPLETE_FILL, _S.FILLED, (_S.PENDING_RISK, _S.APPROVED, *_ON_THE_WAY, *_DONE)),
     }
 )

@@ -29,11 +29,11 @@ from mts1b_foundation.symbology import Symbol
 from mts1b_platform.ids import derive_id
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from mts1b_oms.ledger import Owner, SubBook
+from mts1b_oms.ledger import Holding, Owner, SubBook
 from mts1b_oms.tables import books, orders
 from mts1b_oms.tables.books import BookedFill
 from mts1b_oms.tables.orders import StoredOrder
-from mts1b_oms.tables.store import approvals_used, quarantines, venue_cursor
+from mts1b_oms.tables.store import approvals_used, corrections_of, quarantines, venue_cursor
 from mts1b_oms.transitions import OrderEvent, Transition, apply
 
 if TYPE_CHECKING:
@@ -76,6 +76,8 @@ class Unit:
         self._navs: list[tuple[int, NavSnapshot]] = []
         self._marks: dict[Symbol, Decimal] = {}
         self._cursor: str | None = None
+        self._corrections_cursor: str | None = None
+        self._awaited: set[str] = set()
         self._events: list[tuple[str, str, bytes]] = []
 
     async def order(self, order_id: str) -> Order | None:
@@ -113,7 +115,7 @@ class Unit:
         """Enter a fill in the ledger."""
         position = self._record.fill_position + len(self._fills) + 1
         self._fills.append((position, item))
-        self.ledger = self.ledger.booked(item.fill, item.owner)
+        self.ledger = self.ledger.booked(item.counted, item.owner)
         self._touched.setdefault(item.owner, set()).add(item.fill.symbol)
         fill = item.fill.with_(fund_id=item.owner[0], strategy_id=item.owner[1])
         self.tell(derive_id("evt", "fill", fill.fill_id), OMS_FILLS_CREATED, item.owner[0], fill)
@@ -121,6 +123,27 @@ class Unit:
     def booked_of(self, order_id: str) -> list[BookedFill]:
         """Return the fills of an order that this unit has booked."""
         return [item for _, item in self._fills if item.fill.order_id == order_id]
+
+    def booked(self, fill_id: str) -> BookedFill | None:
+        """Return a fill that this unit has booked."""
+        return next((item for _, item in self._fills if item.fill.fill_id == fill_id), None)
+
+    def booked_in(self, owner: Owner, symbol: Symbol) -> list[BookedFill]:
+        """Return the fills of one symbol and sub-book that this unit has booked."""
+        return [i for _, i in self._fills if i.owner == owner and i.fill.symbol == symbol]
+
+    def restate(self, owner: Owner, holding: Holding, cash_change: Decimal) -> None:
+        """Put a holding in the place of another, and move cash with it."""
+        self.ledger = self.ledger.restated(owner, holding, cash_change)
+        self._touched.setdefault(owner, set()).add(holding.symbol)
+
+    def await_fill(self, fill_id: str) -> None:
+        """Note that a correction came before its fill."""
+        self._awaited.add(fill_id)
+
+    def is_awaited(self, fill_id: str) -> bool:
+        """Return whether a correction waits for this fill."""
+        return fill_id in self._awaited or fill_id in self._record.early
 
     def open_book(self, book: SubBook) -> None:
         """Start a sub-book with its capital."""
@@ -157,6 +180,10 @@ class Unit:
         """Record up to where the venue's fills are booked."""
         self._cursor = cursor
 
+    def move_corrections_cursor(self, cursor: str) -> None:
+        """Record up to where the venue's corrections are taken."""
+        self._corrections_cursor = cursor
+
     def _tell_of(self, order: Order) -> None:
         subject = SUBJECT_OF.get(order.status)
         if subject is not None:
@@ -174,8 +201,12 @@ class Unit:
         await self._write_books()
         if self._navs:
             await books.write_navs(self.tx, self._navs)
-        if self._cursor is not None and self._cursor != self._record.cursor:
-            await self._write_cursor(self._cursor)
+        record = self._record
+        if self._cursor is not None and self._cursor != record.cursor:
+            await self._write_cursor(record.venue, self._cursor)
+        corrections = self._corrections_cursor
+        if corrections is not None and corrections != record.corrections_cursor:
+            await self._write_cursor(corrections_of(record.venue), corrections)
         if self._quarantined:
             await self.tx.execute(sa.insert(quarantines), self._quarantine_rows())
         await self._record.store.outbox.add_many(self.tx, self._events)
@@ -229,8 +260,8 @@ class Unit:
         if self._marks:
             await books.write_marks(store, self.tx, self._marks, self.now)
 
-    async def _write_cursor(self, cursor: str) -> None:
-        row = {"venue": self._record.venue, "cursor": cursor}
+    async def _write_cursor(self, name: str, cursor: str) -> None:
+        row = {"venue": name, "cursor": cursor}
         await books.upsert(self._record.store, self.tx, venue_cursor, [row])
 
     def _quarantine_rows(self) -> Sequence[dict[str, Any]]:
@@ -259,6 +290,9 @@ class Unit:
             record.navs[nav.fund_id, nav.strategy_id] = nav
             record.nav_revisions[nav.fund_id, nav.strategy_id] = revision
         record.cursor = self._cursor or record.cursor
+        record.corrections_cursor = self._corrections_cursor or record.corrections_cursor
+        record.early |= self._awaited
+        record.early -= {item.fill.fill_id for _, item in self._fills}
         record.order_position += len(self._created)
         record.fill_position += len(self._fills)
         record.unhalted.update(owner for owner, _, _ in self._quarantined)

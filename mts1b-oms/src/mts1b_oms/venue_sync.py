@@ -7,10 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mts1b_brokers.errors import BrokerError
-from mts1b_foundation.orders import Fill, Order
-from mts1b_foundation.protocols import BrokerProtocol, FillHistory, OrderQuery
+from mts1b_foundation.orders import Fill, FillCorrection, Order
+from mts1b_foundation.protocols import (
+    BrokerProtocol,
+    CorrectionHistory,
+    FillHistory,
+    OrderQuery,
+)
 
 from mts1b_oms.acknowledge import conclude
+from mts1b_oms.corrections import take_corrections
 from mts1b_oms.fills import book_fills
 from mts1b_oms.outcomes import CouldNotLook
 from mts1b_oms.parents import settle_parent
@@ -27,6 +33,8 @@ class News:
 
     fills: Sequence[Fill] = ()
     cursor: str | None = None
+    corrections: Sequence[FillCorrection] = ()
+    corrections_cursor: str | None = None
     views: Sequence[Order] = ()
 
 
@@ -45,9 +53,16 @@ class VenueSync:
             cursor = self._record.cursor
             if isinstance(self._venue, FillHistory):
                 fills, cursor = await self._venue.fills_since(cursor)
-            return News(fills, cursor, await self._views(fills))
+            corrections, place = await self._corrections()
+            return News(fills, cursor, corrections, place, await self._views(fills))
         except (TimeoutError, OSError, BrokerError, ValueError) as error:
             return CouldNotLook(f"{type(error).__name__}: {error}")
+
+    async def _corrections(self) -> tuple[list[FillCorrection], str | None]:
+        place = self._record.corrections_cursor
+        if not isinstance(self._venue, CorrectionHistory):
+            return [], place
+        return await self._venue.corrections_since(place)
 
     async def _views(self, fills: Sequence[Fill]) -> list[Order]:
         if not isinstance(self._venue, OrderQuery):
@@ -62,6 +77,7 @@ class VenueSync:
     async def take(self, unit: Unit, news: News) -> list[BookedFill]:
         """Record the news in ``unit``; return the fills that were new."""
         booked = await book_fills(unit, news.fills)
+        await take_corrections(unit, news.corrections)
         for theirs in news.views:
             ours = await unit.order(theirs.order_id)
             if ours is None or ours.is_terminal:
@@ -71,6 +87,8 @@ class VenueSync:
                 await settle_parent(unit, ended.parent_order_id)
         if news.cursor is not None:
             unit.move_cursor(news.cursor)
+        if news.corrections_cursor is not None:
+            unit.move_corrections_cursor(news.corrections_cursor)
         return booked
 
     async def collect(self) -> list[BookedFill] | CouldNotLook:

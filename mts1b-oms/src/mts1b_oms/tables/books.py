@@ -20,7 +20,9 @@ from mts1b_oms.ledger import Holding, Ledger, Lot, Owner, SubBook
 from mts1b_oms.tables.store import cash, fills, lots, marks, navs, positions
 
 __all__ = [
+    "BASE_CURRENCY",
     "BookedFill",
+    "booked_of_row",
     "fills_of",
     "insert_fills",
     "known_fills",
@@ -36,6 +38,9 @@ __all__ = [
     "write_navs",
 ]
 
+
+BASE_CURRENCY = "USD"
+"""What cash is kept in."""
 
 Row = dict[str, Any]
 
@@ -63,6 +68,14 @@ class BookedFill:
     fill: Fill
     owner: Owner
     flags: tuple[str, ...] = ()
+
+    @property
+    def counted(self) -> Fill:
+        """Return the fill as it counts before any correction: a fee that is not in the base
+        currency counts as nothing yet."""
+        if self.fill.fee_currency == BASE_CURRENCY:
+            return self.fill
+        return self.fill.with_(fees=Decimal(0), fee_currency=BASE_CURRENCY)
 
 
 async def read_ledger(tx: AsyncConnection) -> Ledger:
@@ -244,7 +257,8 @@ async def insert_fills(tx: AsyncConnection, booked: Sequence[tuple[int, BookedFi
     )
 
 
-def _booked(row: sa.Row[Any]) -> BookedFill:
+def booked_of_row(row: sa.Row[Any]) -> BookedFill:
+    """Return a row of ``fills`` as a value."""
     return BookedFill(
         fill=Fill.model_validate_json(row.payload),
         owner=(row.fund_id, row.strategy_id),
@@ -255,13 +269,13 @@ def _booked(row: sa.Row[Any]) -> BookedFill:
 async def read_fills(tx: AsyncConnection) -> list[BookedFill]:
     """Return every fill, in the order of booking."""
     rows = await tx.execute(sa.select(fills).order_by(fills.c.position))
-    return [_booked(row) for row in rows]
+    return [booked_of_row(row) for row in rows]
 
 
 async def fills_of(tx: AsyncConnection, order_id: str) -> list[BookedFill]:
     """Return the fills of one order, in the order of booking."""
     query = sa.select(fills).where(fills.c.order_id == order_id).order_by(fills.c.position)
-    return [_booked(row) for row in await tx.execute(query)]
+    return [booked_of_row(row) for row in await tx.execute(query)]
 
 
 async def known_fills(tx: AsyncConnection, fill_ids: Sequence[str]) -> set[str]:

@@ -9,6 +9,8 @@ __all__ = [
     "approvals_used",
     "bars_pending",
     "cash",
+    "corrections_of",
+    "fill_corrections",
     "fills",
     "lots",
     "marks",
@@ -73,6 +75,17 @@ fills = sa.Table(
     sa.Column("payload", sa.Text, nullable=False),
 )
 """Every execution, booked once by the venue's own id."""
+
+fill_corrections = sa.Table(
+    "fill_corrections",
+    metadata,
+    sa.Column("position", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("correction_id", sa.Text, nullable=False, unique=True),
+    sa.Column("fill_id", sa.Text, nullable=False, index=True),
+    sa.Column("payload", sa.Text, nullable=False),
+)
+"""What venues changed about their executions, in the order in which it was told; ``fills`` keeps
+what was told first. A correction may come before its execution."""
 
 positions = sa.Table(
     "positions",
@@ -150,6 +163,12 @@ venue_cursor = sa.Table(
     sa.Column("venue", sa.Text, primary_key=True),
     sa.Column("cursor", sa.Text, nullable=False),
 )
+
+
+def corrections_of(venue: str) -> str:
+    """Return the name under which the cursor of a venue's corrections is kept."""
+    return f"{venue}#corrections"
+
 
 marks = sa.Table(
     "marks",
