@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mts1b_GPUbacktester import BadSetting, EngineMissing, rules, run_single, run_sweep
-from mts1b_GPUbacktester.engines import Engine, Market, choose_engine
+from mts1b_GPUbacktester.averages import Averages
+from mts1b_GPUbacktester.engines import Engine, Market, SweepBlock, choose_engine
+from mts1b_GPUbacktester.engines.numba_averages import NumbaAverages
 from mts1b_GPUbacktester.engines.numba_engine import NumbaEngine
 from mts1b_GPUbacktester.engines.numpy_engine import NumpyEngine
-from mts1b_GPUbacktester.evaluate import Evaluator, exponential_average, simple_average
+from mts1b_GPUbacktester.evaluate import Evaluator
 from mts1b_GPUbacktester.panels import Prices, panel_from
 from mts1b_GPUbacktester.semantics import Settings
 from mts1b_quantkit import metrics as quantkit
@@ -121,35 +124,125 @@ def test_the_engines_agree(case: tuple[dict[str, Any], np.ndarray, dict[str, Any
         np.testing.assert_array_equal(left.held, right.held)
         np.testing.assert_allclose(right.units, left.units, rtol=1e-12)
         np.testing.assert_allclose(right.equity, left.equity, rtol=1e-12)
+
+
+CONDITIONS: dict[str, Callable[[], Any]] = {
+    "above": lambda: r.long_when(r.volume > r.param("q")),
+    "not below": lambda: r.long_when(r.param("q") <= r.volume),
+    "not": lambda: r.long_when(~(r.volume < r.param("q"))),
+    "both and either": lambda: r.long_when(
+        ((r.volume > r.param("q")) & (r.sma(r.volume, 3) > 0.4)) | ~(r.ema(r.volume, 4) >= 0.5)
+    ),
+    "events": lambda: r.enter_long(
+        r.crosses_above(r.volume, r.param("q")) | (r.volume > 0.95)
+    ).exit_long(r.crosses_below(r.sma(r.volume, 2), r.param("q"))),
+}
+
+
+def _sweep_case(seed: int, length: int, gaps: float, volatility: float) -> dict[str, Any]:
+    rng = np.random.default_rng(seed)
+    close = 50 * np.exp(np.cumsum(rng.normal(0, volatility, (length, 3)), 0))
+    missing = rng.random(close.shape) < gaps
+    missing[: length // 3, 2] = gaps > 0
+    volume = np.where(rng.random(close.shape) < gaps, np.nan, rng.random(close.shape))
+    missing[0, 0], volume[0, 0] = False, 0.7
+    return {
+        "close": np.where(missing, np.nan, close),
+        "open": np.where(missing, np.nan, close * np.exp(rng.normal(0, 0.01, close.shape))),
+        "volume": volume,
+    }
+
+
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    length=st.sampled_from([1, 2, 63, 64, 65, 130, 300]),
+    gaps=st.sampled_from([0.0, 0.2]),
+    volatility=st.sampled_from([0.0, 0.02, 0.3]),
+    name=st.sampled_from(sorted(CONDITIONS)),
+    fill=st.sampled_from(FILLS),
+    fees=st.sampled_from([0.0, 5.0, 250.0]),
+)
+@settings(max_examples=50, deadline=None)
+def test_a_sweep_gives_the_same_numbers_in_both_engines(
+    seed: int, length: int, gaps: float, volatility: float, name: str, fill: Any, fees: float
+) -> None:
+    prices = Prices.of(panel_from(_sweep_case(seed, length, gaps, volatility)))
+    setting = Settings(fill=fill, fees_bps=fees, slippage_bps=1.0)
+    sets = [{"q": q} for q in (0.1, 0.5, 0.9)]
+    names = ("n_trades", "total_return", "max_drawdown", "sharpe", "cagr", "calmar")
+    block = SweepBlock(prices, CONDITIONS[name](), sets, setting, names, 2**20)
+    left, right = NumpyEngine().sweep(block).values, NumbaEngine().sweep(block).values
+    np.testing.assert_array_equal(left["n_trades"], right["n_trades"])
+    for metric in ("total_return", "cagr"):
+        np.testing.assert_allclose(1 + right[metric], 1 + left[metric], rtol=1e-11)
+    np.testing.assert_allclose(right["max_drawdown"], left["max_drawdown"], rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(right["sharpe"], left["sharpe"], rtol=1e-8, atol=1e-10)
+
+
+def test_long_runs_pass_over_blocks_of_time_without_a_difference() -> None:
+    rng = np.random.default_rng(3)
+    close = 100 * np.exp(np.cumsum(rng.normal(0.0001, 0.004, (20_000, 2)), 0))
+    prices = Prices.of(panel_from({"close": close, "open": close}))
+    rule = r.long_when(r.sma(r.close, r.param("n")) > r.ema(r.close, 200))
+    sets = [{"n": n} for n in (1, 7, 30, 150, 900)]
     names = ("n_trades", "total_return", "max_drawdown", "sharpe")
-    left_values = reference.summarise(wishes, market, setting, names).values
-    right_values = fast.summarise(wishes, market, setting, names).values
-    np.testing.assert_array_equal(left_values["n_trades"], right_values["n_trades"])
-    np.testing.assert_allclose(
-        1 + right_values["total_return"], 1 + left_values["total_return"], rtol=1e-12
-    )
-    np.testing.assert_allclose(
-        right_values["max_drawdown"], left_values["max_drawdown"], rtol=1e-12, atol=1e-12
-    )
-    np.testing.assert_allclose(right_values["sharpe"], left_values["sharpe"], rtol=1e-8, atol=1e-10)
+    block = SweepBlock(prices, rule, sets, Settings(), names, 2**24)
+    fast = NumbaEngine(stretch_words=64)
+    left, right = NumpyEngine().sweep(block).values, fast.sweep(block).values
+    np.testing.assert_array_equal(left["n_trades"], right["n_trades"])
+    for metric in names[1:]:
+        np.testing.assert_allclose(right[metric], left[metric], rtol=1e-9)
+
+
+@given(
+    st.integers(0, 2**32 - 1),
+    st.integers(1, 30),
+    st.sampled_from([1, 20]),
+    st.booleans(),
+)
+@settings(max_examples=40, deadline=None)
+def test_compiled_averages_have_the_bits_of_numpy(
+    seed: int, window: int, rows: int, gaps: bool
+) -> None:
+    rng = np.random.default_rng(seed)
+    values = 1000 * np.exp(rng.normal(0, 0.1, (rows, 90)))
+    if gaps:
+        values[rng.random(values.shape) < 0.1] = np.nan
+        values[0, :5] = np.nan
+    results, parts = [], np.empty(values.shape)
+    for averages in (Averages(), NumbaAverages()):
+        for start in range(0, 90, 13):
+            averages.simple(averages.sums(values), window, parts[:, start : start + 13], start)
+        simple, smooth = np.empty(values.shape), np.empty(values.shape)
+        averages.simple(averages.sums(values), window, simple)
+        averages.exponential(values, window, smooth)
+        results.append((simple, smooth))
+        np.testing.assert_array_equal(parts, simple)
+    np.testing.assert_array_equal(results[0][0], results[1][0])
+    np.testing.assert_array_equal(results[0][1], results[1][1])
+    one = np.empty((1, 90))
+    Averages().exponential(values[:1], window, one)
+    np.testing.assert_array_equal(one[0], results[0][1][0])
 
 
 def test_the_kernel_measures_what_quantkit_defines() -> None:
     rng = np.random.default_rng(5)
     close = 100 * np.exp(np.cumsum(rng.normal(0.0003, 0.01, 3000)))
-    wishes = np.ones((1, 1, 3000), dtype=bool)
     setting = Settings(fill="next_close", periods_per_year=365)
-    market = Market.of(Prices.of(panel_from({"close": close})), setting)
+    prices = Prices.of(panel_from({"close": close}))
+    always = r.long_when(r.close > 0)
     engine = NumbaEngine()
-    returns = engine.paths(wishes[0], market, setting).returns[0]
-    names = ("sharpe", "total_return", "max_drawdown")
-    found = engine.summarise(wishes, market, setting, names).values
-    assert found["sharpe"][0, 0] == pytest.approx(
-        quantkit.sharpe(returns, periods_per_year=365), rel=1e-11
-    )
+    wishes = np.ones((1, 3000), dtype=bool)
+    returns = engine.paths(wishes, Market.of(prices, setting), setting).returns[0]
+    names = ("sharpe", "total_return", "max_drawdown", "annual_volatility", "cagr", "calmar")
+    block = SweepBlock(prices, always, [{}], setting, names, 2**20)
+    found = engine.sweep(block).values
+    for name in ("sharpe", "annual_volatility", "cagr", "calmar"):
+        wanted = getattr(quantkit, name)(returns, periods_per_year=365)
+        assert found[name][0, 0] == pytest.approx(wanted, rel=1e-11)
     assert found["max_drawdown"][0, 0] == pytest.approx(quantkit.max_drawdown(returns), rel=1e-12)
     assert found["total_return"][0, 0] == pytest.approx(quantkit.total_return(returns), rel=1e-11)
-    others = engine.summarise(wishes, market, setting, ("sortino", "n_trades")).values
+    others = engine.sweep(replace(block, metrics=("sortino", "n_trades"))).values
     assert others["sortino"][0, 0] == quantkit.sortino(returns, periods_per_year=365)
 
 
@@ -203,6 +296,14 @@ def test_the_future_does_not_change_the_past(seed: int, cut: int, name: str, fil
         np.testing.assert_array_equal(whole, equity(past[:cut], engine))
 
 
+def _averages(values: np.ndarray, window: int) -> tuple[np.ndarray, np.ndarray]:
+    averages = Averages()
+    simple, smooth = np.empty(values.shape), np.empty(values.shape)
+    averages.simple(averages.sums(values), window, simple)
+    averages.exponential(values, window, smooth)
+    return simple, smooth
+
+
 @given(st.integers(0, 2**32 - 1), st.integers(1, 30), st.booleans())
 @settings(max_examples=40, deadline=None)
 def test_averages_equal_their_definitions(seed: int, window: int, gaps: bool) -> None:
@@ -225,14 +326,15 @@ def test_averages_equal_their_definitions(seed: int, window: int, gaps: bool) ->
             known += 1
             if known >= window and not np.isnan(x):
                 exponential[asset, t] = state
-    np.testing.assert_allclose(simple_average(values, window), simple, rtol=1e-12)
-    np.testing.assert_allclose(exponential_average(values, window), exponential, rtol=1e-12)
+    found = _averages(values, window)
+    np.testing.assert_allclose(found[0], simple, rtol=1e-12)
+    np.testing.assert_allclose(found[1], exponential, rtol=1e-12)
 
 
 def test_averages_of_a_constant_are_the_constant_exactly() -> None:
     values = np.full((1, 1000), 0.1)
-    assert set(simple_average(values, 7)[0, 6:]) == {0.1}
-    assert set(exponential_average(values, 7)[0, 6:]) == {0.1}
+    for found in _averages(values, 7):
+        assert set(found[0, 6:]) == {0.1}
 
 
 def test_kept_averages_stay_within_the_budget_and_right() -> None:

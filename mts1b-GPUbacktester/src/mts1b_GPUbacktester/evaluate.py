@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import operator
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from mts1b_GPUbacktester import rules as r
+from mts1b_GPUbacktester.averages import Averages, RunningSums
 from mts1b_GPUbacktester.errors import BadRule
 from mts1b_GPUbacktester.panels import Prices
 from mts1b_GPUbacktester.semantics import BoolArray, FloatArray
 
-__all__ = ["Evaluator", "exponential_average", "simple_average"]
+__all__ = ["Evaluator"]
 
-_BLOCK = 128
+_SUMS_KEPT = 4
 
 _OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     "+": operator.add,
@@ -34,13 +35,31 @@ class Evaluator:
     """Evaluate bound rules; averages are kept, the longest unused goes first.
 
     :param budget: bytes of averages to keep.
+    :param averages: how they are computed; every way gives the same bits.
     """
 
-    def __init__(self, prices: Prices, *, budget: int) -> None:
+    def __init__(self, prices: Prices, *, budget: int, averages: Averages | None = None) -> None:
         self._prices = prices
         self._budget = budget
+        self._averages = averages if averages is not None else Averages()
+        self._sums: dict[r.Value, RunningSums] = {}
         self._kept: OrderedDict[r.Value, FloatArray] = OrderedDict()
         self._used = 0
+
+    def write(self, nodes: Sequence[r.Value], bars: slice, out: FloatArray) -> None:
+        """Write the bars of bound values into ``out`` (S, A, at least bars)."""
+        count = bars.stop - bars.start
+        averages: dict[r.Value, list[int]] = {}
+        for position, node in enumerate(nodes):
+            if isinstance(node, r.SimpleAverage):
+                averages.setdefault(node.source, []).append(position)
+            else:
+                value = self._value(node)
+                out[position, :, :count] = value[:, bars] if value.ndim == 2 else value
+        for source, positions in averages.items():
+            windows = [_window(nodes[position].window) for position in positions]  # type: ignore[attr-defined]
+            running = self._running(source)
+            self._averages.simple_many(running, windows, positions, bars, out)
 
     def wishes(self, rule: r.Rule, params: dict[str, Any]) -> BoolArray:
         """Return (A, T): whether the rule wants to be long at the close of each bar.
@@ -96,15 +115,28 @@ class Evaluator:
             self._kept.move_to_end(node)
             return self._kept[node]
         window = _window(node.window)
-        source = np.broadcast_to(self._value(node.source), self._prices.close.shape)
-        average = simple_average if isinstance(node, r.SimpleAverage) else exponential_average
-        result = average(source, window)
+        result = np.empty(self._prices.close.shape)
+        if isinstance(node, r.SimpleAverage):
+            self._averages.simple(self._running(node.source), window, result)
+        else:
+            self._averages.exponential(self._whole(node.source), window, result)
         self._kept[node] = result
         self._used += result.nbytes
         while self._used > self._budget and len(self._kept) > 1:
             _, dropped = self._kept.popitem(last=False)
             self._used -= dropped.nbytes
         return result
+
+    def _running(self, source: r.Value) -> RunningSums:
+        """Return the sums of a source, shared by all windows over it."""
+        if source not in self._sums:
+            if len(self._sums) >= _SUMS_KEPT:
+                self._sums.clear()
+            self._sums[source] = self._averages.sums(self._whole(source))
+        return self._sums[source]
+
+    def _whole(self, node: r.Value) -> FloatArray:
+        return np.ascontiguousarray(np.broadcast_to(self._value(node), self._prices.close.shape))
 
 
 def _window(node: r.Value) -> int:
@@ -120,70 +152,3 @@ def _between(entry: BoolArray, leave: BoolArray) -> BoolArray:
     latest = np.maximum.accumulate(np.where(event, bars, -1), axis=-1)
     opened = np.take_along_axis(entry & ~leave, np.maximum(latest, 0), axis=-1)
     return opened & (latest >= 0)
-
-
-def simple_average(values: FloatArray, window: int) -> FloatArray:
-    """Return means of the last ``window`` values along the last axis; NaN where one is missing.
-
-    Sums run over differences from the first known value, so that a constant series has exactly
-    its own value as average, and rounding does not depend on the level of prices.
-    """
-    result = np.full(values.shape, np.nan)
-    if window > values.shape[-1]:
-        return result
-    missing = np.isnan(values)
-    base = _first_known(values, missing)
-    sums = np.cumsum(np.where(missing, 0.0, values - base), axis=-1)
-    result[..., window - 1 :] = sums[..., window - 1 :]
-    result[..., window:] -= sums[..., :-window]
-    result /= window
-    result += base
-    if missing.any():
-        gaps = np.cumsum(missing, axis=-1)
-        in_window = gaps.copy()
-        in_window[..., window:] -= gaps[..., :-window]
-        result[in_window > 0] = np.nan
-    return result
-
-
-def exponential_average(values: FloatArray, window: int) -> FloatArray:
-    """Return y(t) = y(t-1) + 2 / (window + 1) * (x(t) - y(t-1)) along the last axis.
-
-    It starts at the first known value. Blocks of bars are one matrix product each; a value never
-    depends on later ones, because the matrix is triangular and gaps are carried, not multiplied.
-    """
-    missing = np.isnan(values)
-    base = _first_known(values, missing)
-    latest = np.maximum.accumulate(np.where(missing, 0, np.arange(values.shape[-1])), axis=-1)
-    filled = np.take_along_axis(values, latest, axis=-1) - base
-    filled[np.isnan(filled)] = 0.0
-    smooth = _smooth(filled, 2.0 / (window + 1.0))
-    known_bars = np.cumsum(np.maximum.accumulate(~missing, axis=-1), axis=-1)
-    smooth += base
-    smooth[missing | (known_bars < window)] = np.nan
-    return smooth
-
-
-def _smooth(values: FloatArray, weight: float) -> FloatArray:
-    """Return the recursion from a start of zero."""
-    keep = 1.0 - weight
-    lags = np.arange(_BLOCK)[:, None] - np.arange(_BLOCK)[None, :]
-    kernel = np.where(lags >= 0, weight * keep ** np.maximum(lags, 0), 0.0).T
-    decay = keep ** np.arange(1, _BLOCK + 1)
-    length = values.shape[-1]
-    # Whole blocks only: a product of another shape could round differently, and a bar's average
-    # must not depend on how many bars follow it.
-    padded = np.zeros((*values.shape[:-1], -(-length // _BLOCK) * _BLOCK))
-    padded[..., :length] = values
-    last = np.zeros((*values.shape[:-1], 1))
-    for start in range(0, length, _BLOCK):
-        block = padded[..., start : start + _BLOCK]
-        block[...] = block @ kernel + last * decay
-        last = block[..., -1:]
-    return padded[..., :length]
-
-
-def _first_known(values: FloatArray, missing: BoolArray) -> FloatArray:
-    """Return the first known value of each row as a column, zero where there is none."""
-    first = np.argmin(missing, axis=-1)[..., None]
-    return np.nan_to_num(np.take_along_axis(values, first, axis=-1), nan=0.0)

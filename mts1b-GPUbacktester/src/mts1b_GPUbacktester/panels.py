@@ -48,6 +48,18 @@ class Prices:
         symbols = tuple(str(symbol) for symbol in panel.symbols)
         return cls(**arrays, dates=panel.dates, symbols=symbols)  # type: ignore[arg-type]
 
+    def part(self, assets: slice) -> Prices:
+        """Return some of the assets, without a copy."""
+        return Prices(
+            open=None if self.open is None else self.open[assets],
+            high=self.high[assets],
+            low=self.low[assets],
+            close=self.close[assets],
+            volume=self.volume[assets],
+            dates=self.dates,
+            symbols=self.symbols[assets],
+        )
+
     def field(self, name: str) -> FloatArray:
         """Return one field.
 

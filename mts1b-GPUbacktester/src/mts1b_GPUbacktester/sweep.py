@@ -5,15 +5,16 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from mts1b_platform.clock import Clock, SystemClock
 
-from mts1b_GPUbacktester.engines import EngineName, Market, choose_engine
+from mts1b_GPUbacktester.blocks import blocks
+from mts1b_GPUbacktester.engines import EngineName, SweepBlock, choose_engine
 from mts1b_GPUbacktester.engines.port import Engine, SweepSummary, check_metrics
 from mts1b_GPUbacktester.errors import BadRule, BadSetting
-from mts1b_GPUbacktester.evaluate import Evaluator
 from mts1b_GPUbacktester.panels import PanelLike, Prices, panel_from
 from mts1b_GPUbacktester.results import SweepResult
 from mts1b_GPUbacktester.rules import Rule
@@ -73,10 +74,11 @@ def run_sweep(
     prices = Prices.of(panel_from(panel))
     sets = parameter_sets(rule, grid, where)
     worker, choice = choose_engine(engine, prices.close.size * len(sets))
+    whole = SweepBlock(prices, rule, sets, settings, wanted, budget // 2)
     began = clock.monotonic()
     worker.prepare()
     prepared = clock.monotonic()
-    summary = _simulate(prices, rule, sets, settings, wanted, worker, budget)
+    summary = _simulate(whole, worker)
     finished = clock.monotonic()
     return SweepResult(
         table=_table(prices.symbols, sets, summary),
@@ -113,28 +115,15 @@ def parameter_sets(
     return sets
 
 
-def _simulate(
-    prices: Prices,
-    rule: Rule,
-    sets: list[Params],
-    settings: Settings,
-    metrics: tuple[str, ...],
-    engine: Engine,
-    budget: int,
-) -> SweepSummary:
-    market = Market.of(prices, settings)
-    evaluator = Evaluator(prices, budget=budget // 2)
-    batch = max(1, min(len(sets), budget // 8 // prices.close.size))
-    wishes = np.empty((batch, *prices.close.shape), dtype=np.bool_)
-    parts: list[SweepSummary] = []
-    for start in range(0, len(sets), batch):
-        chunk = sets[start : start + batch]
-        for row, params in enumerate(chunk):
-            wishes[row] = evaluator.wishes(rule, params)
-        parts.append(engine.summarise(wishes[: len(chunk)], market, settings, metrics))
-    return SweepSummary(
-        {name: np.concatenate([part.values[name] for part in parts]) for name in metrics}
-    )
+def _simulate(whole: SweepBlock, engine: Engine) -> SweepSummary:
+    """Run a sweep block by block and put the blocks together."""
+    shape = (len(whole.sets), len(whole.prices.symbols))
+    values = {name: np.empty(shape) for name in whole.metrics}
+    for rows, assets in blocks(whole):
+        part = replace(whole, prices=whole.prices.part(assets), sets=whole.sets[rows])
+        for name, found in engine.sweep(part).values.items():
+            values[name][rows, assets] = found
+    return SweepSummary(values)
 
 
 def _table(symbols: tuple[str, ...], sets: list[Params], summary: SweepSummary) -> pl.DataFrame:

@@ -1,7 +1,7 @@
 """The engines: the same simulation, from the readable one to the fast one."""
 
 from mts1b_GPUbacktester.engines.choose import EngineChoice, EngineName, choose_engine
-from mts1b_GPUbacktester.engines.port import Engine, Market, Paths, SweepSummary
+from mts1b_GPUbacktester.engines.port import Engine, Market, Paths, SweepBlock, SweepSummary
 
 __all__ = [
     "Engine",
@@ -9,6 +9,7 @@ __all__ = [
     "EngineName",
     "Market",
     "Paths",
+    "SweepBlock",
     "SweepSummary",
     "choose_engine",
 ]

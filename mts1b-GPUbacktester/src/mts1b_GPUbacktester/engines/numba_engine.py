@@ -1,23 +1,42 @@
-"""The compiled engine: one pass over the bars of each account, all cores. Import it lazily."""
+"""The compiled engine: all cores, compiled once and kept on disk. Import it lazily."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from typing import Any
 
 import numba
 import numpy as np
+from mts1b_quantkit.metrics import annual_volatility
 
-from mts1b_GPUbacktester.engines.port import Market, Paths, SweepSummary, measure
+from mts1b_GPUbacktester.engines.buffers import Buffers
+from mts1b_GPUbacktester.engines.compiling import compiled
+from mts1b_GPUbacktester.engines.numba_averages import NumbaAverages
+from mts1b_GPUbacktester.engines.port import (
+    Market,
+    Paths,
+    SweepBlock,
+    SweepSummary,
+    measure,
+)
+from mts1b_GPUbacktester.engines.segments import STATE, advance_long
+from mts1b_GPUbacktester.engines.tape import COLUMNS, WORD, prepare_stretch
+from mts1b_GPUbacktester.evaluate import Evaluator
+from mts1b_GPUbacktester.panels import Prices
+from mts1b_GPUbacktester.program import Slots, compile_rule
+from mts1b_GPUbacktester.rules import close, ema, long_when, sma
 from mts1b_GPUbacktester.semantics import BoolArray, FloatArray, Settings
 
 __all__ = ["NumbaEngine"]
 
-_IN_KERNEL = frozenset({"total_return", "sharpe", "max_drawdown", "n_trades"})
-_EQUITY, _MEAN, _SPREAD, _FALL, _TRADES = range(5)
+_IN_KERNEL = frozenset(
+    {"total_return", "sharpe", "max_drawdown", "n_trades", "annual_volatility", "cagr", "calmar"}
+)
+_EQUITY, _MEAN, _SPREAD, _FALL, _TRADES, _CANCELLED = range(6)
+_SETS_A_TASK = 256
 
 
-def _walk(
+@compiled()
+def walk(
     wishes: Any,
     fill_prices: Any,
     marks: Any,
@@ -44,94 +63,25 @@ def _walk(
         equity_out[t] = units * marks[t] if held else cash
 
 
-def _measure_account(
-    wishes: Any, fill_prices: Any, marks: Any, lag: int, buy: float, sell: float, out: Any
-) -> None:
-    """Simulate one account and keep its end, mean and spread of returns, deepest fall, trades.
-
-    One pass, no buffer. Sums of returns run over differences from the first return, so that
-    squaring loses nothing where returns hardly vary. A bar without a position returns exactly 0.
-    """
-    length = len(wishes)
-    cash, units, trades, held = 1.0, 0.0, 0, False
-    previous, peak, trough, fall = 1.0, 1.0, 1.0, 0.0
-    first, total, squares, largest = 0.0, 0.0, 0.0, 0.0
-    for t in range(length):
-        exposed = held
-        price = fill_prices[t]
-        if not np.isnan(price):
-            wanted = t >= lag and wishes[t - lag]
-            if wanted and not held:
-                units = cash / (price * buy)
-                trades += 1
-                held = exposed = True
-            elif held and not wanted:
-                cash = units * (price * sell)
-                held = False
-        change = 0.0
-        if exposed:
-            value = units * marks[t] if held else cash
-            change = value / previous - 1.0
-            previous = value
-            largest = max(largest, abs(change))
-            if value > peak:
-                fall = min(fall, trough / peak - 1.0)
-                peak = trough = value
-            elif value < trough:
-                trough = value
-        if t == 0:
-            first = change
-        total += change - first
-        squares += (change - first) ** 2
-    out[0] = previous
-    out[1] = first + total / length
-    out[2] = _spread_of(total, squares, length, largest)
-    out[3] = min(fall, trough / peak - 1.0)
-    out[4] = trades
-
-
-def _spread(total: float, squares: float, length: int, largest: float) -> float:
-    """Return the sample deviation from sums; rounding of a constant counts as 0, as in quantkit."""
-    if length < 2:
-        return np.nan
-    spread: float = np.sqrt(max(squares - total * total / length, 0.0) / (length - 1))
-    return 0.0 if spread <= 8.0 * 2.220446049250313e-16 * largest else spread
-
-
-def _summarise(
-    wishes: Any, fill_prices: Any, marks: Any, lag: int, buy: float, sell: float, out: Any
-) -> None:
-    """Measure every account of (P, A, T), shared out over the cores."""
-    sets, assets = wishes.shape[:2]
-    for column in numba.prange(sets * assets):
-        p, a = column // assets, column % assets
-        measure_account(wishes[p, a], fill_prices[a], marks[a], lag, buy, sell, out[p, a])
-
-
-def _compile(function: Callable[..., Any], *, parallel: bool = False) -> Any:
-    """Compile on first call; keep the result on disk where a folder can be written."""
-    try:
-        return numba.njit(cache=True, parallel=parallel)(function)
-    except RuntimeError:
-        return numba.njit(parallel=parallel)(function)
-
-
-walk = _compile(_walk)
-_spread_of = _compile(_spread)
-measure_account = _compile(_measure_account)
-summarise_all = _compile(_summarise, parallel=True)
-
-
 class NumbaEngine:
-    """Simulate with compiled loops; agrees with the numpy engine, tests say to what digit."""
+    """Simulate with compiled loops; agrees with the numpy engine, tests say to what digit.
+
+    :param stretch_words: times 64 bars are worked on at once; averages of no more are in memory.
+    """
 
     name = "numba"
 
+    def __init__(self, *, stretch_words: int = 1024) -> None:
+        self._stretch_words = stretch_words
+        self._buffers = Buffers()
+
     def prepare(self) -> None:
         """Compile, or load what was compiled before."""
-        one = np.ones((1, 2))
-        wishes = np.ones((1, 1, 2), dtype=np.bool_)
-        self._run(wishes, Market(one, one), Settings())
+        one = np.array([[1.0, 2.0], [1.0, np.nan]])
+        prices = Prices(one, one, one, one, one, (0, 1), ("A", "B"))
+        rule = long_when((sma(close, 1) > ema(close, 2)) & (close > 0))
+        metrics = ("total_return",)
+        self.sweep(SweepBlock(prices, rule, [{}], Settings(), metrics, 2**20))
 
     def paths(self, wishes: BoolArray, market: Market, settings: Settings) -> Paths:
         """Simulate wishes (A, T)."""
@@ -150,43 +100,85 @@ class NumbaEngine:
         previous = np.concatenate((np.ones((len(equity), 1)), equity[:, :-1]), axis=1)
         return Paths(units != 0.0, units, equity, equity / previous - 1.0)
 
-    def summarise(
-        self, wishes: BoolArray, market: Market, settings: Settings, metrics: Sequence[str]
-    ) -> SweepSummary:
-        """Simulate wishes (P, A, T); what the kernel does not reduce is measured by quantkit."""
-        if not _IN_KERNEL.issuperset(metrics):
-            return self._by_paths(wishes, market, settings, metrics)
-        out = self._run(wishes, market, settings)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            reward = out[..., _MEAN] / out[..., _SPREAD] * np.sqrt(settings.periods_per_year)
-        found = {
-            "total_return": out[..., _EQUITY] - 1.0,
-            "sharpe": reward,
-            "max_drawdown": out[..., _FALL],
-            "n_trades": out[..., _TRADES],
-        }
-        return SweepSummary({name: found[name] for name in metrics})
+    def sweep(self, block: SweepBlock) -> SweepSummary:
+        """Simulate a block; what the kernel does not reduce is measured by quantkit."""
+        market = Market.of(block.prices, block.settings)
+        if not _IN_KERNEL.issuperset(block.metrics):
+            return self._by_paths(block, market)
+        evaluator = Evaluator(block.prices, budget=block.budget, averages=NumbaAverages())
+        out = self._sweep_long(block, market, evaluator)
+        for row in np.flatnonzero(out[..., _CANCELLED].any(axis=1)):
+            self._measure_again(block, market, evaluator, int(row), out[row])
+        found = _metrics_of(out, market.marks.shape[1], block.settings.periods_per_year)
+        return SweepSummary({name: found[name] for name in block.metrics})
 
-    def _by_paths(
-        self, wishes: BoolArray, market: Market, settings: Settings, metrics: Sequence[str]
-    ) -> SweepSummary:
+    def _sweep_long(self, block: SweepBlock, market: Market, evaluator: Evaluator) -> FloatArray:
+        """Run the kernels stretch by stretch of time; return (P, A, 6)."""
+        program = compile_rule(block.rule)
+        slots = Slots(program, block.sets)
+        steps, order = program.table(), slots.order()
+        lag, (assets, length) = block.settings.lag, market.marks.shape
+        words, sets = -(-length // WORD), len(block.sets)
+        extremes = self._buffers.take("blocks", (assets, words, 3))
+        fillable = self._buffers.take("fillable", (assets, words)).view(np.uint64)
+        states = self._buffers.take("states", (sets, assets, STATE))
+        states[...] = 0.0
+        states[..., 0] = states[..., 2] = states[..., 3] = 1.0
+        carries = np.zeros((sets * assets, len(steps)), dtype=np.uint64)
+        sums, out = np.zeros((assets, 2)), np.empty((sets, assets, 6))
+        for origin in range(0, words, self._stretch_words):
+            count = min(words - origin, self._stretch_words)
+            bars = slice(origin * WORD, min(length, (origin + count) * WORD))
+            tape = self._buffers.take("tape", (assets, count * WORD + 1, COLUMNS))
+            prepare_stretch(
+                market.fill_prices, market.marks, block.settings.buy_factor,
+                block.settings.sell_factor, lag, origin, count, sums, tape, extremes, fillable,
+            )  # fmt: skip
+            series = self._buffers.take("series", (len(slots.series), assets, count * WORD))
+            evaluator.write(slots.series, bars, series)
+            advance_long(
+                steps, slots.table, order, series, origin, count, tape, extremes, fillable,
+                market.marks, lag, _stretch(sets, assets), states, carries, sums, out,
+            )  # fmt: skip
+        return out
+
+    def _measure_again(
+        self, block: SweepBlock, market: Market, evaluator: Evaluator, row: int, out: FloatArray
+    ) -> None:
+        """Compute mean and deviation of one set from its returns where sums lose too much."""
+        wishes = evaluator.wishes(block.rule, block.sets[row])
+        returns = np.ascontiguousarray(self.paths(wishes, market, block.settings).returns.T)
+        out[:, _MEAN] = returns.mean(axis=0)
+        out[:, _SPREAD] = annual_volatility(returns, periods_per_year=1)
+
+    def _by_paths(self, block: SweepBlock, market: Market) -> SweepSummary:
+        evaluator = Evaluator(block.prices, budget=block.budget, averages=NumbaAverages())
         rows = []
-        for one in wishes:
-            paths = self.paths(one, market, settings)
+        for params in block.sets:
+            paths = self.paths(evaluator.wishes(block.rule, params), market, block.settings)
             entries = np.count_nonzero(paths.held[:, 1:] & ~paths.held[:, :-1], axis=1)
             returns = np.ascontiguousarray(paths.returns.T)
-            rows.append(measure(returns, entries + paths.held[:, 0], settings, metrics))
-        return SweepSummary({name: np.stack([row[name] for row in rows]) for name in metrics})
+            trades = entries + paths.held[:, 0]
+            rows.append(measure(returns, trades, block.settings, block.metrics))
+        return SweepSummary({name: np.stack([row[name] for row in rows]) for name in block.metrics})
 
-    def _run(self, wishes: BoolArray, market: Market, settings: Settings) -> FloatArray:
-        out = np.empty((*wishes.shape[:2], 5))
-        summarise_all(
-            wishes,
-            market.fill_prices,
-            market.marks,
-            settings.lag,
-            settings.buy_factor,
-            settings.sell_factor,
-            out,
-        )
-        return out
+
+def _stretch(sets: int, assets: int) -> int:
+    """Return how many sets a task takes: few enough that every core gets several tasks."""
+    tasks = 4 * numba.get_num_threads()
+    return max(1, min(_SETS_A_TASK, -(-sets * assets // tasks)))
+
+
+def _metrics_of(out: FloatArray, length: int, periods: float) -> dict[str, FloatArray]:
+    """Return metrics from what the kernel reduces, by quantkit's definitions."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        growth = out[..., _EQUITY] ** (periods / length) - 1.0
+        return {
+            "total_return": out[..., _EQUITY] - 1.0,
+            "sharpe": out[..., _MEAN] / out[..., _SPREAD] * np.sqrt(periods),
+            "max_drawdown": out[..., _FALL],
+            "n_trades": out[..., _TRADES],
+            "annual_volatility": out[..., _SPREAD] * np.sqrt(periods),
+            "cagr": growth,
+            "calmar": growth / (-out[..., _FALL] + 0.0),
+        }

@@ -6,7 +6,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mts1b_GPUbacktester.engines.port import Market, Paths, SweepSummary, measure
+from mts1b_GPUbacktester.engines.port import (
+    Market,
+    Paths,
+    SweepBlock,
+    SweepSummary,
+    measure,
+)
+from mts1b_GPUbacktester.evaluate import Evaluator
 from mts1b_GPUbacktester.semantics import BoolArray, FloatArray, Settings, held_positions
 
 __all__ = ["NumpyEngine", "account_path"]
@@ -30,12 +37,17 @@ class NumpyEngine:
             )
         return Paths(held, units, equity, _returns(equity))
 
-    def summarise(
-        self, wishes: BoolArray, market: Market, settings: Settings, metrics: Sequence[str]
-    ) -> SweepSummary:
-        """Simulate wishes (P, A, T), one parameter set at a time."""
-        rows = [self._measure(one, market, settings, metrics) for one in wishes]
-        return SweepSummary({name: np.stack([row[name] for row in rows]) for name in metrics})
+    def sweep(self, block: SweepBlock) -> SweepSummary:
+        """Simulate one parameter set at a time."""
+        market = Market.of(block.prices, block.settings)
+        evaluator = Evaluator(block.prices, budget=block.budget)
+        rows = [
+            self._measure(
+                evaluator.wishes(block.rule, params), market, block.settings, block.metrics
+            )
+            for params in block.sets
+        ]
+        return SweepSummary({name: np.stack([row[name] for row in rows]) for name in block.metrics})
 
     def _measure(
         self, wishes: BoolArray, market: Market, settings: Settings, metrics: Sequence[str]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from mts1b_quantkit import metrics as quantkit
@@ -12,9 +12,19 @@ from numpy.typing import NDArray
 
 from mts1b_GPUbacktester.errors import BadSetting
 from mts1b_GPUbacktester.panels import Prices
+from mts1b_GPUbacktester.rules import Rule
 from mts1b_GPUbacktester.semantics import BoolArray, FloatArray, Settings, carried
 
-__all__ = ["METRICS", "Engine", "Market", "Paths", "SweepSummary", "check_metrics", "measure"]
+__all__ = [
+    "METRICS",
+    "Engine",
+    "Market",
+    "Paths",
+    "SweepBlock",
+    "SweepSummary",
+    "check_metrics",
+    "measure",
+]
 
 _PLAIN = {"total_return": quantkit.total_return, "max_drawdown": quantkit.max_drawdown}
 _PER_YEAR = {
@@ -37,8 +47,15 @@ class Market:
 
     @classmethod
     def of(cls, prices: Prices, settings: Settings) -> Market:
-        """Pick the prices of the fills and carry closes over missing bars."""
-        return cls(prices.field(settings.price_field), carried(prices.field("close")))
+        """Pick the prices of the fills and carry closes over missing bars.
+
+        Before the first close nothing is filled: what is bought could not be marked.
+        """
+        fills, marks = prices.field(settings.price_field), carried(prices.field("close"))
+        unmarked = np.isnan(marks[:, 0])
+        if unmarked.any():
+            fills = np.where(np.isnan(marks), np.nan, fills)
+        return cls(fills, marks)
 
     def part(self, bars: slice) -> Market:
         """Return a stretch of time; marks before it stay carried into it."""
@@ -65,6 +82,21 @@ class SweepSummary:
     values: dict[str, NDArray[np.float64]]
 
 
+@dataclass(frozen=True, slots=True)
+class SweepBlock:
+    """A part of a sweep: some parameter sets on some assets.
+
+    ``budget`` are the bytes that averages and signals may take.
+    """
+
+    prices: Prices
+    rule: Rule
+    sets: list[dict[str, Any]]
+    settings: Settings
+    metrics: tuple[str, ...]
+    budget: int
+
+
 class Engine(Protocol):
     """Simulate the wishes of a rule; see :mod:`mts1b_GPUbacktester.semantics`."""
 
@@ -78,10 +110,8 @@ class Engine(Protocol):
         """Simulate wishes (A, T)."""
         ...
 
-    def summarise(
-        self, wishes: BoolArray, market: Market, settings: Settings, metrics: Sequence[str]
-    ) -> SweepSummary:
-        """Simulate wishes (P, A, T) and measure each of the P x A accounts."""
+    def sweep(self, block: SweepBlock) -> SweepSummary:
+        """Simulate and measure every set on every asset of a block."""
         ...
 
 
