@@ -25,7 +25,7 @@ _STRIPPED: dict[str, tuple[str, ...]] = {
     "halt_resumed": ("epoch", "key_id", "signature"),
     "watchdog_alert": (),
 }
-_COUNTED = frozenset({rule.action for rule in AUDITED.values()} | set(_STRIPPED))
+_COUNTED = frozenset({rule.action for rule in AUDITED.values() if rule.economic} | set(_STRIPPED))
 
 
 class EconomicDigest:

@@ -8,10 +8,11 @@ from datetime import datetime
 from typing import Any
 
 from mts1b_foundation import nats
+from mts1b_foundation.commands import ReconciliationReport, ResolveOrder
 from mts1b_foundation.funds import NavSnapshot
 from mts1b_foundation.model import FrozenModel
-from mts1b_foundation.orders import Fill, Order
-from mts1b_foundation.risk import OrderRejection, RiskDecision, RiskEnvelope
+from mts1b_foundation.orders import Fill, FillCorrection, Order
+from mts1b_foundation.risk import OrderRejection, RiskDecision, RiskEnvelope, SoftBlock
 from mts1b_foundation.signals import IntentDecision, Signal
 from mts1b_platform.pump import Event
 
@@ -22,12 +23,18 @@ __all__ = ["AUDITED", "AuditRule", "record_of"]
 
 @dataclass(frozen=True, slots=True)
 class AuditRule:
-    """The action, the actor, and where subject and business time stand in the payload."""
+    """The action, the actor, and where subject and business time stand in the payload.
+
+    ``signs``: people acted, whose names and signatures are the evidence and stay in the entry;
+    such entries, and those that tell of machines, are not ``economic``.
+    """
 
     action: str
     actor: str
     subject_of: Callable[[Any], str]
     time_of: Callable[[Any], datetime]
+    signs: bool = False
+    economic: bool = True
 
 
 def _order_time(order: Order) -> datetime:
@@ -48,6 +55,26 @@ def _decision_rule(verb: str) -> AuditRule:
 
 def _fill_subject(fill: Fill) -> str:
     return fill.order_id
+
+
+def _correction_subject(correction: FillCorrection) -> str:
+    return correction.order_id
+
+
+def _resolution_subject(resolution: ResolveOrder) -> str:
+    return resolution.order_id
+
+
+def _report_subject(report: ReconciliationReport) -> str:
+    return report.venue
+
+
+def _block_subject(block: SoftBlock) -> str:
+    return block.block_id
+
+
+def _override_time(block: SoftBlock) -> datetime:
+    return block.override.requested_at if block.override is not None else block.raised_at
 
 
 def _nav_subject(nav: NavSnapshot) -> str:
@@ -87,6 +114,35 @@ AUDITED: dict[str, AuditRule] = {
     nats.OMS_FILLS_CREATED: AuditRule(
         "fill_created", "mts1b-oms", _fill_subject, lambda f: f.timestamp
     ),
+    nats.OMS_FILLS_CORRECTED: AuditRule(
+        "fill_corrected", "mts1b-oms", _correction_subject, lambda c: c.timestamp
+    ),
+    nats.OMS_ORDERS_RESOLVED: AuditRule(
+        "order_resolved",
+        "mts1b-oms",
+        _resolution_subject,
+        lambda r: r.requested_at,
+        signs=True,
+        economic=False,
+    ),
+    nats.OMS_RECONCILIATION_CHANGED: AuditRule(
+        "reconciliation_changed",
+        "mts1b-oms",
+        _report_subject,
+        lambda r: r.as_of,
+        economic=False,
+    ),
+    nats.RISK_BLOCKS_RAISED: AuditRule(
+        "block_raised", "mts1b-riskengine", _block_subject, lambda b: b.raised_at
+    ),
+    nats.RISK_BLOCKS_OVERRIDDEN: AuditRule(
+        "block_overridden",
+        "mts1b-riskengine",
+        _block_subject,
+        _override_time,
+        signs=True,
+        economic=False,
+    ),
     nats.OMS_NAV_UPDATED: AuditRule("nav_updated", "mts1b-oms", _nav_subject, lambda n: n.as_of),
     nats.RISK_ORDERS_APPROVED: _decision_rule("approved"),
     nats.RISK_ORDERS_DENIED: _decision_rule("denied"),
@@ -116,13 +172,17 @@ def record_of(event: Event, *, filled_at: datetime | None = None) -> AuditRecord
         actor=rule.actor,
         action=rule.action,
         subject_id=rule.subject_of(event.payload),
-        data=_without_signature(event.payload),
+        data=_plain(event.payload) if rule.signs else _without_signature(event.payload),
         timestamp=filled_at or rule.time_of(event.payload),
     )
 
 
+def _plain(payload: FrozenModel) -> dict[str, Any]:
+    return payload.model_dump(mode="json")
+
+
 def _without_signature(payload: FrozenModel) -> dict[str, Any]:
-    data = payload.model_dump(mode="json")
+    data = _plain(payload)
     approval = data.get("approval")
     if isinstance(approval, dict):
         approval.pop("signature", None)
