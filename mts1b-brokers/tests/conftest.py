@@ -60,16 +60,16 @@ def start() -> datetime:
     return START
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_order() -> Callable[..., Order]:
     return _order
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_bar() -> Callable[..., Bar]:
     return _bar
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_quote() -> Callable[..., Quote]:
     return _quote

@@ -38,10 +38,10 @@ class Desk:
         return draft.fills
 
     def cancel(self, order_id):
-        draft = self.venue.cancel(order_id)
+        done, draft = self.venue.cancel(order_id, self.start)
         if draft is not None:
             self.venue.state.apply(draft)
-        return draft is not None
+        return done
 
     def view(self, key="k1"):
         return self.venue.order_by_key(key)

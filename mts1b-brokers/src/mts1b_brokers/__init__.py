@@ -16,7 +16,7 @@ if TYPE_CHECKING:
         UnknownBroker,
         VenueUnavailable,
     )
-    from mts1b_brokers.paper import FillPolicy, PaperClient, VenueProfile
+    from mts1b_brokers.paper import FillPolicy, MaintenanceWindow, PaperClient, VenueProfile
     from mts1b_brokers.registry import create_venue, known_brokers
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "FillPolicy",
     "KeyReuseMismatch",
     "LiveTradingUnavailable",
+    "MaintenanceWindow",
     "PaperClient",
     "UnknownBroker",
     "VenueProfile",
@@ -35,7 +36,7 @@ __all__ = [
     "known_brokers",
 ]
 
-_ELSEWHERE = {"paper": ("FillPolicy", "PaperClient", "VenueProfile")} | {
+_ELSEWHERE = {"paper": ("FillPolicy", "MaintenanceWindow", "PaperClient", "VenueProfile")} | {
     "registry": ("create_venue", "known_brokers")
 }
 _HOME = {name: module for module, names in _ELSEWHERE.items() for name in names}

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mts1b_brokers.paper.client import PaperClient
-from mts1b_brokers.paper.profile import FillPolicy, VenueProfile
+from mts1b_brokers.paper.profile import FillPolicy, MaintenanceWindow, VenueProfile
 from mts1b_brokers.paper.venue import PaperVenue
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mts1b_platform.config import Settings
     from mts1b_platform.ids import Ids
 
-__all__ = ["FillPolicy", "PaperClient", "PaperVenue", "VenueProfile", "create"]
+__all__ = ["FillPolicy", "MaintenanceWindow", "PaperClient", "PaperVenue", "VenueProfile", "create"]
 
 _CASH = VenueProfile().initial_cash
 

@@ -2,40 +2,31 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from pathlib import Path
-from typing import TypeVar
 
 from mts1b_foundation import Bar, Fill, Order, Position, Quote
-from mts1b_foundation.orders import OrderType, TimeInForce
-from mts1b_foundation.protocols import AccountSnapshot, DedupePolicy, VenueCard
-from mts1b_platform.clock import Clock, SystemClock
-from mts1b_platform.store import Store, StoreError
-from sqlalchemy.exc import SQLAlchemyError
+from mts1b_foundation.orders import FillCorrection, OrderType, TimeInForce
+from mts1b_foundation.protocols import AccountSnapshot, VenueCard
 
-from mts1b_brokers.errors import VenueUnavailable
-from mts1b_brokers.paper.ledger import Ledger, metadata
-from mts1b_brokers.paper.profile import FillPolicy, VenueProfile
+from mts1b_brokers.paper.desk import VenueDesk
+from mts1b_brokers.paper.profile import VenueProfile
 from mts1b_brokers.paper.state import Draft
 from mts1b_brokers.paper.venue import PaperVenue
 
 __all__ = ["PaperClient"]
 
-T = TypeVar("T")
-D = TypeVar("D", Draft, Draft | None)
-
 
 @dataclass
-class PaperClient:
-    """A simulated venue behind the broker protocol.
+class PaperClient(VenueDesk):
+    """A simulated venue behind the broker protocol and every capability there is.
 
     ``PaperClient()`` works at once and forgets at the end. With ``home`` (or a
     ``store_url``), everything is on disk before it is acknowledged, in
-    ``<home>/db/venue-paper.sqlite``.
+    ``<home>/db/venue-paper.sqlite``. :class:`mts1b_brokers.paper.desk.VenueDesk` has what the
+    people at the venue can do.
 
     :param fee_bps_per_side: fee in basis points a side; short for a profile that differs in
         nothing else.
@@ -45,177 +36,130 @@ class PaperClient:
         the machine's clock does, until :meth:`set_time` is called; then that alone counts.
     """
 
-    name: str = "paper"
-    fee_bps_per_side: float | Decimal = 5.0
-    profile: VenueProfile | None = None
-    home: Path | None = None
-    clock: Clock | None = None
-    store_url: str | None = None
-    _venue: PaperVenue | None = field(default=None, init=False, repr=False)
-    _ledger: Ledger | None = field(default=None, init=False, repr=False)
-    _now: datetime | None = field(default=None, init=False, repr=False)
-    _closed: bool = field(default=False, init=False, repr=False)
-    _turn: asyncio.Lock = field(default_factory=asyncio.Lock, init=False, repr=False)
-    _acts: set[asyncio.Task[None]] = field(default_factory=set, init=False, repr=False)
-    _news: asyncio.Condition = field(default_factory=asyncio.Condition, init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        if self.profile is None:
-            fee = Decimal(str(self.fee_bps_per_side))
-            self.profile = VenueProfile(fee_bps_per_side=fee)
-        self.fee_bps_per_side = self.profile.fee_bps_per_side
-
-    async def open(self) -> None:
-        """Open the record and read it. Every other method does this when it is needed.
-
-        :raises VenueUnavailable: when the record can not be read, or the venue is closed.
-        """
-        async with self._turn:
-            await self._opened()
-
-    async def _opened(self) -> PaperVenue:
-        if self._closed:
-            raise VenueUnavailable(f"venue {self.name} is closed; make a new client")
-        if self._venue is None:
-            self._venue = await self._load()
-        return self._venue
-
-    async def _load(self) -> PaperVenue:
-        profile = self.profile or VenueProfile()
-        if self.home is None and self.store_url is None:
-            return PaperVenue(name=self.name, profile=profile)
-        target = self.store_url or Path(self.home or ".") / "db" / f"venue-{self.name}.sqlite"
-        schema = f"venue_{self.name.replace('-', '_')}"
-        try:
-            store = await Store.open(target, metadata=metadata, name=schema)
-            self._ledger = Ledger(
-                store, venue=self.name, every_mark=profile.fill is FillPolicy.IMMEDIATE
-            )
-            state = await self._ledger.load(initial_cash=profile.initial_cash)
-        except (StoreError, SQLAlchemyError, OSError) as error:
-            raise VenueUnavailable(f"venue {self.name} can not read its record: {error}") from error
-        return PaperVenue(name=self.name, profile=profile, state=state)
-
-    async def close(self) -> None:
-        """Finish what is begun and close the record; streams of fills end."""
-        async with self._turn:
-            self._closed = True
-            if self._ledger is not None:
-                await self._ledger.close()
-        async with self._news:
-            self._news.notify_all()
-
-    def set_time(self, now: datetime) -> None:
-        """Set the venue's time (aware); an earlier time than before changes nothing."""
-        if now.tzinfo is None:
-            raise ValueError("the venue's time must be aware, e.g. with tzinfo=UTC")
-        self._now = now if self._now is None else max(self._now, now)
-
-    def _time(self) -> datetime:
-        if self.clock is None:
-            return self._now or SystemClock().now()
-        now = self.clock.now()
-        return now if self._now is None else max(self._now, now)
-
     async def submit(self, order: Order) -> Order:
-        """Take an order, once per idempotency key; it is on record when this returns.
+        """Take an order, once for each key that is remembered; it is on record on return.
 
         :raises KeyReuseMismatch: when the key belongs to an order with other economics.
         :raises BrokerRefused: when the order can not be taken here.
-        :raises VenueUnavailable: when the record failed; ask by key whether it was taken.
+        :raises VenueUnavailable: in maintenance, or when the record failed; ask by key whether
+            it was taken.
         """
-        return await self._act(lambda venue: venue.submit(order, self._time()))
+
+        def decide(venue: PaperVenue, now: datetime) -> tuple[Order, Draft | None]:
+            venue.require_open(now)
+            return venue.submit(order, now)
+
+        return await self._act(decide)
 
     async def cancel(self, order_id: str) -> bool:
         """Cancel by the client's order id or the broker's.
 
         True only when open quantity was cancelled; False when the order is unknown here or had
-        ended. No fill of the order follows a True.
+        ended. No fill of the order follows a True, unless the venue's people make one.
+
+        :raises BrokerRefused: ``RATE_LIMITED``.
         """
-        draft = await self._act(lambda venue: _twice(venue.cancel(order_id)))
-        return draft is not None
+
+        def decide(venue: PaperVenue, now: datetime) -> tuple[bool, Draft | None]:
+            venue.require_open(now)
+            return venue.cancel(order_id, now)
+
+        return await self._act(decide)
 
     async def cancel_all(self) -> list[str]:
         """Cancel all; return the order ids that are confirmed cancelled."""
-        draft = await self._act(lambda venue: _twice(venue.cancel_all()))
+
+        def decide(venue: PaperVenue, now: datetime) -> tuple[Draft, Draft]:
+            venue.require_open(now)
+            draft = venue.cancel_all(now)
+            return draft, draft
+
+        draft = await self._act(decide)
         return [working.order.order_id for _, working in sorted(draft.orders.items())]
+
+    async def replace(
+        self, order_id: str, *, quantity: Decimal, limit_price: Decimal | None
+    ) -> Order:
+        """Change the total quantity of an open order (filled included) and its limit.
+
+        A limit of None leaves what is there. Terms that hold already change nothing, so a
+        repeated replace is harmless. Every id that the order had still finds it.
+
+        :raises BrokerRefused: ``TOO_LATE``, ``BELOW_FILLED``, ``UNKNOWN_ORDER``,
+            ``INVALID_REPLACE``, ``RATE_LIMITED``; the order then stands as it was.
+        """
+
+        def decide(venue: PaperVenue, now: datetime) -> tuple[Order, Draft | None]:
+            venue.require_open(now)
+            return venue.replace(order_id, quantity=quantity, limit_price=limit_price, now=now)
+
+        return await self._act(decide)
+
+    async def cancel_all_after(self, seconds: float) -> None:
+        """Cancel all open orders ``seconds`` from now unless called again; 0 disarms.
+
+        :raises BrokerRefused: ``UNSUPPORTED`` without a timer, ``INVALID_TIMER`` beyond the
+            longest.
+        """
+
+        def decide(venue: PaperVenue, now: datetime) -> tuple[None, Draft | None]:
+            venue.require_open(now)
+            return None, venue.set_timer(seconds, now)
+
+        await self._act(decide)
 
     async def on_bars(self, bars: Sequence[Bar]) -> None:
         """Match open orders against bars, in one transaction; a bar has its effect once."""
-        await self._act(lambda venue: _twice(venue.on_bars(bars)))
+        begins = min((bar.start for bar in bars), default=None)
+        await self._act(lambda venue, _: (None, venue.on_bars(bars)), at=begins)
 
     async def on_quote(self, quote: Quote) -> None:
         """Match open orders against the best bid and ask."""
-        await self._act(lambda venue: _twice(venue.on_quote(quote)))
-
-    async def _act(self, decide: Callable[[PaperVenue], tuple[T, Draft | None]]) -> T:
-        """Decide, put on record, put into effect; one act at a time.
-
-        Once decided, an act completes also when its caller gives up waiting, and the turn ends
-        with it: memory and disk never differ.
-        """
-        await self._turn.acquire()
-        task: asyncio.Task[None] | None = None
-        try:
-            venue = await self._opened()
-            answer, draft = decide(venue)
-            if draft is None:
-                return answer
-            task = asyncio.create_task(self._record(venue, draft))
-        finally:
-            if task is None:
-                self._turn.release()
-        self._acts.add(task)
-        task.add_done_callback(self._acts.discard)
-        await asyncio.shield(task)
-        return answer
-
-    async def _record(self, venue: PaperVenue, draft: Draft) -> None:
-        try:
-            if self._ledger is not None:
-                await self._ledger.write(draft, fills_before=len(venue.state.fills))
-            venue.state.apply(draft)
-        except (StoreError, SQLAlchemyError, OSError) as error:
-            raise VenueUnavailable(
-                f"venue {self.name} could not record: {error}; ask by key what became of it"
-            ) from error
-        finally:
-            self._turn.release()
-        if draft.fills:
-            async with self._news:
-                self._news.notify_all()
-
-    async def _look(self) -> PaperVenue:
-        """Return the venue between two acts, never within one."""
-        async with self._turn:
-            return await self._opened()
+        await self._act(lambda venue, _: (None, venue.on_quote(quote)), at=quote.timestamp)
 
     async def get_open_orders(self) -> list[Order]:
-        """Return the open orders, oldest first."""
-        return [working.order for working in (await self._look()).state.open_orders()]
+        """Return the open orders that are shown by now, oldest first."""
+        venue, now = await self._look()
+        found = (working.order for working in venue.state.open_orders())
+        return [order for order in found if venue.shows(order, now)]
 
     async def get_order_by_key(self, idempotency_key: str) -> Order | None:
-        """Return the order with that key in any state; None is certain: it was never taken."""
-        return (await self._look()).order_by_key(idempotency_key)
+        """Return the order with that key in any state.
+
+        None is certain once ``visibility_lag_s`` has passed: it was never taken. The newest,
+        where the venue took a key twice.
+        """
+        venue, now = await self._look()
+        order = venue.order_by_key(idempotency_key)
+        return order if order is not None and venue.shows(order, now) else None
 
     def capabilities(self) -> VenueCard:
         """Return what this venue promises about itself."""
+        profile = self.profile or VenueProfile()
         return VenueCard(
             venue=self.name,
-            dedupe=DedupePolicy.PERMANENT,
+            dedupe=profile.dedupe,
+            dedupe_window_s=profile.dedupe_window_s,
+            visibility_lag_s=profile.visibility_lag_s,
+            fill_history_s=profile.fill_history_s,
             order_types=tuple(OrderType),
             tifs=tuple(TimeInForce),
+            replaces=profile.replaces,
+            replace_changes_id=profile.replace_changes_id,
             cancels_all=True,
+            corrects=True,
+            dead_man_max_s=profile.dead_man_max_s,
+            orders_per_s=profile.orders_per_s,
         )
 
     async def get_positions(self) -> list[Position]:
         """Return the net positions that are not flat, by symbol."""
-        return (await self._look()).positions(self._time())
+        venue, now = await self._look()
+        return venue.positions(now)
 
     async def account_snapshot(self) -> AccountSnapshot:
         """Return cash and positions of one moment."""
-        venue = await self._look()
-        now = self._time()
+        venue, now = await self._look()
         return AccountSnapshot(
             account=self.name,
             cash_usd=venue.state.cash,
@@ -226,30 +170,45 @@ class PaperClient:
     async def fills_since(self, cursor: str | None) -> tuple[list[Fill], str]:
         """Return the fills after ``cursor`` (None: all), oldest first, and the new cursor.
 
+        As they were executed; :meth:`corrections_since` has what became of them. A fill that is
+        older than the venue's history is left out without a word, as real venues do.
+
         :raises ValueError: when the cursor is not one of this venue.
         """
-        fills = (await self._look()).state.fills
-        start = self._position(cursor, len(fills))
-        return fills[start:], str(len(fills))
+        venue, now = await self._look()
+        fills, shown = venue.state.fills, venue.shown_fills(now)
+        start = self._position(cursor, len(fills), "fills")
+        return fills[max(start, venue.first_kept_fill(now)) : shown], str(max(start, shown))
 
-    def _position(self, cursor: str | None, last: int) -> int:
+    async def corrections_since(self, cursor: str | None) -> tuple[list[FillCorrection], str]:
+        """Return the corrections after ``cursor`` (None: all), oldest first, and the new cursor.
+
+        :raises ValueError: when the cursor is not one of this venue.
+        """
+        corrections = (await self._look())[0].state.corrections
+        start = self._position(cursor, len(corrections), "corrections")
+        return corrections[start:], str(len(corrections))
+
+    def _position(self, cursor: str | None, last: int, what: str) -> int:
         if cursor is None:
             return 0
         if cursor.isdecimal() and int(cursor) <= last:
             return int(cursor)
         raise ValueError(
-            f"cursor {cursor!r} is not of venue {self.name}, which has {last} fills; "
+            f"cursor {cursor!r} is not of venue {self.name}, which has {last} {what}; "
             "was its record replaced? read from the beginning with None"
         )
 
     async def stream_fills(self, cursor: str | None = None) -> AsyncIterator[Fill]:
-        """Yield every fill after ``cursor`` (None: from the first ever), then each new one.
+        """Yield every fill after ``cursor`` (None: from the first kept), then each new one.
 
-        A restarted reader begins where its cursor stood; without one it sees every fill again
-        and knows them by ``fill_id``. Ends when the venue is closed.
+        Pushed at once: the visibility lag is one of queries. A restarted reader begins where its
+        cursor stood; without one it sees every fill again and knows them by ``fill_id``. Ends
+        when the venue is closed.
         """
-        fills = (await self._look()).state.fills
-        place = self._position(cursor, len(fills))
+        venue, now = await self._look()
+        fills = venue.state.fills
+        place = max(self._position(cursor, len(fills), "fills"), venue.first_kept_fill(now))
         while True:
             while place < len(fills):
                 place += 1
@@ -259,7 +218,3 @@ class PaperClient:
                     await self._news.wait()
             if place == len(fills):
                 return
-
-
-def _twice(draft: D) -> tuple[D, D]:
-    return draft, draft

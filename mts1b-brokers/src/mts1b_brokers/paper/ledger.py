@@ -5,78 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 from mts1b_foundation import Fill, Order
-from mts1b_platform.store import DecimalText, Store, UtcText
+from mts1b_foundation.orders import FillCorrection
+from mts1b_platform.store import Store
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from mts1b_brokers.paper.state import AccountPosition, Draft, Mark, VenueState, WorkingOrder
+from mts1b_brokers.paper import tables
+from mts1b_brokers.paper.budget import MessageBudget
+from mts1b_brokers.paper.state import AccountPosition, Draft, Mark, Terms, VenueState, WorkingOrder
 
-__all__ = ["Ledger", "metadata"]
-
-metadata = sa.MetaData()
-
-_orders = sa.Table(
-    "venue_orders",
-    metadata,
-    sa.Column("position", sa.Integer, primary_key=True),
-    sa.Column("idempotency_key", sa.Text, nullable=False, unique=True),
-    sa.Column("order_id", sa.Text, nullable=False, unique=True),
-    sa.Column("broker_order_id", sa.Text, nullable=False, unique=True),
-    sa.Column("status", sa.Text, nullable=False),
-    sa.Column("arrives_at", UtcText, nullable=False),
-    sa.Column("triggered", sa.Integer, nullable=False),
-    sa.Column("day", sa.Text, nullable=True),
-    sa.Column("fills", sa.Integer, nullable=False),
-    sa.Column("payload", sa.Text, nullable=False),
-)
-
-_fills = sa.Table(
-    "venue_fills",
-    metadata,
-    sa.Column("position", sa.Integer, primary_key=True),
-    sa.Column("fill_id", sa.Text, nullable=False, unique=True),
-    sa.Column("order_id", sa.Text, nullable=False),
-    sa.Column("payload", sa.Text, nullable=False),
-)
-"""``position`` is the cursor: it rises by one with each fill and never changes."""
-
-_positions = sa.Table(
-    "venue_positions",
-    metadata,
-    sa.Column("symbol", sa.Text, primary_key=True),
-    sa.Column("quantity", DecimalText, nullable=False),
-    sa.Column("average_price", DecimalText, nullable=False),
-    sa.Column("realized_pnl", DecimalText, nullable=False),
-    sa.Column("fees", DecimalText, nullable=False),
-)
-
-_holdings = sa.Table(
-    "venue_holdings",
-    metadata,
-    sa.Column("fund_id", sa.Text, primary_key=True),
-    sa.Column("strategy_id", sa.Text, primary_key=True),
-    sa.Column("symbol", sa.Text, primary_key=True),
-    sa.Column("quantity", DecimalText, nullable=False),
-)
-
-_marks = sa.Table(
-    "venue_marks",
-    metadata,
-    sa.Column("symbol", sa.Text, primary_key=True),
-    sa.Column("interval", sa.Text, primary_key=True),
-    sa.Column("ends_at", UtcText, nullable=False),
-    sa.Column("close", DecimalText, nullable=False),
-)
-
-_account = sa.Table(
-    "venue_account",
-    metadata,
-    sa.Column("name", sa.Text, primary_key=True),
-    sa.Column("cash", DecimalText, nullable=False),
-)
+__all__ = ["Ledger"]
 
 
 class Ledger:
@@ -94,61 +36,137 @@ class Ledger:
         self._every_mark = every_mark
         self._pending: dict[tuple[str, str], Mark] = {}
 
+    @classmethod
+    async def open(cls, target: str | Path, *, venue: str, every_mark: bool = False) -> Ledger:
+        """Open the record of ``venue`` in a SQLite file or at a PostgreSQL URL.
+
+        :raises mts1b_platform.store.StoreError: when it can not be opened.
+        """
+        name = f"venue_{venue.replace('-', '_')}"
+        tables.register_steps(name)
+        store = await Store.open(
+            target, metadata=tables.metadata, name=name, version=tables.VERSION
+        )
+        return cls(store, venue=venue, every_mark=every_mark)
+
     async def load(self, *, initial_cash: Decimal) -> VenueState:
         """Return the recorded state; a new ledger starts with ``initial_cash``."""
         async with self._store.read() as tx:
-            cash = (
-                await tx.execute(sa.select(_account.c.cash).where(_account.c.name == self._venue))
-            ).scalar()
+            mine = tables.account.c.name == self._venue
+            cash = (await tx.execute(sa.select(tables.account.c.cash).where(mine))).scalar()
             state = VenueState(cash=initial_cash if cash is None else cash)
-            for row in await tx.execute(sa.select(_orders).order_by(_orders.c.position)):
-                state.put(_working(row))
-            rows = await tx.execute(sa.select(_fills.c.payload).order_by(_fills.c.position))
-            state.fills.extend(Fill.model_validate_json(row.payload) for row in rows)
-            for row in await tx.execute(sa.select(_positions)):
-                state.positions[row.symbol] = AccountPosition(*row)
-            for row in await tx.execute(sa.select(_holdings)):
-                state.holdings[row.fund_id, row.strategy_id, row.symbol] = row.quantity
-            for row in await tx.execute(sa.select(_marks)):
-                state.marks[row.symbol, row.interval] = Mark(row.ends_at, row.close)
-                state.see_price(row.symbol, row.ends_at, row.close)
+            await self._load_orders(tx, state)
+            await self._load_executions(tx, state)
+            await self._load_books(tx, state)
+            await self._load_limits(tx, state)
         return state
 
-    async def write(self, draft: Draft, *, fills_before: int) -> None:
-        """Record a draft in one transaction; what must not be lost is on disk afterwards."""
+    async def _load_orders(self, tx: AsyncConnection, state: VenueState) -> None:
+        earlier: dict[int, list[Terms]] = {}
+        replaces = sa.select(tables.replaces).order_by(tables.replaces.c.number)
+        for row in await tx.execute(replaces):
+            terms = Terms(row.broker_order_id, row.quantity, row.limit_price)
+            earlier.setdefault(row.position, []).append(terms)
+        for row in await tx.execute(sa.select(tables.orders).order_by(tables.orders.c.position)):
+            state.put(_working(row, tuple(earlier.get(row.position, ()))))
+
+    async def _load_executions(self, tx: AsyncConnection, state: VenueState) -> None:
+        rows = await tx.execute(sa.select(tables.fills.c.payload).order_by(tables.fills.c.position))
+        state.fills.extend(Fill.model_validate_json(row.payload) for row in rows)
+        corrections = sa.select(tables.corrections).order_by(tables.corrections.c.position)
+        for row in await tx.execute(corrections):
+            correction = FillCorrection.model_validate_json(row.payload)
+            stands = Fill.model_validate_json(row.stands) if row.stands is not None else None
+            state.corrections.append(correction)
+            state.corrected[correction.fill_id] = stands
+
+    async def _load_books(self, tx: AsyncConnection, state: VenueState) -> None:
+        for row in await tx.execute(sa.select(tables.positions)):
+            state.positions[row.symbol] = AccountPosition(*row)
+        for row in await tx.execute(sa.select(tables.holdings)):
+            state.holdings[row.fund_id, row.strategy_id, row.symbol] = row.quantity
+        for row in await tx.execute(sa.select(tables.marks)):
+            state.marks[row.symbol, row.interval] = Mark(row.ends_at, row.close)
+            state.see_price(row.symbol, row.ends_at, row.close)
+
+    async def _load_limits(self, tx: AsyncConnection, state: VenueState) -> None:
+        for row in await tx.execute(sa.select(tables.limits)):
+            state.timer = row.fires_at
+            if row.budget_at is not None:
+                state.budget = MessageBudget(row.budget_left, row.budget_at)
+
+    async def write(self, draft: Draft, state: VenueState) -> None:
+        """Record a draft in one transaction; what must not be lost is on disk afterwards.
+
+        :param state: what the draft will be applied to.
+        """
         pending = self._pending | draft.marks
         if not (draft.must_be_recorded or (self._every_mark and draft.marks)):
             self._pending = pending
             return
         async with self._store.transaction() as tx:
             for working in draft.orders.values():
-                place = {"position": working.position}
-                await self._upsert(tx, _orders, place, _order_row(working))
-            if draft.fills:
-                await self._write_fills(tx, draft, fills_before)
+                await self._write_order(tx, working)
+            await self._write_executions(tx, draft, state)
+            if draft.fills or draft.corrections:
+                await self._write_books(tx, draft)
+            if draft.sets_timer or draft.spends:
+                await self._write_limits(tx, draft)
             for (symbol, interval), mark in pending.items():
                 key = {"symbol": symbol, "interval": interval}
                 values = {"ends_at": mark.ends_at, "close": mark.close}
-                await self._upsert(tx, _marks, key, values)
+                await self._upsert(tx, tables.marks, key, values)
         self._pending = {}
 
-    async def _write_fills(self, tx: AsyncConnection, draft: Draft, before: int) -> None:
-        rows = [
+    async def _write_order(self, tx: AsyncConnection, working: WorkingOrder) -> None:
+        place = {"position": working.position}
+        await self._upsert(tx, tables.orders, place, _order_row(working))
+        for number, terms in enumerate(working.earlier, start=1):
+            row = {
+                "broker_order_id": terms.broker_order_id,
+                "quantity": terms.quantity,
+                "limit_price": terms.limit_price,
+            }
+            await self._upsert(tx, tables.replaces, place | {"number": number}, row)
+
+    async def _write_executions(self, tx: AsyncConnection, draft: Draft, state: VenueState) -> None:
+        fills = [
             {
-                "position": before + offset,
+                "position": place,
                 "fill_id": fill.fill_id,
                 "order_id": fill.order_id,
                 "payload": fill.model_dump_json(),
             }
-            for offset, fill in enumerate(draft.fills, start=1)
+            for place, fill in enumerate(draft.fills, start=len(state.fills) + 1)
         ]
-        await tx.execute(sa.insert(_fills), rows)
+        if fills:
+            await tx.execute(sa.insert(tables.fills), fills)
+        for place, correction in enumerate(draft.corrections, start=len(state.corrections) + 1):
+            stands = draft.corrected[correction.fill_id]
+            row = {
+                "position": place,
+                "fill_id": correction.fill_id,
+                "payload": correction.model_dump_json(),
+                "stands": stands.model_dump_json() if stands is not None else None,
+            }
+            await tx.execute(sa.insert(tables.corrections).values(row))
+
+    async def _write_books(self, tx: AsyncConnection, draft: Draft) -> None:
         for held in draft.positions.values():
-            await self._upsert(tx, _positions, {"symbol": held.symbol}, _position_row(held))
+            await self._upsert(tx, tables.positions, {"symbol": held.symbol}, _position_row(held))
         for (fund_id, strategy_id, symbol), quantity in draft.holdings.items():
             owner = {"fund_id": fund_id, "strategy_id": strategy_id, "symbol": symbol}
-            await self._upsert(tx, _holdings, owner, {"quantity": quantity})
-        await self._upsert(tx, _account, {"name": self._venue}, {"cash": draft.cash})
+            await self._upsert(tx, tables.holdings, owner, {"quantity": quantity})
+        await self._upsert(tx, tables.account, {"name": self._venue}, {"cash": draft.cash})
+
+    async def _write_limits(self, tx: AsyncConnection, draft: Draft) -> None:
+        budget = draft.budget
+        row = {
+            "fires_at": draft.timer,
+            "budget_left": budget.left if budget else None,
+            "budget_at": budget.at if budget else None,
+        }
+        await self._upsert(tx, tables.limits, {"name": self._venue}, row)
 
     async def _upsert(
         self, tx: AsyncConnection, table: sa.Table, key: Mapping[str, Any], row: Mapping[str, Any]
@@ -185,7 +203,7 @@ def _position_row(held: AccountPosition) -> dict[str, Any]:
     }
 
 
-def _working(row: sa.Row[Any]) -> WorkingOrder:
+def _working(row: sa.Row[Any], earlier: tuple[Terms, ...]) -> WorkingOrder:
     return WorkingOrder(
         position=row.position,
         order=Order.model_validate_json(row.payload),
@@ -193,4 +211,5 @@ def _working(row: sa.Row[Any]) -> WorkingOrder:
         triggered=bool(row.triggered),
         day=date.fromisoformat(row.day) if row.day else None,
         fills=row.fills,
+        earlier=earlier,
     )

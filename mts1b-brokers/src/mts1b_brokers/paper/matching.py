@@ -34,7 +34,7 @@ def match_bar(draft: Draft, bar: Bar, *, venue: str, profile: VenueProfile) -> N
         return
     opens_at = bar.start if last is None else max(bar.start, last.ends_at)
     depth = profile.depth(bar.volume)
-    if profile.fill is not FillPolicy.QUOTE:
+    if profile.fill is not FillPolicy.QUOTE and profile.closed_until(bar.timestamp) is None:
         for working in draft.open_orders(symbol):
             filled = _try_bar(draft, working, bar, opens_at, depth, venue, profile)
             depth = None if depth is None else depth - filled
@@ -52,8 +52,8 @@ def _try_bar(
 ) -> Decimal:
     """Match one order against one bar; return what it took of the depth."""
     session = bar.interval in SESSION_INTERVALS
-    submitted = working.order.submitted_at or working.arrives_at
-    if opens_at < (submitted if session else working.arrives_at):
+    sent = working.arrives_at - profile.latency
+    if opens_at < (sent if session else working.arrives_at):
         return Decimal(0)
     today = _trading_day(bar.timestamp)
     if _is_over(working, opens_at, today):
@@ -77,6 +77,8 @@ def _try_bar(
 
 def match_quote(draft: Draft, quote: Quote, *, venue: str, profile: VenueProfile) -> None:
     """Fill at the touch, as far as the quoted sizes go; a size of zero means unknown."""
+    if profile.closed_until(quote.timestamp) is not None:
+        return
     sizes = {1: quote.ask_size, -1: quote.bid_size}
     depth = {sign: Decimal(size) if size else None for sign, size in sizes.items()}
     today = _trading_day(quote.timestamp)
@@ -142,7 +144,7 @@ def _execute(
     """Fill as much as terms, depth and reduce-only allow; return the order afterwards."""
     order = working.order
     draft.put(working)
-    size = Decimal(0) if verdict.terms is None else _size(draft, order, depth)
+    size = Decimal(0) if verdict.terms is None else _size(draft, order, depth, profile)
     if verdict.terms is not None and size > 0:
         price = verdict.terms.price
         fill = Fill(
@@ -170,13 +172,15 @@ def _execute(
     return working if leftover is None else _close(draft, working, leftover)
 
 
-def _size(draft: Draft, order: Order, depth: Decimal | None) -> Decimal:
+def _size(draft: Draft, order: Order, depth: Decimal | None, profile: VenueProfile) -> Decimal:
     """Return how much may trade, in units of the order quantity's last digit."""
     size = order.remaining_quantity
     if order.reduce_only:
         size = min(size, _reducible(draft, order))
     if depth is not None:
         size = min(size, max(depth, Decimal(0)))
+    if profile.max_fill_quantity is not None:
+        size = min(size, profile.max_fill_quantity)
     exponent = order.quantity.as_tuple().exponent
     unit = Decimal(1).scaleb(min(int(exponent), 0))
     size = size.quantize(unit, ROUND_DOWN)

@@ -8,8 +8,11 @@ from datetime import date, datetime
 from decimal import Decimal
 
 from mts1b_foundation import Fill, Order, Quote
+from mts1b_foundation.orders import FillCorrection
 
-__all__ = ["AccountPosition", "Draft", "Mark", "VenueState", "WorkingOrder"]
+from mts1b_brokers.paper.budget import MessageBudget
+
+__all__ = ["AccountPosition", "Draft", "Mark", "Terms", "VenueState", "WorkingOrder"]
 
 Owner = tuple[str, str, str]
 """Fund, strategy and symbol."""
@@ -18,11 +21,21 @@ _NOTHING = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)
+class Terms:
+    """What a replace changed: the broker's id, the quantity and the limit that held before."""
+
+    broker_order_id: str
+    quantity: Decimal
+    limit_price: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
 class WorkingOrder:
     """An order with what the venue keeps beside it.
 
     ``position`` is its place in the order of arrival; ``day`` the trading day of a day order,
-    once its first bar or quote has told it; ``fills`` how many fills it has.
+    once its first bar or quote has told it; ``fills`` how many fills it has; ``earlier`` its
+    terms before each replace, oldest first.
     """
 
     position: int
@@ -31,6 +44,20 @@ class WorkingOrder:
     triggered: bool = False
     day: date | None = None
     fills: int = 0
+    earlier: tuple[Terms, ...] = ()
+
+    @property
+    def broker_ids(self) -> tuple[str, ...]:
+        """Return every id that the broker gave it, oldest first."""
+        return (*(t.broker_order_id for t in self.earlier), self.order.broker_order_id or "")
+
+    @property
+    def as_asked(self) -> Order:
+        """Return the order with the quantity and the limit that it was submitted with."""
+        if not self.earlier:
+            return self.order
+        first = self.earlier[0]
+        return self.order.with_(quantity=first.quantity, limit_price=first.limit_price)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +110,12 @@ class VenueState:
     marks: dict[tuple[str, str], Mark] = field(default_factory=dict)
     quotes: dict[str, Quote] = field(default_factory=dict)
     prices: dict[str, tuple[datetime, Decimal]] = field(default_factory=dict)
+    corrections: list[FillCorrection] = field(default_factory=list)
+    corrected: dict[str, Fill | None] = field(default_factory=dict)
+    """What stands of each execution that was corrected; None: it was taken back."""
+    timer: datetime | None = None
+    """When the dead-man timer fires."""
+    budget: MessageBudget | None = None
 
     def apply(self, draft: Draft) -> None:
         """Take over everything that a draft changed."""
@@ -92,6 +125,9 @@ class VenueState:
         self.positions.update(draft.positions)
         self.holdings.update(draft.holdings)
         self.cash = draft.cash
+        self.corrections.extend(draft.corrections)
+        self.corrected.update(draft.corrected)
+        self.timer, self.budget = draft.timer, draft.budget
         for key, mark in draft.marks.items():
             self.marks[key] = mark
             self.see_price(key[0], mark.ends_at, mark.close)
@@ -103,9 +139,12 @@ class VenueState:
         """Index one order."""
         order, position = working.order, working.position
         self.orders[position] = working
-        self.by_key[order.idempotency_key] = position
-        self.by_order_id[order.order_id] = position
-        self.by_broker_id[order.broker_order_id or ""] = position
+        if self.by_key.get(order.idempotency_key, 0) <= position:
+            # A venue that forgets keys can have several orders with one: the newest counts.
+            self.by_key[order.idempotency_key] = position
+            self.by_order_id[order.order_id] = position
+        for broker_id in working.broker_ids:
+            self.by_broker_id[broker_id] = position
         if order.is_terminal:
             self.open.get(order.symbol, {}).pop(position, None)
         else:
@@ -121,6 +160,10 @@ class VenueState:
         """Return an order by the client's id or by the broker's."""
         position = self.by_order_id.get(order_id, self.by_broker_id.get(order_id))
         return None if position is None else self.orders[position]
+
+    def standing(self, fill: Fill) -> Fill | None:
+        """Return what stands of an execution after its corrections; None: nothing."""
+        return self.corrected.get(fill.fill_id, fill)
 
     def open_orders(self) -> list[WorkingOrder]:
         """Return the open orders in the order of arrival."""
@@ -140,11 +183,26 @@ class Draft:
         self.marks: dict[tuple[str, str], Mark] = {}
         self.quotes: dict[str, Quote] = {}
         self.cash = state.cash
+        self.corrections: list[FillCorrection] = []
+        self.corrected: dict[str, Fill | None] = {}
+        self.timer = state.timer
+        self.budget = state.budget
+
+    @property
+    def sets_timer(self) -> bool:
+        """Return whether the dead-man timer changes."""
+        return self.timer != self._state.timer
+
+    @property
+    def spends(self) -> bool:
+        """Return whether the message budget changes."""
+        return self.budget != self._state.budget
 
     @property
     def must_be_recorded(self) -> bool:
         """Return whether losing this draft could change a later fill."""
-        return bool(self.orders) or any(self._state.open.get(symbol) for symbol, _ in self.marks)
+        kept = bool(self.orders or self.corrections) or self.sets_timer or self.spends
+        return kept or any(self._state.open.get(symbol) for symbol, _ in self.marks)
 
     def open_orders(self, symbol: str) -> Iterator[WorkingOrder]:
         """Yield the open orders of a symbol, oldest first, as the draft has them."""
@@ -178,3 +236,37 @@ class Draft:
         )
         self.cash -= fill.signed_quantity * fill.price + fill.fees
         self.fills.append(fill)
+
+    def correct(
+        self, correction: FillCorrection, before: Fill, after: Fill | None, owner: Order
+    ) -> None:
+        """Take ``before`` out of the books and put ``after`` in its place.
+
+        The position is built anew from all executions that stand, so it is exactly what it would
+        be, had the venue reported ``after`` at once.
+        """
+        symbol = str(before.symbol)
+        moved = (after.signed_quantity if after else _NOTHING) - before.signed_quantity
+        self.cash += _paid(before) - (_paid(after) if after else _NOTHING)
+        self.corrections.append(correction)
+        self.corrected[before.fill_id] = after
+        self.holdings[owner.fund_id, owner.strategy_id, symbol] = self.held_by(owner) + moved
+        self.positions[symbol] = self._rebuilt(symbol)
+
+    def _rebuilt(self, symbol: str) -> AccountPosition:
+        position = AccountPosition(symbol)
+        for fill in [*self._state.fills, *self.fills]:
+            if fill.symbol == symbol:
+                stands = self.standing(fill)
+                position = position.after(stands) if stands is not None else position
+        return position
+
+    def standing(self, fill: Fill) -> Fill | None:
+        """Return what stands of an execution after its corrections; None: nothing."""
+        if fill.fill_id in self.corrected:
+            return self.corrected[fill.fill_id]
+        return self._state.standing(fill)
+
+
+def _paid(fill: Fill) -> Decimal:
+    return fill.signed_quantity * fill.price + fill.fees

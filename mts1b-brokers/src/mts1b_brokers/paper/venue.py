@@ -4,40 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
-from mts1b_foundation import (
-    Bar,
-    ExecutionMode,
-    Order,
-    OrderStatus,
-    Position,
-    Quote,
-)
+from mts1b_foundation import Bar, ExecutionMode, Order, OrderStatus, Position, Quote
 from mts1b_platform.ids import derive_id
 
-from mts1b_brokers.errors import BrokerRefused, DuplicateOrderId, KeyReuseMismatch
+from mts1b_brokers.errors import BrokerRefused, DuplicateOrderId, VenueUnavailable
+from mts1b_brokers.paper.budget import spend
+from mts1b_brokers.paper.keys import remembered, require_same
 from mts1b_brokers.paper.matching import match_bar, match_now, match_quote
 from mts1b_brokers.paper.profile import FillPolicy, VenueProfile
+from mts1b_brokers.paper.replacing import replaced
 from mts1b_brokers.paper.state import AccountPosition, Draft, VenueState, WorkingOrder
 
 __all__ = ["PaperVenue"]
 
-_ECONOMICS = (
-    "symbol",
-    "side",
-    "quantity",
-    "order_type",
-    "limit_price",
-    "stop_price",
-    "tif",
-    "expires_at",
-    "reduce_only",
-    "fund_id",
-    "strategy_id",
-    "account",
-)
 _SIMULATED = frozenset({ExecutionMode.PAPER, ExecutionMode.BACKTEST})
 
 
@@ -55,35 +37,74 @@ class PaperVenue:
         self.profile = profile
         self.state = state or VenueState(cash=profile.initial_cash)
 
+    def require_open(self, now: datetime) -> None:
+        """Answer, or be in maintenance.
+
+        :raises VenueUnavailable: in maintenance.
+        """
+        until = self.profile.closed_until(now)
+        if until is not None:
+            raise VenueUnavailable(
+                f"venue {self.name} is in maintenance until {until.isoformat()}; ask then"
+            )
+
+    def fired(self, now: datetime) -> Draft | None:
+        """Return what the dead-man timer does that ran out by ``now``; None when none did."""
+        if self.state.timer is None or now < self.state.timer:
+            return None
+        draft = Draft(self.state)
+        draft.timer = None
+        for working in self.state.open_orders():
+            self._cancel_in(draft, working)
+        return draft
+
+    def set_timer(self, seconds: float, now: datetime) -> Draft | None:
+        """Arm the dead-man timer anew; 0 disarms it.
+
+        :raises BrokerRefused: ``UNSUPPORTED`` or ``INVALID_TIMER``.
+        """
+        longest = self.profile.dead_man_max_s
+        if longest is None:
+            raise BrokerRefused(f"venue {self.name} has no dead-man timer", code="UNSUPPORTED")
+        if not 0.0 <= seconds <= longest:
+            raise BrokerRefused(
+                f"a dead-man timer runs 0 to {longest:g} s here, not {seconds:g}",
+                code="INVALID_TIMER",
+            )
+        draft = Draft(self.state)
+        draft.timer = now + timedelta(seconds=seconds) if seconds else None
+        return draft if draft.sets_timer else None
+
+    def _spending(self, now: datetime, *, cancels: bool = False) -> Draft:
+        draft = Draft(self.state)
+        draft.budget = spend(self.state.budget, now, profile=self.profile, cancels=cancels)
+        return draft
+
     def submit(self, order: Order, now: datetime) -> tuple[Order, Draft | None]:
-        """Take an order; a known key gives the order that has it, and no draft.
+        """Take an order; a key that is remembered gives the order that has it.
 
         :raises KeyReuseMismatch: when the key belongs to an order with other economics.
         :raises BrokerRefused: when the order can not be taken here.
         """
-        known = self.order_by_key(order.idempotency_key)
+        draft = self._spending(now)
+        known = remembered(self.state, order.idempotency_key, now, profile=self.profile)
         if known is not None:
-            self._require_same(order, known)
-            return known, None
-        self._require_takeable(order)
+            require_same(order, known)
+            return known.order, draft if draft.spends else None
+        self.require_takeable(order)
+        return self.take(order, now, draft), draft
+
+    def take(self, order: Order, now: datetime, draft: Draft) -> Order:
+        """Note a new order in ``draft``; return it as the venue has it."""
         working = self._accept(order, now)
-        draft = Draft(self.state)
         draft.put(working)
         if self.profile.fill is FillPolicy.IMMEDIATE:
             self._fill_at_once(draft, working, now)
-        return draft.orders[working.position].order, draft
+        return draft.orders[working.position].order
 
-    def _require_same(self, order: Order, known: Order) -> None:
-        for name in _ECONOMICS:
-            asked, held = getattr(order, name), getattr(known, name)
-            if asked != held:
-                raise KeyReuseMismatch(
-                    f"idempotency key {order.idempotency_key!r} is that of order {known.order_id} "
-                    f"with {name} {held}, not {asked}; use a new key for a new order"
-                )
-
-    def _require_takeable(self, order: Order) -> None:
-        if order.order_id in self.state.by_order_id:
+    def require_takeable(self, order: Order) -> None:
+        place = self.state.by_order_id.get(order.order_id)
+        if place is not None and not self._is_again(order, self.state.orders[place].order):
             raise DuplicateOrderId(
                 f"order id {order.order_id} was used with another idempotency key; "
                 "derive the id from the key"
@@ -97,6 +118,9 @@ class PaperVenue:
             raise BrokerRefused(
                 f"order {order.order_id} is {order.status.value} already", code="TERMINAL_ORDER"
             )
+
+    def _is_again(self, order: Order, known: Order) -> bool:
+        return order.idempotency_key == known.idempotency_key
 
     def _accept(self, order: Order, now: datetime) -> WorkingOrder:
         accepted = order.with_(
@@ -131,24 +155,72 @@ class PaperVenue:
             price = quote.ask if working.order.side.sign > 0 else quote.bid
         match_now(draft, working, price, at=now, venue=self.name, profile=self.profile)
 
-    def cancel(self, order_id: str) -> Draft | None:
-        """Cancel what is open of an order; None when nothing was."""
-        working = self.state.find(order_id)
-        if working is None or working.order.is_terminal:
-            return None
-        draft = Draft(self.state)
-        self._cancel_in(draft, working)
-        return draft
+    def find(self, order_id: str) -> WorkingOrder | None:
+        """Return an order by the client's id or one of the broker's.
 
-    def cancel_all(self) -> Draft:
-        """Cancel every open order."""
-        draft = Draft(self.state)
+        Where a venue took the same id twice, the newest that is open, else the newest.
+        """
+        working = self.state.find(order_id)
+        if working is None or not working.order.is_terminal:
+            return working
+        again = [w for w in self.state.open_orders() if w.order.order_id == order_id]
+        return again[-1] if again else working
+
+    def cancel(self, order_id: str, now: datetime) -> tuple[bool, Draft | None]:
+        """Cancel what is open of an order; tell whether anything was.
+
+        :raises BrokerRefused: ``RATE_LIMITED``.
+        """
+        draft = self._spending(now, cancels=True)
+        working = self.find(order_id)
+        if working is None or working.order.is_terminal:
+            return False, draft if draft.spends else None
+        self._cancel_in(draft, working)
+        return True, draft
+
+    def cancel_all(self, now: datetime) -> Draft:
+        """Cancel every open order, as one message."""
+        draft = self._spending(now, cancels=True)
         for working in self.state.open_orders():
             self._cancel_in(draft, working)
         return draft
 
     def _cancel_in(self, draft: Draft, working: WorkingOrder) -> None:
         draft.put(replace(working, order=working.order.with_(status=OrderStatus.CANCELED)))
+
+    def replace(
+        self, order_id: str, *, quantity: Decimal, limit_price: Decimal | None, now: datetime
+    ) -> tuple[Order, Draft | None]:
+        """Change total quantity and limit; terms that hold already change nothing.
+
+        :raises BrokerRefused: when it is not possible; the order then stands as it was.
+        """
+        if not self.profile.replaces:
+            raise BrokerRefused(f"venue {self.name} replaces no orders", code="UNSUPPORTED")
+        draft = self._spending(now)
+        working = self.find(order_id)
+        if working is None:
+            raise BrokerRefused(
+                f"venue {self.name} has no order {order_id}; ask by key", code="UNKNOWN_ORDER"
+            )
+        order = working.order
+        same = quantity == order.quantity and limit_price in (None, order.limit_price)
+        if same and not order.is_terminal:
+            return order, draft if draft.spends else None
+        changed = replaced(
+            working,
+            quantity=quantity,
+            limit_price=limit_price,
+            now=now,
+            profile=self.profile,
+            broker_order_id=self._next_id(order),
+        )
+        draft.put(changed)
+        return changed.order, draft
+
+    def _next_id(self, order: Order) -> str:
+        kept = order.broker_order_id or ""
+        return self._broker_id(order.idempotency_key) if self.profile.replace_changes_id else kept
 
     def on_bars(self, bars: Sequence[Bar]) -> Draft:
         """Match bars in order of time and symbol."""
@@ -170,6 +242,28 @@ class PaperVenue:
         """Return the order with an idempotency key, in any state."""
         place = self.state.by_key.get(key)
         return None if place is None else self.state.orders[place].order
+
+    def shows(self, order: Order, now: datetime) -> bool:
+        """Return whether queries show an order yet."""
+        taken = order.submitted_at
+        return taken is None or now >= taken + self.profile.visibility_lag
+
+    def shown_fills(self, now: datetime) -> int:
+        """Return how many fills queries show; none behind one that is not shown yet."""
+        fills, newest = self.state.fills, now - self.profile.visibility_lag
+        count = len(fills)
+        if self.profile.visibility_lag_s > 0.0:
+            late = (n for n, fill in enumerate(fills) if fill.timestamp > newest)
+            count = next(late, count)
+        return count
+
+    def first_kept_fill(self, now: datetime) -> int:
+        """Return the place of the oldest fill that can still be read."""
+        reach, fills = self.profile.fill_history_s, self.state.fills
+        if reach is None:
+            return 0
+        oldest = now - timedelta(seconds=reach)
+        return next((n for n, f in enumerate(fills) if f.timestamp >= oldest), len(fills))
 
     def positions(self, now: datetime) -> list[Position]:
         """Return the account's net positions that are not flat, by symbol."""
