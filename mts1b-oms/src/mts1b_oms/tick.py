@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 
 import sqlalchemy as sa
+from mts1b_brokers.errors import BrokerError
 from mts1b_foundation.market_data import Bar
 from mts1b_foundation.protocols import BrokerProtocol, SimulatedVenue
 from mts1b_platform.latency import StageLatency
@@ -84,18 +85,24 @@ class BarWork:
         """Work through every kept bar up to ``as_of``; return how many fills were booked.
 
         :param mark: called inside the transaction.
-        :raises VenueSilent: when the venue could not be read.
+        :raises VenueSilent: when the venue could not be read, or did not take the bars.
         """
         bars = await self._pending(as_of)
         if isinstance(self._venue, SimulatedVenue):
             self._venue.set_time(as_of)
             if bars:
-                await self._venue.on_bars(bars)
+                await self._show(self._venue, bars)
         with self._latency.stage("oms.book"):
             news = await self._sync.read()
             if isinstance(news, CouldNotLook):
                 raise VenueSilent(f"venue {self._venue.name}: {news.reason}")
             return await self._book(as_of, bars, news, mark)
+
+    async def _show(self, venue: SimulatedVenue, bars: list[Bar]) -> None:
+        try:
+            await venue.on_bars(bars)
+        except (TimeoutError, OSError, BrokerError) as error:
+            raise VenueSilent(f"venue {self._venue.name} took no bars: {error}") from error
 
     async def _pending(self, as_of: datetime) -> list[Bar]:
         async with self._record.store.read() as tx:
