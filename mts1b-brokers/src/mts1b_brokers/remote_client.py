@@ -90,11 +90,15 @@ class RemoteVenue:
             return self._line
 
     async def _check(self, line: _Line) -> None:
-        card = await line.greeting
-        if card != self._card:
+        theirs, ours = dict(await line.greeting), dict(self._card)
+        differing = [name for name in ours if theirs[name] != ours[name]]
+        if differing:
+            shown = ", ".join(
+                f"{name} {theirs[name]} instead of {ours[name]}" for name in differing
+            )
             raise VenueUnavailable(
-                f"the venue at {self._host}:{self._port} promises {card}, and {self._card} was "
-                "expected; give both sides the same settings"
+                f"the venue at {self._host}:{self._port} promises {shown}; give both sides the "
+                "same settings"
             )
 
     def _unavailable(self, error: BaseException) -> VenueUnavailable:
