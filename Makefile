@@ -2,6 +2,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .PHONY: help paper test lint check contracts docs halts tokens sim mutants lock clean
+.PHONY: chaos
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -38,6 +39,9 @@ docs: $(READY) ## Run every snippet and check every link of the documentation
 halts: $(READY) ## Race halts against orders: RACES=10000
 	@$(BIN)/python -m tools.halts.races --races $(or $(RACES),10000)
 	@$(BIN)/python -m tools.halts.latency --runs $(or $(RUNS),30)
+
+chaos: $(READY) ## Kill -9 real processes under load, then count: CYCLES=1000
+	@$(BIN)/python -m tools.proof.chaos --cycles $(or $(CYCLES),1000) --seed $(or $(SEED),1)
 
 sim: $(READY) ## Simulate the order path under faults: SEEDS=1..1000
 	@$(BIN)/mts sim sweep --seeds $(or $(SEEDS),1..1000)

@@ -22,13 +22,15 @@ from pathlib import Path
 from typing import Any
 
 from mts1b_foundation.nats import STREAMS
+from mts1b_platform.config import LogSettings
 from mts1b_platform.eventbus.nats import NatsBus
 from mts1b_platform.eventbus.server import read_address
+from mts1b_platform.logging import configure_logging
 
 from tools.proof.desk import free_port, write_settings
 from tools.proof.fleet import Fleet
 from tools.proof.percentiles import summary
-from tools.proof.traders import Traders
+from tools.proof.traders import Intent, Traders
 from tools.proof.truth import Verdict, compare
 
 __all__ = ["Round", "chaos", "main", "one_round"]
@@ -54,6 +56,7 @@ class Round:
     said: dict[str, int] = field(default_factory=dict)
     rest_s: float = 0.0
     verdict: Verdict = field(default_factory=Verdict)
+    intents: dict[str, Intent] = field(default_factory=dict)
 
     @property
     def held(self) -> bool:
@@ -136,7 +139,7 @@ async def _trade(
         await asyncio.gather(market, return_exceptions=True)
         await traders.close()
         found.ended = [f"{item.name} ({item.code}): {item.last}" for item in fleet.ended]
-        found.said = dict(traders.said)
+        found.said, found.intents = dict(traders.said), traders.intents
 
 
 async def _come_to_rest(
@@ -245,6 +248,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--report", type=Path, help="a JSON file, written after each round")
     parser.add_argument("--keep", type=Path, help="a folder for the files of what went wrong")
     options = parser.parse_args(arguments)
+    configure_logging(LogSettings(level="ERROR"))
     begin = time.perf_counter()
     rounds = asyncio.run(
         chaos(
