@@ -80,8 +80,8 @@ def test_checks_are_numbered_in_order_and_say_why() -> None:
 def test_cards_are_many_and_numbered_once() -> None:
     numbers = [int(card.number[1:]) for card in BROKER_CARDS]
     assert numbers == sorted(set(numbers))
-    assert len({card.title for card in BROKER_CARDS}) == len(BROKER_CARDS)
-    assert {card.group for card in BROKER_CARDS} <= set(Group)
+    assert len({card.title for card in BROKER_CARDS}) == len(BROKER_CARDS) >= 100
+    assert {card.group for card in BROKER_CARDS} == set(Group)
 
 
 @pytest.mark.parametrize("card", BROKER_CARDS, ids=str)

@@ -6,20 +6,32 @@ from collections.abc import Iterable
 from itertools import chain
 
 from mts1b_pluginsdk.conformance.card import Card
+from mts1b_pluginsdk.conformance.cards.account import ACCOUNT
+from mts1b_pluginsdk.conformance.cards.ambiguity import AMBIGUITY
 from mts1b_pluginsdk.conformance.cards.cancel import CANCEL
 from mts1b_pluginsdk.conformance.cards.capabilities import CAPABILITIES
+from mts1b_pluginsdk.conformance.cards.corrections import CORRECTIONS
+from mts1b_pluginsdk.conformance.cards.dead_man import DEAD_MAN
 from mts1b_pluginsdk.conformance.cards.duties import DUTIES
 from mts1b_pluginsdk.conformance.cards.fills import FILLS
+from mts1b_pluginsdk.conformance.cards.limits import LIMITS
+from mts1b_pluginsdk.conformance.cards.outage import OUTAGE
+from mts1b_pluginsdk.conformance.cards.replace import REPLACE
+from mts1b_pluginsdk.conformance.cards.restart import RESTART
 from mts1b_pluginsdk.conformance.cards.session import SESSION
 from mts1b_pluginsdk.conformance.cards.submit_keys import KEYS
 from mts1b_pluginsdk.conformance.cards.submit_terms import TERMS
+from mts1b_pluginsdk.conformance.cards.values import VALUES
 from mts1b_pluginsdk.conformance.report import Report
 from mts1b_pluginsdk.conformance.sandbox import Connect
 from mts1b_pluginsdk.conformance.settings import BenchSettings
 
 __all__ = ["BROKER_CARDS", "BROKER_DUTIES", "check_broker"]
 
-_DECKS = (SESSION, CAPABILITIES, TERMS, KEYS, FILLS, CANCEL)
+_DECKS = (
+    *(SESSION, CAPABILITIES, TERMS, KEYS, FILLS, CORRECTIONS, CANCEL, REPLACE),
+    *(RESTART, AMBIGUITY, OUTAGE, LIMITS, DEAD_MAN, ACCOUNT, VALUES),
+)
 
 BROKER_DUTIES: tuple[Card, ...] = DUTIES
 """The cards that no broker may skip for want of a claim: the baseline."""
