@@ -18,9 +18,12 @@ from numpy.typing import NDArray
 
 from mts1b_quantkit.errors import BadInput, NaNInput
 
-__all__ = ["FloatArray", "Kind", "Table", "as_table", "as_vector"]
+__all__ = ["LARGEST", "FloatArray", "Kind", "Table", "as_table", "as_vector", "require_prices"]
 
 FloatArray: TypeAlias = NDArray[np.float64]
+
+LARGEST = 1e75
+"""The largest size of a number; its fourth power still has room for sums."""
 
 
 class Kind(StrEnum):
@@ -158,12 +161,16 @@ _BACK: dict[Kind, Any] = {
 }
 
 
-def as_table(data: Any, *, what: str = "returns", allow_nan: bool = False) -> Table:
+def as_table(
+    data: Any, *, what: str = "returns", allow_nan: bool = False, largest: float = LARGEST
+) -> Table:
     """Read numpy, pandas, polars or a mapping of columns as a :class:`Table`.
 
     :param data: (T,) or (T, N) numbers, rows = time, columns = assets.
     :param what: name of the argument in error messages.
-    :raises BadInput: for no rows or columns, more than two dimensions, text, or an infinity.
+    :param largest: what no number's size may exceed.
+    :raises BadInput: for no rows or columns, more than two dimensions, text, an infinity, or a
+        number beyond ``largest``.
     :raises NaNInput: for a missing value, unless ``allow_nan``.
     """
     table = _read(data, what)
@@ -171,7 +178,7 @@ def as_table(data: Any, *, what: str = "returns", allow_nan: bool = False) -> Ta
         raise BadInput(f"{what} has {table.values.ndim} dimensions; give one or two")
     if table.values.size == 0:
         raise BadInput(f"{what} has shape {table.values.shape}; give at least one row and column")
-    _check_finite(table, what, allow_nan=allow_nan)
+    _check_finite(table, what, allow_nan=allow_nan, largest=largest)
     return table
 
 
@@ -199,6 +206,22 @@ def as_vector(data: Any, like: Table, *, what: str) -> FloatArray:
         )
     _check_finite(table, what, allow_nan=False)
     return table.values
+
+
+def require_prices(table: Table, what: str) -> None:
+    """Refuse what is no price: zero, negative, or so small that a ratio of two has no room.
+
+    :raises BadInput: naming asset and row.
+    """
+    wrong = table.matrix < 1.0 / LARGEST
+    if wrong.any():
+        i, j = (int(k) for k in np.argwhere(wrong)[0])
+        where = "" if table.is_vector else f" of {table.labels[j]!r}"
+        value = table.matrix[i, j]
+        reason = "is not positive" if value <= 0.0 else f"is below {1.0 / LARGEST:g}"
+        raise BadInput(
+            f"{what}{where} at row {table.row_label(i)!r}: {value:g} {reason}; drop the row"
+        )
 
 
 def _library(data: Any) -> str:
@@ -288,9 +311,9 @@ def _read_mapping(data: Mapping[Any, Any], what: str) -> Table:
     return Table(np.ascontiguousarray(np.column_stack(columns)), Kind.MAPPING, names)
 
 
-def _check_finite(table: Table, what: str, *, allow_nan: bool) -> None:
+def _check_finite(table: Table, what: str, *, allow_nan: bool, largest: float = LARGEST) -> None:
     matrix = table.matrix
-    if np.isfinite(matrix).all():
+    if -largest <= matrix.min() and matrix.max() <= largest:  # false where there is a NaN
         return
     missing = np.isnan(matrix)
     column = None if table.is_vector else table.labels
@@ -299,8 +322,12 @@ def _check_finite(table: Table, what: str, *, allow_nan: bool) -> None:
         row = table.row_label(int(np.argmax(missing[:, j])))
         asset = None if column is None else column[j]
         raise NaNInput(what, asset=asset, row=row, count=int(missing.sum()))
-    infinite = np.isinf(matrix)
-    if infinite.any():
-        i, j = (int(k) for k in np.argwhere(infinite)[0])
+    beyond = np.abs(matrix) > largest
+    if beyond.any():
+        i, j = (int(k) for k in np.argwhere(beyond)[0])
         where = "" if column is None else f" in {column[j]!r}"
-        raise BadInput(f"{what}: infinite value{where} at row {table.row_label(i)!r}")
+        value = matrix[i, j]
+        kind = "infinite value" if np.isinf(value) else f"{value:.3g}, beyond {largest:g},"
+        raise BadInput(
+            f"{what}: {kind}{where} at row {table.row_label(i)!r}; drop it, or use larger units"
+        )

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from mts1b_quantkit.arrays import FloatArray, Table, as_table
+from mts1b_quantkit.arrays import FloatArray, Table, as_table, require_prices
 from mts1b_quantkit.errors import BadInput
 from mts1b_quantkit.metrics.columns import require_periods
 from mts1b_quantkit.rolling import require_window, rolling
@@ -156,10 +156,7 @@ def _read(**prices: Any) -> list[tuple[Table, FloatArray]]:
     for name, table in tables.items():
         if table.values.shape != first.values.shape:
             raise BadInput(f"{name} has shape {table.values.shape}, not {first.values.shape}")
-        if (table.values <= 0.0).any():
-            i, j = (int(k) for k in np.argwhere(table.matrix <= 0.0)[0])
-            where = "" if table.is_vector else f" of {table.labels[j]!r}"
-            raise BadInput(f"{name}{where} at row {table.row_label(i)!r} is not positive")
+        require_prices(table, name)
     _check_range(tables)
     return [(table, table.matrix) for table in tables.values()]
 

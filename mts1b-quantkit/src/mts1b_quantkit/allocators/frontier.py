@@ -53,6 +53,7 @@ def efficient_frontier(
     :raises Infeasible, NotPositiveDefinite: as :func:`min_variance` does.
     """
     problem = read_problem(returns, covariance)
+    _ = problem.variances
     mean = read_expected_returns(expected_returns, problem, returns)
     lower, upper = read_bounds(bounds, problem.assets)
     if not (np.isfinite(lower).all() and np.isfinite(upper).all()):

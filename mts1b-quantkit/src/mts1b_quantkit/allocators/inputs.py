@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from mts1b_quantkit.arrays import FloatArray, Kind, Table, as_table, as_vector
+from mts1b_quantkit.arrays import LARGEST, FloatArray, Kind, Table, as_table, as_vector
 from mts1b_quantkit.covariance import ShrunkCovariance, sample_covariance
+from mts1b_quantkit.covariance.sample import require_variances
 from mts1b_quantkit.errors import BadInput, NotPositiveDefinite
 
 __all__ = ["Problem", "condition_number", "read_assets", "read_expected_returns", "read_problem"]
@@ -34,11 +35,7 @@ class Problem:
 
         :raises BadInput: naming the first asset without variance.
         """
-        diagonal = np.diag(self.covariance)
-        if (diagonal <= 0.0).any():
-            name = self.assets.labels[int(np.argmax(diagonal <= 0.0))]
-            raise BadInput(f"asset {name!r} has no variance; drop it")
-        return diagonal
+        return require_variances(np.diag(self.covariance), self.assets.labels)
 
 
 def read_assets(returns: Any, covariance: Any) -> Table:
@@ -97,7 +94,7 @@ def condition_number(covariance: FloatArray) -> float:
 def _covariance_table(covariance: Any) -> Table:
     if isinstance(covariance, ShrunkCovariance):
         covariance = covariance.covariance
-    table = as_table(covariance, what="covariance")
+    table = as_table(covariance, what="covariance", largest=LARGEST**2)
     values = table.values
     if table.is_vector or values.shape[0] != values.shape[1]:
         raise BadInput(f"covariance has shape {values.shape}; give an (N, N) matrix")

@@ -6,6 +6,7 @@ which is imported when it is first needed.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -34,7 +35,7 @@ def min_cvar(
     from scipy import sparse
 
     tail = 1.0 - require_confidence(confidence)
-    assets, values = _read(returns)
+    assets, values, unit = _read(returns)
     rows, columns = values.shape
     # minimise a + sum(u) / (tail T), u_t >= -r_t'w - a, over (w, a, u)
     cost = np.concatenate((np.zeros(columns), [1.0], np.full(rows, 1.0 / (tail * rows))))
@@ -44,8 +45,8 @@ def min_cvar(
     return allocation(
         assets,
         exact_sum(found.x[:columns], budget),
-        objective=float(found.fun),
-        value_at_risk=float(found.x[columns]),
+        objective=float(found.fun) * unit,
+        value_at_risk=float(found.x[columns]) * unit,
         iterations=int(found.nit),
     )
 
@@ -58,7 +59,7 @@ def min_mad(returns: Any, *, bounds: Any = (0, 1), budget: float = 1.0) -> Alloc
     """
     from scipy import sparse
 
-    assets, values = _read(returns)
+    assets, values, unit = _read(returns)
     rows, columns = values.shape
     centred = values - values.mean(axis=0)
     # The deviations sum to zero, so their mean size is twice the mean of the negative ones.
@@ -69,7 +70,7 @@ def min_mad(returns: Any, *, bounds: Any = (0, 1), budget: float = 1.0) -> Alloc
     return allocation(
         assets,
         exact_sum(found.x[:columns], budget),
-        objective=float(found.fun),
+        objective=float(found.fun) * unit,
         iterations=int(found.nit),
     )
 
@@ -89,7 +90,7 @@ def min_cdar(
     from scipy import sparse
 
     tail = 1.0 - require_confidence(confidence)
-    assets, values = _read(returns)
+    assets, values, unit = _read(returns)
     rows, columns = values.shape
     # u_t = max(u_{t-1} - r_t'w, 0) is the drawdown; z_t >= u_t - a its part beyond the threshold
     cost = np.concatenate(
@@ -117,14 +118,20 @@ def min_cdar(
     return allocation(
         assets,
         exact_sum(found.x[:columns], budget),
-        objective=float(found.fun),
+        objective=float(found.fun) * unit,
         iterations=int(found.nit),
     )
 
 
-def _read(returns: Any) -> tuple[Table, FloatArray]:
+def _read(returns: Any) -> tuple[Table, FloatArray, float]:
+    """Return the assets, and the returns in a unit (a power of two) in which they are near one.
+
+    The solver's tolerances are absolute; the weights do not depend on the unit.
+    """
     assets = read_assets(returns, None)
-    return assets, assets.values
+    largest = float(np.abs(assets.values).max())
+    unit = math.ldexp(1.0, math.frexp(largest)[1]) if largest > 0.0 else 1.0
+    return assets, assets.values / unit, unit
 
 
 def _solve(

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from mts1b_quantkit.allocators import cholesky
 from mts1b_quantkit.allocators.inputs import condition_number, read_problem
 from mts1b_quantkit.allocators.result import Allocation, allocation, to_budget
 from mts1b_quantkit.arrays import FloatArray, Table, as_vector
@@ -123,8 +124,7 @@ def _newton(matrix: FloatArray, shares: FloatArray, x: FloatArray) -> tuple[Floa
         if _gap(matrix, shares, x) < _TOLERANCE / 10.0:
             return x, step
         gradient = matrix @ x - shares / x
-        hessian = matrix + np.diag(shares / x**2)
-        direction = -np.linalg.solve(hessian, gradient)
+        direction = -_solve(matrix, shares / x**2, gradient)
         slope = float(gradient @ direction)
         before = _objective(matrix, shares, x)
         size = 1.0
@@ -142,6 +142,16 @@ def _newton(matrix: FloatArray, shares: FloatArray, x: FloatArray) -> tuple[Floa
     if _gap(matrix, shares, x) < _TOLERANCE:
         return x, step
     raise _no_risk()
+
+
+def _solve(matrix: FloatArray, added: FloatArray, right: FloatArray) -> FloatArray:
+    """Solve (C + diag(added)) x = right; such a matrix is positive definite."""
+    hessian = matrix.copy()
+    hessian[np.diag_indices_from(hessian)] += added
+    try:
+        return cholesky.solve(cholesky.factor(hessian), right)
+    except np.linalg.LinAlgError as error:
+        raise _no_risk() from error
 
 
 def _descends(matrix: FloatArray, shares: FloatArray, x: FloatArray, limit: float) -> bool:

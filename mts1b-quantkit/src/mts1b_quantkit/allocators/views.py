@@ -95,6 +95,7 @@ def black_litterman(
     if not 0.0 < risk_aversion < math.inf:
         raise BadInput(f"risk_aversion is {risk_aversion}; give a positive number")
     problem = read_problem(returns, covariance)
+    _ = problem.variances
     market = _market(problem, market_caps, market_weights)
     prior = risk_aversion * problem.covariance @ market
     by_confidence = isinstance(omega, str) and omega == "idzorek"

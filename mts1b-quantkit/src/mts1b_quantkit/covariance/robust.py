@@ -8,7 +8,12 @@ from typing import Any, Literal
 import numpy as np
 
 from mts1b_quantkit.arrays import FloatArray
-from mts1b_quantkit.covariance.sample import matrix_of, sample_covariance_of, symmetric
+from mts1b_quantkit.covariance.sample import (
+    matrix_of,
+    require_variances,
+    sample_covariance_of,
+    symmetric,
+)
 from mts1b_quantkit.errors import BadInput
 
 __all__ = ["denoised_covariance", "gerber_covariance", "nearest_psd", "semi_covariance"]
@@ -138,8 +143,4 @@ def _above(matrix: FloatArray, minimum: float) -> FloatArray:
 
 
 def _deviation(matrix: FloatArray, labels: list[Any]) -> FloatArray:
-    variance = np.diag(matrix)
-    if (variance <= 0.0).any():
-        name = labels[int(np.argmax(variance <= 0.0))]
-        raise BadInput(f"asset {name!r} has no variance; drop it")
-    return np.asarray(np.sqrt(variance))
+    return np.asarray(np.sqrt(require_variances(np.diag(matrix), labels)))

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mts1b_quantkit.arrays import FloatArray, Table, as_table
+from mts1b_quantkit.arrays import LARGEST, FloatArray, Table, as_table, require_prices
 from mts1b_quantkit.errors import BadInput
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "ledoit_wolf",
     "matrix_of",
     "oas",
+    "require_variances",
     "returns_from_prices",
     "sample_covariance",
     "sample_covariance_of",
@@ -54,10 +55,7 @@ def returns_from_prices(prices: Any, *, log: bool = False) -> Any:
     matrix = table.matrix
     if len(matrix) < 2:
         raise BadInput("prices has one row; a return needs two")
-    if (matrix <= 0).any():
-        i, j = (int(k) for k in np.argwhere(matrix <= 0)[0])
-        where = "" if table.is_vector else f" of {table.labels[j]!r}"
-        raise BadInput(f"price {matrix[i, j]}{where} at row {table.row_label(i)!r} is not positive")
+    require_prices(table, "price")
     ratio = table.values[1:] / table.values[:-1]
     values = np.log(ratio) if log else ratio - 1.0
     index = None if table.index is None else table.index[1:]
@@ -116,7 +114,7 @@ def ledoit_wolf(
     table = matrix_of(returns)
     centred, sample = _centred(table, ddof)
     if target != "identity":
-        _require_variance(table, sample)
+        require_variances(np.diag(sample), table.labels)
     n = len(centred) - ddof
     squares = centred**2
     pi = squares.T @ squares / n - sample**2
@@ -184,10 +182,17 @@ def symmetric(matrix: FloatArray) -> FloatArray:
     return (matrix + matrix.T) / 2.0
 
 
-def _require_variance(table: Table, sample: FloatArray) -> None:
-    flat = np.flatnonzero(np.diag(sample) <= 0.0)
-    if len(flat):
-        raise BadInput(f"asset {table.labels[int(flat[0])]!r} never moves; drop it")
+def require_variances(variances: FloatArray, labels: list[Any]) -> FloatArray:
+    """Return variances (N,) of which none is zero, or so small that its inverse has no room.
+
+    :raises BadInput: naming the first such asset.
+    """
+    flat = variances < 1.0 / LARGEST**2
+    if flat.any():
+        j = int(flat.argmax())
+        told = "no variance" if variances[j] <= 0.0 else f"the variance {variances[j]:.3g}"
+        raise BadInput(f"asset {labels[j]!r} has {told}; drop it, or use larger units")
+    return variances
 
 
 def _identity(

@@ -44,7 +44,7 @@ def alpha(
     def per_year(values: FloatArray, other: FloatArray) -> FloatArray:
         r, b = _excess(values, other, risk_free_rate)
         level = r.mean(axis=0) - _slope(r, b) * b.mean(axis=0)
-        with np.errstate(invalid="ignore"):
+        with np.errstate(invalid="ignore", over="ignore"):
             return np.asarray((1.0 + level) ** periods - 1.0)
 
     return _beside(returns, benchmark, per_year)

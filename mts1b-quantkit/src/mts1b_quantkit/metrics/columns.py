@@ -19,7 +19,12 @@ __all__ = [
     "reduce_columns",
     "require_confidence",
     "require_periods",
+    "root_mean_square",
+    "unit_of",
 ]
+
+_SMALL = 1e-60
+"""Below it, third and fourth powers fall out of the range of floating point."""
 
 
 def reduce_columns(returns: Any, metric: Callable[[FloatArray], FloatArray]) -> Any:
@@ -36,13 +41,38 @@ def deviation(values: FloatArray) -> FloatArray:
     rows, columns = values.shape
     if rows < 2:
         return np.full(columns, np.nan)
-    spread = values.std(axis=0, ddof=1)
-    return np.where(spread <= 8.0 * np.finfo(float).eps * np.abs(values).max(axis=0), 0.0, spread)
+    size = np.abs(values).max(axis=0)
+    unit = unit_of(size)
+    spread = (
+        values.std(axis=0, ddof=1) if unit is None else (values / unit).std(axis=0, ddof=1) * unit
+    )
+    return np.where(spread <= 8.0 * np.finfo(float).eps * size, 0.0, spread)
+
+
+def unit_of(size: FloatArray) -> FloatArray | None:
+    """Return the power of two in which each column is counted so that no power of it is lost.
+
+    :param size: largest size of a number in each column.
+    :return: None where no column is so small: there is nothing to do.
+    """
+    small = (size > 0.0) & (size < _SMALL)
+    if not small.any():
+        return None
+    return np.where(small, np.ldexp(1.0, np.frexp(size)[1]), 1.0)
 
 
 def central_moment(values: FloatArray, order: int) -> FloatArray:
     """Return the mean of (x - mean)^order."""
     return np.asarray(((values - values.mean(axis=0)) ** order).mean(axis=0))
+
+
+def root_mean_square(values: FloatArray, count: float | None = None) -> FloatArray:
+    """Return sqrt(sum(x^2) / count); ``count`` None for the rows."""
+    rows = len(values) if count is None else count
+    unit = unit_of(np.abs(values).max(axis=0))
+    if unit is None:
+        return np.asarray(np.sqrt((values**2).sum(axis=0) / rows))
+    return np.asarray(np.sqrt(((values / unit) ** 2).sum(axis=0) / rows) * unit)
 
 
 def quotient(top: FloatArray, bottom: FloatArray) -> FloatArray:

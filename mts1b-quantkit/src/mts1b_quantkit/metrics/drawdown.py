@@ -12,6 +12,9 @@ from mts1b_quantkit.metrics.columns import reduce_columns
 
 __all__ = ["average_drawdown", "drawdown_series", "drawdowns", "max_drawdown"]
 
+_LARGEST = 1e300
+"""Wealth beyond it is followed as a fraction of its peak."""
+
 
 def drawdown_series(returns: Any) -> Any:
     """Return wealth over its running peak, less one: (T,) or (T, K), zero or negative."""
@@ -44,9 +47,22 @@ def average_drawdown(returns: Any, *, over: Literal["periods", "episodes"] = "pe
 
 def drawdowns(values: FloatArray) -> FloatArray:
     """Return the drawdown path of each column."""
-    wealth = np.cumprod(1.0 + values, axis=0)
+    with np.errstate(over="ignore", invalid="ignore"):
+        wealth = np.cumprod(1.0 + values, axis=0)
+    if not (np.abs(wealth) <= _LARGEST).all():
+        return _step_by_step(values)
     peak = np.maximum(np.maximum.accumulate(wealth, axis=0), 1.0)
     return np.asarray(wealth / peak - 1.0)
+
+
+def _step_by_step(values: FloatArray) -> FloatArray:
+    """Keep wealth over its peak alone, where wealth itself leaves the range of numbers."""
+    result = np.empty_like(values)
+    below = np.ones(values.shape[1])
+    for row, change in enumerate(values):
+        below = np.minimum(below * (1.0 + change), 1.0)
+        result[row] = below
+    return result - 1.0
 
 
 def _mean_depth(path: FloatArray) -> float:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from mts1b_quantkit.arrays import FloatArray, as_table
 from mts1b_quantkit.errors import BadInput
+from mts1b_quantkit.metrics.columns import unit_of
 
 __all__ = ["Overfitting", "probability_of_backtest_overfitting"]
 
@@ -55,6 +56,8 @@ def probability_of_backtest_overfitting(matrix: Any, *, n_splits: int = 16) -> O
         raise BadInput("matrix has one column; a search has two trials or more")
     if length * blocks // 2 < 2:
         raise BadInput(f"{rows} rows are too few for {blocks} blocks; give {max(blocks, 4)}")
+    unit = unit_of(np.abs(values).max(axis=0))
+    values = values if unit is None else values / unit  # no ratio depends on the unit
     centre = values.mean(axis=0)
     kept = (values - centre)[rows - length * blocks :].reshape(blocks, length, trials)
     sums, squares = kept.sum(axis=1), (kept**2).sum(axis=1)

@@ -55,7 +55,8 @@ def sharpe_standard_error(returns: Any, *, method: ErrorMethod = "iid") -> Any:
         ratio, third, fourth = _moments(values)
         normal = method == "iid"
         third, fourth = (0.0 * third, 0.0 * fourth) if normal else (third, fourth)
-        return np.asarray(np.sqrt(_error_term(ratio, third, fourth) / len(values)))
+        with np.errstate(invalid="ignore"):
+            return np.asarray(np.sqrt(_error_term(ratio, third, fourth) / len(values)))
 
     return reduce_columns(returns, error)
 

@@ -14,6 +14,8 @@ from mts1b_quantkit.metrics.columns import (
     quotient,
     reduce_columns,
     require_periods,
+    root_mean_square,
+    unit_of,
 )
 
 __all__ = [
@@ -59,8 +61,8 @@ def semi_deviation(returns: Any) -> Any:
     def spread(values: FloatArray) -> FloatArray:
         if len(values) < 2:
             return np.full(values.shape[1], np.nan)
-        losses = np.minimum(values - values.mean(axis=0), 0.0) ** 2
-        half = np.sqrt(losses.sum(axis=0) / (len(values) - 1))
+        losses = np.minimum(values - values.mean(axis=0), 0.0)
+        half = root_mean_square(losses, len(values) - 1)
         return np.asarray(np.where(deviation(values) == 0.0, 0.0, half))
 
     return reduce_columns(returns, spread)
@@ -78,12 +80,12 @@ def kurtosis(returns: Any, *, bias: bool = True) -> Any:
 
 def below(excess: FloatArray) -> FloatArray:
     """Return the root mean square of what lies below zero."""
-    return np.asarray(np.sqrt((np.minimum(excess, 0.0) ** 2).mean(axis=0)))
+    return root_mean_square(np.minimum(excess, 0.0))
 
 
 def skew(values: FloatArray, *, bias: bool = True) -> FloatArray:
     """Return the skewness of the columns; NaN for a constant."""
-    n = len(values)
+    n, values = len(values), _in_units(values)
     g1 = quotient(central_moment(values, 3), _variance(values) ** 1.5)
     if bias:
         return g1
@@ -92,13 +94,18 @@ def skew(values: FloatArray, *, bias: bool = True) -> FloatArray:
 
 def excess_kurtosis(values: FloatArray, *, bias: bool = True) -> FloatArray:
     """Return the excess kurtosis of the columns; NaN for a constant."""
-    n = len(values)
+    n, values = len(values), _in_units(values)
     g2 = quotient(central_moment(values, 4), _variance(values) ** 2) - 3.0
     if bias:
         return g2
     if n < 4:
         return np.full_like(g2, np.nan)
     return ((n + 1.0) * g2 + 6.0) * (n - 1.0) / ((n - 2.0) * (n - 3.0))
+
+
+def _in_units(values: FloatArray) -> FloatArray:
+    unit = unit_of(np.abs(values).max(axis=0))
+    return values if unit is None else values / unit
 
 
 def _variance(values: FloatArray) -> FloatArray:

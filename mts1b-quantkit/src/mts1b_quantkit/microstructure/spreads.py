@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from mts1b_quantkit.arrays import FloatArray, as_table
+from mts1b_quantkit.arrays import FloatArray, as_table, require_prices
 from mts1b_quantkit.errors import BadInput
 from mts1b_quantkit.rolling import require_window, rolling
 
@@ -26,12 +26,12 @@ def amihud_illiquidity(close: Any, volume: Any, *, window: int | None = None) ->
         raise BadInput(f"volume has shape {traded.values.shape}, close {prices.values.shape}")
     if len(prices.values) < 2:
         raise BadInput("close has one row; a return needs two")
-    if (prices.matrix <= 0.0).any() or (traded.matrix <= 0.0).any():
-        what = "close" if (prices.matrix <= 0.0).any() else "volume"
-        raise BadInput(f"{what} holds a value that is not positive; drop its row")
+    require_prices(prices, "close")
+    require_prices(traded, "volume")
     c = prices.matrix
     ratio = np.full_like(c, np.nan)
-    ratio[1:] = np.abs(c[1:] / c[:-1] - 1.0) / (c[1:] * traded.matrix[1:])
+    with np.errstate(over="ignore"):  # one after the other: their product may leave the range
+        ratio[1:] = np.abs(c[1:] / c[:-1] - 1.0) / c[1:] / traded.matrix[1:]
     if window is None:
         return prices.per_column(ratio[1:].mean(axis=0))
     require_window(window)

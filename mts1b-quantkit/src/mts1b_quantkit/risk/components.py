@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mts1b_quantkit.arrays import as_table, as_vector
+from mts1b_quantkit.arrays import LARGEST, as_table, as_vector
 from mts1b_quantkit.errors import BadInput
 from mts1b_quantkit.metrics.columns import require_confidence
 from mts1b_quantkit.special import ndtri
@@ -38,7 +38,7 @@ def component_var(weights: Any, covariance: Any, confidence: float = 0.95) -> Co
     :raises BadInput: for shapes or labels that do not fit, or a portfolio without risk.
     """
     quantile = float(ndtri(require_confidence(confidence)))
-    table = as_table(covariance, what="covariance")
+    table = as_table(covariance, what="covariance", largest=LARGEST**2)
     matrix = table.matrix
     if matrix.shape[0] != matrix.shape[1]:
         raise BadInput(f"covariance has shape {matrix.shape}; give an (N, N) matrix")
