@@ -6,7 +6,7 @@ from mts1b_pluginsdk.conformance.bench import Bench
 from mts1b_pluginsdk.conformance.card import Deck, Group
 from mts1b_pluginsdk.conformance.needs import Need
 from mts1b_pluginsdk.conformance.offers import timer_of
-from mts1b_pluginsdk.conformance.verdicts import CardFailed, outcome, require
+from mts1b_pluginsdk.conformance.verdicts import CardFailed, CardSkipped, outcome, require
 
 __all__ = ["DEAD_MAN"]
 
@@ -16,9 +16,16 @@ _KRAKEN = "Kraken cancel_all_orders_after"
 
 
 def _seconds(bench: Bench) -> float:
-    """Return a time that the timer takes: its longest, at most a minute."""
+    """Return a time that the timer takes, and that is longer than the venue's lag.
+
+    :raises CardSkipped: when the lag hides what the timer does.
+    """
+    wanted = max(60.0, 4.0 * bench.lag_s)
     longest = bench.card.dead_man_max_s if bench.card is not None else None
-    return min(longest or 60.0, 60.0)
+    seconds = min(longest or wanted, wanted)
+    if seconds < 2.0 * bench.lag_s:
+        raise CardSkipped(f"a lag of {bench.lag_s:g} s hides what a timer of {seconds:g} s does")
+    return seconds
 
 
 async def _arm(bench: Bench, seconds: float) -> None:
@@ -74,7 +81,8 @@ async def renewed(bench: Bench) -> str:
     await bench.submit(order)
     for _ in range(4):
         await _arm(bench, _seconds(bench))
-        await bench.elapse(0.75 * _seconds(bench))
+        await bench.elapse(0.5 * _seconds(bench))
+    await _arm(bench, _seconds(bench))
     require(await bench.is_open(order), "the order was cancelled though the timer was renewed")
     return "open after four renewals"
 
