@@ -317,7 +317,8 @@ class NatsBus:
             await asyncio.wait(self._running, timeout=2.0)
         with contextlib.suppress(NatsError, TimeoutError, OSError):
             await self._client.flush(timeout=2)
-        with contextlib.suppress(NatsError, OSError):
+        # RuntimeError: uvloop's, where the connection broke and no other has come since
+        with contextlib.suppress(NatsError, OSError, RuntimeError):
             await self._client.close()
 
 
