@@ -156,7 +156,7 @@ EXPECTED = {
     "late_fill": {"B9 told late", "B7 out of order"},
     "repeat": {"B1 told again"},
     "two_ids": {"B2 second id"},
-    "missing_fee": {"B11 fee missing", "B11 fee stated later"},
+    "uncharged": {"B11 fee missing", "B11 fee stated later"},
     "overfill": {"B6 overfill"},
     "late_execution": {"B4 fill after the end"},
     "bust": {"B8 bust"},

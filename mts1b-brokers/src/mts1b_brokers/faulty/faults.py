@@ -25,7 +25,7 @@ class VenueFaults:
     ``old_half`` (listings show the half that a replace ended).
 
     Of executions: ``late_fill`` (told up to ``late_fill_s`` late, out of order), ``repeat``
-    (told again), ``two_ids`` (told under a second id too), ``missing_fee`` (told without its
+    (told again), ``two_ids`` (told under a second id too), ``uncharged`` (told without its
     fee, which a correction states later), ``overfill``, ``late_execution`` (after the order had
     ended), ``bust``, ``amend``, ``bust_unseen`` (before the execution was told), ``external``
     (someone trades by hand in the account).
@@ -50,7 +50,7 @@ class VenueFaults:
     late_fill: float = 0.0
     repeat: float = 0.0
     two_ids: float = 0.0
-    missing_fee: float = 0.0
+    uncharged: float = 0.0
     overfill: float = 0.0
     late_execution: float = 0.0
     bust: float = 0.0
@@ -104,7 +104,7 @@ _BY_DESK = frozenset(
         "cancel_crosses_fill",
         "replace_crosses_fill",
         "fill_on_new_id",
-        "missing_fee",
+        "uncharged",
         "overfill",
         "late_execution",
         "bust",

@@ -47,7 +47,7 @@ class FillReports:
 
     def _admit(self, fill: Fill) -> None:
         told = fill
-        if fill.fees and self._dice.takes(self._faults.missing_fee, "B11 fee missing"):
+        if fill.fees and self._dice.takes(self._faults.uncharged, "B11 fee missing"):
             told = fill.with_(fees=0)
             self.without_fee.append(fill)
         if self._dice.takes(self._faults.late_fill, "B9 told late"):
