@@ -92,6 +92,15 @@ async def test_an_open_order_gets_its_busted_quantity_back(make_order, make_quot
     assert held.quantity == 10
 
 
+async def test_what_was_busted_can_not_be_reduced(filled, make_order, make_bar):
+    fill = await _only_fill(filled)
+    await filled.amend(fill.fill_id, quantity=D(4))
+    await filled.submit(make_order("out", Side.SELL, 10, reduce_only=True))
+    await filled.on_bars([make_bar(2, 100)])
+    (out,) = (await filled.fills_since("1"))[0]
+    assert out.quantity == 4
+
+
 async def test_an_overfill_and_a_fill_after_the_cancel_are_booked(filled, make_order):
     await filled.overfill("order-k1", quantity=D(1), price=D(101))
     order = await filled.get_order_by_key("k1")

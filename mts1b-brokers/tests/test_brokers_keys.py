@@ -132,6 +132,16 @@ async def test_a_venue_that_forgot_a_key_takes_it_again_and_keeps_both_over_a_re
     await restarted.close()
 
 
+async def test_a_key_is_free_again_when_its_window_ends_and_not_before(make_order):
+    clock = VirtualClock(START)
+    client = PaperClient(profile=VenueProfile.named("ten_minutes"), clock=clock)
+    first = await client.submit(make_order())
+    clock.advance(WINDOW_S - 0.001)
+    assert (await client.submit(make_order())).broker_order_id == first.broker_order_id
+    clock.advance(0.001)
+    assert (await client.submit(make_order())).broker_order_id != first.broker_order_id
+
+
 async def test_two_open_orders_with_one_id_are_cancelled_newest_first(make_order):
     client = PaperClient(profile=VenueProfile.named("none"), clock=VirtualClock(START))
     old, new = [await client.submit(make_order()) for _ in range(2)]

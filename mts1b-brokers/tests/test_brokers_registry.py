@@ -119,6 +119,18 @@ def test_the_list_command_names_the_adapters():
     assert "paper" in CliRunner().invoke(app, ["list"]).stdout
 
 
+def test_the_profiles_command_says_what_each_promises():
+    cards = json.loads(CliRunner().invoke(app, ["profiles", "--json"]).stdout)
+    assert list(cards) == ["none", "open_orders", "ten_minutes", "permanent", "strict"]
+    assert (cards["ten_minutes"]["dedupe"], cards["ten_minutes"]["dedupe_window_s"]) == (
+        "window",
+        600,
+    )
+    table = CliRunner().invoke(app, ["profiles"])
+    assert table.exit_code == 0
+    assert "10/s" in table.stdout
+
+
 def test_an_unknown_broker_on_the_command_line_is_an_error():
     result = CliRunner().invoke(app, ["test", "--broker", "nowhere"])
     assert result.exit_code != 0

@@ -52,6 +52,38 @@ def check_broker(
     raise typer.Exit(0 if passed else 1)
 
 
+@app.command("profiles")
+def list_profiles(as_json: _Json = False) -> None:
+    """List the ready profiles of the paper venue and what each promises."""
+    from mts1b_brokers.paper import PaperClient, VenueProfile
+
+    cards = {
+        name: PaperClient(profile=VenueProfile.named(name)).capabilities()
+        for name in VenueProfile.names()
+    }
+    if as_json:
+        _print_json({name: card.model_dump(mode="json") for name, card in cards.items()})
+        return
+    rows = [
+        (
+            name,
+            card.dedupe.value,
+            _seconds(card.dedupe_window_s),
+            _seconds(card.visibility_lag_s or None),
+            _seconds(card.fill_history_s),
+            _seconds(card.dead_man_max_s),
+            "-" if card.orders_per_s is None else f"{card.orders_per_s:g}/s",
+        )
+        for name, card in cards.items()
+    ]
+    columns = ("profile", "keys", "window", "shown late", "fills kept", "dead-man", "messages")
+    _print_table("Profiles of the paper venue", columns, rows)
+
+
+def _seconds(value: float | None) -> str:
+    return "-" if value is None else f"{value:g} s"
+
+
 async def _run_checks(broker: str) -> list[CheckResult]:
     from pathlib import Path
     from tempfile import TemporaryDirectory
