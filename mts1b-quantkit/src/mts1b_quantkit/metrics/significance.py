@@ -231,7 +231,7 @@ def _track_length(
     ratio: FloatArray, third: Any, fourth: Any, level: float, confidence: float
 ) -> FloatArray:
     distance = ratio - level
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         length = 1.0 + _error_term(ratio, third, fourth) * (ndtri(confidence) / distance) ** 2
     return np.asarray(np.where(distance > 0.0, length, np.where(distance <= 0.0, np.inf, np.nan)))
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from mts1b_quantkit.arrays import as_table
 from mts1b_quantkit.errors import BadInput
+from mts1b_quantkit.metrics.columns import unit_of
 
 __all__ = ["ewma_volatility"]
 
@@ -25,10 +26,11 @@ def ewma_volatility(returns: Any, *, decay: float = 0.94) -> Any:
     if not 0.0 < decay < 1.0:
         raise BadInput(f"decay is {decay}; give a fraction between 0 and 1, e.g. 0.94")
     table = as_table(returns)
-    squares = table.matrix**2
+    unit = unit_of(np.abs(table.matrix).max(axis=0))
+    squares = (table.matrix if unit is None else table.matrix / unit) ** 2
     variance = np.empty_like(squares)
     state = squares[0]
     for row, square in enumerate(squares):
         state = square if row == 0 else decay * state + (1.0 - decay) * square
         variance[row] = state
-    return table.rows(np.sqrt(variance))
+    return table.rows(np.sqrt(variance) * (1.0 if unit is None else unit))
