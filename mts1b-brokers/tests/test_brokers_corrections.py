@@ -101,6 +101,24 @@ async def test_what_was_busted_can_not_be_reduced(filled, make_order, make_bar):
     assert out.quantity == 4
 
 
+async def test_executions_under_every_id_of_a_replaced_order_count(make_order, make_quote):
+    profile = VenueProfile(max_fill_quantity=D(2), replace_changes_id=True)
+    client = PaperClient(profile=profile, clock=VirtualClock(START))
+    limit = {"order_type": "limit", "limit_price": D(100)}
+    await client.submit(make_order(**limit, **GTC))
+    for second in (1, 2):
+        await client.on_quote(make_quote(second, 90, 100 - second))
+        await client.replace("order-k1", quantity=D(20 + second), limit_price=None)
+    first, second = (await client.fills_since(None))[0]
+    assert first.broker_order_id != second.broker_order_id
+    await client.bust(second.fill_id)
+    assert (await client.get_order_by_key("k1")).filled_quantity == 2
+    await client.overfill("order-k1", quantity=D(3), price=D(98))
+    assert (await client.get_order_by_key("k1")).filled_quantity == 5
+    await client.bust(first.fill_id)
+    assert (await client.get_order_by_key("k1")).filled_quantity == 3
+
+
 async def test_an_overfill_and_a_fill_after_the_cancel_are_booked(filled, make_order):
     await filled.overfill("order-k1", quantity=D(1), price=D(101))
     order = await filled.get_order_by_key("k1")
