@@ -77,7 +77,8 @@ def stability(returns: Any) -> Any:
             time = np.arange(rows)[:, None] - (rows - 1) / 2.0
             centred = path - path.mean(axis=0)
             across = (time * centred).sum(axis=0) ** 2
-            return quotient(across, (time**2).sum() * (centred**2).sum(axis=0))
+            spread = np.where(np.ptp(path, axis=0) == 0.0, np.nan, (centred**2).sum(axis=0))
+            return quotient(across, (time**2).sum() * spread)
 
     return reduce_columns(returns, fit)
 
