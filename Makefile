@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .PHONY: help paper test lint check contracts docs halts tokens sim mutants lock clean
-.PHONY: chaos
+.PHONY: chaos powercut load
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -42,6 +42,12 @@ halts: $(READY) ## Race halts against orders: RACES=10000
 
 chaos: $(READY) ## Kill -9 real processes under load, then count: CYCLES=1000
 	@$(BIN)/python -m tools.proof.chaos --cycles $(or $(CYCLES),1000) --seed $(or $(SEED),1)
+
+powercut: $(READY) ## Cut the power of the store at random moments: IMAGES=5000
+	@$(BIN)/python -m tools.proof.powercut --images $(or $(IMAGES),5000)
+
+load: $(READY) ## Measure latency from intent to the wire at 500 orders/s: MINUTES=2
+	@$(BIN)/python -m tools.proof.load --minutes $(or $(MINUTES),2) --rate $(or $(RATE),500)
 
 sim: $(READY) ## Simulate the order path under faults: SEEDS=1..1000
 	@$(BIN)/mts sim sweep --seeds $(or $(SEEDS),1..1000)

@@ -106,7 +106,12 @@ async def one_round(folder: Path, *, seed: int, cycles: int, rate_per_s: float) 
     write_settings(home, address=f"127.0.0.1:{port}")
     write_settings(venue_home, address=None)
     (venue_home / "port").write_text(str(port))
-    fleet = Fleet(home, venue_home, pause=lambda: rng.uniform(0.0, 0.3))
+    fleet = Fleet(
+        home,
+        venue_home,
+        pause=lambda: rng.uniform(0.0, 0.3),
+        environ={"MTS_TRACEBACK": "1"},
+    )
     try:
         await fleet.start()
         bus = await NatsBus.connect(lambda: read_address(home, {}), name="chaos")
@@ -173,7 +178,7 @@ async def chaos(
 ) -> list[Round]:
     """Run rounds until ``cycles`` kills are done; write the report after each.
 
-    :param keep: where the files of rounds that did not hold are copied.
+    :param keep: where the files of rounds are copied that did not hold, or where a process ended.
     """
     rounds: list[Round] = []
     left, begin = cycles, time.perf_counter()
@@ -185,7 +190,7 @@ async def chaos(
                 cycles=min(per_round, left),
                 rate_per_s=rate_per_s,
             )
-            if keep is not None and not found.held:
+            if keep is not None and (found.ended or not found.held):
                 shutil.copytree(folder, keep / f"seed-{found.seed}", dirs_exist_ok=True)
         rounds.append(found)
         left -= per_round

@@ -66,10 +66,12 @@ def free_port() -> int:
     return found
 
 
-def order_of(rng: random.Random, key: str, now: datetime, *, resting: float = 0.4) -> Order:
-    """Return an order of some strategy; a share of them rest below or above the market."""
+def order_of(
+    rng: random.Random, key: str, now: datetime, *, resting: float = 0.4, selling: float = 0.3
+) -> Order:
+    """Return an order of some strategy; some of them rest away from the market, some sell."""
     rests = rng.random() < resting
-    side = Side.BUY if rng.random() < 0.7 else Side.SELL
+    side = Side.SELL if rng.random() < selling else Side.BUY
     offset = Decimal(rng.randint(1, 12)) / 4
     return Order(
         order_id=f"ord-{key}",

@@ -41,6 +41,7 @@ class Fleet:
 
     :param home: the MTS_HOME of bus, risk, OMS and operations.
     :param venue_home: the home of the venue, which has a record of its own.
+    :param profiled: services that run under cProfile; its file is beside their log.
     :param pause: seconds that a process stays down after it ended; drawn anew each time.
     """
 
@@ -48,6 +49,7 @@ class Fleet:
     venue_home: Path
     pause: Callable[[], float] = lambda: 0.05
     names: tuple[str, ...] = NAMES
+    profiled: tuple[str, ...] = ()
     environ: dict[str, str] = field(default_factory=dict)
     children: dict[str, asyncio.subprocess.Process] = field(default_factory=dict)
     ended: list[Ended] = field(default_factory=list)
@@ -69,6 +71,8 @@ class Fleet:
             remote = [sys.executable, "-m", "mts1b_brokers.remote"]
             port_file = str(self.venue_home / "port")
             return [*remote, "--home", str(self.venue_home), "--port-file", port_file]
+        if name in self.profiled:
+            mts = [sys.executable, "-m", "cProfile", "-o", str(self.log(name)) + ".prof", *mts]
         return [*mts, "service", "run", name]
 
     def log(self, name: str) -> Path:
