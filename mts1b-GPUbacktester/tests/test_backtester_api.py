@@ -25,6 +25,7 @@ from mts1b_GPUbacktester import (
     run_sweep,
 )
 from mts1b_GPUbacktester.cli import app
+from mts1b_GPUbacktester.expressions import as_value
 from mts1b_GPUbacktester.sweep import parse_bytes
 from mts1b_GPUbacktester.text import parse_condition
 from mts1b_platform.clock import VirtualClock
@@ -144,7 +145,7 @@ def test_timings_come_from_the_clock_that_is_given(panel: UniversePanel) -> None
         ({"grid": {"fast": [0], "slow": [1]}}, "whole number of bars"),
         ({"grid": {"fast": [2.5], "slow": [9]}}, "whole number of bars"),
         ({"fill": "yesterday"}, "fill 'yesterday' is not one of"),
-        ({"direction": "both"}, "direction 'both' is not one of long"),
+        ({"direction": "up"}, "direction 'up' is not one of long"),
         ({"fees_bps": -1}, "outside"),
         ({"metrics": ("profit",)}, "choose from"),
         ({"memory_budget": "much"}, "write e.g."),
@@ -364,7 +365,7 @@ def test_events_hold_between_entry_and_exit_and_the_exit_wins() -> None:
         ),
         ("crosses_above(close, 1.5 * open)", r.crosses_above(r.close, 1.5 * r.open)),
         ("close > 1 and not low < high - 2", (r.close > 1) & ~(r.low < r.high - 2)),
-        ("close > 1 or volume >= 5 / 2", (r.close > 1) | (r.volume >= r.as_value(5) / 2)),
+        ("close > 1 or volume >= 5 / 2", (r.close > 1) | (r.volume >= as_value(5) / 2)),
     ],
 )
 def test_text_is_read_as_the_same_rule(text: str, same: Any) -> None:

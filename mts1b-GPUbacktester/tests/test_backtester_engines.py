@@ -18,7 +18,7 @@ from mts1b_GPUbacktester.engines.numba_engine import NumbaEngine
 from mts1b_GPUbacktester.engines.numpy_engine import NumpyEngine
 from mts1b_GPUbacktester.evaluate import Evaluator
 from mts1b_GPUbacktester.panels import Prices, panel_from
-from mts1b_GPUbacktester.semantics import Settings
+from mts1b_GPUbacktester.semantics import Settings, Signals
 from mts1b_quantkit import metrics as quantkit
 
 ENGINES: list[Engine] = [NumpyEngine(), NumbaEngine()]
@@ -38,7 +38,13 @@ def engine(request: pytest.FixtureRequest) -> Any:
 def simulate(engine: Engine, wishes: list[bool], panel: Any, **options: Any) -> Any:
     setting = Settings(**options)
     market = Market.of(Prices.of(panel_from(panel)), setting)
-    return engine.paths(np.array([wishes]), market, setting)
+    return engine.paths(long_signals(np.array([wishes])), market, setting)
+
+
+def long_signals(wishes: np.ndarray) -> Signals:
+    before = np.zeros_like(wishes)
+    before[:, 1:] = wishes[:, :-1]
+    return Signals(wishes.astype(np.int8), wishes & ~before, np.ones(wishes.shape))
 
 
 def test_next_open_buys_and_sells_at_the_following_open(engine: Engine) -> None:
@@ -120,7 +126,9 @@ def test_the_engines_agree(case: tuple[dict[str, Any], np.ndarray, dict[str, Any
     market = Market.of(Prices.of(panel_from(panel)), setting)
     reference, fast = NumpyEngine(), NumbaEngine()
     for one in wishes:
-        left, right = reference.paths(one, market, setting), fast.paths(one, market, setting)
+        signals = long_signals(one)
+        left = reference.paths(signals, market, setting)
+        right = fast.paths(signals, market, setting)
         np.testing.assert_array_equal(left.held, right.held)
         np.testing.assert_allclose(right.units, left.units, rtol=1e-12)
         np.testing.assert_allclose(right.equity, left.equity, rtol=1e-12)
@@ -233,7 +241,7 @@ def test_the_kernel_measures_what_quantkit_defines() -> None:
     always = r.long_when(r.close > 0)
     engine = NumbaEngine()
     wishes = np.ones((1, 3000), dtype=bool)
-    returns = engine.paths(wishes, Market.of(prices, setting), setting).returns[0]
+    returns = engine.paths(long_signals(wishes), Market.of(prices, setting), setting).returns[0]
     names = ("sharpe", "total_return", "max_drawdown", "annual_volatility", "cagr", "calmar")
     block = SweepBlock(prices, always, [{}], setting, names, 2**20)
     found = engine.sweep(block).values
@@ -343,7 +351,10 @@ def test_kept_averages_stay_within_the_budget_and_right() -> None:
     small, large = Evaluator(prices, budget=1), Evaluator(prices, budget=2**20)
     rule = r.long_when(r.sma(r.close, r.param("n")) > r.close)
     for n in (5, 10, 5, 20, 10):
-        np.testing.assert_array_equal(small.wishes(rule, {"n": n}), large.wishes(rule, {"n": n}))
+        np.testing.assert_array_equal(
+            small.signals(rule, Settings(), {"n": n}).want,
+            large.signals(rule, Settings(), {"n": n}).want,
+        )
 
 
 def test_the_choice_of_an_engine_says_why() -> None:

@@ -33,7 +33,7 @@ def blocks(whole: SweepBlock) -> Iterator[tuple[slice, slice]]:
 
 def _cuts(whole: SweepBlock, limit: int) -> Iterator[tuple[slice, int]]:
     """Yield stretches of sets that use at most ``limit`` distinct series, and how many they use."""
-    table = Slots(compile_rule(whole.rule), whole.sets).table
+    table = Slots(compile_rule(whole.rule, whole.settings), whole.sets).table
     start, seen = 0, set[int]()
     for row, needed in enumerate(table.tolist()):
         more = seen.union(needed)

@@ -9,13 +9,21 @@ from typing import Any
 
 import numpy as np
 
-from mts1b_GPUbacktester import rules as r
+from mts1b_GPUbacktester import expressions as r
 from mts1b_GPUbacktester.averages import Averages, RunningSums
 from mts1b_GPUbacktester.errors import BadRule
 from mts1b_GPUbacktester.panels import Prices
-from mts1b_GPUbacktester.semantics import BoolArray, FloatArray
+from mts1b_GPUbacktester.program import operands
+from mts1b_GPUbacktester.rules import Events, Rule, Side, sides_of
+from mts1b_GPUbacktester.semantics import (
+    BoolArray,
+    FloatArray,
+    Settings,
+    Signals,
+    trailing_deviation,
+)
 
-__all__ = ["Evaluator"]
+__all__ = ["Evaluator", "early_exits"]
 
 _SUMS_KEPT = 4
 
@@ -28,6 +36,8 @@ _OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     ">=": operator.ge,
     "<": operator.lt,
     "<=": operator.le,
+    "larger": np.maximum,
+    "smaller": np.minimum,
 }
 
 
@@ -51,7 +61,7 @@ class Evaluator:
         count = bars.stop - bars.start
         averages: dict[r.Value, list[int]] = {}
         for position, node in enumerate(nodes):
-            if isinstance(node, r.SimpleAverage):
+            if isinstance(node, r.Windowed) and node.kind == "sma":
                 averages.setdefault(node.source, []).append(position)
             else:
                 value = self._value(node)
@@ -61,17 +71,37 @@ class Evaluator:
             running = self._running(source)
             self._averages.simple_many(running, windows, positions, bars, out)
 
-    def wishes(self, rule: r.Rule, params: dict[str, Any]) -> BoolArray:
-        """Return (A, T): whether the rule wants to be long at the close of each bar.
+    def signals(self, rule: Rule, settings: Settings, params: dict[str, Any]) -> Signals:
+        """Return what the rule wants at the close of each bar, and how much of it.
 
-        :raises BadRule: for a parameter without a value or a window that is no positive integer.
+        :raises BadRule: for a parameter without a value, a window that is no positive integer, or a
+            stop outside (0, 1).
         """
-        match rule.bind(params):
-            case r.LevelRule(condition):
-                return self._condition(condition)
-            case r.EventRule(entry, leave):
-                return _between(self._condition(entry), self._condition(leave))
-        raise BadRule(f"{rule!r} is not a rule; build one with r.long_when or r.enter_long")
+        bound = rule.bind(params)
+        shape = self._prices.close.shape
+        wants, starts = [], []
+        for side in sides_of(bound, settings.direction):
+            nothing = np.zeros(shape, dtype=np.bool_)
+            wants.append(nothing if side is None else self._wanted(side))
+            starts.append(nothing if side is None else self._started(side))
+        long, short = wants
+        want = (long & ~short).astype(np.int8) - (short & ~long).astype(np.int8)
+        start = (starts[0] & (want > 0)) | (starts[1] & (want < 0))
+        fraction = np.minimum(self._value(settings.fraction.bind(params)), 1.0)
+        return Signals(want, start, np.broadcast_to(fraction, shape), *early_exits(bound))
+
+    def _wanted(self, side: Side) -> BoolArray:
+        if isinstance(side, Events):
+            return _between(self._condition(side.entry), self._condition(side.exit))
+        return self._condition(side.condition)
+
+    def _started(self, side: Side) -> BoolArray:
+        if isinstance(side, Events):
+            return self._condition(side.entry) & ~self._condition(side.exit)
+        now = self._condition(side.condition)
+        before = np.zeros_like(now)
+        before[:, 1:] = now[:, :-1]
+        return now & ~before
 
     def _condition(self, node: r.Condition) -> BoolArray:
         match node:
@@ -86,7 +116,15 @@ class Evaluator:
                 return self._condition(left) | self._condition(right)
             case r.Negation(condition):
                 return ~self._condition(condition)
+            case r.Known(condition):
+                return self._known(condition)
         raise BadRule(f"{node!r} is not a condition")
+
+    def _known(self, condition: r.Condition) -> BoolArray:
+        known = np.ones(self._prices.close.shape, dtype=np.bool_)
+        for value in operands(condition):
+            known &= ~np.isnan(self._value(value))
+        return known
 
     def _cross(self, left: FloatArray, right: FloatArray) -> BoolArray:
         shape = self._prices.close.shape
@@ -106,20 +144,33 @@ class Evaluator:
                 with np.errstate(divide="ignore", invalid="ignore"):
                     joined = _OPERATORS[symbol](self._value(left), self._value(right))
                 return np.asarray(joined, dtype=np.float64)
-            case r.SimpleAverage() | r.ExponentialAverage():
-                return self._average(node)
+            case r.Windowed():
+                return self._windowed(node)
         raise BadRule(f"{node!r} has no value; bind its parameters first")
 
-    def _average(self, node: r.SimpleAverage | r.ExponentialAverage) -> FloatArray:
+    def _windowed(self, node: r.Windowed) -> FloatArray:
         if node in self._kept:
             self._kept.move_to_end(node)
             return self._kept[node]
         window = _window(node.window)
         result = np.empty(self._prices.close.shape)
-        if isinstance(node, r.SimpleAverage):
-            self._averages.simple(self._running(node.source), window, result)
-        else:
-            self._averages.exponential(self._whole(node.source), window, result)
+        match node.kind:
+            case "sma":
+                self._averages.simple(self._running(node.source), window, result)
+            case "ema":
+                self._averages.exponential(self._whole(node.source), window, result)
+            case "wilder":
+                self._averages.recursive(self._whole(node.source), 1.0 / window, window, result)
+            case "deviation":
+                result = trailing_deviation(self._whole(node.source), window)
+            case "highest":
+                result = extreme(self._whole(node.source), window, np.maximum)
+            case "lowest":
+                result = extreme(self._whole(node.source), window, np.minimum)
+            case "lag":
+                source = self._whole(node.source)
+                result[:, :window] = np.nan
+                result[:, window:] = source[:, : max(0, source.shape[-1] - window)]
         self._kept[node] = result
         self._used += result.nbytes
         while self._used > self._budget and len(self._kept) > 1:
@@ -139,6 +190,20 @@ class Evaluator:
         return np.ascontiguousarray(np.broadcast_to(self._value(node), self._prices.close.shape))
 
 
+def early_exits(bound: Rule) -> tuple[float, float, int]:
+    """Return stop, trail and most bars of a bound rule, 0 where there is none.
+
+    :raises BadRule: for a distance outside (0, 1) or no whole number of bars.
+    """
+    distances = []
+    for name, node in (("stop", bound.stop_distance), ("trailing stop", bound.trail_distance)):
+        if node is not None and not (isinstance(node, r.Number) and 0.0 < node.value < 1.0):
+            raise BadRule(f"a {name} must be a fraction of the price in (0, 1), not {node!r}")
+        distances.append(node.value if isinstance(node, r.Number) else 0.0)
+    bars = 0 if bound.most_bars is None else _window(bound.most_bars)
+    return distances[0], distances[1], bars
+
+
 def _window(node: r.Value) -> int:
     if isinstance(node, r.Number) and node.value >= 1 and node.value == int(node.value):
         return int(node.value)
@@ -152,3 +217,18 @@ def _between(entry: BoolArray, leave: BoolArray) -> BoolArray:
     latest = np.maximum.accumulate(np.where(event, bars, -1), axis=-1)
     opened = np.take_along_axis(entry & ~leave, np.maximum(latest, 0), axis=-1)
     return opened & (latest >= 0)
+
+
+def extreme(values: FloatArray, window: int, larger: Any) -> FloatArray:
+    """Return the extreme of the last ``window`` values; missing where one of them is.
+
+    Ranges double until they cover the window; overlaps change nothing.
+    """
+    result = values.copy()
+    covered = 1
+    while covered < min(window, values.shape[-1]):
+        step = min(covered, window - covered)
+        result[..., step:] = larger(result[..., step:], result[..., :-step])
+        covered += step
+    result[..., : window - 1] = np.nan
+    return result

@@ -6,6 +6,7 @@ series (an average with its window, say) is computed once for all sets that use 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
@@ -13,16 +14,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mts1b_GPUbacktester import rules as r
+from mts1b_GPUbacktester import expressions as e
 from mts1b_GPUbacktester.errors import BadRule
+from mts1b_GPUbacktester.rules import Events, Rule, Side, sides_of
+from mts1b_GPUbacktester.semantics import Settings
 
-__all__ = ["Op", "Program", "Slots", "compile_rule"]
+__all__ = ["MAX_DEPTH", "Op", "Program", "Slots", "compile_rule", "is_plain", "operands"]
 
 MAX_DEPTH = 16
 
 
 class Op(IntEnum):
-    """What one step does; comparisons push, the others take from the stack and push."""
+    """What one step does; the first three push, the others take from the stack and push."""
 
     ABOVE = 0
     NOT_BELOW = 1
@@ -31,6 +34,7 @@ class Op(IntEnum):
     OR = 4
     NOT = 5
     LATCH = 6
+    RISE = 7
 
 
 @dataclass(slots=True)
@@ -38,13 +42,13 @@ class Program:
     """Steps (n, 3): operation, left leaf, right leaf; leaves are values with parameters."""
 
     steps: list[tuple[int, int, int]] = field(default_factory=list)
-    leaves: list[r.Value] = field(default_factory=list)
+    leaves: list[e.Value] = field(default_factory=list)
 
     def table(self) -> NDArray[np.int64]:
         """Return the steps as an array."""
         return np.array(self.steps, dtype=np.int64)
 
-    def leaf(self, value: r.Value) -> int:
+    def leaf(self, value: e.Value) -> int:
         """Return the position of a leaf, adding it when it is new."""
         if value not in self.leaves:
             self.leaves.append(value)
@@ -55,20 +59,30 @@ class Program:
         self.steps.append((int(operation), left, right))
 
 
-def compile_rule(rule: r.Rule) -> Program:
-    """Return the program whose last word says where the rule wants to be long.
+def compile_rule(rule: Rule, settings: Settings) -> Program:
+    """Return the program of a rule.
+
+    A plain one (:func:`is_plain`) leaves one word, where the rule wants to be long; another leaves
+    four: long, short, and where each of them starts anew. Its last leaf is the size.
 
     :raises BadRule: for a rule of more parts than the stack holds.
     """
     program = Program()
-    match rule:
-        case r.LevelRule(condition):
-            depth = _emit(program, condition)
-        case r.EventRule(entry, leave):
-            depth = max(_emit(program, entry), 1 + _emit(program, leave))
-            program.add(Op.LATCH)
-        case _:
-            raise BadRule(f"{rule!r} is not a rule; build one with r.long_when or r.enter_long")
+    long, short = sides_of(rule, settings.direction)
+    if is_plain(rule, settings):
+        assert long is not None
+        depth = _emit_side(program, long)
+    else:
+        depth = max(
+            base + (_emit(program, _NEVER) if side is None else emit(program, side))
+            for base, side, emit in (
+                (0, long, _emit_side),
+                (1, short, _emit_side),
+                (2, long, _emit_start),
+                (3, short, _emit_start),
+            )
+        )
+        program.leaves.append(settings.fraction)
     if depth > MAX_DEPTH:
         raise BadRule(
             f"the rule nests {depth} conditions, {MAX_DEPTH} are possible; "
@@ -77,36 +91,89 @@ def compile_rule(rule: r.Rule) -> Program:
     return program
 
 
-def _emit(program: Program, node: r.Condition) -> int:
+def is_plain(rule: Rule, settings: Settings) -> bool:
+    """Return whether a rule is long or flat with all of its cash, and ends by its own wish."""
+    simple = settings.direction == "long" and settings.size == "all_cash"
+    return simple and not rule.has_exits
+
+
+_NEVER = e.Comparison(">", e.Number(0.0), e.Number(0.0))
+
+
+def _emit_side(program: Program, side: Side) -> int:
+    """Append the steps that leave where the side wants to be in the market."""
+    if not isinstance(side, Events):
+        return _emit(program, side.condition)
+    depth = max(_emit(program, side.entry), 1 + _emit(program, side.exit))
+    program.add(Op.LATCH)
+    return depth
+
+
+def _emit_start(program: Program, side: Side) -> int:
+    """Append the steps that leave the bars at which the side starts anew."""
+    if not isinstance(side, Events):
+        depth = _emit(program, side.condition)
+        program.add(Op.RISE)
+        return depth
+    return _emit(program, e.Both(side.entry, e.Negation(side.exit)))
+
+
+def _emit(program: Program, node: e.Condition) -> int:
     """Append the steps of a condition; return how deep the stack gets."""
     match node:
-        case r.Comparison(comparator, left, right):
+        case e.Comparison(comparator, left, right):
             a, b = program.leaf(left), program.leaf(right)
             if comparator in ("<", "<="):
                 a, b = b, a
             program.add(Op.ABOVE if comparator in (">", "<") else Op.NOT_BELOW, a, b)
             return 1
-        case r.Cross(left, right):
+        case e.Cross(left, right):
             program.add(Op.CROSS, program.leaf(left), program.leaf(right))
             return 1
-        case r.Both(first, second) | r.Either(first, second):
+        case e.Both(first, second) | e.Either(first, second):
             depth = max(_emit(program, first), 1 + _emit(program, second))
-            program.add(Op.AND if isinstance(node, r.Both) else Op.OR)
+            program.add(Op.AND if isinstance(node, e.Both) else Op.OR)
             return depth
-        case r.Negation(condition):
+        case e.Negation(condition):
             depth = _emit(program, condition)
             program.add(Op.NOT)
             return depth
+        case e.Known(condition):
+            return _emit_known(program, operands(condition))
     raise BadRule(f"{node!r} is not a condition")
+
+
+def _emit_known(program: Program, values: Sequence[e.Value]) -> int:
+    """Append the steps that are true where no value is NaN: only NaN is not equal to itself."""
+    for count, value in enumerate(values):
+        leaf = program.leaf(value)
+        program.add(Op.NOT_BELOW, leaf, leaf)
+        if count:
+            program.add(Op.AND)
+    return min(2, len(values))
+
+
+def operands(node: e.Condition) -> list[e.Value]:
+    """Return the values that a condition compares, each once."""
+    match node:
+        case e.Comparison(_, left, right) | e.Cross(left, right):
+            found = [left, right]
+        case e.Both(first, second) | e.Either(first, second):
+            found = operands(first) + operands(second)
+        case e.Negation(condition) | e.Known(condition):
+            found = operands(condition)
+        case _:
+            raise BadRule(f"{node!r} is not a condition")
+    return list(dict.fromkeys(found))
 
 
 class Slots:
     """Which series each leaf of each parameter set reads: ``series`` and ``table`` (P, K)."""
 
     def __init__(self, program: Program, sets: list[dict[str, Any]]) -> None:
-        self.series: list[r.Value] = []
+        self.series: list[e.Value] = []
         self.table = np.empty((len(sets), len(program.leaves)), dtype=np.int64)
-        known: dict[r.Value, int] = {}
+        known: dict[e.Value, int] = {}
         for column, leaf in enumerate(program.leaves):
             names = sorted(leaf.parameters())
             seen: dict[tuple[Any, ...], int] = {}
@@ -116,7 +183,7 @@ class Slots:
                     seen[key] = self._position(leaf.bind(params), known)
                 self.table[row, column] = seen[key]
 
-    def _position(self, value: r.Value, known: dict[r.Value, int]) -> int:
+    def _position(self, value: e.Value, known: dict[e.Value, int]) -> int:
         if value not in known:
             known[value] = len(self.series)
             self.series.append(value)

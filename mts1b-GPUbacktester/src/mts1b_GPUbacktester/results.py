@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mts1b_GPUbacktester.engines import EngineChoice
-from mts1b_GPUbacktester.engines.port import METRICS, measure
+from mts1b_GPUbacktester.engines.port import METRICS, measure, returns_of
 from mts1b_GPUbacktester.errors import BadSetting
 from mts1b_GPUbacktester.semantics import FloatArray, Settings
 
@@ -95,7 +95,7 @@ def backtest_result(
     settings: Settings,
 ) -> BacktestResult:
     """Measure an equity path and wrap it up."""
-    returns = equity / np.concatenate(([start_equity], equity[:-1])) - 1.0
+    returns = returns_of(equity / start_equity)
     wanted = ("sharpe", "total_return", "max_drawdown")
     found = measure(returns[:, None], np.array([trades.height]), settings, wanted)
     return BacktestResult(

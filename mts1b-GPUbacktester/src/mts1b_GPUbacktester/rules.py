@@ -3,311 +3,227 @@
 from mts1b_GPUbacktester import rules as r
 
 rule = r.long_when(r.sma(r.close, r.param("fast")) > r.sma(r.close, r.param("slow")))
-rule = r.enter_long(r.crosses_above(r.close, r.sma(r.close, 50))).exit_long(
-    r.crosses_below(r.close, r.sma(r.close, 50))
-)
+rule = r.enter_long(r.rsi(r.close, 14) < 30).exit_long(r.rsi(r.close, 14) > 55).stop(0.05)
+rule = r.long_when(a).short_when(b).trailing_stop(r.param("trail")).time_exit(20)
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
-from typing import Any, Literal, Self
+from dataclasses import dataclass, replace
+from typing import Literal
 
 from mts1b_GPUbacktester.errors import BadRule
+from mts1b_GPUbacktester.expressions import (
+    Both,
+    Condition,
+    Known,
+    Negation,
+    Node,
+    Value,
+    as_condition,
+    as_value,
+)
+from mts1b_GPUbacktester.indicators import (
+    atr,
+    close,
+    crosses_above,
+    crosses_below,
+    deviation,
+    ema,
+    high,
+    highest,
+    lag,
+    larger,
+    low,
+    lower_band,
+    lowest,
+    open,
+    param,
+    rsi,
+    sma,
+    smaller,
+    upper_band,
+    volume,
+    wilder,
+    zscore,
+)
+from mts1b_GPUbacktester.semantics import Direction
 
 __all__ = [
     "Condition",
-    "EventRule",
-    "LevelRule",
+    "Events",
+    "Level",
     "Rule",
     "Value",
+    "atr",
     "close",
     "crosses_above",
     "crosses_below",
+    "deviation",
     "ema",
     "enter_long",
+    "enter_short",
     "high",
+    "highest",
+    "lag",
+    "larger",
     "long_when",
     "low",
+    "lower_band",
+    "lowest",
     "open",
     "param",
+    "rsi",
+    "short_when",
+    "sides_of",
     "sma",
+    "smaller",
+    "upper_band",
     "volume",
+    "wilder",
+    "zscore",
 ]
 
-Comparator = Literal[">", ">=", "<", "<="]
-Operator = Literal["+", "-", "*", "/"]
-
-
-class _Node:
-    """A part of an expression; equal parts are equal values, so that they are computed once."""
-
-    def parameters(self) -> frozenset[str]:
-        """Return the names of the parameters below this part."""
-        found: frozenset[str] = frozenset()
-        for part in self._children():
-            found |= part.parameters()
-        return found
-
-    def bind(self, params: dict[str, Any]) -> Self:
-        """Return a copy with numbers in place of parameters.
-
-        :raises BadRule: for a parameter without a value.
-        """
-        names = (item.name for item in fields(self))  # type: ignore[arg-type]
-        bound = {
-            name: part.bind(params)
-            for name in names
-            if isinstance(part := getattr(self, name), _Node)
-        }
-        return replace(self, **bound)  # type: ignore[type-var]
-
-    def _children(self) -> list[_Node]:
-        values = (getattr(self, item.name) for item in fields(self))  # type: ignore[arg-type]
-        return [value for value in values if isinstance(value, _Node)]
-
-
-class Value(_Node):
-    """An expression with one number per bar and asset."""
-
-    def __gt__(self, other: Value | float) -> Condition:
-        return Comparison(">", self, as_value(other))
-
-    def __ge__(self, other: Value | float) -> Condition:
-        return Comparison(">=", self, as_value(other))
-
-    def __lt__(self, other: Value | float) -> Condition:
-        return Comparison("<", self, as_value(other))
-
-    def __le__(self, other: Value | float) -> Condition:
-        return Comparison("<=", self, as_value(other))
-
-    def __add__(self, other: Value | float) -> Value:
-        return Arithmetic("+", self, as_value(other))
-
-    def __radd__(self, other: float) -> Value:
-        return Arithmetic("+", as_value(other), self)
-
-    def __sub__(self, other: Value | float) -> Value:
-        return Arithmetic("-", self, as_value(other))
-
-    def __rsub__(self, other: float) -> Value:
-        return Arithmetic("-", as_value(other), self)
-
-    def __mul__(self, other: Value | float) -> Value:
-        return Arithmetic("*", self, as_value(other))
-
-    def __rmul__(self, other: float) -> Value:
-        return Arithmetic("*", as_value(other), self)
-
-    def __truediv__(self, other: Value | float) -> Value:
-        return Arithmetic("/", self, as_value(other))
-
-    def __rtruediv__(self, other: float) -> Value:
-        return Arithmetic("/", as_value(other), self)
-
-
-class Condition(_Node):
-    """An expression that is true or false per bar and asset."""
-
-    def __and__(self, other: Condition) -> Condition:
-        return Both(self, other)
-
-    def __or__(self, other: Condition) -> Condition:
-        return Either(self, other)
-
-    def __invert__(self) -> Condition:
-        return Negation(self)
-
-    def __bool__(self) -> bool:
-        raise BadRule("combine conditions with & | ~; 'and', 'or', 'not' and a < b < c do not work")
-
 
 @dataclass(frozen=True, slots=True)
-class Field(Value):
-    """A column of the panel."""
-
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Number(Value):
-    """A constant."""
-
-    value: float
-
-
-@dataclass(frozen=True, slots=True)
-class Parameter(Value):
-    """A number that each parameter set gives."""
-
-    name: str
-
-    def parameters(self) -> frozenset[str]:
-        """Return this one name."""
-        return frozenset({self.name})
-
-    def bind(self, params: dict[str, Any]) -> Any:
-        """Return the number of this parameter."""
-        if self.name not in params:
-            given = ", ".join(params) or "none"
-            raise BadRule(f"parameter {self.name!r} has no value; given: {given}")
-        return as_value(params[self.name])
-
-
-@dataclass(frozen=True, slots=True)
-class Arithmetic(Value):
-    """Two values joined by an operator."""
-
-    operator: Operator
-    left: Value
-    right: Value
-
-
-@dataclass(frozen=True, slots=True)
-class SimpleAverage(Value):
-    """The mean of the last ``window`` bars, this one included."""
-
-    source: Value
-    window: Value
-
-
-@dataclass(frozen=True, slots=True)
-class ExponentialAverage(Value):
-    """The average with weight 2 / (window + 1) on this bar."""
-
-    source: Value
-    window: Value
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison(Condition):
-    """Two values compared; false where one is missing."""
-
-    comparator: Comparator
-    left: Value
-    right: Value
-
-
-@dataclass(frozen=True, slots=True)
-class Cross(Condition):
-    """The bar at which ``left`` gets above ``right``, having been at or below it the bar before."""
-
-    left: Value
-    right: Value
-
-
-@dataclass(frozen=True, slots=True)
-class Both(Condition):
-    """True where both are."""
-
-    left: Condition
-    right: Condition
-
-
-@dataclass(frozen=True, slots=True)
-class Either(Condition):
-    """True where one of the two is."""
-
-    left: Condition
-    right: Condition
-
-
-@dataclass(frozen=True, slots=True)
-class Negation(Condition):
-    """True where the condition is not."""
+class Level(Node):
+    """In the market while the condition is true."""
 
     condition: Condition
 
 
 @dataclass(frozen=True, slots=True)
-class LevelRule(_Node):
-    """Long while the condition is true, flat otherwise."""
-
-    condition: Condition
-
-
-@dataclass(frozen=True, slots=True)
-class EventRule(_Node):
-    """Long from an entry to the next exit; where both fall on one bar the exit wins."""
+class Events(Node):
+    """In the market from an entry to the next exit; where both fall on one bar the exit wins."""
 
     entry: Condition
     exit: Condition
 
 
-Rule = LevelRule | EventRule
+Side = Level | Events
+
+
+@dataclass(frozen=True, slots=True)
+class Rule(Node):
+    """When to be long, when short, and what ends a position early.
+
+    Where both sides are true the account is flat. Distances are fractions of a price.
+    """
+
+    long: Side | None = None
+    short: Side | None = None
+    stop_distance: Value | None = None
+    trail_distance: Value | None = None
+    most_bars: Value | None = None
+
+    def short_when(self, condition: Condition) -> Rule:
+        """Return the rule that is also short while ``condition`` is true."""
+        return replace(self, short=Level(as_condition(condition)))
+
+    def enter_short(self, condition: Condition) -> Entry:
+        """Return the rule with a short entry; finish it with ``.exit_short(...)``."""
+        return Entry("short", as_condition(condition), self)
+
+    def stop(self, distance: Value | float) -> Rule:
+        """Leave where the price is this fraction worse than that of the entry."""
+        return replace(self, stop_distance=as_value(distance))
+
+    def trailing_stop(self, distance: Value | float) -> Rule:
+        """Leave where the price is this fraction worse than the best since the entry."""
+        return replace(self, trail_distance=as_value(distance))
+
+    def time_exit(self, bars: Value | int) -> Rule:
+        """Leave ``bars`` bars after the entry."""
+        return replace(self, most_bars=as_value(bars))
+
+    @property
+    def has_stops(self) -> bool:
+        """Return whether highs and lows can end a position."""
+        return self.stop_distance is not None or self.trail_distance is not None
+
+    @property
+    def has_exits(self) -> bool:
+        """Return whether a stop or a time exit can end a position."""
+        return self.has_stops or self.most_bars is not None
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
     """Half of an event rule: it still needs its exit."""
 
+    side: Literal["long", "short"]
     entry: Condition
+    base: Rule
 
-    def exit_long(self, condition: Condition) -> EventRule:
-        """Return the whole rule."""
-        return EventRule(self.entry, _as_condition(condition))
+    def exit_long(self, condition: Condition) -> Rule:
+        """Return the rule with its long side whole.
 
+        :raises BadRule: when the entry is a short one.
+        """
+        return self._finished("long", condition)
 
-open = Field("open")
-high = Field("high")
-low = Field("low")
-close = Field("close")
-volume = Field("volume")
+    def exit_short(self, condition: Condition) -> Rule:
+        """Return the rule with its short side whole.
 
+        :raises BadRule: when the entry is a long one.
+        """
+        return self._finished("short", condition)
 
-def as_value(value: Any) -> Value:
-    """Return a number as a constant, a value as itself.
-
-    :raises BadRule: for anything else.
-    """
-    if isinstance(value, Value):
-        return value
-    if isinstance(value, bool) or not hasattr(value, "__float__"):
-        raise BadRule(f"{value!r} is neither a number nor a value of a rule, e.g. r.close")
-    return Number(float(value))
-
-
-def _as_condition(value: Any) -> Condition:
-    if not isinstance(value, Condition):
-        raise BadRule(f"{value!r} is not a condition, e.g. r.close > r.sma(r.close, 20)")
-    return value
+    def _finished(self, side: Literal["long", "short"], condition: Condition) -> Rule:
+        if side != self.side:
+            raise BadRule(f"enter_{self.side} needs exit_{self.side}, not exit_{side}")
+        events = Events(self.entry, as_condition(condition))
+        if side == "long":
+            return replace(self.base, long=events)
+        return replace(self.base, short=events)
 
 
-def param(name: str) -> Value:
-    """Return a number that the grid gives under ``name``."""
-    return Parameter(name)
-
-
-def sma(source: Value, window: Value | int) -> Value:
-    """Return the simple moving average; missing until ``window`` bars in a row are known."""
-    return SimpleAverage(as_value(source), as_value(window))
-
-
-def ema(source: Value, window: Value | int) -> Value:
-    """Return the exponential moving average with weight 2 / (window + 1).
-
-    It starts at the first known value and is missing for ``window`` - 1 bars from there. A missing
-    bar counts as a repeat of the last known one and is itself missing in the result.
-    """
-    return ExponentialAverage(as_value(source), as_value(window))
-
-
-def crosses_above(left: Value, right: Value | float) -> Condition:
-    """Return where ``left`` gets above ``right``: at or below it a bar ago, above it now."""
-    return Cross(as_value(left), as_value(right))
-
-
-def crosses_below(left: Value, right: Value | float) -> Condition:
-    """Return where ``left`` gets below ``right``: at or above it a bar ago, below it now."""
-    return Cross(as_value(right), as_value(left))
-
-
-def long_when(condition: Condition) -> LevelRule:
+def long_when(condition: Condition) -> Rule:
     """Return the rule that is long while ``condition`` is true and flat otherwise."""
-    return LevelRule(_as_condition(condition))
+    return Rule(long=Level(as_condition(condition)))
+
+
+def short_when(condition: Condition) -> Rule:
+    """Return the rule that is short while ``condition`` is true and flat otherwise."""
+    return Rule(short=Level(as_condition(condition)))
 
 
 def enter_long(condition: Condition) -> Entry:
     """Return the first half of a rule; finish it with ``.exit_long(...)``."""
-    return Entry(_as_condition(condition))
+    return Entry("long", as_condition(condition), Rule())
+
+
+def enter_short(condition: Condition) -> Entry:
+    """Return the first half of a short rule; finish it with ``.exit_short(...)``."""
+    return Entry("short", as_condition(condition), Rule())
+
+
+def sides_of(rule: Rule, direction: Direction) -> tuple[Side | None, Side | None]:
+    """Return the long and the short side that a direction asks for.
+
+    ``short`` takes the one side of the rule as a short one. ``both`` adds to a rule without a short
+    side its mirror: short where the condition is false and all of it known, or from exits to
+    entries.
+
+    :raises BadRule: where the rule has a side that the direction leaves out.
+    """
+    if not isinstance(rule, Rule) or (rule.long is None and rule.short is None):
+        raise BadRule(f"{rule!r} is not a rule; build one with r.long_when or r.enter_long")
+    if direction == "long":
+        if rule.short is not None:
+            raise BadRule("the rule has a short side; use direction='both' or 'short'")
+        return rule.long, None
+    if direction == "short":
+        if rule.long is not None and rule.short is not None:
+            raise BadRule("the rule has two sides; use direction='both'")
+        return None, rule.short if rule.short is not None else rule.long
+    if rule.short is not None:
+        return rule.long, rule.short
+    assert rule.long is not None
+    return rule.long, _mirror(rule.long)
+
+
+def _mirror(side: Side) -> Side:
+    if isinstance(side, Events):
+        return Events(side.exit, side.entry)
+    return Level(Both(Negation(side.condition), Known(side.condition)))

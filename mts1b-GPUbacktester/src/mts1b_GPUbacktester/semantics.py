@@ -1,58 +1,48 @@
-"""What a simulated trade means. The numpy engine is this text as code; others must agree with it.
+"""What a simulated trade means; ``docs/backtest_semantics.md`` is the text, rule by rule.
 
-Time
-    A rule reads bars up to and including bar t and says, at the close of t, whether it wants to be
-    long. ``fill`` says when that is acted on: ``next_open`` at the open of t + 1, ``next_close`` at
-    the close of t + 1, ``signal_close`` at the close of t itself. The last one trades at a price
-    that the rule has already seen; it is there to compare with other tools and warns.
-
-Missing bars
-    A fill needs a price. Where the bar of the fill has none, nothing happens, and the wish of the
-    next bar counts. A comparison with a missing value is false. A held position is marked at its
-    last known close.
-
-Fills and costs
-    Buying at price p costs p * (1 + slippage) * (1 + fee) a unit, selling brings
-    p * (1 - slippage) * (1 - fee). Size ``all_cash``: on entry units = cash / cost and cash is
-    zero; on exit cash = units * proceeds. Each asset is an account of its own that starts with 1.0.
-
-Equity and returns
-    Equity at bar t is cash plus units times the close of t, after the fills of t. The return of bar
-    t is equity(t) / equity(t - 1) - 1, with 1.0 before the first bar: T bars give T returns.
-
-Trades
-    One trade is one round trip. One that is still open after the last bar counts, marked at the
-    last known close without the costs of a sale.
+The numpy engine is that text as code; the other engines must agree with it.
 """
 
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mts1b_GPUbacktester.errors import BadSetting
+from mts1b_GPUbacktester.expressions import Number, Value
 
 __all__ = [
     "BoolArray",
     "Direction",
     "Fill",
     "FloatArray",
+    "IntArray",
     "Settings",
+    "Signals",
     "Size",
     "carried",
     "held_positions",
+    "trailing_deviation",
 ]
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
+IntArray = NDArray[np.int8]
 
 Fill = Literal["next_open", "next_close", "signal_close"]
-Direction = Literal["long"]
-Size = Literal["all_cash"]
+Direction = Literal["long", "short", "both"]
+
+
+Size = Literal["all_cash"] | float | Value
+"""All of the cash, a fraction of the equity in (0, 1], or a value of the rule language.
+
+So ``r.smaller(0.1 / (r.deviation(r.close / r.lag(r.close, 1), 20) * 252**0.5), 1.0)`` aims at a
+volatility of ten percent a year.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,24 +57,23 @@ class Settings:
     slippage_bps: float = 0.0
     direction: Direction = "long"
     size: Size = "all_cash"
+    borrow_bps: float = 0.0
     periods_per_year: float = 252
 
     def __post_init__(self) -> None:
         allowed: dict[str, tuple[Any, ...]] = {
             "fill": get_args(Fill),
             "direction": get_args(Direction),
-            "size": get_args(Size),
         }
         for name, values in allowed.items():
             if getattr(self, name) not in values:
                 raise BadSetting(
                     f"{name} {getattr(self, name)!r} is not one of {', '.join(values)}"
                 )
-        for name in ("fees_bps", "slippage_bps"):
+        self._check_size()
+        for name in ("fees_bps", "slippage_bps", "borrow_bps"):
             if not 0 <= getattr(self, name) < 10_000:
-                raise BadSetting(
-                    f"{name} {getattr(self, name)} is outside [0, 10000) basis points per side"
-                )
+                raise BadSetting(f"{name} {getattr(self, name)} is outside [0, 10000) basis points")
         if not 0 < self.periods_per_year < float("inf"):
             raise BadSetting(f"periods_per_year {self.periods_per_year} must be positive, e.g. 252")
         if self.fill == "signal_close":
@@ -93,6 +82,28 @@ class Settings:
                 "use it only to compare with other tools",
                 stacklevel=4,
             )
+
+    def _check_size(self) -> None:
+        if isinstance(self.size, Value) or self.size == "all_cash":
+            return
+        known = isinstance(self.size, (int, float)) and not isinstance(self.size, bool)
+        if not known or not 0 < self.size <= 1:
+            raise BadSetting(
+                f"size {self.size!r} is not 'all_cash', a fraction in (0, 1] or a value, e.g. "
+                "r.param('size')"
+            )
+
+    @property
+    def fraction(self) -> Value:
+        """Return which part of the equity a position takes, as a value of the rule language."""
+        if isinstance(self.size, Value):
+            return self.size
+        return Number(1.0 if self.size == "all_cash" else float(self.size))
+
+    @property
+    def borrow_a_bar(self) -> float:
+        """Return what holding a short position for a bar costs, per unit of its value."""
+        return self.borrow_bps / 1e4 / self.periods_per_year
 
     @property
     def lag(self) -> int:
@@ -113,6 +124,59 @@ class Settings:
     def sell_factor(self) -> float:
         """Return what one unit brings, per unit of price."""
         return (1.0 - self.slippage_bps / 1e4) * (1.0 - self.fees_bps / 1e4)
+
+
+@dataclass(frozen=True, slots=True)
+class Signals:
+    """What a rule wants at the close of each bar, (A, T).
+
+    ``want`` is 1 for long, -1 for short, 0 for flat. ``start`` is true where that wish begins
+    anew. ``fractions`` is which part of the equity a position takes that is decided there, NaN for
+    no entry. Early exits are fractions of a price and a number of bars, 0 for none.
+    """
+
+    want: IntArray
+    start: BoolArray
+    fractions: FloatArray
+    stop: float = 0.0
+    trail: float = 0.0
+    most_bars: int = 0
+
+    @property
+    def plain(self) -> bool:
+        """Return whether there is no short side and no early exit."""
+        return not (self.stop or self.trail or self.most_bars) and not bool((self.want < 0).any())
+
+    def part(self, bars: slice) -> Signals:
+        """Return a stretch of time."""
+        return replace(
+            self,
+            want=np.ascontiguousarray(self.want[:, bars]),
+            start=np.ascontiguousarray(self.start[:, bars]),
+            fractions=np.ascontiguousarray(self.fractions[:, bars]),
+        )
+
+
+def trailing_deviation(values: FloatArray, window: int) -> FloatArray:
+    """Return the sample deviation of the last ``window`` values along the last axis.
+
+    Two passes over the window, value by value: nothing cancels, and a bar's result does not depend
+    on how many bars or rows there are.
+    """
+    result = np.full(values.shape, np.nan)
+    length = values.shape[-1]
+    if window > length:
+        return result
+    parts = [values[..., k : length - window + 1 + k] for k in range(window)]
+    mean = parts[0].copy()
+    for part in parts[1:]:
+        mean += part
+    mean /= window
+    squares = np.zeros(mean.shape)
+    for part in parts:
+        squares += (part - mean) ** 2
+    result[..., window - 1 :] = np.sqrt(squares / (window - 1)) if window > 1 else np.nan
+    return result
 
 
 def held_positions(wishes: BoolArray, fill_prices: FloatArray, lag: int) -> BoolArray:

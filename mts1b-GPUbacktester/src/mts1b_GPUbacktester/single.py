@@ -38,6 +38,7 @@ def run_single(
     fees_bps: float | None = None,
     cost_bps: float | None = None,
     slippage_bps: float = 0.0,
+    borrow_bps: float = 0.0,
     fill: Fill = "next_open",
     direction: Direction = "long",
     size: Size = "all_cash",
@@ -64,6 +65,7 @@ def run_single(
         fill=fill,
         fees_bps=_fees(fees_bps, cost_bps),
         slippage_bps=slippage_bps,
+        borrow_bps=borrow_bps,
         direction=direction,
         size=size,
         periods_per_year=periods_per_year,
@@ -71,10 +73,9 @@ def run_single(
     universe = panel_from(panel)
     prices = Prices.of(universe)
     bars = window(prices.dates, start, end)
-    market = Market.of(prices, settings).part(bars)
     chosen = dict(params or {})
     if rule is not None:
-        return _run_rule(prices, rule, chosen, bars, market, settings, engine)
+        return _run_rule(prices, rule, chosen, bars, settings, engine)
     assert factor is not None
     if rebalance < 1:
         raise BadSetting(f"rebalance {rebalance} must be a number of bars, 1 or more")
@@ -83,6 +84,7 @@ def run_single(
         raise BadRule(f"the factor gave shape {scores.shape}; the panel asks for {universe.shape}")
     weights = (sizer or centred_weights)(scores)[bars]
     view = replace(prices, dates=prices.dates[bars])
+    market = Market.of(prices, settings).part(bars)
     return simulate_weights(view, market, weights, settings, rebalance, 1.0)
 
 
@@ -114,34 +116,28 @@ def _run_rule(
     rule: Rule,
     params: dict[str, Any],
     bars: slice,
-    market: Market,
     settings: Settings,
     engine: EngineName,
 ) -> BacktestResult:
-    (chosen,) = parameter_sets(rule, [params])
-    wishes = Evaluator(prices, budget=2**30).wishes(rule, chosen)
+    (chosen,) = parameter_sets(rule, [params], size=settings.fraction)
+    signals = Evaluator(prices, budget=2**30).signals(rule, settings, chosen)
     worker, _ = choose_engine(engine, prices.close.size)
     before = slice(max(0, bars.start - settings.lag), bars.stop)
     # The wish of the bar before the window is acted on at its first bar.
     lead = bars.start - before.start
-    wide = Market.of(prices, settings).part(before)
-    paths = worker.paths(np.ascontiguousarray(wishes[:, before]), wide, settings)
-    paths = replace(
-        paths,
-        held=paths.held[:, lead:],
-        units=paths.units[:, lead:],
-        equity=paths.equity[:, lead:],
-        returns=paths.returns[:, lead:],
-    )
+    whole = Market.of(prices, settings, stops=rule.has_stops)
+    market = whole.part(bars)
+    paths = worker.paths(signals.part(before), whole.part(before), settings).after(lead)
     dates, accounts = prices.dates[bars], len(prices.symbols)
     total = paths.equity.sum(axis=0)
+    value = np.where(paths.held, paths.units * market.marks, 0.0)
     return backtest_result(
         dates=dates,
         symbols=prices.symbols,
         equity=total / accounts,
         start_equity=1.0,
-        weights=(paths.held * paths.equity / total).T,
+        weights=(value / np.where(total > 0, total, 1.0)).T,
         trades=trade_table(paths, market, settings, dates, prices.symbols),
-        costs=costs_of(paths, market, settings) / accounts,
+        costs=costs_of(paths, settings) / accounts,
         settings=settings,
     )

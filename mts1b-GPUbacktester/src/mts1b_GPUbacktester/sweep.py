@@ -16,8 +16,9 @@ from mts1b_GPUbacktester.engines import EngineName, SweepBlock, choose_engine
 from mts1b_GPUbacktester.engines.port import Engine, SweepSummary, check_metrics
 from mts1b_GPUbacktester.errors import BadRule, BadSetting
 from mts1b_GPUbacktester.panels import PanelLike, Prices, panel_from
+from mts1b_GPUbacktester.program import is_plain
 from mts1b_GPUbacktester.results import SweepResult
-from mts1b_GPUbacktester.rules import Rule
+from mts1b_GPUbacktester.rules import Rule, Value
 from mts1b_GPUbacktester.semantics import Direction, Fill, Settings, Size
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def run_sweep(
     fill: Fill = "next_open",
     fees_bps: float = 5.0,
     slippage_bps: float = 0.0,
+    borrow_bps: float = 0.0,
     direction: Direction = "long",
     size: Size = "all_cash",
     engine: EngineName = "auto",
@@ -54,7 +56,8 @@ def run_sweep(
     :param panel: a UniversePanel, or anything that ``panel_from`` takes.
     :param grid: parameter -> values (all combinations), or a list of parameter sets.
     :param where: keeps the sets for which it is true, e.g. ``lambda p: p["fast"] < p["slow"]``.
-    :param fees_bps: basis points a side; so is ``slippage_bps``.
+    :param fees_bps: basis points a side; so is ``slippage_bps``. ``borrow_bps`` a year are paid on
+        the value of short positions.
     :param metrics: any of total_return, sharpe, max_drawdown, n_trades, sortino, calmar, cagr,
         annual_volatility; by quantkit's definitions on the T returns of an account.
     :param memory_budget: for averages and signals kept at once, e.g. "512MiB" or bytes.
@@ -64,6 +67,7 @@ def run_sweep(
         fill=fill,
         fees_bps=fees_bps,
         slippage_bps=slippage_bps,
+        borrow_bps=borrow_bps,
         direction=direction,
         size=size,
         periods_per_year=periods_per_year,
@@ -72,11 +76,11 @@ def run_sweep(
     budget = parse_bytes(memory_budget)
     clock = clock if clock is not None else SystemClock()
     prices = Prices.of(panel_from(panel))
-    sets = parameter_sets(rule, grid, where)
+    sets = parameter_sets(rule, grid, where, size=settings.fraction)
     worker, choice = choose_engine(engine, prices.close.size * len(sets))
     whole = SweepBlock(prices, rule, sets, settings, wanted, budget // 2)
     began = clock.monotonic()
-    worker.prepare()
+    worker.prepare(plain=is_plain(rule, settings))
     prepared = clock.monotonic()
     summary = _simulate(whole, worker)
     finished = clock.monotonic()
@@ -90,11 +94,15 @@ def run_sweep(
 
 
 def parameter_sets(
-    rule: Rule, grid: Grid, where: Callable[[Params], bool] | None = None
+    rule: Rule,
+    grid: Grid,
+    where: Callable[[Params], bool] | None = None,
+    *,
+    size: Value | None = None,
 ) -> list[Params]:
     """Return the parameter sets of a grid, in its order.
 
-    :raises BadRule: when none is left, or a set does not have the rule's parameters exactly.
+    :raises BadRule: when none is left, or a set has not exactly the parameters of rule and size.
     """
     if isinstance(grid, Mapping):
         names = list(grid)
@@ -106,6 +114,8 @@ def parameter_sets(
     if not sets:
         raise BadRule("the grid has no parameter set; widen it or loosen where=")
     needed = rule.parameters()
+    if size is not None:
+        needed |= size.parameters()
     for params in sets:
         if set(params) != needed:
             raise BadRule(

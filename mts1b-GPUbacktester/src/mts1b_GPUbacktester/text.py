@@ -1,7 +1,7 @@
 """Rules as text for the command line, e.g. ``sma(close, fast) > sma(close, slow)``.
 
 Names are the fields of a panel or parameters. There are numbers, + - * /, comparisons, and, or,
-not, and the functions sma, ema, crosses_above and crosses_below. Nothing else is read, and nothing
+not, and the functions of :mod:`mts1b_GPUbacktester.indicators`. Nothing else is read, and nothing
 is executed.
 """
 
@@ -14,15 +14,28 @@ from typing import Any
 
 from mts1b_GPUbacktester import rules as r
 from mts1b_GPUbacktester.errors import BadRule
+from mts1b_GPUbacktester.expressions import as_value
 
 __all__ = ["parse_condition"]
 
 _FIELDS = {"open": r.open, "high": r.high, "low": r.low, "close": r.close, "volume": r.volume}
-_FUNCTIONS: dict[str, Callable[[Any, Any], Any]] = {
-    "sma": r.sma,
-    "ema": r.ema,
-    "crosses_above": r.crosses_above,
-    "crosses_below": r.crosses_below,
+_FUNCTIONS: dict[str, tuple[Callable[..., Any], int]] = {
+    "sma": (r.sma, 2),
+    "ema": (r.ema, 2),
+    "wilder": (r.wilder, 2),
+    "deviation": (r.deviation, 2),
+    "highest": (r.highest, 2),
+    "lowest": (r.lowest, 2),
+    "lag": (r.lag, 2),
+    "larger": (r.larger, 2),
+    "smaller": (r.smaller, 2),
+    "rsi": (r.rsi, 2),
+    "zscore": (r.zscore, 2),
+    "atr": (r.atr, 1),
+    "upper_band": (r.upper_band, 3),
+    "lower_band": (r.lower_band, 3),
+    "crosses_above": (r.crosses_above, 2),
+    "crosses_below": (r.crosses_below, 2),
 }
 _BINARY: dict[type[ast.AST], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
@@ -60,7 +73,7 @@ def _read(node: ast.expr, text: str) -> Any:
         case ast.Name(name):
             return _FIELDS.get(name) or r.param(name)
         case ast.Constant(value) if isinstance(value, (int, float)) and not isinstance(value, bool):
-            return r.as_value(value)
+            return as_value(value)
         case ast.BinOp(left, kind, right) if type(kind) in _BINARY:
             return _join(kind, [left, right], text, r.Value)
         case ast.BoolOp(kind, parts):
@@ -71,14 +84,18 @@ def _read(node: ast.expr, text: str) -> Any:
             return ~_typed(_read(operand, text), r.Condition, text)
         case ast.UnaryOp(ast.USub(), operand):
             return 0.0 - _typed(_read(operand, text), r.Value, text)
-        case ast.Call(ast.Name(name), [first, second], []) if name in _FUNCTIONS:
-            parts_read = [_typed(_read(part, text), r.Value, text) for part in (first, second)]
-            return _FUNCTIONS[name](*parts_read)
+        case ast.Call(ast.Name(name), parts, []) if _takes(name, len(parts)):
+            parts_read = [_typed(_read(part, text), r.Value, text) for part in parts]
+            return _FUNCTIONS[name][0](*parts_read)
     raise BadRule(
         f"{ast.unparse(node)!r} in {text!r} is not understood; use {', '.join(_FIELDS)}, "
         f"parameters, numbers, + - * /, one comparison, and, or, not, "
-        f"{', '.join(_FUNCTIONS)}(value, value)"
+        f"{', '.join(f'{name} of {count}' for name, (_, count) in _FUNCTIONS.items())}"
     )
+
+
+def _takes(name: str, count: int) -> bool:
+    return name in _FUNCTIONS and _FUNCTIONS[name][1] == count
 
 
 def _join(kind: ast.AST, parts: list[ast.expr], text: str, wanted: type[Any]) -> Any:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mts1b_GPUbacktester.engines import Market, Paths
-from mts1b_GPUbacktester.semantics import Settings
+from mts1b_GPUbacktester.semantics import FloatArray, Settings
 
 if TYPE_CHECKING:
     import polars as pl
@@ -21,20 +21,23 @@ def trade_table(
 ) -> pl.DataFrame:
     """Return one row a round trip, by symbol, then time of entry.
 
-    Columns: symbol, entry_time, entry_price, exit_time, exit_price, units, bars, trade_return,
-    is_open. Prices are those of the bar, before slippage and fees; ``trade_return`` is after both.
-    An open trade has no exit and is marked at the last known close.
+    Columns: symbol, side, entry_time, entry_price, exit_time, exit_price, units, bars,
+    trade_return, is_open. Prices are those of the fills before slippage and fees; ``trade_return``
+    is after both. An open trade has no exit and is marked at the last known close.
     """
     import polars as pl
 
     rows = [
         row
         for asset, symbol in enumerate(symbols)
-        for row in _trades_of(paths, market, settings, dates, symbol, asset)
+        for row in _trades_of(
+            paths.trades[asset], float(market.marks[asset, -1]), settings, dates, symbol
+        )
     ]
     stamps = pl.Series(list(dates[:1])).dtype
     schema: dict[str, Any] = {
         "symbol": pl.String,
+        "side": pl.String,
         "entry_time": stamps,
         "entry_price": pl.Float64,
         "exit_time": stamps,
@@ -48,37 +51,43 @@ def trade_table(
 
 
 def _trades_of(
-    paths: Paths,
-    market: Market,
-    settings: Settings,
-    dates: Sequence[Any],
-    symbol: str,
-    asset: int,
+    trades: FloatArray, mark: float, settings: Settings, dates: Sequence[Any], symbol: str
 ) -> Iterator[tuple[Any, ...]]:
-    held, fills = paths.held[asset], market.fill_prices[asset]
-    change = np.diff(held.astype(np.int8), prepend=0, append=0)
-    entries, exits = np.flatnonzero(change == 1), np.flatnonzero(change == -1)
-    for entry, leave in zip(entries.tolist(), exits.tolist(), strict=True):
-        is_open = leave == len(held)
-        price = float(market.marks[asset, -1] if is_open else fills[leave])
-        value = price * (1.0 if is_open else settings.sell_factor)
+    for start, price, end, leave, units in trades.tolist():
+        entry, is_open = int(start), end < 0
+        last = len(dates) if is_open else int(end)
         yield (
             symbol,
+            "long" if units > 0 else "short",
             dates[entry],
-            float(fills[entry]),
-            None if is_open else dates[leave],
-            None if is_open else price,
-            float(paths.units[asset, entry]),
-            leave - entry,
-            value / (fills[entry] * settings.buy_factor) - 1.0,
+            price,
+            None if is_open else dates[last],
+            None if is_open else leave,
+            abs(units),
+            last - entry,
+            _trade_return(price, mark if is_open else leave, units, settings, is_open=is_open),
             is_open,
         )
 
 
-def costs_of(paths: Paths, market: Market, settings: Settings) -> float:
+def _trade_return(
+    entry: float, leave: float, units: float, settings: Settings, *, is_open: bool
+) -> float:
+    """Return the gain of a trade over what was put in, ``units`` at the cost of buying them."""
+    buy, sell = settings.buy_factor, settings.sell_factor
+    if units > 0:
+        return leave * (1.0 if is_open else sell) / (entry * buy) - 1.0
+    return (entry * sell - leave * (1.0 if is_open else buy)) / (entry * buy)
+
+
+def costs_of(paths: Paths, settings: Settings) -> float:
     """Return what fees and slippage took from all accounts together."""
-    before = np.concatenate((np.zeros((len(paths.units), 1)), paths.units[:, :-1]), axis=1)
-    traded = paths.units - before
-    rate = np.where(traded > 0, settings.buy_factor - 1.0, 1.0 - settings.sell_factor)
-    filled = np.where(traded != 0, np.abs(traded) * market.fill_prices * rate, 0.0)
-    return float(filled.sum())
+    buy, sell = settings.buy_factor - 1.0, 1.0 - settings.sell_factor
+    total = 0.0
+    for trades in paths.trades:
+        long, closed = trades[:, 4] > 0, trades[:, 2] >= 0
+        size = np.abs(trades[:, 4])
+        total += float((size * trades[:, 1] * np.where(long, buy, sell)).sum())
+        leaves = size * trades[:, 3] * np.where(long, sell, buy)
+        total += float(leaves[closed].sum())
+    return total

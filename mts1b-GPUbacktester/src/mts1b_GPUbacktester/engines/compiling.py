@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numba
@@ -10,14 +11,35 @@ import numba
 __all__ = ["compiled"]
 
 
+def _stamp() -> tuple[tuple[str, float, int], ...]:
+    """Return what changes when a source file of the kernels does."""
+    files = sorted(Path(__file__).parent.glob("*.py"))
+    return tuple((file.name, file.stat().st_mtime, file.stat().st_size) for file in files)
+
+
+_STAMP = _stamp()
+
+
 def compiled(*, parallel: bool = False) -> Callable[[Any], Any]:
     """Return a decorator that compiles a function on its first call."""
 
     def decorate(function: Callable[..., Any]) -> Any:
         try:
-            return numba.njit(cache=True, parallel=parallel)(function)
+            kernel = numba.njit(cache=True, parallel=parallel)(function)
         except RuntimeError:
             # No folder for the cache can be written: compile in every process.
             return numba.njit(parallel=parallel)(function)
+        _depend_on_all(kernel)
+        return kernel
 
     return decorate
+
+
+def _depend_on_all(kernel: Any) -> None:
+    """Make the kept code stale when any file of kernels changes.
+
+    numba looks at the file of the kernel alone; what it calls may be in another one.
+    """
+    index: Any = getattr(getattr(kernel, "_cache", None), "_cache_file", None)
+    if hasattr(index, "_source_stamp"):
+        index._source_stamp = _STAMP

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numba
 import numpy as np
 from mts1b_quantkit.metrics import annual_volatility
 
 from mts1b_GPUbacktester.engines.buffers import Buffers
-from mts1b_GPUbacktester.engines.compiling import compiled
 from mts1b_GPUbacktester.engines.numba_averages import NumbaAverages
 from mts1b_GPUbacktester.engines.port import (
     Market,
@@ -17,14 +14,16 @@ from mts1b_GPUbacktester.engines.port import (
     SweepBlock,
     SweepSummary,
     measure,
+    returns_of,
 )
 from mts1b_GPUbacktester.engines.segments import STATE, advance_long
 from mts1b_GPUbacktester.engines.tape import COLUMNS, WORD, prepare_stretch
-from mts1b_GPUbacktester.evaluate import Evaluator
+from mts1b_GPUbacktester.engines.walks import sweep_walks, walk
+from mts1b_GPUbacktester.evaluate import Evaluator, early_exits
 from mts1b_GPUbacktester.panels import Prices
-from mts1b_GPUbacktester.program import Slots, compile_rule
+from mts1b_GPUbacktester.program import Program, Slots, compile_rule, is_plain
 from mts1b_GPUbacktester.rules import close, ema, long_when, sma
-from mts1b_GPUbacktester.semantics import BoolArray, FloatArray, Settings
+from mts1b_GPUbacktester.semantics import FloatArray, Settings, Signals
 
 __all__ = ["NumbaEngine"]
 
@@ -33,34 +32,6 @@ _IN_KERNEL = frozenset(
 )
 _EQUITY, _MEAN, _SPREAD, _FALL, _TRADES, _CANCELLED = range(6)
 _SETS_A_TASK = 256
-
-
-@compiled()
-def walk(
-    wishes: Any,
-    fill_prices: Any,
-    marks: Any,
-    lag: int,
-    buy: float,
-    sell: float,
-    units_out: Any,
-    equity_out: Any,
-) -> None:
-    """Simulate one account bar by bar into the two outputs."""
-    cash, units, held = 1.0, 0.0, False
-    for t in range(len(wishes)):
-        price = fill_prices[t]
-        if not np.isnan(price):
-            wanted = t >= lag and wishes[t - lag]
-            if wanted and not held:
-                units = cash / (price * buy)
-                held = True
-            elif held and not wanted:
-                cash = units * (price * sell)
-                units = 0.0
-                held = False
-        units_out[t] = units
-        equity_out[t] = units * marks[t] if held else cash
 
 
 class NumbaEngine:
@@ -75,46 +46,49 @@ class NumbaEngine:
         self._stretch_words = stretch_words
         self._buffers = Buffers()
 
-    def prepare(self) -> None:
-        """Compile, or load what was compiled before."""
+    def prepare(self, *, plain: bool) -> None:
+        """Compile what plain long rules or all others need, or load what was compiled before."""
         one = np.array([[1.0, 2.0], [1.0, np.nan]])
         prices = Prices(one, one, one, one, one, (0, 1), ("A", "B"))
         rule = long_when((sma(close, 1) > ema(close, 2)) & (close > 0))
-        metrics = ("total_return",)
-        self.sweep(SweepBlock(prices, rule, [{}], Settings(), metrics, 2**20))
+        whole = rule if plain else rule.stop(0.5)
+        self.sweep(SweepBlock(prices, whole, [{}], Settings(), ("total_return",), 2**20))
 
-    def paths(self, wishes: BoolArray, market: Market, settings: Settings) -> Paths:
-        """Simulate wishes (A, T)."""
-        units, equity = np.empty(wishes.shape), np.empty(wishes.shape)
-        for asset in range(len(wishes)):
-            walk(
-                np.ascontiguousarray(wishes[asset]),
-                market.fill_prices[asset],
-                market.marks[asset],
-                settings.lag,
-                settings.buy_factor,
-                settings.sell_factor,
-                units[asset],
-                equity[asset],
-            )
-        previous = np.concatenate((np.ones((len(equity), 1)), equity[:, :-1]), axis=1)
-        return Paths(units != 0.0, units, equity, equity / previous - 1.0)
+    def paths(self, signals: Signals, market: Market, settings: Settings) -> Paths:
+        """Simulate signals (A, T)."""
+        assets, length = signals.want.shape
+        units, equity = np.empty((assets, length)), np.empty((assets, length))
+        exits = np.array([signals.stop, signals.trail, signals.most_bars])
+        table, found, trades = _price_table(market), np.empty((length, 5)), []
+        fractions, options = np.ascontiguousarray(signals.fractions), _options(settings)
+        for asset in range(assets):
+            count = walk(
+                signals.want[asset], signals.start[asset], fractions[asset], table[asset], options,
+                exits, settings.lag, settings.fill == "next_open", units[asset], equity[asset],
+                found,
+            )  # fmt: skip
+            trades.append(found[:count].copy())
+        return Paths(units, equity, returns_of(equity), trades)
 
     def sweep(self, block: SweepBlock) -> SweepSummary:
         """Simulate a block; what the kernel does not reduce is measured by quantkit."""
-        market = Market.of(block.prices, block.settings)
+        market = Market.of(block.prices, block.settings, stops=block.rule.has_stops)
         if not _IN_KERNEL.issuperset(block.metrics):
             return self._by_paths(block, market)
         evaluator = Evaluator(block.prices, budget=block.budget, averages=NumbaAverages())
-        out = self._sweep_long(block, market, evaluator)
+        plain = is_plain(block.rule, block.settings)
+        program = compile_rule(block.rule, block.settings)
+        run = self._sweep_long if plain else self._sweep_walks
+        out = run(block, market, evaluator, program)
         for row in np.flatnonzero(out[..., _CANCELLED].any(axis=1)):
             self._measure_again(block, market, evaluator, int(row), out[row])
         found = _metrics_of(out, market.marks.shape[1], block.settings.periods_per_year)
         return SweepSummary({name: found[name] for name in block.metrics})
 
-    def _sweep_long(self, block: SweepBlock, market: Market, evaluator: Evaluator) -> FloatArray:
+    def _sweep_long(
+        self, block: SweepBlock, market: Market, evaluator: Evaluator, program: Program
+    ) -> FloatArray:
         """Run the kernels stretch by stretch of time; return (P, A, 6)."""
-        program = compile_rule(block.rule)
         slots = Slots(program, block.sets)
         steps, order = program.table(), slots.order()
         lag, (assets, length) = block.settings.lag, market.marks.shape
@@ -142,12 +116,32 @@ class NumbaEngine:
             )  # fmt: skip
         return out
 
+    def _sweep_walks(
+        self, block: SweepBlock, market: Market, evaluator: Evaluator, program: Program
+    ) -> FloatArray:
+        """Walk each account bar by bar; return (P, A, 6)."""
+        slots = Slots(program, block.sets)
+        sets, (assets, length) = len(block.sets), market.marks.shape
+        words = -(-length // WORD)
+        series = self._buffers.take("series", (len(slots.series), assets, words * WORD))
+        evaluator.write(slots.series, slice(0, length), series)
+        exits = np.array(
+            [early_exits(block.rule.bind(params)) for params in block.sets], dtype=float
+        )
+        out = np.empty((sets, assets, 6))
+        sweep_walks(
+            program.table(), slots.table, slots.order(), series, _price_table(market),
+            _options(block.settings), exits, block.settings.lag,
+            block.settings.fill == "next_open", _stretch(sets, assets), out,
+        )  # fmt: skip
+        return out
+
     def _measure_again(
         self, block: SweepBlock, market: Market, evaluator: Evaluator, row: int, out: FloatArray
     ) -> None:
         """Compute mean and deviation of one set from its returns where sums lose too much."""
-        wishes = evaluator.wishes(block.rule, block.sets[row])
-        returns = np.ascontiguousarray(self.paths(wishes, market, block.settings).returns.T)
+        signals = evaluator.signals(block.rule, block.settings, block.sets[row])
+        returns = np.ascontiguousarray(self.paths(signals, market, block.settings).returns.T)
         out[:, _MEAN] = returns.mean(axis=0)
         out[:, _SPREAD] = annual_volatility(returns, periods_per_year=1)
 
@@ -155,12 +149,26 @@ class NumbaEngine:
         evaluator = Evaluator(block.prices, budget=block.budget, averages=NumbaAverages())
         rows = []
         for params in block.sets:
-            paths = self.paths(evaluator.wishes(block.rule, params), market, block.settings)
-            entries = np.count_nonzero(paths.held[:, 1:] & ~paths.held[:, :-1], axis=1)
+            signals = evaluator.signals(block.rule, block.settings, params)
+            paths = self.paths(signals, market, block.settings)
             returns = np.ascontiguousarray(paths.returns.T)
-            trades = entries + paths.held[:, 0]
-            rows.append(measure(returns, trades, block.settings, block.metrics))
+            rows.append(measure(returns, paths.counts(), block.settings, block.metrics))
         return SweepSummary({name: np.stack([row[name] for row in rows]) for name in block.metrics})
+
+
+def _price_table(market: Market) -> FloatArray:
+    """Return (A, 5, T): fills, marks, opens, highs, lows."""
+    assets, length = market.marks.shape
+    table = np.full((assets, 5, length), np.nan)
+    columns = (market.fill_prices, market.marks, market.opens, market.highs)
+    for place, values in enumerate((*columns, market.lows)):
+        if values is not None:
+            table[:, place] = values
+    return table
+
+
+def _options(settings: Settings) -> FloatArray:
+    return np.array([settings.buy_factor, settings.sell_factor, settings.borrow_a_bar])
 
 
 def _stretch(sets: int, assets: int) -> int:

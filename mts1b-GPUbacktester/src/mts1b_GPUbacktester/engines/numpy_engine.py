@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
+from mts1b_GPUbacktester.account import AccountPath, walk_account
 from mts1b_GPUbacktester.engines.port import (
     Market,
     Paths,
     SweepBlock,
     SweepSummary,
     measure,
+    returns_of,
 )
 from mts1b_GPUbacktester.evaluate import Evaluator
-from mts1b_GPUbacktester.semantics import BoolArray, FloatArray, Settings, held_positions
+from mts1b_GPUbacktester.semantics import (
+    BoolArray,
+    FloatArray,
+    Settings,
+    Signals,
+    held_positions,
+)
 
-__all__ = ["NumpyEngine", "account_path"]
+__all__ = ["NumpyEngine", "plain_path"]
 
 
 class NumpyEngine:
@@ -24,44 +30,44 @@ class NumpyEngine:
 
     name = "numpy"
 
-    def prepare(self) -> None:
+    def prepare(self, *, plain: bool) -> None:
         """Do nothing: there is nothing to compile."""
 
-    def paths(self, wishes: BoolArray, market: Market, settings: Settings) -> Paths:
-        """Simulate wishes (A, T)."""
-        held = held_positions(wishes, market.fill_prices, settings.lag)
-        units, equity = np.empty(held.shape), np.empty(held.shape)
-        for asset in range(len(held)):
-            units[asset], equity[asset] = account_path(
-                held[asset], market.fill_prices[asset], market.marks[asset], settings
-            )
-        return Paths(held, units, equity, _returns(equity))
+    def paths(self, signals: Signals, market: Market, settings: Settings) -> Paths:
+        """Simulate signals (A, T): whole arrays for plain long positions, else bar by bar."""
+        if signals.plain and settings.size == "all_cash":
+            held = held_positions(signals.want > 0, market.fill_prices, settings.lag)
+            found = [
+                plain_path(held[asset], market.fill_prices[asset], market.marks[asset], settings)
+                for asset in range(len(held))
+            ]
+        else:
+            found = [
+                walk_account(bars, signals, asset, settings)
+                for asset, bars in enumerate(market.bars())
+            ]
+        equity = np.array([one.equity for one in found])
+        units = np.array([one.units for one in found])
+        return Paths(units, equity, returns_of(equity), [one.trades for one in found])
 
     def sweep(self, block: SweepBlock) -> SweepSummary:
         """Simulate one parameter set at a time."""
-        market = Market.of(block.prices, block.settings)
+        settings = block.settings
+        market = Market.of(block.prices, settings, stops=block.rule.has_stops)
         evaluator = Evaluator(block.prices, budget=block.budget)
-        rows = [
-            self._measure(
-                evaluator.wishes(block.rule, params), market, block.settings, block.metrics
-            )
-            for params in block.sets
-        ]
+        rows = []
+        for params in block.sets:
+            signals = evaluator.signals(block.rule, settings, params)
+            paths = self.paths(signals, market, settings)
+            returns = np.ascontiguousarray(paths.returns.T)
+            rows.append(measure(returns, paths.counts(), settings, block.metrics))
         return SweepSummary({name: np.stack([row[name] for row in rows]) for name in block.metrics})
 
-    def _measure(
-        self, wishes: BoolArray, market: Market, settings: Settings, metrics: Sequence[str]
-    ) -> dict[str, FloatArray]:
-        paths = self.paths(wishes, market, settings)
-        entries = np.count_nonzero(paths.held[:, 1:] & ~paths.held[:, :-1], axis=1)
-        n_trades = entries + paths.held[:, 0]
-        return measure(np.ascontiguousarray(paths.returns.T), n_trades, settings, metrics)
 
-
-def account_path(
+def plain_path(
     held: BoolArray, fill_prices: FloatArray, marks: FloatArray, settings: Settings
-) -> tuple[FloatArray, FloatArray]:
-    """Return units held and equity of one account after each bar, all (T,)."""
+) -> AccountPath:
+    """Simulate a long account with all of its cash from the bars at which it holds, (T,)."""
     before = np.concatenate(([False], held[:-1]))
     entries = np.flatnonzero(held & ~before)
     exits = np.flatnonzero(before & ~held)
@@ -77,10 +83,8 @@ def account_path(
     units[held] = units_of_trade[n_entered[held] - 1]
     equity = cash[n_left]
     equity[held] = units[held] * marks[held]
-    return units, equity
-
-
-def _returns(equity: FloatArray) -> FloatArray:
-    """Return equity(t) / equity(t - 1) - 1 along the last axis, from a start of 1.0."""
-    previous = np.concatenate((np.ones((*equity.shape[:-1], 1)), equity[..., :-1]), axis=-1)
-    return np.asarray(equity / previous - 1.0)
+    trades = np.full((len(entries), 5), np.nan)
+    trades[:, 0], trades[:, 1], trades[:, 2] = entries, fill_prices[entries], -1
+    trades[: len(exits), 2], trades[: len(exits), 3] = exits, fill_prices[exits]
+    trades[:, 4] = units_of_trade
+    return AccountPath(units, equity, trades)

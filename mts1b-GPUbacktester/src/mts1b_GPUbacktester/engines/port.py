@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
 from typing import Any, Protocol
 
 import numpy as np
 from mts1b_quantkit import metrics as quantkit
 from numpy.typing import NDArray
 
+from mts1b_GPUbacktester.account import Bars
 from mts1b_GPUbacktester.errors import BadSetting
 from mts1b_GPUbacktester.panels import Prices
 from mts1b_GPUbacktester.rules import Rule
-from mts1b_GPUbacktester.semantics import BoolArray, FloatArray, Settings, carried
+from mts1b_GPUbacktester.semantics import BoolArray, FloatArray, Settings, Signals, carried
 
 __all__ = [
     "METRICS",
@@ -24,6 +25,7 @@ __all__ = [
     "SweepSummary",
     "check_metrics",
     "measure",
+    "returns_of",
 ]
 
 _PLAIN = {"total_return": quantkit.total_return, "max_drawdown": quantkit.max_drawdown}
@@ -40,39 +42,95 @@ METRICS = (*_PLAIN, *_PER_YEAR, "n_trades")
 
 @dataclass(frozen=True, slots=True)
 class Market:
-    """What a simulation needs to know of prices, each (A, T): where fills are made, and marks."""
+    """What a simulation needs to know of prices, each (A, T): where fills are made, and marks.
+
+    ``opens``, ``highs`` and ``lows`` are there where stops read them.
+    """
 
     fill_prices: FloatArray
     marks: FloatArray
+    opens: FloatArray | None = None
+    highs: FloatArray | None = None
+    lows: FloatArray | None = None
 
     @classmethod
-    def of(cls, prices: Prices, settings: Settings) -> Market:
+    def of(cls, prices: Prices, settings: Settings, *, stops: bool = False) -> Market:
         """Pick the prices of the fills and carry closes over missing bars.
 
         Before the first close nothing is filled: what is bought could not be marked.
+
+        :raises BadPanel: where the panel has not the prices that fills or stops need.
         """
         fills, marks = prices.field(settings.price_field), carried(prices.field("close"))
         unmarked = np.isnan(marks[:, 0])
         if unmarked.any():
             fills = np.where(np.isnan(marks), np.nan, fills)
-        return cls(fills, marks)
+        if not stops:
+            return cls(fills, marks)
+        ranges = [prices.field(name) for name in ("open", "high", "low")]
+        return cls(fills, marks, *ranges)
 
     def part(self, bars: slice) -> Market:
         """Return a stretch of time; marks before it stay carried into it."""
-        return Market(
-            np.ascontiguousarray(self.fill_prices[:, bars]),
-            np.ascontiguousarray(self.marks[:, bars]),
-        )
+        cut = {
+            item.name: None if values is None else np.ascontiguousarray(values[:, bars])
+            for item in fields(self)
+            for values in [getattr(self, item.name)]
+        }
+        return Market(**cut)  # type: ignore[arg-type]
+
+    def bars(self) -> Iterator[Bars]:
+        """Yield the prices of each asset."""
+        ranges = (self.opens, self.highs, self.lows)
+        for asset in range(len(self.marks)):
+            yield Bars(
+                self.fill_prices[asset],
+                self.marks[asset],
+                *(None if values is None else values[asset] for values in ranges),
+            )
 
 
 @dataclass(frozen=True, slots=True)
 class Paths:
-    """One simulation bar by bar, each (A, T)."""
+    """One simulation bar by bar, each (A, T), and the trades of each asset, (n, 5).
 
-    held: BoolArray
+    Columns of trades: bar and price of the entry, bar (-1 while open) and price of the exit, units.
+    """
+
     units: FloatArray
     equity: FloatArray
     returns: FloatArray
+    trades: list[FloatArray]
+
+    @property
+    def held(self) -> BoolArray:
+        """Return whether a position is held after the fills of each bar."""
+        return np.asarray(self.units != 0.0)
+
+    def counts(self) -> NDArray[np.int64]:
+        """Return how many trades each asset has, (A,)."""
+        return np.array([len(trades) for trades in self.trades], dtype=np.int64)
+
+    def after(self, bars: int) -> Paths:
+        """Return the paths without the first ``bars`` bars, in which nothing is held."""
+        moved = []
+        for trades in self.trades:
+            later = trades.copy()
+            later[:, 0] -= bars
+            later[later[:, 2] >= 0, 2] -= bars
+            moved.append(later)
+        cut = slice(bars, None)
+        return Paths(self.units[:, cut], self.equity[:, cut], self.returns[:, cut], moved)
+
+
+def returns_of(equity: FloatArray) -> FloatArray:
+    """Return equity(t) / equity(t - 1) - 1 along the last axis, from a start of 1.0.
+
+    After ruin (an equity of zero) returns are zero.
+    """
+    previous = np.concatenate((np.ones((*equity.shape[:-1], 1)), equity[..., :-1]), axis=-1)
+    over = previous == 0.0
+    return np.asarray(np.where(over, 0.0, equity / np.where(over, 1.0, previous) - 1.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +160,12 @@ class Engine(Protocol):
 
     name: str
 
-    def prepare(self) -> None:
-        """Do what is done once, such as compiling."""
+    def prepare(self, *, plain: bool) -> None:
+        """Do what is done once, such as compiling, for plain long rules or for all others."""
         ...
 
-    def paths(self, wishes: BoolArray, market: Market, settings: Settings) -> Paths:
-        """Simulate wishes (A, T)."""
+    def paths(self, signals: Signals, market: Market, settings: Settings) -> Paths:
+        """Simulate signals (A, T)."""
         ...
 
     def sweep(self, block: SweepBlock) -> SweepSummary:

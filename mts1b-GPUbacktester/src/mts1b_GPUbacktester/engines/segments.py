@@ -44,7 +44,7 @@ def run_words(
 
     ``series`` is (S, A, n * 64) from word 0 of a stretch of time; ``slots[row]`` names the series
     of each leaf; ``carries[at]`` (steps,) goes from word to word, zero before the first of all;
-    ``out`` gets the words from position 0.
+    ``out`` (n, words) gets the words of the first n places of the stack, from position 0.
     """
     flat = series.reshape(-1)
     assets, width = series.shape[1], series.shape[2]
@@ -75,12 +75,17 @@ def run_words(
                 stack[depth - 1] |= stack[depth]
             elif code == 5:
                 stack[depth - 1] = ~stack[depth - 1]
+            elif code == 7:
+                now = stack[depth - 1]
+                stack[depth - 1] = now & ~((now << one) | carries[at, step])
+                carries[at, step] = now >> top_bit
             else:
                 depth -= 1
                 made = latched(stack[depth - 1], stack[depth], carries[at, step])
                 carries[at, step] = made >> top_bit
                 stack[depth - 1] = made
-        out[word - first] = stack[0]
+        for place in range(len(out)):
+            out[place, word - first] = stack[place]
 
 
 @compiled()
@@ -164,7 +169,7 @@ def _measure_words(
     held = states[at, asset, _HELD] != 0.0
     inverted = ~np.uint64(0) if held else np.uint64(0)
     for word in range(first, last):
-        wish, open_bits = wishes[word - first], fillable[origin + word]
+        wish, open_bits = wishes[0, word - first], fillable[origin + word]
         events = (wish ^ inverted) & open_bits
         while events != 0:
             position = first_bit(events)
@@ -259,7 +264,7 @@ def advance_long(
         end = min(sets, begin + stretch)
         columns, extremes = tape[asset], blocks[asset]
         opens, marked = fillable[asset], marks[asset]
-        wishes = np.empty(_TILE, dtype=np.uint64)
+        wishes = np.empty((1, _TILE), dtype=np.uint64)
         for first in range(0, words, _TILE):
             last = min(words, first + _TILE)
             for at in range(begin, end):
