@@ -47,7 +47,8 @@ async def _get(port: int, path: str) -> tuple[int, str]:
         head, _, body = (await reader.read(65_536)).decode(errors="replace").partition("\r\n\r\n")
     finally:
         writer.close()
-    return int(head.split(" ", 2)[1]), body
+    _, status, _ = head.split(" ", 2)  # a service that dies in mid-answer leaves less: ValueError
+    return int(status), body
 
 
 async def poll_services(home: Path, clock: Clock) -> list[HealthPoll]:
