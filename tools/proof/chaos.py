@@ -249,7 +249,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--cycles", type=int, default=1000, help="kills")
     parser.add_argument("--per-round", type=int, default=40, help="kills before a count")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--rate", type=float, default=30.0, help="orders a second")
+    parser.add_argument("--rate", type=float, default=20.0, help="orders a second")
     parser.add_argument("--report", type=Path, help="a JSON file, written after each round")
     parser.add_argument("--keep", type=Path, help="a folder for the files of what went wrong")
     options = parser.parse_args(arguments)

@@ -103,6 +103,12 @@ class Fleet:
             await asyncio.sleep(self.pause())
             await self._launch(name)
 
+    def cpu_s(self) -> dict[str, float]:
+        """Return the processor seconds that each process has used so far."""
+        pids = {name: child.pid for name, child in self.children.items()}
+        pids["nats"] = self._nats_pid() or pids["nats"]
+        return {name: _cpu_of(pid) for name, pid in pids.items()}
+
     def _nats_pid(self) -> int | None:
         with contextlib.suppress(OSError, ValueError, KeyError):
             return int(json.loads((self.home / "run" / "nats.json").read_text())["pid"])
@@ -182,10 +188,21 @@ def _port_in(path: Path) -> int:
     return 0
 
 
+def _stat(pid: int) -> list[str]:
+    """Return the kernel's figures of a process, from its state on; none when it is gone."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return []
+
+
 def _parent_of(pid: int) -> int | None:
-    with contextlib.suppress(OSError, ValueError, IndexError):
-        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-    return None
+    found = _stat(pid)
+    return int(found[1]) if found else None
+
+
+def _cpu_of(pid: int) -> float:
+    found = _stat(pid)
+    return (int(found[11]) + int(found[12])) / os.sysconf("SC_CLK_TCK") if found else 0.0
 
 
 async def _listens(port: int) -> bool:

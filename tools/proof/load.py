@@ -55,6 +55,7 @@ class Burst:
     :ivar due: by key, when the order should have been sent.
     :ivar wire_s: seconds from then to the venue's wire, of each order that got there.
     :ivar answer_s: seconds from then to the reply.
+    :ivar cpu_s: processor seconds that each process used meanwhile.
     """
 
     rate_per_s: float
@@ -62,6 +63,12 @@ class Burst:
     wire_s: list[float] = field(default_factory=list)
     answer_s: list[float] = field(default_factory=list)
     said: Counter[str] = field(default_factory=Counter)
+    cpu_s: dict[str, float] = field(default_factory=dict)
+
+    def cpu_ms(self) -> dict[str, float]:
+        """Return the processor milliseconds of each process for one order."""
+        count = max(len(self.due), 1)
+        return {name: round(1000 * used / count, 3) for name, used in self.cpu_s.items()}
 
     def as_dict(self) -> dict[str, Any]:
         """Return the figures, in milliseconds."""
@@ -72,33 +79,39 @@ class Burst:
             "wire_ms": summary(self.wire_s),
             "answer_ms": summary(self.answer_s),
             "answers": dict(self.said),
+            "cpu_ms_an_order": self.cpu_ms(),
         }
 
 
 class Generator:
     """Send orders on the beat of a metronome."""
 
-    def __init__(self, bus: NatsBus, venue_home: Path, rng: random.Random) -> None:
+    def __init__(self, bus: NatsBus, fleet: Fleet, rng: random.Random) -> None:
         self._bus = bus
-        self._wire = venue_home / "wire.log"
+        self._fleet = fleet
+        self._wire = fleet.venue_home / "wire.log"
         self._rng = rng
         self._number = 0
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def burst(self, rate_per_s: float, seconds: float) -> Burst:
         """Send for some time, wait for the answers, read the venue's wire log."""
-        found = Burst(rate_per_s)
+        found, before = Burst(rate_per_s), self._cpu()
         metronome = Metronome(rate_per_s, lambda due: self._send(found, due))
         metronome.start()
         await asyncio.sleep(seconds)
         metronome.stop()
         if self._tasks:
             await asyncio.wait(tuple(self._tasks), timeout=_ANSWER_S)
+        found.cpu_s = {name: used - before[name] for name, used in self._cpu().items()}
         for line in self._wire.read_text().splitlines():
             at, key, _, which = line.split()
             if which == "new" and key in found.due:
                 found.wire_s.append(float(at) - found.due[key])
         return found
+
+    def _cpu(self) -> dict[str, float]:
+        return {**self._fleet.cpu_s(), "generator": time.process_time()}
 
     def _send(self, burst: Burst, due: float) -> None:
         self._number += 1
@@ -157,7 +170,7 @@ async def measure(
         floor = await measure_floor(home)
         bus = await NatsBus.connect(lambda: read_address(home, {}), name="load")
         try:
-            bursts = await _bursts(bus, venue_home, rng, rates, seconds, bound_s)
+            bursts = await _bursts(bus, fleet, rng, rates, seconds, bound_s)
         finally:
             await bus.close()
     finally:
@@ -167,7 +180,7 @@ async def measure(
 
 async def _bursts(
     bus: NatsBus,
-    venue_home: Path,
+    fleet: Fleet,
     rng: random.Random,
     rates: Sequence[float],
     seconds: float,
@@ -177,7 +190,7 @@ async def _bursts(
     traders = Traders(bus, rng, "load", 1.0)
     await traders.price(Decimal(0))
     prices = asyncio.create_task(_prices(traders))
-    generator = Generator(bus, venue_home, rng)
+    generator = Generator(bus, fleet, rng)
     try:
         await generator.burst(rates[0], _WARM_S)
         found = []
@@ -221,7 +234,8 @@ def _line(number: int, run: Run) -> str:
         f"the wire; wire p50 {wire['p50']} p99 {wire['p99']} p99.9 {wire['p99.9']} max "
         f"{wire['max']} ms; answer p50 {answer['p50']} p99 {answer['p99']} ms; floor: request p50 "
         f"{request['p50']} p99 {request['p99']}, commit p50 {commit['p50']} p99 {commit['p99']}, "
-        f"path p50 {run.floor.path_ms(0.5)} ms; load average {run.busy:.1f}; {burst['answers']}"
+        f"path p50 {run.floor.path_ms(0.5)} ms; load average {run.busy:.1f}; {burst['answers']}; "
+        f"processor ms an order {burst['cpu_ms_an_order']}"
     )
 
 

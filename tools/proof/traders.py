@@ -69,9 +69,12 @@ class Intent:
 
 @dataclass
 class Traders:
-    """Send intents at a fixed rate, whether answers come or not.
+    """Send intents at a fixed rate, until too many wait for an answer.
+
+    Who gets no answer asks again, each time after a longer pause.
 
     :param prefix: makes the keys of this run unique.
+    :param most_open: intents without an answer beyond which nothing new is sent.
     """
 
     bus: EventBus
@@ -80,10 +83,12 @@ class Traders:
     rate_per_s: float
     once_share: float = 0.05
     cancel_share: float = 0.4
+    most_open: int = 60
     intents: dict[str, Intent] = field(default_factory=dict)
     said: Counter[str] = field(default_factory=Counter)
     acknowledged_at: list[tuple[float, float]] = field(default_factory=list)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _open: int = 0
     _sender: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -122,7 +127,8 @@ class Traders:
     async def _send(self) -> None:
         begin, count = time.perf_counter(), 0
         while True:
-            self._start(self._drive(self._next()))
+            if self._open < self.most_open:
+                self._start(self._drive(self._next()))
             count += 1
             await asyncio.sleep(max(0.0, begin + count / self.rate_per_s - time.perf_counter()))
 
@@ -140,6 +146,15 @@ class Traders:
 
     async def _drive(self, intent: Intent) -> None:
         data = SubmitOrder(order=intent.order).model_dump_json().encode()
+        self._open += 1
+        try:
+            await self._until_answered(intent, data)
+        finally:
+            self._open -= 1
+        if intent.is_acknowledged:
+            await self._perhaps_cancel(intent)
+
+    async def _until_answered(self, intent: Intent, data: bytes) -> None:
         while not intent.is_answered:
             asked = time.perf_counter()
             try:
@@ -154,9 +169,8 @@ class Traders:
                 self._take(intent, SubmitReply.model_validate_json(reply).order, asked)
             intent.attempts += 1
             if not intent.is_answered:
-                await asyncio.sleep(self.rng.uniform(0.05, 0.3))
-        if intent.is_acknowledged:
-            await self._perhaps_cancel(intent)
+                pause = min(2.0, 0.1 * 1.5**intent.attempts)
+                await asyncio.sleep(self.rng.uniform(0.5, 1.0) * pause)
 
     def _take(self, intent: Intent, order: Order, asked: float) -> None:
         self.said[order.rejected_code or order.status.value] += 1
