@@ -59,6 +59,16 @@ async def test_the_limit_is_no_other_after_a_restart(clock, tmp_path, make_order
     await restarted.close()
 
 
+async def test_a_quiet_hour_saves_up_no_more_than_the_burst(clock, make_order):
+    client = _client(clock, orders_per_s=1, burst=4)
+    await client.submit(make_order("first"))
+    clock.advance(3600)
+    for n in range(3):
+        await client.submit(make_order(f"k{n}"))
+    with pytest.raises(BrokerRefused):
+        await client.submit(make_order("too-many"))
+
+
 @settings(max_examples=50, deadline=None)
 @given(
     st.lists(st.tuples(st.sampled_from(["order", "cancel"]), st.integers(0, 800)), max_size=60),
