@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
 from mts1b_foundation import Fill, Order, Position
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 
 @dataclass

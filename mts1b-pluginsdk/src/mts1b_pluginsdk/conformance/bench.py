@@ -51,6 +51,7 @@ class Bench:
         self.settings = settings
         self.price = settings.price
         self.now = settings.start + timedelta(days=number)
+        self.shown: Bar | None = None
         self.sandbox: Sandbox | None = None
         self.venue = self._begin()
         self.card = _card_of(self.venue)
@@ -208,7 +209,8 @@ class Bench:
             await asyncio.sleep(self.settings.patience_s)
             return
         await self.elapse(120.0)
-        await self.show(self.bar(percent, volume=volume))
+        self.shown = self.bar(percent, volume=volume)
+        await self.show(self.shown)
 
     def bar(
         self, percent: Decimal | int, *, volume: Decimal = _DEEP, ends: datetime | None = None
@@ -230,6 +232,11 @@ class Bench:
         """Drive the venue by bars."""
         if isinstance(self.venue, SimulatedVenue):
             await self.venue.on_bars(list(bars))
+
+    async def show_again(self) -> None:
+        """Drive the venue by the bar of the last advance, once more."""
+        if self.shown is not None:
+            await self.show(self.shown)
 
     async def trade(self, order: Order) -> list[Fill]:
         """Submit an order, let the market move and return its fills.

@@ -219,6 +219,7 @@ async def cancel_all(bench: Bench) -> str:
 async def cancel_all_of_nothing(bench: Bench) -> str:
     """Name nothing when nothing is open."""
     venue = mass_cancel_of(bench.venue)
+    await bench.submit(bench.resting())
     await venue.cancel_all()
     named = await venue.cancel_all()
     require(named == [], f"with nothing open, cancel_all named {named}")

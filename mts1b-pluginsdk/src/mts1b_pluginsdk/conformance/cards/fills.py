@@ -143,17 +143,14 @@ async def no_fill_from_before(bench: Bench) -> str:
     needs=_MARKET,
 )
 async def one_bar_one_effect(bench: Bench) -> str:
-    """Fill nothing by a bar that was shown before."""
-    await bench.trade(bench.order(10))
-    bar = bench.bar(100)
-    order = bench.order(10).with_(created_at=bench.now)
-    await bench.submit(order)
-    before = await bench.filled(order)
-    await bench.show(bar)
-    await bench.show(bar)
-    filled = await bench.filled(order) - before
-    require(filled == 0, f"{filled} filled by a bar that was shown before")
-    return "the second showing did nothing"
+    """Fill no more of an order by a bar that was shown before."""
+    order = bench.order(10)
+    first = await bench.partly(order)
+    await bench.show_again()
+    await bench.show_again()
+    filled = await bench.filled(order)
+    require(filled == first, f"a bar filled {first}; shown again, {filled} are filled")
+    return f"{first} filled, and no more when it was shown again"
 
 
 @FILLS.card(

@@ -176,19 +176,14 @@ async def part_filled_as_it_was(bench: Bench) -> str:
     needs=_MARKET,
 )
 async def one_bar_after_a_restart(bench: Bench) -> str:
-    """Fill nothing by a bar that an earlier connection had shown."""
-    first, second = bench.limit(95, 1), bench.limit(105)
-    await bench.submit(first)
-    await bench.submit(bench.limit(100, 1))
-    await bench.advance(98)
-    bar = bench.bar(98)
+    """Fill no more of an order by a bar that an earlier connection had shown."""
+    order = bench.order(10)
+    first = await bench.partly(order)
     await bench.reconnect()
-    await bench.submit(second)
-    before = await bench.filled(second)
-    await bench.show(bar)
-    filled = await bench.filled(second) - before
-    require(filled == 0, f"{filled} filled by a bar that was shown before the restart")
-    return "the second showing did nothing"
+    await bench.show_again()
+    filled = await bench.filled(order)
+    require(filled == first, f"a bar filled {first}; shown after a restart, {filled} are filled")
+    return f"{first} filled, and no more after the restart"
 
 
 @RESTART.card(

@@ -6,7 +6,7 @@ import asyncio
 
 from mts1b_foundation import Fill, Order, Position
 
-from mts1b_pluginsdk.conformance.bench import Bench
+from mts1b_pluginsdk.conformance.bench import Bench, total
 from mts1b_pluginsdk.conformance.card import Deck, Group
 from mts1b_pluginsdk.conformance.needs import Need
 from mts1b_pluginsdk.conformance.verdicts import CardFailed, outcome, refusal, require
@@ -150,12 +150,17 @@ async def _read(bench: Bench) -> list[Fill]:
     source="BrokerProtocol: stream_fills is an async iterator",
 )
 async def stream_can_be_left(bench: Bench) -> str:
-    """Close a stream before anything came, and go on."""
-    async with bench.stream():
-        pass
+    """Give up a reader that waits for a first fill, and go on."""
+    reader = asyncio.create_task(_read(bench))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    reader.cancel()
+    await asyncio.wait([reader])
     order = bench.order(10)
     await bench.trade(order)
-    return "a stream was opened and left"
+    heard = total(await bench.streamed(order))
+    require(heard == 10, f"10 filled after a reader had left, the next one heard of {heard}")
+    return "a reader left, the next one heard all"
 
 
 @SESSION.card(
