@@ -42,7 +42,7 @@ class DocumentedPaper:
         return accepted
 
     async def _fill(self, order: Order, broker_id: str) -> None:
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.1)
         price = order.limit_price or Decimal(100)
         fill = Fill(
             fill_id=str(uuid4()),

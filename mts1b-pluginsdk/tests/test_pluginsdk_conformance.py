@@ -41,6 +41,29 @@ def test_the_documented_example_fails_what_it_does_wrong(documented: Any) -> Non
     assert not report.passed
 
 
+def test_the_documented_example_fails_the_cards_that_it_should(documented: Any) -> None:
+    report = asyncio.run(check_broker(documented, settings=QUICK, cards=BROKER_CARDS))
+    failed = {one.number: one.detail for one in report.failed}
+    assert set(failed) == {
+        *("B03", "B04", "B331"),  # takes a known key again
+        *("B06", "B501", "B502", "B505", "B508"),  # cancel knows only its own ids, and fills after
+        *("B333",),  # so a retry after a cancel trades
+        *("B11", "B108"),  # a fill goes to one reader
+        *("B12", "B109", "B701"),  # a restart loses all
+        *("B13",),  # no fill moves a position
+        *("B323",),  # a taken order is still `created`
+        *("B328", "B329", "B330"),  # refuses nothing
+    }
+    passed = {one.number for one in report.results if one.verdict is Verdict.PASSED}
+    assert passed == {
+        *("B01", "B02", "B05", "B07", "B08", "B10"),
+        *("B101", "B102", "B103", "B104", "B204", "B321", "B322", "B324"),
+        *("B507", "B509", "B803", "B1203", "B1205", "B1207"),
+    }
+    skipped = [one for one in report.results if one.verdict is Verdict.SKIPPED]
+    assert all(one.detail.startswith("the venue does not offer ") for one in skipped)
+
+
 def test_what_is_no_broker_fails_and_ends_nothing() -> None:
     report = asyncio.run(check_broker(object, settings=QUICK))
     assert not report.passed
