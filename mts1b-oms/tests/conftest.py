@@ -40,6 +40,7 @@ from mts1b_oms.orders import OrderService
 from mts1b_oms.reconcile import Reconciler
 from mts1b_oms.record import OmsRecord
 from mts1b_oms.recovery import Recovery, RecoveryReport, restore_clock
+from mts1b_oms.replaces import Replacer
 from mts1b_oms.router import RoutingTable
 from mts1b_oms.tables.store import metadata
 from mts1b_oms.tick import BarWork
@@ -123,6 +124,19 @@ class Venue:
             raise error
         return theirs
 
+    async def replace(
+        self, order_id: str, *, quantity: Decimal, limit_price: Decimal | None
+    ) -> Order:
+        self._fuse.checkpoint("before replace")
+        error = self.script.pop(0) if self.script else None
+        if isinstance(error, ConnectionError):
+            raise error
+        theirs = await self.paper.replace(order_id, quantity=quantity, limit_price=limit_price)
+        self._fuse.checkpoint("after replace")
+        if error is not None:
+            raise error
+        return theirs
+
     async def cancel(self, order_id: str) -> bool:
         if self.deaf:
             raise TimeoutError("no answer")
@@ -143,7 +157,9 @@ class Venue:
         return fills + self.late, place
 
     async def corrections_since(self, cursor: str | None) -> tuple[list[FillCorrection], str]:
-        return self.corrections[int(cursor or 0) :], str(len(self.corrections))
+        told, _ = await self.paper.corrections_since(None)
+        everything = [*told, *self.corrections]
+        return everything[int(cursor or 0) :], str(len(everything))
 
     async def account_snapshot(self) -> AccountSnapshot:
         if self.deaf:
@@ -172,6 +188,7 @@ class Risk:
     """A risk engine that signs what it is not told to deny. Its answers outlive the OMS."""
 
     def __init__(self, clock: VirtualClock, halts: HaltStore, fuse: Fuse) -> None:
+        self.amended: list[tuple[str, Decimal]] = []
         self.denials: dict[str, tuple[str, str]] = {}
         self.answers: dict[str, RiskDecision] = {}
         self.down = 0
@@ -181,7 +198,9 @@ class Risk:
         self._envelope = RiskEnvelope(envelope_id="e", fund_id="alpha", nav_usd=Decimal(1))
         self._clock, self._halts, self._fuse = clock, halts, fuse
 
-    async def check(self, order: Order, *, lease_id: str = "") -> RiskDecision:
+    async def check(self, order: Order, *, lease_id: str = "", amends: str = "") -> RiskDecision:
+        if amends:
+            self.amended.append((amends, order.quantity))
         self._fuse.checkpoint("before risk")
         self.asked += 1
         if self.down:
@@ -234,8 +253,9 @@ class Desk:
         recover: bool = True,
         cash: Decimal = Decimal(1_000_000),
         pause: Callable[[], Awaitable[None]] | None = None,
+        profile: VenueProfile | None = None,
     ) -> Desk:
-        profile = VenueProfile(fee_bps_per_side=Decimal(5), initial_cash=cash)
+        profile = profile or VenueProfile(fee_bps_per_side=Decimal(5), initial_cash=cash)
         paper = PaperClient(profile=profile, home=self.home, clock=self.clock)
         self.venue = Venue(paper, self.fuse)
         self.store = await Store.open(self.home / "db" / "oms.sqlite", metadata=metadata)
@@ -267,6 +287,7 @@ class Desk:
         )
         self.sync = VenueSync(self.record, self.venue)
         self.canceller = Canceller(service=self.orders, gateway=self.gateway, sync=self.sync)
+        self.replacer = Replacer(service=self.orders, gateway=self.gateway, sync=self.sync)
         self.reconciler = Reconciler(
             record=self.record, venue=self.venue, sync=self.sync, gate=self.gate
         )
@@ -285,6 +306,7 @@ class Desk:
         recovery = Recovery(
             record=self.record,
             service=self.orders,
+            replacer=self.replacer,
             reconciler=self.reconciler,
             gate=self.gate,
         )

@@ -108,7 +108,7 @@ async def test_b8_a_bust_does_not_reopen_an_order_that_is_over(new_desk: Any, or
     await tell(desk, fill, correction(fill, 1, BUST))
 
     now = await desk.record.order(sent.order_id)
-    assert (now.status, now.filled_quantity) == (OrderStatus.FILLED, 0)
+    assert (now.status, now.filled_quantity) == (OrderStatus.CANCELED, 0)
     assert desk.record.ledger.quantities() == {}
 
 

@@ -448,3 +448,27 @@ async def _until(oms: OmsService, ready: Any) -> None:
             return
         await oms.ctx.system_clock.sleep(0.01)
     raise AssertionError("it did not happen within 5 s")
+
+
+async def test_a_change_passes_the_real_risk_engine_or_leaves_the_order_alone(
+    tmp_path: Path, order: Any
+) -> None:
+    async with running(tmp_path, settings_of()) as (system, oms):
+        await system.tick(0, PRICES[0])
+        client = OmsClient(bus=system.bus)
+        sent = await client.submit(
+            on(0, order, "k-1", order_type="limit", limit_price=Decimal(50), tif="gtc")
+        )
+
+        made = await client.replace(
+            sent.order_id, key="r-1", actor="operator:ann", quantity=Decimal(3_000)
+        )
+        beyond = await client.replace(
+            sent.order_id, key="r-2", actor="operator:ann", quantity=Decimal(9_000)
+        )
+
+        assert (made.outcome.value, made.order.quantity) == ("confirmed", 3_000)
+        assert (beyond.outcome.value, beyond.order.quantity) == ("refused", 3_000)
+        assert beyond.code == "MAX_ORDER_NOTIONAL"
+        assert (await client.orders(open_only=True))[0].quantity == 3_000
+        assert oms.record.replacing == {}

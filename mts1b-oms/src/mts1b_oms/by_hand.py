@@ -1,10 +1,17 @@
-"""A resolution by hand: built from a command line, signed here, sent over the bus."""
+"""A resolution or a change by hand: built from a command line, sent over the bus."""
 
 from __future__ import annotations
 
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
-from mts1b_foundation.commands import OrdersQuery, OrdersReply, ResolveOrder, ResolveReply
+from mts1b_foundation.commands import (
+    OrdersQuery,
+    OrdersReply,
+    ReplaceReply,
+    ResolveOrder,
+    ResolveReply,
+)
 from mts1b_foundation.nats import CMD_OMS_ORDERS, CMD_OMS_RESOLVE
 from mts1b_foundation.orders import Order
 from mts1b_platform.clock import SystemClock
@@ -15,11 +22,12 @@ from mts1b_platform.rng import SystemRng
 from mts1b_platform.signing import KeyRing
 from pydantic import ValidationError
 
-from mts1b_oms.errors import ResolutionRefused, UnknownOrder
+from mts1b_oms.client import OmsClient
+from mts1b_oms.errors import OrderRefused, ResolutionRefused, UnknownOrder
 from mts1b_oms.manual import BadOrder, OmsAway
 from mts1b_oms.resolve import sign_resolution
 
-__all__ = ["resolve_by_hand"]
+__all__ = ["replace_by_hand", "resolve_by_hand"]
 
 _REPLY_S = 5.0
 
@@ -58,6 +66,58 @@ async def resolve_by_hand(
         await bus.close()
 
 
+async def replace_by_hand(
+    home: Path,
+    order_id: str,
+    *,
+    key: str,
+    operator: str,
+    quantity: str | None = None,
+    limit: str | None = None,
+    reason: str = "",
+) -> ReplaceReply:
+    """Ask the running OMS to change an open order; return what became of it.
+
+    :raises BadOrder: when the words make no change.
+    :raises OrderRefused: when the OMS takes no such request.
+    :raises OmsAway: when nobody answers.
+    """
+    bus = await connect(home, settings=load_settings(home), name="mts-oms")
+    try:
+        return await OmsClient(bus=bus).replace(
+            order_id,
+            key=key,
+            actor=f"operator:{operator}",
+            quantity=_number("quantity", quantity),
+            limit_price=_number("limit", limit),
+            reason=reason,
+        )
+    except ValidationError as error:
+        raise BadOrder(f"this is no change: {_wrong(error)}") from error
+    except RemoteError as error:
+        raise OrderRefused(error.code, error.message) from error
+    except BusError as error:
+        raise OmsAway(
+            f"the OMS does not answer ({error}); start it with `mts up`, then repeat this command "
+            f"with the same key {key!r}"
+        ) from error
+    finally:
+        await bus.close()
+
+
+def _number(name: str, text: str | None) -> Decimal | None:
+    try:
+        return None if text is None else Decimal(text)
+    except InvalidOperation as error:
+        raise BadOrder(f"this is no change: {name}: {text!r} is no number") from error
+
+
+def _wrong(error: ValidationError) -> str:
+    return "; ".join(
+        f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}" for item in error.errors()
+    )
+
+
 async def _current(bus: EventBus, order_id: str) -> Order:
     query = OrdersQuery(order_id=order_id).model_dump_json().encode()
     data = await bus.request(CMD_OMS_ORDERS, query, timeout_s=_REPLY_S)
@@ -84,8 +144,4 @@ def _request(
             }
         )
     except ValidationError as error:
-        wrong = [
-            f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}"
-            for item in error.errors()
-        ]
-        raise BadOrder(f"this is no resolution: {'; '.join(wrong)}") from error
+        raise BadOrder(f"this is no resolution: {_wrong(error)}") from error

@@ -8,8 +8,9 @@ from mts1b_foundation.orders import Order, OrderStatus
 from mts1b_oms.errors import OrderRefused, UnknownOrder
 from mts1b_oms.gateway import Gateway
 from mts1b_oms.orders import IN_DOUBT, OrderService
-from mts1b_oms.outcomes import CouldNotLook, NeverSeen, Sent, Silent
+from mts1b_oms.outcomes import CouldNotLook, NeverSeen, Refused, Sent, Silent
 from mts1b_oms.parents import is_parent, settle_parent
+from mts1b_oms.replaced import settle_replace
 from mts1b_oms.transitions import OrderEvent
 from mts1b_oms.venue_sync import VenueSync
 
@@ -175,6 +176,10 @@ class Canceller:
         """Return the order after a cancel that did not end it, given what the venue shows."""
         async with self._record.unit() as unit:
             current = await unit.order(order.order_id) or order
+            change = self._record.replacing.get(order.order_id)
+            if change is not None and isinstance(found, Sent):
+                kept = Refused("CANCEL_ASKED", "a cancel was asked for, the venue kept the order")
+                return await settle_replace(unit, current, change, found.theirs, kept)
             if current.is_terminal or not isinstance(found, Sent) or found.theirs.is_terminal:
                 return current
             part = current.filled_quantity > 0

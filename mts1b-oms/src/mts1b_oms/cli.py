@@ -142,6 +142,39 @@ def order(
 
 
 @app.command()
+def replace(
+    order_id: Annotated[str, typer.Argument(help="an open order")],
+    operator: Annotated[str, typer.Option(help="your name, for the audit")],
+    key: Annotated[str, typer.Option(help="the same key is the same change")],
+    quantity: Annotated[str | None, typer.Option(help="the new total, filled included")] = None,
+    limit: Annotated[str | None, typer.Option(help="the new limit price")] = None,
+    reason: Annotated[str, typer.Option(help="why, for the audit")] = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Change an open order's total quantity or limit; ends with 5 unless it is confirmed."""
+    from mts1b_platform.exit_codes import ExitCode
+
+    from mts1b_oms.by_hand import replace_by_hand
+
+    reply = asyncio.run(
+        replace_by_hand(
+            _home(),
+            order_id,
+            key=key,
+            operator=operator,
+            quantity=quantity,
+            limit=limit,
+            reason=reason,
+        )
+    )
+    why = f" ({reply.code}: {reply.reason})" if reply.code else ""
+    text = f"{reply.outcome.value}{why}\n" + _table(_ORDER_HEADER, [_order_row(reply.order)])
+    emit(reply.model_dump(mode="json"), as_json, text=text)
+    if reply.outcome.value != "confirmed":
+        raise typer.Exit(ExitCode.REFUSED)
+
+
+@app.command()
 def resolve(
     order_id: Annotated[str, typer.Argument(help="an order in doubt")],
     resolution: Annotated[str, typer.Option("--as", help="never_arrived, canceled or filled")],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TypeVar
 
 from mts1b_foundation.commands import (
@@ -13,6 +14,8 @@ from mts1b_foundation.commands import (
     CancelReply,
     OrdersQuery,
     OrdersReply,
+    ReplaceOrder,
+    ReplaceReply,
     SubmitOrder,
     SubmitReply,
 )
@@ -23,6 +26,7 @@ from mts1b_foundation.nats import (
     CMD_OMS_CANCEL,
     CMD_OMS_CANCEL_ALL,
     CMD_OMS_ORDERS,
+    CMD_OMS_REPLACE,
     CMD_OMS_SUBMIT,
 )
 from mts1b_foundation.orders import Order
@@ -88,6 +92,32 @@ class OmsClient:
         """Cancel every open order of a scope; the reply lists what may still be open."""
         request = CancelAll(scope=scope, actor=actor, reason=reason)
         return await self._ask(CMD_OMS_CANCEL_ALL, request, CancelAllReply)
+
+    async def replace(
+        self,
+        order_id: str,
+        *,
+        key: str,
+        actor: str,
+        quantity: Decimal | None = None,
+        limit_price: Decimal | None = None,
+        reason: str = "",
+    ) -> ReplaceReply:
+        """Change an open order; the reply says confirmed, refused, too late or unknown.
+
+        :param quantity: the new total, what is filled included; None leaves it.
+        :param limit_price: the new limit; None leaves it.
+        :param key: the same key is the same change, for ever.
+        """
+        request = ReplaceOrder(
+            order_id=order_id,
+            replace_key=key,
+            quantity=quantity,
+            limit_price=limit_price,
+            actor=actor,
+            reason=reason,
+        )
+        return await self._ask(CMD_OMS_REPLACE, request, ReplaceReply)
 
     async def orders(
         self,

@@ -159,14 +159,20 @@ async def _restate_order(unit: Unit, order: Order, change: _Change) -> Order:
 def _changed(
     unit: Unit, order: Order, change: _Change, filled: Decimal, average: Decimal | None
 ) -> Order:
-    ends = not order.is_terminal and filled >= order.quantity
     return unit.change(
         order,
-        OrderEvent.COMPLETE_FILL if ends else OrderEvent.FILL_CORRECTED,
+        _event(order, filled),
         detail=f"{change.correction.kind.value} {change.correction.correction_id}",
         filled_quantity=filled,
         average_fill_price=average,
     )
+
+
+def _event(order: Order, filled: Decimal) -> OrderEvent:
+    was, whole = order.status is OrderStatus.FILLED, filled >= order.quantity
+    if was == whole:
+        return OrderEvent.FILL_CORRECTED
+    return OrderEvent.COMPLETE_FILL if whole else OrderEvent.UNFILLED
 
 
 async def _restate_parent(unit: Unit, parent_id: str, change: _Change) -> None:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from mts1b_foundation.orders import Order
+from mts1b_foundation.orders import Order, OrderStatus
 from mts1b_platform.clock import Clock
 
 from mts1b_oms.errors import OmsError
 from mts1b_oms.orders import IN_DOUBT, OrderService
+from mts1b_oms.replaces import Replacer
 
 __all__ = ["ALARM_AFTER_S", "DoubtWork"]
 
 ALARM_AFTER_S = 5.0
 """An order that is in doubt for longer is told of."""
 
+_DOUBTFUL = IN_DOUBT | {OrderStatus.PENDING_REPLACE}
 _FIRST_S = 0.5
 _LONGEST_S = 30.0
 
@@ -25,8 +27,11 @@ class DoubtWork:
     An order that is being sent right now is not in doubt: it is looked at from the second round on.
     """
 
-    def __init__(self, service: OrderService, *, clock: Clock, log: Any) -> None:
+    def __init__(
+        self, service: OrderService, replacer: Replacer, *, clock: Clock, log: Any
+    ) -> None:
         self._service = service
+        self._replacer = replacer
         self._clock = clock
         self._log = log
         self._since: dict[str, float] = {}
@@ -44,7 +49,7 @@ class DoubtWork:
         doubtful = {
             order.order_id: order
             for order in self._service.record.open_orders.values()
-            if order.status in IN_DOUBT
+            if order.status in _DOUBTFUL
         }
         for gone in set(self._since) - set(doubtful):
             del self._since[gone]
@@ -63,6 +68,9 @@ class DoubtWork:
 
     async def _look(self, order: Order) -> None:
         try:
-            await self._service.carry_on(order.order_id)
+            if order.status is OrderStatus.PENDING_REPLACE:
+                await self._replacer.settle(order.order_id)
+            else:
+                await self._service.carry_on(order.order_id)
         except OmsError as error:
             self._log.warning("order in doubt", order_id=order.order_id, error=str(error))

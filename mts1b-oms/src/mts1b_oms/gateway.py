@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 
 from mts1b_brokers.errors import BrokerError, BrokerRefused
@@ -12,6 +12,7 @@ from mts1b_foundation.protocols import (
     CapabilityCard,
     FillHistory,
     OrderQuery,
+    ReplaceOrders,
     VenueCard,
 )
 from mts1b_foundation.risk import ActiveHalt, DenyCode, HaltSeverity, RiskApproval
@@ -135,13 +136,33 @@ class Gateway:
         fence = self._fence(order, approved.approval.halt_epoch)
         if fence is not None:
             return fence
-        try:
-            theirs = await self._venue.submit(order)
-        except BrokerRefused as error:
-            return Refused(error.code, str(error))
-        except _NO_EVIDENCE as error:
-            return Silent(f"{type(error).__name__}: {error}")
-        return _answer(theirs)
+        return await _answered(lambda: self._venue.submit(order))
+
+    @property
+    def can_replace(self) -> bool:
+        """Return whether the venue changes orders in one act."""
+        return self._card.replaces and isinstance(self._venue, ReplaceOrders)
+
+    async def replace(
+        self, order_id: str, approved: ApprovedOrder
+    ) -> Sent | Refused | Fenced | Silent:
+        """Change an open order into an approved one. Never raises what a venue raises."""
+        venue, wanted = self._venue, approved.order
+        if not isinstance(venue, ReplaceOrders):
+            return Refused("UNSUPPORTED", f"venue {venue.name} does not replace orders")
+        # As in ``send``: nothing is awaited between the fence and the venue.
+        fence = self._fence(wanted, approved.approval.halt_epoch)
+        if fence is not None:
+            return fence
+        return await _answered(
+            lambda: venue.replace(
+                order_id, quantity=wanted.quantity, limit_price=wanted.limit_price
+            )
+        )
+
+    def shows_all_since(self, moment: datetime) -> bool:
+        """Return whether whatever was sent at ``moment`` must be visible at the venue by now."""
+        return (self._clock.now() - moment).total_seconds() >= self._card.visibility_lag_s
 
     async def find(
         self, order: Order, *, sent_at: datetime | None = None
@@ -200,6 +221,17 @@ def card_of(venue: BrokerProtocol) -> VenueCard:
     if isinstance(venue, CapabilityCard):
         return venue.capabilities()
     return VenueCard(venue=venue.name, visibility_lag_s=_UNKNOWN_LAG_S)
+
+
+async def _answered(act: Callable[[], Awaitable[Order]]) -> Sent | Refused | Silent:
+    """Have the venue act, and tell a refusal from silence."""
+    try:
+        theirs = await act()
+    except BrokerRefused as error:
+        return Refused(error.code, str(error))
+    except _NO_EVIDENCE as error:
+        return Silent(f"{type(error).__name__}: {error}")
+    return _answer(theirs)
 
 
 def _answer(theirs: Order) -> Sent | Refused:

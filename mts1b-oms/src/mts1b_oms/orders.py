@@ -36,8 +36,10 @@ IN_DOUBT = frozenset({OrderStatus.SUBMITTING, OrderStatus.UNKNOWN})
 class RiskChecker(Protocol):
     """Decide whether an order may leave; asked twice for one order, it answers the same."""
 
-    async def check(self, order: Order, *, lease_id: str = "") -> RiskDecision:
+    async def check(self, order: Order, *, lease_id: str = "", amends: str = "") -> RiskDecision:
         """Return the decision; an approval is good under ``lease_id`` alone.
+
+        ``amends`` names the open order that ``order`` would take the place of.
 
         :raises RiskUnavailable: when there is no answer.
         """
@@ -160,7 +162,7 @@ class OrderService:
         return order
 
     async def _decide(self, order: Order) -> Order:
-        admitted = await self._admitted(order)
+        admitted = await self.approve(order)
         async with self.record.unit() as unit:
             current = await unit.order(order.order_id) or order
             if current.status is not OrderStatus.PENDING_RISK:
@@ -170,9 +172,17 @@ class OrderService:
             begun = await self._begin_sending(unit, current, admitted)
         return await self._send(admitted) if begun.status is OrderStatus.SUBMITTING else begun
 
-    async def _admitted(self, order: Order) -> ApprovedOrder | Fenced:
+    def require_open(self) -> None:
+        """Return when orders may leave.
+
+        :raises ReconciliationMismatch: while the reconciliation gate is closed.
+        """
+        self._gate.require_open()
+
+    async def approve(self, order: Order, *, amends: str = "") -> ApprovedOrder | Fenced:
+        """Ask risk; return the order as approved, or what stands before the wire."""
         asked_at = self.record.clock.monotonic()
-        decision = await self._ask_risk(order)
+        decision = await self._ask_risk(order, amends)
         if isinstance(decision, Fenced):
             return decision
         if not decision.approved or decision.approval is None:
@@ -180,11 +190,12 @@ class OrderService:
         age_s = self.record.clock.monotonic() - asked_at
         return self._gateway.admit(order, decision.approval, age_s=age_s)
 
-    async def _ask_risk(self, order: Order) -> RiskDecision | Fenced:
+    async def _ask_risk(self, order: Order, amends: str) -> RiskDecision | Fenced:
         while True:
             try:
                 with self._latency.stage("oms.risk"):
-                    return await self._risk.check(order, lease_id=self._gateway.lease.current)
+                    lease_id = self._gateway.lease.current
+                    return await self._risk.check(order, lease_id=lease_id, amends=amends)
             except RiskUnavailable as error:
                 given_up = not error.retry or order.order_id in self.cancel_wanted
                 if self._risk_pause is None or given_up:

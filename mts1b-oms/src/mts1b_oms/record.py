@@ -23,6 +23,7 @@ from mts1b_oms.nav import NavKey
 from mts1b_oms.tables import books, orders
 from mts1b_oms.tables.corrections import early_fill_ids
 from mts1b_oms.tables.orders import StoredOrder
+from mts1b_oms.tables.replaces import Replace, open_replaces
 from mts1b_oms.tables.store import (
     corrections_of,
     order_events,
@@ -61,6 +62,7 @@ class OmsRecord:
         self.cursor: str | None = None
         self.corrections_cursor: str | None = None
         self.early: set[str] = set()
+        self.replacing: dict[str, Replace] = {}
         self.unhalted: set[Owner] = set()
         self.order_position = 0
         self.fill_position = 0
@@ -109,6 +111,7 @@ class OmsRecord:
             cursors = {row.venue: row.cursor for row in await tx.execute(sa.select(venue_cursor))}
             self.cursor = cursors.get(self.venue)
             self.corrections_cursor = cursors.get(corrections_of(self.venue))
+            self.replacing = {one.order_id: one for one in await open_replaces(tx)}
             self.early = await early_fill_ids(tx)
             waiting = sa.select(quarantines).where(quarantines.c.halted == 0)
             self.unhalted = {(q.fund_id, q.strategy_id) for q in await tx.execute(waiting)}

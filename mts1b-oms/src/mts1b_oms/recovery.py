@@ -15,6 +15,7 @@ from mts1b_oms.orders import IN_DOUBT, OrderService
 from mts1b_oms.outcomes import CouldNotLook, NeverSeen
 from mts1b_oms.reconcile import Break, Reconciler
 from mts1b_oms.record import OmsRecord
+from mts1b_oms.replaces import Replacer
 
 __all__ = ["Recovery", "RecoveryReport", "restore_clock"]
 
@@ -53,11 +54,13 @@ class Recovery:
         *,
         record: OmsRecord,
         service: OrderService,
+        replacer: Replacer,
         reconciler: Reconciler,
         gate: ReconciliationGate,
     ) -> None:
         self._record = record
         self._service = service
+        self._replacer = replacer
         self._reconciler = reconciler
         self._gate = gate
 
@@ -79,6 +82,8 @@ class Recovery:
         for order in list(self._record.open_orders.values()):
             if order.status in IN_DOUBT:
                 found[type(await self._service.adopt(order))].append(order.order_id)
+            elif order.status is OrderStatus.PENDING_REPLACE:
+                found[type(await self._replacer.settle(order.order_id))].append(order.order_id)
         return tuple(found[Order]), tuple(found[NeverSeen]), tuple(found[CouldNotLook])
 
     async def _continue(self, absent: tuple[str, ...]) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from mts1b_foundation.commands import (
     LeaseGrant,
     OrdersQuery,
     OrdersReply,
+    ReplaceOrder,
     ResolveOrder,
     ResolveReply,
     SubmitOrder,
@@ -27,6 +28,7 @@ from mts1b_foundation.nats import (
     CMD_OMS_CANCEL,
     CMD_OMS_CANCEL_ALL,
     CMD_OMS_ORDERS,
+    CMD_OMS_REPLACE,
     CMD_OMS_RESOLVE,
     CMD_OMS_SUBMIT,
     MARKETDATA_BARS,
@@ -68,6 +70,7 @@ from mts1b_oms.quarantine import Quarantine
 from mts1b_oms.reconcile import Reconciler
 from mts1b_oms.record import OmsRecord
 from mts1b_oms.recovery import Recovery, restore_clock
+from mts1b_oms.replaces import Replacer
 from mts1b_oms.resolve import Resolver
 from mts1b_oms.risk import RemoteRisk
 from mts1b_oms.router import RoutingTable
@@ -159,6 +162,7 @@ class OmsService(Service):
         )
         self._sync = VenueSync(self.record, self._venue)
         self._canceller = Canceller(service=self.orders, gateway=self._gateway, sync=self._sync)
+        self._replacer = Replacer(service=self.orders, gateway=self._gateway, sync=self._sync)
         self._dispatcher = Dispatcher(
             self.orders,
             tasks=OwnedTasks(ctx.tasks),
@@ -174,13 +178,17 @@ class OmsService(Service):
             record=self.record, venue=self._venue, sync=self._sync, gate=self.gate
         )
         self._recovery = Recovery(
-            record=self.record, service=self.orders, reconciler=self._reconciler, gate=self.gate
+            record=self.record,
+            service=self.orders,
+            replacer=self._replacer,
+            reconciler=self._reconciler,
+            gate=self.gate,
         )
         self._bars = BarWork(
             record=self.record, venue=self._venue, sync=self._sync, latency=ctx.latency
         )
         self._quarantine = Quarantine(ctx, self.record)
-        self._doubt = DoubtWork(self.orders, clock=ctx.system_clock, log=ctx.log)
+        self._doubt = DoubtWork(self.orders, self._replacer, clock=ctx.system_clock, log=ctx.log)
         self._resolver = Resolver(self.orders, KeyRing(ctx.home / "keys", ctx.rng))
         self._socket = HaltSocket(ctx.home / "run", "oms", self._answer_socket)
         self._tasks = OwnedTasks(ctx.tasks)
@@ -282,6 +290,7 @@ class OmsService(Service):
             await serve(CMD_OMS_SUBMIT, SubmitOrder, self._submit),
             await serve(CMD_OMS_CANCEL, CancelOrder, self._cancel),
             await serve(CMD_OMS_CANCEL_ALL, CancelAll, self._cancel_all),
+            await serve(CMD_OMS_REPLACE, ReplaceOrder, self._replacer.replace),
             await serve(CMD_OMS_RESOLVE, ResolveOrder, self._resolve),
             await serve(CMD_OMS_ORDERS, OrdersQuery, self._orders),
             await serve(CMD_OMS_BOOK, BookQuery, self._book),

@@ -35,6 +35,7 @@ class OrderEvent(StrEnum):
     REPLACED = "replaced"
     REPLACED_PARTLY_FILLED = "replaced_partly_filled"
     FILL_CORRECTED = "fill_corrected"
+    UNFILLED = "unfilled"
     EXPIRY = "expiry"
     ALGORITHM_STARTED = "algorithm_started"
 
@@ -58,6 +59,7 @@ MEANINGS: dict[OrderEvent, str] = {
     OrderEvent.REPLACED: "the venue changed the order, nothing filled",
     OrderEvent.REPLACED_PARTLY_FILLED: "the venue changed the order, partly filled",
     OrderEvent.FILL_CORRECTED: "the venue took back or restated an execution",
+    OrderEvent.UNFILLED: "so much was taken back that a filled order is no more; it stays over",
     OrderEvent.EXPIRY: "its time in force ended",
     OrderEvent.ALGORITHM_STARTED: "a parent order is worked here by an algorithm",
 }
@@ -120,6 +122,7 @@ TRANSITIONS: MappingProxyType[tuple[OrderStatus, OrderEvent], OrderStatus] = Map
             (_S.PENDING_RISK, _S.APPROVED, *_ON_THE_WAY),
         ),
         **_stay(_E.PARTIAL_FILL, _S.PENDING_REPLACE, _S.PENDING_CANCEL, *_DONE),
+        **_rows(_E.UNFILLED, _S.CANCELED, (_S.FILLED,)),
         **_stay(_E.FILL_CORRECTED, _S.PENDING_RISK, _S.APPROVED, *_ON_THE_WAY, *_DONE),
         **_rows(_E.COMPLETE_FILL, _S.FILLED, (_S.PENDING_RISK, _S.APPROVED, *_ON_THE_WAY, *_DONE)),
     }

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
+from mts1b_foundation.commands import ReplaceOutcome
 from mts1b_foundation.funds import NavSnapshot
 from mts1b_foundation.model import FrozenModel
 from mts1b_foundation.nats import (
@@ -30,9 +31,10 @@ from mts1b_platform.ids import derive_id
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mts1b_oms.ledger import Holding, Owner, SubBook
-from mts1b_oms.tables import books, orders
+from mts1b_oms.tables import books, orders, replaces
 from mts1b_oms.tables.books import BookedFill
 from mts1b_oms.tables.orders import StoredOrder
+from mts1b_oms.tables.replaces import Replace
 from mts1b_oms.tables.store import approvals_used, corrections_of, quarantines, venue_cursor
 from mts1b_oms.transitions import OrderEvent, Transition, apply
 
@@ -78,6 +80,7 @@ class Unit:
         self._cursor: str | None = None
         self._corrections_cursor: str | None = None
         self._awaited: set[str] = set()
+        self._replacing: dict[str, Replace | None] = {}
         self._events: list[tuple[str, str, bytes]] = []
 
     async def order(self, order_id: str) -> Order | None:
@@ -144,6 +147,19 @@ class Unit:
     def is_awaited(self, fill_id: str) -> bool:
         """Return whether a correction waits for this fill."""
         return fill_id in self._awaited or fill_id in self._record.early
+
+    async def add_replace(self, change: Replace) -> None:
+        """Record a change of an order."""
+        await replaces.insert_replace(self.tx, change)
+        if change.outcome is None:
+            self._replacing[change.order_id] = change
+
+    async def end_replace(
+        self, change: Replace, outcome: ReplaceOutcome, code: str = "", reason: str = ""
+    ) -> None:
+        """Record what became of a change."""
+        await replaces.write_outcome(self.tx, change.replace_key, outcome, code, reason)
+        self._replacing[change.order_id] = None
 
     def open_book(self, book: SubBook) -> None:
         """Start a sub-book with its capital."""
@@ -283,6 +299,7 @@ class Unit:
         for order_id, order in self._orders.items():
             if order.is_terminal:
                 record.open_orders.pop(order_id, None)
+                record.replacing.pop(order_id, None)
             else:
                 record.open_orders[order_id] = order
         record.ledger = self.ledger
@@ -291,6 +308,11 @@ class Unit:
             record.nav_revisions[nav.fund_id, nav.strategy_id] = revision
         record.cursor = self._cursor or record.cursor
         record.corrections_cursor = self._corrections_cursor or record.corrections_cursor
+        for order_id, change in self._replacing.items():
+            if change is None:
+                record.replacing.pop(order_id, None)
+            else:
+                record.replacing[order_id] = change
         record.early |= self._awaited
         record.early -= {item.fill.fill_id for _, item in self._fills}
         record.order_position += len(self._created)

@@ -21,6 +21,7 @@ from mts1b_oms.fills import book_fills
 from mts1b_oms.outcomes import CouldNotLook
 from mts1b_oms.parents import settle_parent
 from mts1b_oms.record import OmsRecord
+from mts1b_oms.replaced import settle_replace
 from mts1b_oms.tables.books import BookedFill
 from mts1b_oms.unit import Unit
 
@@ -82,7 +83,10 @@ class VenueSync:
             ours = await unit.order(theirs.order_id)
             if ours is None or ours.is_terminal:
                 continue
-            ended = conclude(unit, ours, theirs)
+            change = self._record.replacing.get(ours.order_id)
+            if change is not None:
+                ours = await settle_replace(unit, ours, change, theirs, None)
+            ended = ours if ours.is_terminal else conclude(unit, ours, theirs)
             if ended.is_terminal and ended.parent_order_id is not None:
                 await settle_parent(unit, ended.parent_order_id)
         if news.cursor is not None:

@@ -20,6 +20,7 @@ __all__ = [
     "orders",
     "positions",
     "quarantines",
+    "replaces",
     "venue_cursor",
     "writer",
 ]
@@ -144,6 +145,22 @@ approvals_used = sa.Table(
     sa.Column("payload", sa.Text, nullable=False),
 )
 """Approvals are for one send: the row is written with the order's SUBMITTING."""
+
+replaces = sa.Table(
+    "replaces",
+    metadata,
+    sa.Column("replace_key", sa.Text, primary_key=True),
+    sa.Column("order_id", sa.Text, nullable=False, index=True),
+    sa.Column("quantity", DecimalText, nullable=False),
+    sa.Column("limit_price", DecimalText, nullable=True),
+    sa.Column("old_quantity", DecimalText, nullable=False),
+    sa.Column("old_limit_price", DecimalText, nullable=True),
+    sa.Column("asked_at", UtcText, nullable=False),
+    sa.Column("outcome", sa.Text, nullable=False),
+    sa.Column("code", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+)
+"""Every change of an order ever asked for; ``outcome`` is empty while nobody knows."""
 
 quarantines = sa.Table(
     "quarantines",

@@ -1,0 +1,78 @@
+"""What a venue's view proves of a change of an order, recorded."""
+
+from __future__ import annotations
+
+from mts1b_foundation.commands import ReplaceOutcome
+from mts1b_foundation.nats import OMS_ORDERS_ACCEPTED, OMS_ORDERS_REPLACED
+from mts1b_foundation.orders import Order, OrderStatus
+from mts1b_platform.ids import derive_id
+
+from mts1b_oms.acknowledge import conclude
+from mts1b_oms.outcomes import Refused
+from mts1b_oms.tables.replaces import Replace
+from mts1b_oms.transitions import OrderEvent
+from mts1b_oms.unit import Unit
+
+__all__ = ["keep", "settle_replace"]
+
+_PENDING = frozenset({OrderStatus.PENDING_REPLACE, OrderStatus.PENDING_CANCEL})
+
+
+async def settle_replace(
+    unit: Unit, order: Order, change: Replace, theirs: Order | None, refused: Refused | None
+) -> Order:
+    """Record what a venue's view proves of a change; without proof nothing moves.
+
+    :param theirs: the venue's view; None where nothing reached it, or it can not be asked.
+    :param refused: why the change was not made, once that is certain; None while it may still be.
+    """
+    if order.is_terminal or order.status not in _PENDING:
+        return order
+    if theirs is not None and change.is_made_in(theirs):
+        await unit.end_replace(change, ReplaceOutcome.CONFIRMED)
+        return _concluded(unit, _made(unit, order, change, theirs), theirs)
+    over = theirs is not None and theirs.is_terminal
+    if not over and refused is None:
+        return order
+    outcome = ReplaceOutcome.TOO_LATE if over else ReplaceOutcome.REFUSED
+    why = refused or Refused("TOO_LATE", "the order had ended at the venue")
+    await unit.end_replace(change, outcome, why.code, why.reason)
+    old = {"quantity": change.old_quantity, "limit_price": change.old_limit_price}
+    return _concluded(unit, keep(unit, order, why.reason, **old), theirs)
+
+
+def _made(unit: Unit, order: Order, change: Replace, theirs: Order) -> Order:
+    part = order.filled_quantity > 0
+    event = OrderEvent.REPLACED_PARTLY_FILLED if part else OrderEvent.REPLACED
+    changed = unit.change(
+        order,
+        event,
+        detail=f"{change.replace_key}: {order.broker_order_id} -> {theirs.broker_order_id}",
+        quantity=change.quantity,
+        limit_price=change.limit_price,
+        broker_order_id=theirs.broker_order_id or order.broker_order_id,
+    )
+    _tell(unit, changed, OMS_ORDERS_REPLACED)
+    return changed
+
+
+def keep(unit: Unit, order: Order, reason: str, **old: object) -> Order:
+    """Record that an order stays as it was, and tell those who count it at a larger quantity."""
+    part = order.filled_quantity > 0
+    event = OrderEvent.WORKING_PARTLY_FILLED if part else OrderEvent.WORKING
+    kept = unit.change(order, event, detail=reason, **old)
+    if part:
+        _tell(unit, kept, OMS_ORDERS_ACCEPTED)
+    return kept
+
+
+def _tell(unit: Unit, order: Order, subject: str) -> None:
+    event_id = derive_id("evt", order.order_id, subject, str(order.version))
+    unit.tell(event_id, subject, order.fund_id, order)
+
+
+def _concluded(unit: Unit, order: Order, theirs: Order | None) -> Order:
+    """End an order that its new terms leave nothing of, or that the venue ended."""
+    if order.filled_quantity >= order.quantity:
+        return unit.change(order, OrderEvent.COMPLETE_FILL, detail="filled to its new total")
+    return order if theirs is None else conclude(unit, order, theirs)

@@ -1,0 +1,113 @@
+"""Changes of open orders as rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+import sqlalchemy as sa
+from mts1b_foundation.commands import ReplaceOrder, ReplaceOutcome
+from mts1b_foundation.orders import TERMINAL_STATUSES, Order
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from mts1b_oms.tables.store import orders, replaces
+
+__all__ = ["Replace", "insert_replace", "open_replaces", "read_replace", "write_outcome"]
+
+
+@dataclass(frozen=True, slots=True)
+class Replace:
+    """One change of one order: what it was, what it shall be, and what became of it.
+
+    ``quantity`` and ``limit_price`` are the terms that were asked for, ``old_*`` those before.
+    ``outcome`` is None until there is evidence.
+    """
+
+    replace_key: str
+    order_id: str
+    quantity: Decimal
+    limit_price: Decimal | None
+    old_quantity: Decimal
+    old_limit_price: Decimal | None
+    asked_at: datetime
+    outcome: ReplaceOutcome | None = None
+    code: str = ""
+    reason: str = ""
+
+    @classmethod
+    def of(cls, command: ReplaceOrder, order: Order, *, at: datetime) -> Replace:
+        """Return what a command asks of an order; what it does not name stays."""
+        return cls(
+            replace_key=command.replace_key,
+            order_id=order.order_id,
+            quantity=order.quantity if command.quantity is None else command.quantity,
+            limit_price=(order.limit_price if command.limit_price is None else command.limit_price),
+            old_quantity=order.quantity,
+            old_limit_price=order.limit_price,
+            asked_at=at,
+        )
+
+    def asks_what(self, command: ReplaceOrder) -> bool:
+        """Return whether a command with the same key asks for this very change."""
+        return (
+            command.order_id == self.order_id
+            and command.quantity in (None, self.quantity)
+            and command.limit_price in (None, self.limit_price)
+        )
+
+    def is_made_in(self, theirs: Order) -> bool:
+        """Return whether a venue's view has the new terms."""
+        return (theirs.quantity, theirs.limit_price) == (self.quantity, self.limit_price)
+
+
+async def insert_replace(tx: AsyncConnection, change: Replace) -> None:
+    """Record a change, ahead of the wire or already decided."""
+    row = {
+        "replace_key": change.replace_key,
+        "order_id": change.order_id,
+        "quantity": change.quantity,
+        "limit_price": change.limit_price,
+        "old_quantity": change.old_quantity,
+        "old_limit_price": change.old_limit_price,
+        "asked_at": change.asked_at,
+        "outcome": "" if change.outcome is None else change.outcome.value,
+        "code": change.code,
+        "reason": change.reason,
+    }
+    await tx.execute(sa.insert(replaces), row)
+
+
+async def write_outcome(
+    tx: AsyncConnection, replace_key: str, outcome: ReplaceOutcome, code: str, reason: str
+) -> None:
+    """Record what became of a change."""
+    await tx.execute(
+        sa.update(replaces)
+        .where(replaces.c.replace_key == replace_key)
+        .values(outcome=outcome.value, code=code, reason=reason)
+    )
+
+
+async def read_replace(tx: AsyncConnection, replace_key: str) -> Replace | None:
+    """Return the change that a key asked for; a key is never forgotten."""
+    where = replaces.c.replace_key == replace_key
+    row = (await tx.execute(sa.select(replaces).where(where))).first()
+    return _change(row) if row is not None else None
+
+
+async def open_replaces(tx: AsyncConnection) -> list[Replace]:
+    """Return the changes of open orders that nobody knows the outcome of."""
+    over = [status.value for status in TERMINAL_STATUSES]
+    query = (
+        sa.select(replaces)
+        .join(orders, orders.c.order_id == replaces.c.order_id)
+        .where(replaces.c.outcome == "", orders.c.status.not_in(over))
+    )
+    return [_change(row) for row in await tx.execute(query)]
+
+
+def _change(row: sa.Row[tuple[object, ...]]) -> Replace:
+    values = dict(row._mapping)
+    outcome = values.pop("outcome")
+    return Replace(**values, outcome=ReplaceOutcome(outcome) if outcome else None)
