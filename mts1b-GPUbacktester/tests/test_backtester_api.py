@@ -26,7 +26,7 @@ from mts1b_GPUbacktester import (
 )
 from mts1b_GPUbacktester.cli import app
 from mts1b_GPUbacktester.expressions import as_value
-from mts1b_GPUbacktester.sweep import parse_bytes
+from mts1b_GPUbacktester.grid import parse_bytes
 from mts1b_GPUbacktester.text import parse_condition
 from mts1b_platform.clock import VirtualClock
 from mts1b_quantkit import metrics as quantkit

@@ -3,42 +3,66 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from itertools import pairwise
 
 from mts1b_GPUbacktester.engines import SweepBlock
-from mts1b_GPUbacktester.program import Slots, compile_rule
+from mts1b_GPUbacktester.program import Compiled, is_plain
 
-__all__ = ["blocks"]
+__all__ = ["Cut", "blocks"]
 
 _SHARED_COLUMNS = 16
 """Columns of 8 bytes a bar that an engine keeps beside the series: prices, sums, marks."""
 
+_ACCOUNT = 256
+"""Bytes that an engine keeps for an account while it runs."""
+
 _NEAR = 32 * 2**20
 """Bytes that blocks of several assets stay below, so that series are read from a cache."""
 
+_STRETCH = 65_536
+"""Bars that a plain rule works on at once."""
 
-def blocks(whole: SweepBlock) -> Iterator[tuple[slice, slice]]:
-    """Yield (sets, assets) whose distinct series fit the budget; each pair comes once.
+Cut = tuple[slice, slice, SweepBlock]
+
+
+def blocks(whole: SweepBlock, *, compiled: bool) -> list[Cut]:
+    """Return (sets, assets, block) whose distinct series fit the budget; each pair comes once.
 
     Assets are the outer loop: the series of an asset are computed once for all sets where they
-    fit. Where the series of one asset do not, its sets are cut too.
+    fit. Where the series of one asset do not, its sets are cut too. An engine that is not
+    ``compiled`` gets one block.
     """
-    length, assets = whole.prices.close.shape[1], len(whole.prices.symbols)
-    cuts = list(_cuts(whole, max(2, whole.budget // (8 * length) - _SHARED_COLUMNS)))
-    widest = max(columns for _, columns in cuts) + _SHARED_COLUMNS
-    step = max(1, min(assets, min(whole.budget, _NEAR) // (8 * length * widest)))
+    assets = len(whole.prices.symbols)
+    if not compiled:
+        return [(slice(0, len(whole.sets)), slice(0, assets), whole)]
+    plain = is_plain(whole.rule, whole.settings)
+    length = whole.prices.close.shape[1]
+    column = 8 * (min(length, _STRETCH) if plain else length)
+    cuts = list(_cuts(whole, max(2, whole.budget // column - _SHARED_COLUMNS)))
+    widest = max(part.compiled.width for _, part in cuts if part.compiled) + _SHARED_COLUMNS
+    room = min(whole.budget, _NEAR) // (column * widest)
+    step = max(1, min(assets, room, whole.budget // (_ACCOUNT * len(cuts[0][1].sets))))
+    found = []
     for first in range(0, assets, step):
-        for rows, _ in cuts:
-            yield rows, slice(first, min(assets, first + step))
+        some = slice(first, min(assets, first + step))
+        prices = whole.prices.part(some)
+        found += [(rows, some, replace(part, prices=prices)) for rows, part in cuts]
+    return found
 
 
-def _cuts(whole: SweepBlock, limit: int) -> Iterator[tuple[slice, int]]:
-    """Yield stretches of sets that use at most ``limit`` distinct series, and how many they use."""
-    table = Slots(compile_rule(whole.rule, whole.settings), whole.sets).table
-    start, seen = 0, set[int]()
-    for row, needed in enumerate(table.tolist()):
-        more = seen.union(needed)
-        if len(more) > limit and row > start:
-            yield slice(start, row), len(seen)
-            start, more = row, set(needed)
-        seen = more
-    yield slice(start, len(table)), len(seen)
+def _cuts(whole: SweepBlock, limit: int) -> Iterator[tuple[slice, SweepBlock]]:
+    """Yield stretches of sets that use at most ``limit`` distinct series."""
+    every = Compiled.of(whole.rule, whole.settings, whole.sets)
+    most = max(1, whole.budget // _ACCOUNT)
+    bounds, seen = [0], set[int]()
+    for row, needed in enumerate(every.slots.tolist()):
+        seen.update(needed)
+        if row > bounds[-1] and (len(seen) > limit or row - bounds[-1] >= most):
+            bounds.append(row)
+            seen = set(needed)
+    bounds.append(len(whole.sets))
+    for start, stop in pairwise(bounds):
+        rows = slice(start, stop)
+        part = every if len(bounds) == 2 else every.part(rows)
+        yield rows, replace(whole, sets=whole.sets[rows], compiled=part)

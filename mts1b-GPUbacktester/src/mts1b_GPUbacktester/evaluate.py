@@ -13,7 +13,7 @@ from mts1b_GPUbacktester import expressions as r
 from mts1b_GPUbacktester.averages import Averages, RunningSums
 from mts1b_GPUbacktester.errors import BadRule
 from mts1b_GPUbacktester.panels import Prices
-from mts1b_GPUbacktester.program import operands
+from mts1b_GPUbacktester.program import early_exits, operands, whole_bars
 from mts1b_GPUbacktester.rules import Events, Rule, Side, sides_of
 from mts1b_GPUbacktester.semantics import (
     BoolArray,
@@ -23,7 +23,7 @@ from mts1b_GPUbacktester.semantics import (
     trailing_deviation,
 )
 
-__all__ = ["Evaluator", "early_exits"]
+__all__ = ["Evaluator"]
 
 _SUMS_KEPT = 4
 
@@ -67,7 +67,7 @@ class Evaluator:
                 value = self._value(node)
                 out[position, :, :count] = value[:, bars] if value.ndim == 2 else value
         for source, positions in averages.items():
-            windows = [_window(nodes[position].window) for position in positions]  # type: ignore[attr-defined]
+            windows = [whole_bars(nodes[position].window) for position in positions]  # type: ignore[attr-defined]
             running = self._running(source)
             self._averages.simple_many(running, windows, positions, bars, out)
 
@@ -152,7 +152,7 @@ class Evaluator:
         if node in self._kept:
             self._kept.move_to_end(node)
             return self._kept[node]
-        window = _window(node.window)
+        window = whole_bars(node.window)
         result = np.empty(self._prices.close.shape)
         match node.kind:
             case "sma":
@@ -188,26 +188,6 @@ class Evaluator:
 
     def _whole(self, node: r.Value) -> FloatArray:
         return np.ascontiguousarray(np.broadcast_to(self._value(node), self._prices.close.shape))
-
-
-def early_exits(bound: Rule) -> tuple[float, float, int]:
-    """Return stop, trail and most bars of a bound rule, 0 where there is none.
-
-    :raises BadRule: for a distance outside (0, 1) or no whole number of bars.
-    """
-    distances = []
-    for name, node in (("stop", bound.stop_distance), ("trailing stop", bound.trail_distance)):
-        if node is not None and not (isinstance(node, r.Number) and 0.0 < node.value < 1.0):
-            raise BadRule(f"a {name} must be a fraction of the price in (0, 1), not {node!r}")
-        distances.append(node.value if isinstance(node, r.Number) else 0.0)
-    bars = 0 if bound.most_bars is None else _window(bound.most_bars)
-    return distances[0], distances[1], bars
-
-
-def _window(node: r.Value) -> int:
-    if isinstance(node, r.Number) and node.value >= 1 and node.value == int(node.value):
-        return int(node.value)
-    raise BadRule(f"a window must be a whole number of bars, 1 or more, not {node!r}")
 
 
 def _between(entry: BoolArray, leave: BoolArray) -> BoolArray:

@@ -19,7 +19,16 @@ from mts1b_GPUbacktester.errors import BadRule
 from mts1b_GPUbacktester.rules import Events, Rule, Side, sides_of
 from mts1b_GPUbacktester.semantics import Settings
 
-__all__ = ["MAX_DEPTH", "Op", "Program", "Slots", "compile_rule", "is_plain", "operands"]
+__all__ = [
+    "Compiled",
+    "Op",
+    "Program",
+    "compile_rule",
+    "early_exits",
+    "is_plain",
+    "operands",
+    "whole_bars",
+]
 
 MAX_DEPTH = 16
 
@@ -167,32 +176,97 @@ def operands(node: e.Condition) -> list[e.Value]:
     return list(dict.fromkeys(found))
 
 
-class Slots:
-    """Which series each leaf of each parameter set reads: ``series`` and ``table`` (P, K)."""
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A rule with its parameter sets, ready for the kernels.
 
-    def __init__(self, program: Program, sets: list[dict[str, Any]]) -> None:
-        self.series: list[e.Value] = []
-        self.table = np.empty((len(sets), len(program.leaves)), dtype=np.int64)
+    ``steps`` (n, 3); ``series`` the distinct values that are compared; ``slots`` (P, K) which of
+    them each leaf of each set reads; ``exits`` (P, 3) stop, trailing stop and bars of each set;
+    ``order`` (P,) an order in which neighbours read the same few series.
+    """
+
+    steps: NDArray[np.int64]
+    series: list[e.Value]
+    slots: NDArray[np.int64]
+    exits: NDArray[np.float64]
+    order: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, rule: Rule, settings: Settings, sets: list[dict[str, Any]]) -> Compiled:
+        """Compile a rule and resolve what each set reads.
+
+        :raises BadRule: for a rule that nests too deep, or a set that makes no sense.
+        """
+        program = compile_rule(rule, settings)
+        series: list[e.Value] = []
+        slots = np.empty((len(sets), len(program.leaves)), dtype=np.int64)
         known: dict[e.Value, int] = {}
         for column, leaf in enumerate(program.leaves):
-            names = sorted(leaf.parameters())
-            seen: dict[tuple[Any, ...], int] = {}
-            for row, params in enumerate(sets):
-                key = tuple(params[name] for name in names)
-                if key not in seen:
-                    seen[key] = self._position(leaf.bind(params), known)
-                self.table[row, column] = seen[key]
+            slots[:, column] = _resolved(leaf, sets, known, series)
+        exits = np.zeros((len(sets), 3))
+        if rule.has_exits:
+            exits[:] = [early_exits(rule.bind(params)) for params in sets]
+        return cls(program.table(), series, slots, exits, _order(slots))
 
-    def _position(self, value: e.Value, known: dict[e.Value, int]) -> int:
-        if value not in known:
-            known[value] = len(self.series)
-            self.series.append(value)
-        return known[value]
+    @property
+    def width(self) -> int:
+        """Return how many series are needed at once."""
+        return len(self.series)
 
-    def order(self, tile: int = 16) -> NDArray[np.int64]:
-        """Return an order of the sets in which neighbours read the same few series."""
-        keys = [self.table[:, column] for column in range(self.table.shape[1])]
-        varying = [key for key in keys if (key != key[0]).any()]
-        if not varying:
-            return np.arange(len(self.table))
-        return np.lexsort([*reversed(varying), *(key // tile for key in reversed(varying))])
+    def part(self, rows: slice) -> Compiled:
+        """Return some of the sets, with no more series than they need."""
+        used, slots = np.unique(self.slots[rows], return_inverse=True)
+        slots = slots.reshape(self.slots[rows].shape).astype(np.int64)
+        series = [self.series[place] for place in used]
+        return Compiled(self.steps, series, slots, self.exits[rows], _order(slots))
+
+
+def _resolved(
+    leaf: e.Value, sets: list[dict[str, Any]], known: dict[e.Value, int], series: list[e.Value]
+) -> list[int]:
+    """Return the position in ``series`` of a leaf for each set; new values are added."""
+    names = sorted(leaf.parameters())
+    seen: dict[tuple[Any, ...], int] = {}
+    found = []
+    for params in sets:
+        key = tuple(params[name] for name in names)
+        place = seen.get(key)
+        if place is None:
+            value = leaf.bind(params)
+            place = seen[key] = known.setdefault(value, len(series))
+            if place == len(series):
+                series.append(value)
+        found.append(place)
+    return found
+
+
+def _order(slots: NDArray[np.int64], tile: int = 16) -> NDArray[np.int64]:
+    """Sort sets into tiles of few series, so that a tile's series stay near the core."""
+    varying = [column for column in slots.T if (column != column[0]).any()]
+    if not varying:
+        return np.arange(len(slots))
+    return np.lexsort([*reversed(varying), *(column // tile for column in reversed(varying))])
+
+
+def early_exits(bound: Rule) -> tuple[float, float, int]:
+    """Return stop, trail and most bars of a bound rule, 0 where there is none.
+
+    :raises BadRule: for a distance outside (0, 1) or no whole number of bars.
+    """
+    distances = []
+    for name, node in (("stop", bound.stop_distance), ("trailing stop", bound.trail_distance)):
+        if node is not None and not (isinstance(node, e.Number) and 0.0 < node.value < 1.0):
+            raise BadRule(f"a {name} must be a fraction of the price in (0, 1), not {node!r}")
+        distances.append(node.value if isinstance(node, e.Number) else 0.0)
+    bars = 0 if bound.most_bars is None else whole_bars(bound.most_bars)
+    return distances[0], distances[1], bars
+
+
+def whole_bars(node: e.Value) -> int:
+    """Return a window as a number of bars.
+
+    :raises BadRule: unless it is a whole number, 1 or more.
+    """
+    if isinstance(node, e.Number) and node.value >= 1 and node.value == int(node.value):
+        return int(node.value)
+    raise BadRule(f"a window must be a whole number of bars, 1 or more, not {node!r}")

@@ -9,51 +9,94 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mts1b_GPUbacktester.engines import EngineChoice
+from mts1b_GPUbacktester.collect import SMALLER_IS_BETTER
+from mts1b_GPUbacktester.engines import EngineChoice, SweepBlock
 from mts1b_GPUbacktester.engines.port import METRICS, measure, returns_of
 from mts1b_GPUbacktester.errors import BadSetting
 from mts1b_GPUbacktester.semantics import FloatArray, Settings
+from mts1b_GPUbacktester.store import Store
 
 if TYPE_CHECKING:
     import polars as pl
 
 __all__ = ["BacktestResult", "SweepResult"]
 
-_SMALLER_IS_BETTER = frozenset({"annual_volatility", "n_trades"})
-
 
 @dataclass(frozen=True, slots=True)
 class SweepResult:
     """All parameter sets of a sweep.
 
-    ``table`` has one row per symbol and parameter set: ``symbol``, the parameters, the metrics.
-    ``timings`` are seconds: ``compile`` and ``run``.
+    ``table`` has one row per symbol and parameter set: ``symbol``, the parameters, the metrics; or
+    the best rows where ``top`` was given. ``by_set`` has one row a set, with the mean of each
+    metric over its symbols. ``timings`` are seconds: ``compile`` and ``run``. ``source`` is what
+    was run.
     """
 
     table: pl.DataFrame
+    by_set: pl.DataFrame
     n_trials: int
     engine: EngineChoice
     timings: dict[str, float]
     settings: Settings
+    source: SweepBlock
+    store: Store | None = None
 
     def best(self, k: int = 10, *, by: str = "sharpe") -> pl.DataFrame:
         """Return the ``k`` best rows; undefined values come last, ties in the order of the grid.
 
         :raises BadSetting: for a metric that the sweep did not measure.
         """
-        import polars as pl
+        return self._ordered(self.table, by).head(k)
 
-        if by not in METRICS or by not in self.table.columns:
-            known = ", ".join(name for name in self.table.columns if name in METRICS)
-            raise BadSetting(f"by={by!r} was not measured; choose from {known}")
-        key = pl.col(by).fill_nan(None)
-        return self.table.sort(
-            key, descending=by not in _SMALLER_IS_BETTER, nulls_last=True, maintain_order=True
-        ).head(k)
+    def best_params(self, *, by: str = "sharpe") -> dict[str, Any]:
+        """Return the parameters with the best mean over all symbols.
+
+        :raises BadSetting: for a metric that the sweep did not measure.
+        """
+        row = self._ordered(self.by_set, by).row(0, named=True)
+        return {name: row[name] for name in self.source.sets[0]}
+
+    def heatmap(self, x: str, y: str, *, metric: str = "sharpe") -> pl.DataFrame:
+        """Return the mean of a metric by two parameters: a row per ``y``, a column per ``x``.
+
+        :raises BadSetting: for a name that is no parameter or metric of the sweep.
+        """
+        for name in (x, y):
+            if name not in self.source.sets[0]:
+                known = ", ".join(self.source.sets[0]) or "none"
+                raise BadSetting(f"{name!r} is no parameter of the sweep; it has {known}")
+        self._check(metric)
+        return (
+            self.by_set.select(x, y, metric)
+            .fill_nan(None)
+            .sort(x)
+            .pivot(on=x, index=y, values=metric, aggregate_function="mean")
+            .sort(y)
+        )
+
+    def scan(self) -> pl.LazyFrame:
+        """Return the whole table lazily: from the folder of ``out=`` where one was given."""
+        return self.table.lazy() if self.store is None else self.store.scan()
 
     def to_parquet(self, path: Path | str) -> None:
         """Write the table as parquet."""
         self.table.write_parquet(path)
+
+    def _check(self, metric: str) -> None:
+        if metric not in self.source.metrics:
+            known = ", ".join(self.source.metrics)
+            raise BadSetting(f"by={metric!r} was not measured; choose from {known}")
+
+    def _ordered(self, table: pl.DataFrame, by: str) -> pl.DataFrame:
+        import polars as pl
+
+        self._check(by)
+        return table.sort(
+            pl.col(by).fill_nan(None),
+            descending=by not in SMALLER_IS_BETTER,
+            nulls_last=True,
+            maintain_order=True,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,12 @@ import numpy as np
 from mts1b_GPUbacktester.engines import EngineName, Market, choose_engine
 from mts1b_GPUbacktester.errors import BadRule, BadSetting
 from mts1b_GPUbacktester.evaluate import Evaluator
+from mts1b_GPUbacktester.grid import parameter_sets
 from mts1b_GPUbacktester.panels import PanelLike, Prices, panel_from, window
 from mts1b_GPUbacktester.portfolio import simulate_weights
 from mts1b_GPUbacktester.results import BacktestResult, backtest_result
 from mts1b_GPUbacktester.rules import Rule
 from mts1b_GPUbacktester.semantics import Direction, Fill, FloatArray, Settings, Size
-from mts1b_GPUbacktester.sweep import parameter_sets
 from mts1b_GPUbacktester.trades import costs_of, trade_table
 
 __all__ = ["centred_weights", "run_single"]

@@ -2,35 +2,28 @@
 
 from __future__ import annotations
 
-import itertools
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
-import numpy as np
 from mts1b_platform.clock import Clock, SystemClock
 
-from mts1b_GPUbacktester.blocks import blocks
+from mts1b_GPUbacktester.blocks import Cut, blocks
+from mts1b_GPUbacktester.collect import Collected
 from mts1b_GPUbacktester.engines import EngineName, SweepBlock, choose_engine
-from mts1b_GPUbacktester.engines.port import Engine, SweepSummary, check_metrics
-from mts1b_GPUbacktester.errors import BadRule, BadSetting
+from mts1b_GPUbacktester.engines.port import Engine, check_metrics
+from mts1b_GPUbacktester.errors import BadSetting
+from mts1b_GPUbacktester.grid import Grid, Params, parameter_sets, parse_bytes
 from mts1b_GPUbacktester.panels import PanelLike, Prices, panel_from
 from mts1b_GPUbacktester.program import is_plain
+from mts1b_GPUbacktester.progress import Progress, reporter
 from mts1b_GPUbacktester.results import SweepResult
-from mts1b_GPUbacktester.rules import Rule, Value
+from mts1b_GPUbacktester.rules import Rule
 from mts1b_GPUbacktester.semantics import Direction, Fill, Settings, Size
-
-if TYPE_CHECKING:
-    import polars as pl
+from mts1b_GPUbacktester.store import Store
 
 __all__ = ["run_sweep"]
 
-Params = dict[str, Any]
-Grid = Mapping[str, Sequence[Any]] | Iterable[Mapping[str, Any]]
-
 DEFAULT_METRICS = ("total_return", "sharpe", "max_drawdown", "n_trades")
-_UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30}
 
 
 def run_sweep(
@@ -49,6 +42,10 @@ def run_sweep(
     metrics: Sequence[str] = DEFAULT_METRICS,
     periods_per_year: float = 252,
     memory_budget: str | int = "1GiB",
+    top: int | None = None,
+    by: str = "sharpe",
+    out: Path | str | None = None,
+    progress: Progress = True,
     clock: Clock | None = None,
 ) -> SweepResult:
     """Simulate every parameter set on every asset; each pair is an account of its own.
@@ -60,7 +57,12 @@ def run_sweep(
         the value of short positions.
     :param metrics: any of total_return, sharpe, max_drawdown, n_trades, sortino, calmar, cagr,
         annual_volatility; by quantkit's definitions on the T returns of an account.
-    :param memory_budget: for averages and signals kept at once, e.g. "512MiB" or bytes.
+    :param memory_budget: for what is kept at once, e.g. "512MiB" or bytes.
+    :param top: keep the best rows ``by`` a metric alone; every set is still measured, and
+        ``by_set`` has the mean of each.
+    :param out: a folder; parts of the table are written there as parquet while the sweep runs, and
+        a sweep that was interrupted goes on where it stopped.
+    :param progress: show it on a terminal; or a function that is told the fraction done.
     :raises BadPanel, BadRule, BadSetting, EngineMissing: saying what, and what to change.
     """
     settings = Settings(
@@ -82,79 +84,60 @@ def run_sweep(
     began = clock.monotonic()
     worker.prepare(plain=is_plain(rule, settings))
     prepared = clock.monotonic()
-    summary = _simulate(whole, worker)
+    collected = Collected(whole, top=_rows_kept(whole, top, by, budget), by=by)
+    cuts = blocks(whole, compiled=worker.name != "numpy")
+    store = None if out is None else Store(Path(out), whole, worker.name)
+    _simulate(cuts, worker, collected, store, reporter(progress))
     finished = clock.monotonic()
     return SweepResult(
-        table=_table(prices.symbols, sets, summary),
+        table=collected.table(),
+        by_set=collected.by_set(),
         n_trials=len(sets),
         engine=choice,
         timings={"compile": prepared - began, "run": finished - prepared},
         settings=settings,
+        source=whole,
+        store=store,
     )
 
 
-def parameter_sets(
-    rule: Rule,
-    grid: Grid,
-    where: Callable[[Params], bool] | None = None,
-    *,
-    size: Value | None = None,
-) -> list[Params]:
-    """Return the parameter sets of a grid, in its order.
+def _simulate(
+    cuts: Sequence[Cut],
+    engine: Engine,
+    collected: Collected,
+    store: Store | None,
+    report: Callable[[float], None],
+) -> None:
+    """Run the blocks that are not on disk already and collect all of them."""
+    for done, cut in enumerate(cuts, start=1):
+        rows, assets, block = cut
+        values = None if store is None else store.read(cut)
+        if values is None:
+            values = engine.sweep(block).values
+            if store is not None:
+                store.write(cut, values)
+        collected.add(rows, assets, values)
+        report(done / len(cuts))
 
-    :raises BadRule: when none is left, or a set has not exactly the parameters of rule and size.
+
+def _rows_kept(whole: SweepBlock, top: int | None, by: str, budget: int) -> int | None:
+    """Return how many rows to keep, None for all.
+
+    :raises BadSetting: for a number that is no count, a metric that is not measured, or a table
+        that does not fit the budget.
     """
-    if isinstance(grid, Mapping):
-        names = list(grid)
-        sets = [dict(zip(names, row, strict=True)) for row in itertools.product(*grid.values())]
-    else:
-        sets = [dict(item) for item in grid]
-    if where is not None:
-        sets = [params for params in sets if where(params)]
-    if not sets:
-        raise BadRule("the grid has no parameter set; widen it or loosen where=")
-    needed = rule.parameters()
-    if size is not None:
-        needed |= size.parameters()
-    for params in sets:
-        if set(params) != needed:
-            raise BadRule(
-                f"the rule needs {', '.join(sorted(needed)) or 'no parameter'}; "
-                f"the grid gives {', '.join(params) or 'none'}"
-            )
-    return sets
-
-
-def _simulate(whole: SweepBlock, engine: Engine) -> SweepSummary:
-    """Run a sweep block by block and put the blocks together."""
-    shape = (len(whole.sets), len(whole.prices.symbols))
-    values = {name: np.empty(shape) for name in whole.metrics}
-    for rows, assets in blocks(whole):
-        part = replace(whole, prices=whole.prices.part(assets), sets=whole.sets[rows])
-        for name, found in engine.sweep(part).values.items():
-            values[name][rows, assets] = found
-    return SweepSummary(values)
-
-
-def _table(symbols: tuple[str, ...], sets: list[Params], summary: SweepSummary) -> pl.DataFrame:
-    """Return one row per parameter set and symbol, sets outermost."""
-    import polars as pl
-
-    columns: dict[str, Any] = {"symbol": list(symbols) * len(sets)}
-    for name in sets[0]:
-        columns[name] = [params[name] for params in sets for _ in symbols]
-    for name, values in summary.values.items():
-        flat = values.reshape(-1)
-        columns[name] = flat.astype(np.int64) if name == "n_trades" else flat
-    return pl.DataFrame(columns)
-
-
-def parse_bytes(text: str | int) -> int:
-    """Return a number of bytes from e.g. "1GiB", "512 MiB" or 1048576.
-
-    :raises BadSetting: for text of another form.
-    """
-    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmg]?)(?:ib|b)?\s*", str(text).lower())
-    if not found or float(found[1]) == 0:
-        raise BadSetting(f"memory_budget {text!r} is refused; write e.g. '512MiB' or '2GiB'")
-    return int(float(found[1]) * _UNITS[found[2]])
+    if top is not None:
+        if top < 1:
+            raise BadSetting(f"top {top} must be a number of rows, 1 or more")
+        if by not in whole.metrics:
+            raise BadSetting(f"by={by!r} is not measured; choose from {', '.join(whole.metrics)}")
+        return top
+    rows = len(whole.sets) * len(whole.prices.symbols)
+    size = 8 * rows * (len(whole.metrics) + len(whole.sets[0]) + 2)
+    if size > budget:
+        raise BadSetting(
+            f"a table of {rows:,} rows takes about {size / 2**30:.1f} GiB, the budget is "
+            f"{budget / 2**30:.1f} GiB; give top=1000 (and out= for the whole table on disk), or a "
+            "larger memory_budget"
+        )
+    return None

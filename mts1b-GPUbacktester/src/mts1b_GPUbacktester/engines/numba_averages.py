@@ -48,12 +48,12 @@ def _simple(base: Any, sums: Any, windows: Any, positions: Any, start: int, out:
             into[bar - start] = (sums[row, bar] - sums[row, bar - window]) / window + level
 
 
-@compiled(parallel=True)
+@compiled()
 def _blank(gaps: Any, windows: Any, positions: Any, start: int, out: Any) -> None:
     """Make missing what has a missing value in its window."""
     rows = len(gaps)
     stop = min(gaps.shape[1], start + out.shape[2])
-    for task in numba.prange(len(windows) * rows):
+    for task in range(len(windows) * rows):
         place, row = task // rows, task % rows
         window = windows[place]
         for bar in range(start, stop):
@@ -62,9 +62,9 @@ def _blank(gaps: Any, windows: Any, positions: Any, start: int, out: Any) -> Non
                 out[positions[place], row, bar - start] = np.nan
 
 
-@compiled(parallel=True)
+@compiled()
 def _recursive(values: Any, weight: float, warm: int, out: Any) -> None:
-    for row in numba.prange(len(values)):
+    for row in range(len(values)):
         level, last, known = 0.0, 0.0, 0
         for bar in range(values.shape[1]):
             value = values[row, bar]

@@ -19,9 +19,9 @@ from mts1b_GPUbacktester.engines.port import (
 from mts1b_GPUbacktester.engines.segments import STATE, advance_long
 from mts1b_GPUbacktester.engines.tape import COLUMNS, WORD, prepare_stretch
 from mts1b_GPUbacktester.engines.walks import sweep_walks, walk
-from mts1b_GPUbacktester.evaluate import Evaluator, early_exits
+from mts1b_GPUbacktester.evaluate import Evaluator
 from mts1b_GPUbacktester.panels import Prices
-from mts1b_GPUbacktester.program import Program, Slots, compile_rule, is_plain
+from mts1b_GPUbacktester.program import Compiled, is_plain
 from mts1b_GPUbacktester.rules import close, ema, long_when, sma
 from mts1b_GPUbacktester.semantics import FloatArray, Settings, Signals
 
@@ -77,20 +77,17 @@ class NumbaEngine:
             return self._by_paths(block, market)
         evaluator = Evaluator(block.prices, budget=block.budget, averages=NumbaAverages())
         plain = is_plain(block.rule, block.settings)
-        program = compile_rule(block.rule, block.settings)
         run = self._sweep_long if plain else self._sweep_walks
-        out = run(block, market, evaluator, program)
+        out = run(block, market, evaluator, block.ready())
         for row in np.flatnonzero(out[..., _CANCELLED].any(axis=1)):
             self._measure_again(block, market, evaluator, int(row), out[row])
         found = _metrics_of(out, market.marks.shape[1], block.settings.periods_per_year)
         return SweepSummary({name: found[name] for name in block.metrics})
 
     def _sweep_long(
-        self, block: SweepBlock, market: Market, evaluator: Evaluator, program: Program
+        self, block: SweepBlock, market: Market, evaluator: Evaluator, compiled: Compiled
     ) -> FloatArray:
         """Run the kernels stretch by stretch of time; return (P, A, 6)."""
-        slots = Slots(program, block.sets)
-        steps, order = program.table(), slots.order()
         lag, (assets, length) = block.settings.lag, market.marks.shape
         words, sets = -(-length // WORD), len(block.sets)
         extremes = self._buffers.take("blocks", (assets, words, 3))
@@ -98,7 +95,7 @@ class NumbaEngine:
         states = self._buffers.take("states", (sets, assets, STATE))
         states[...] = 0.0
         states[..., 0] = states[..., 2] = states[..., 3] = 1.0
-        carries = np.zeros((sets * assets, len(steps)), dtype=np.uint64)
+        carries = np.zeros((sets * assets, len(compiled.steps)), dtype=np.uint64)
         sums, out = np.zeros((assets, 2)), np.empty((sets, assets, 6))
         for origin in range(0, words, self._stretch_words):
             count = min(words - origin, self._stretch_words)
@@ -108,30 +105,27 @@ class NumbaEngine:
                 market.fill_prices, market.marks, block.settings.buy_factor,
                 block.settings.sell_factor, lag, origin, count, sums, tape, extremes, fillable,
             )  # fmt: skip
-            series = self._buffers.take("series", (len(slots.series), assets, count * WORD))
-            evaluator.write(slots.series, bars, series)
+            series = self._buffers.take("series", (compiled.width, assets, count * WORD))
+            evaluator.write(compiled.series, bars, series)
             advance_long(
-                steps, slots.table, order, series, origin, count, tape, extremes, fillable,
-                market.marks, lag, _stretch(sets, assets), states, carries, sums, out,
+                compiled.steps, compiled.slots, compiled.order, series, origin, count, tape,
+                extremes, fillable, market.marks, lag, _stretch(sets, assets), states, carries,
+                sums, out,
             )  # fmt: skip
         return out
 
     def _sweep_walks(
-        self, block: SweepBlock, market: Market, evaluator: Evaluator, program: Program
+        self, block: SweepBlock, market: Market, evaluator: Evaluator, compiled: Compiled
     ) -> FloatArray:
         """Walk each account bar by bar; return (P, A, 6)."""
-        slots = Slots(program, block.sets)
         sets, (assets, length) = len(block.sets), market.marks.shape
         words = -(-length // WORD)
-        series = self._buffers.take("series", (len(slots.series), assets, words * WORD))
-        evaluator.write(slots.series, slice(0, length), series)
-        exits = np.array(
-            [early_exits(block.rule.bind(params)) for params in block.sets], dtype=float
-        )
+        series = self._buffers.take("series", (compiled.width, assets, words * WORD))
+        evaluator.write(compiled.series, slice(0, length), series)
         out = np.empty((sets, assets, 6))
         sweep_walks(
-            program.table(), slots.table, slots.order(), series, _price_table(market),
-            _options(block.settings), exits, block.settings.lag,
+            compiled.steps, compiled.slots, compiled.order, series, _price_table(market),
+            _options(block.settings), compiled.exits, block.settings.lag,
             block.settings.fill == "next_open", _stretch(sets, assets), out,
         )  # fmt: skip
         return out

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from mts1b_GPUbacktester.account import Bars
 from mts1b_GPUbacktester.errors import BadSetting
 from mts1b_GPUbacktester.panels import Prices
+from mts1b_GPUbacktester.program import Compiled
 from mts1b_GPUbacktester.rules import Rule
 from mts1b_GPUbacktester.semantics import BoolArray, FloatArray, Settings, Signals, carried
 
@@ -144,7 +145,8 @@ class SweepSummary:
 class SweepBlock:
     """A part of a sweep: some parameter sets on some assets.
 
-    ``budget`` are the bytes that averages and signals may take.
+    ``budget`` are the bytes that averages and signals may take; ``compiled`` is the rule with these
+    sets where that was done before.
     """
 
     prices: Prices
@@ -153,6 +155,11 @@ class SweepBlock:
     settings: Settings
     metrics: tuple[str, ...]
     budget: int
+    compiled: Compiled | None = None
+
+    def ready(self) -> Compiled:
+        """Return the compiled rule."""
+        return self.compiled or Compiled.of(self.rule, self.settings, self.sets)
 
 
 class Engine(Protocol):

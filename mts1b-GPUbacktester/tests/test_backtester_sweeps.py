@@ -1,0 +1,99 @@
+"""What a large sweep keeps, writes, takes up again and refuses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from mts1b_GPUbacktester import BadSetting, rules, run_sweep
+from mts1b_GPUbacktester.engines.numba_engine import NumbaEngine
+
+r = rules
+CROSS = r.long_when(r.sma(r.close, r.param("fast")) > r.sma(r.close, r.param("slow")))
+GRID = {"fast": [2, 3, 5, 8], "slow": [13, 21, 34]}
+
+
+@pytest.fixture
+def panel() -> dict[str, Any]:
+    rng = np.random.default_rng(11)
+    close = 100 * np.exp(np.cumsum(rng.normal(0.0002, 0.01, (300, 5)), 0))
+    return {"close": close, "symbols": list("ABCDE")}
+
+
+def sweep(panel: Any, **options: Any) -> Any:
+    return run_sweep(panel, CROSS, grid=GRID, fill="next_close", engine="numba", **options)
+
+
+def test_the_best_rows_are_those_of_the_whole_table(panel: Any) -> None:
+    whole = sweep(panel)
+    for by in ("sharpe", "max_drawdown", "n_trades"):
+        for budget in ("1GiB", "200KiB"):
+            some = sweep(panel, top=7, by=by, memory_budget=budget)
+            assert some.table.equals(whole.best(7, by=by))
+            for name in ("sharpe", "total_return"):
+                np.testing.assert_allclose(some.by_set[name], whole.by_set[name], rtol=1e-9)
+
+
+def test_the_means_of_each_set_are_those_of_its_rows(panel: Any) -> None:
+    whole = sweep(panel)
+    means = whole.table.group_by("fast", "slow", maintain_order=True).agg(pl.col("sharpe").mean())
+    np.testing.assert_allclose(whole.by_set["sharpe"], means["sharpe"], rtol=1e-12)
+    best = whole.best_params()
+    top = means.sort("sharpe", descending=True).row(0, named=True)
+    assert best == {"fast": top["fast"], "slow": top["slow"]}
+    heat = whole.heatmap("fast", "slow")
+    assert heat.columns == ["slow", "2", "3", "5", "8"]
+    assert heat["slow"].to_list() == [13, 21, 34]
+    wanted = means.filter((pl.col("fast") == 5) & (pl.col("slow") == 21))["sharpe"][0]
+    assert heat["5"][1] == pytest.approx(wanted)
+    with pytest.raises(BadSetting, match="is no parameter"):
+        whole.heatmap("fast", "pace")
+
+
+def test_parts_on_disk_are_the_table_and_are_taken_up_again(panel: Any, tmp_path: Path) -> None:
+    whole = sweep(panel)
+    told: list[float] = []
+    options = {"out": tmp_path / "run", "memory_budget": "200KiB"}
+    first = sweep(panel, **options, progress=told.append)
+    assert told[-1] == 1.0
+    assert len(told) > 3
+    order = ["symbol", "fast", "slow"]
+    assert first.scan().collect().sort(order).equals(whole.table.sort(order))
+    parts = sorted((tmp_path / "run").glob("part-*.parquet"))
+    kept = parts[0].stat().st_mtime_ns
+    parts[1].unlink()
+    again = sweep(panel, **options)
+    assert again.table.equals(first.table)
+    assert parts[0].stat().st_mtime_ns == kept
+    assert parts[1].exists()
+    with pytest.raises(BadSetting, match="holds another sweep"):
+        sweep({**panel, "close": panel["close"] * 2}, **options)
+
+
+def test_a_part_of_disk_is_used_and_not_computed_again(panel: Any, tmp_path: Path) -> None:
+    first = sweep(panel, out=tmp_path / "run")
+    (part,) = (tmp_path / "run").glob("part-*.parquet")
+    pl.read_parquet(part).with_columns(sharpe=pl.lit(7.0)).write_parquet(part)
+    assert set(sweep(panel, out=tmp_path / "run").table["sharpe"]) == {7.0}
+    assert first.table.height == 60
+
+
+def test_what_does_not_fit_is_refused_with_the_remedy(panel: Any) -> None:
+    with pytest.raises(BadSetting, match="give top=1000"):
+        sweep(panel, memory_budget=1000)
+    with pytest.raises(BadSetting, match="1 or more"):
+        sweep(panel, top=0)
+    with pytest.raises(BadSetting, match="is not measured"):
+        sweep(panel, top=3, by="calmar")
+
+
+def test_stretches_of_time_and_blocks_of_sets_change_nothing() -> None:
+    rng = np.random.default_rng(2)
+    close = 100 * np.exp(np.cumsum(rng.normal(0, 0.01, 150_000)))
+    tables = [sweep({"close": close}, memory_budget=budget).table for budget in ("1GiB", "6MiB")]
+    assert tables[0]["n_trades"].equals(tables[1]["n_trades"])
+    np.testing.assert_allclose(tables[0]["sharpe"], tables[1]["sharpe"], rtol=1e-9)
+    assert NumbaEngine().name == "numba"
