@@ -25,6 +25,7 @@ from mts1b_foundation.protocols import (
 )
 from mts1b_platform.clock import VirtualClock
 from mts1b_platform.rng import SeededRng
+from mts1b_platform.simulation import run
 
 D = Decimal
 START = datetime(2008, 10, 6, 20, tzinfo=UTC)
@@ -39,8 +40,8 @@ PROFILE = VenueProfile(
 class Floor:
     """A venue, a faulty connection to it and the hours that pass."""
 
-    def __init__(self, make_order, seed=0, **faults):
-        self.clock = VirtualClock(START)
+    def __init__(self, make_order, seed=0, clock=None, **faults):
+        self.clock = clock or VirtualClock(START)
         self.truth = PaperClient(profile=PROFILE, clock=self.clock)
         self.counts = Counter()
         self.rng = SeededRng(seed)
@@ -254,6 +255,44 @@ async def test_a_seed_gives_the_same_faults_again(make_order):
         assert one.counts == two.counts
         assert one.told == two.told
         assert one.corrections == two.corrections
+
+
+async def _crowd(make_order, loop, seed):
+    """Let four clients use one connection at once while the market moves."""
+    swarm = VenueFaults.swarm(SeededRng(seed))
+    faults = dict(swarm.active()) | {"answer_s": 0.5, "late_fill_s": 5.0}
+    floor = Floor(make_order, seed, loop.clock, **faults)
+
+    async def trade(who):
+        for n in range(6):
+            order = make_order(f"{who}-{n}", [Side.BUY, Side.SELL][n % 2], 8, **LIMIT)
+            await floor.act("submit", order)
+            await floor.poll()
+            if n % 2:
+                await floor.act("replace", order.order_id, quantity=D(6), limit_price=D(99))
+            await asyncio.sleep(0.1)
+            await floor.act("cancel", order.order_id)
+
+    async def market():
+        for n in range(12):
+            quote = {"bid": D(100 + n % 3), "ask": D(100 + n % 3), "bid_size": 5, "ask_size": 5}
+            await floor.truth.on_quote(
+                Quote(symbol="SPX", venue="test", timestamp=loop.clock.now(), **quote)
+            )
+            await asyncio.sleep(0.3)
+
+    await asyncio.gather(market(), *(trade(who) for who in "abcd"))
+    await floor.require_true_books()
+    return floor.counts, floor.told
+
+
+def test_a_crowd_on_the_simulated_loop_sees_the_same_from_the_same_seed(make_order):
+    seen = Counter()
+    for seed in range(8):
+        one, two = [run(lambda loop, s=seed: _crowd(make_order, loop, s), seed=seed) for _ in "12"]
+        assert one == two
+        seen += one[0]
+    assert len(seen) > 20
 
 
 async def test_an_answer_that_is_lost_says_nothing_of_the_order(make_order):

@@ -94,8 +94,8 @@ class Accidents:
             await self._trade_by_hand(self._desk)
 
     async def _reject_the_doomed(self) -> None:
-        for order_id, order in list(self._doomed.items()):
-            del self._doomed[order_id]
+        while self._doomed:
+            order_id, order = self._doomed.popitem()
             theirs = await self._venue.get_order_by_key(order.idempotency_key)
             if theirs is None or theirs.filled_quantity or not await self._venue.cancel(order_id):
                 continue
