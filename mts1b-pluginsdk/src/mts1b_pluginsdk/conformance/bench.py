@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -17,7 +17,6 @@ from mts1b_foundation.protocols import (
     FillHistory,
     OrderQuery,
     SimulatedVenue,
-    VenueCard,
 )
 
 from mts1b_pluginsdk.conformance.offers import account_of
@@ -37,36 +36,42 @@ _DEEP = Decimal(1_000_000)
 
 
 class Bench:
-    """One card's view of an account: own orders, own time, one client at a time.
+    """One card's view of an account: own orders, own time, one client at a time."""
 
-    :param connect: makes a client, or a sandbox with a new account.
-    :param number: of the card; it begins the keys, and the day on which the card is tried.
-    """
-
-    def __init__(self, connect: Connect, *, settings: BenchSettings, number: int) -> None:
+    def __init__(
+        self,
+        venue: BrokerProtocol,
+        *,
+        again: Callable[[], Any],
+        sandbox: Sandbox | None,
+        settings: BenchSettings,
+        number: int,
+    ) -> None:
         self._label = f"{settings.run_id}-{number:02d}"
         self._count = 0
         self._made: list[Order] = []
-        self._connect = connect
+        self._again = again
+        self.sandbox = sandbox
         self.settings = settings
         self.price = settings.price
-        self.now = settings.start + timedelta(days=number)
         self.shown: Bar | None = None
-        self.sandbox: Sandbox | None = None
-        self.venue = self._begin()
-        self.card = _card_of(self.venue)
+        self.now = settings.start + timedelta(days=number)
+        self.venue = self._told_the_time(venue)
+        self.card = venue.capabilities() if isinstance(venue, CapabilityCard) else None
 
-    def _begin(self) -> BrokerProtocol:
-        made = self._connect()
-        if not hasattr(made, "submit") and hasattr(made, "connect"):
-            self.sandbox = made
-            self._connect = made.connect
-            return self._client()
-        return self._told_the_time(made)
+    @classmethod
+    async def begin(cls, connect: Connect, *, settings: BenchSettings, number: int) -> Bench:
+        """Connect to an account, that of a new sandbox where ``connect`` makes one.
 
-    def _client(self) -> BrokerProtocol:
-        client = self._connect()
-        return self._told_the_time(client)
+        :param number: of the card; it begins the keys, and says on which day the card is tried.
+        """
+        made: Any = connect()
+        sandbox: Sandbox | None = None
+        if hasattr(made, "connect") and not hasattr(made, "submit"):
+            sandbox, connect = made, made.connect
+            await _called(sandbox, "open")
+            made = connect()
+        return cls(made, again=connect, sandbox=sandbox, settings=settings, number=number)
 
     def _told_the_time(self, client: Any) -> BrokerProtocol:
         if isinstance(client, SimulatedVenue):
@@ -97,14 +102,14 @@ class Bench:
 
     async def close(self) -> None:
         """Close the client, and the sandbox, when they can be closed."""
-        await _close(self.venue)
+        await _called(self.venue, "close")
         if self.sandbox is not None:
-            await _close(self.sandbox)
+            await _called(self.sandbox, "close")
 
     async def reconnect(self) -> BrokerProtocol:
         """Close the client and make another one of the same account."""
-        await _close(self.venue)
-        self.venue = self._client()
+        await _called(self.venue, "close")
+        self.venue = self._told_the_time(self._again())
         return self.venue
 
     # Orders
@@ -340,11 +345,8 @@ def total(fills: list[Fill]) -> Decimal:
     return sum((fill.quantity for fill in fills), Decimal(0))
 
 
-def _card_of(venue: BrokerProtocol) -> VenueCard | None:
-    return venue.capabilities() if isinstance(venue, CapabilityCard) else None
-
-
-async def _close(subject: object) -> None:
-    close = getattr(subject, "close", None)
-    if close is not None:
-        await close()
+async def _called(subject: object, name: str) -> None:
+    """Call and await a method, where there is one."""
+    method = getattr(subject, name, None)
+    if method is not None:
+        await method()

@@ -75,7 +75,7 @@ class Card:
         return self._result(Verdict.FAILED, _told(seen, limit))
 
     async def _attempt(self, connect: Connect, settings: BenchSettings) -> str:
-        bench = Bench(connect, settings=settings, number=int(self.number[1:]))
+        bench = await Bench.begin(connect, settings=settings, number=int(self.number[1:]))
         try:
             for need in self.needs:
                 reason = missing(bench, need)

@@ -35,7 +35,7 @@ async def look_at(
     connect: Connect, *, factory: str, settings: BenchSettings | None = None
 ) -> Subject:
     """Connect once and return who the broker is and what it offers."""
-    bench = Bench(connect, settings=settings or BenchSettings(), number=0)
+    bench = await Bench.begin(connect, settings=settings or BenchSettings(), number=0)
     try:
         offers = {need.value: not missing(bench, need) for need in Need}
         return Subject(factory, bench.venue.name, _version_of(bench.venue), bench.card, offers)

@@ -15,7 +15,9 @@ __all__ = ["Connect", "Desk", "Hands", "Sandbox", "Wire"]
 class Sandbox(Protocol):
     """One new account at a venue. Made for each card; what it offers beyond is optional.
 
-    Where it also has an ``async close()``, that is awaited at the end of the card.
+    Where it also has an ``async open()``, that is awaited before the first client is made, and
+    an ``async close()`` at the end of the card. A broker that has ``submit`` is never taken for a
+    sandbox.
     """
 
     def connect(self) -> BrokerProtocol:
