@@ -1,7 +1,7 @@
 # `make help` lists the targets. Everything runs inside .venv, which the first target makes.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help paper test lint check contracts docs halts tokens sim mutants lock clean
+.PHONY: agreement help paper test lint check contracts docs halts tokens sim mutants lock clean
 .PHONY: chaos powercut load
 
 VENV := .venv
@@ -57,6 +57,12 @@ mutants: $(READY) ## Plant a fault at a time in the order path and see seeds fin
 
 tokens: $(READY) ## Attack approvals: COUNT=10000000
 	@$(BIN)/python -m mts1b_riskengine.token_attack --count $(or $(COUNT),10000000)
+
+agreement: $(READY) ## Compare quantkit with other libraries, in an environment of their own
+	@$(BIN)/uv venv -q --allow-existing --python $(BIN)/python build/peers
+	@$(BIN)/uv pip install -q --python build/peers/bin/python -r tools/agreement/peers.txt \
+	    ./mts1b-foundation -e ./mts1b-quantkit
+	@build/peers/bin/python -m tools.agreement --write
 
 lock: $(READY) ## Renew requirements.lock from the packages' dependencies
 	@sh tools/lock.sh

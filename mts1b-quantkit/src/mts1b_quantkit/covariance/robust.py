@@ -46,7 +46,7 @@ def denoised_covariance(returns: Any, *, ratio: float | None = None, ddof: int =
     return table.square(symmetric(correlation * np.outer(deviation, deviation)))
 
 
-def gerber_covariance(returns: Any, *, threshold: float = 0.5) -> Any:
+def gerber_covariance(returns: Any, *, threshold: float = 0.5, ddof: int = 1) -> Any:
     """Count joint moves instead of averaging products (Gerber, Markowitz, Ernst, Miao, Javid and
     Sargen 2022).
 
@@ -54,12 +54,13 @@ def gerber_covariance(returns: Any, *, threshold: float = 0.5) -> Any:
     the paper's second form, which is positive semidefinite; an asset's threshold is ``threshold``
     standard deviations from zero.
 
+    :param ddof: of these deviations.
     :raises BadInput: for a threshold below zero, or an asset without variance.
     """
     if not 0.0 <= threshold < math.inf:
         raise BadInput(f"threshold is {threshold}; give zero or more standard deviations")
     table = matrix_of(returns)
-    sample = sample_covariance_of(table, 1)
+    sample = sample_covariance_of(table, ddof)
     deviation = _deviation(sample, table.labels)
     limit = threshold * deviation
     rises = (table.values >= limit).astype(float)

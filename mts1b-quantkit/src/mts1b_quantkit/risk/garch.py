@@ -19,7 +19,7 @@ from mts1b_quantkit.risk.likelihood import Likelihood
 __all__ = ["GarchForecast", "GarchParameters", "garch_forecast"]
 
 _FEWEST = 50
-_STARTS = ((0.05, 0.90), (0.10, 0.80), (0.03, 0.95), (0.20, 0.50))
+_STARTS = ((0.05, 0.90), (0.10, 0.80), (0.03, 0.95), (0.20, 0.50), (0.05, 0.05))
 """Pairs of alpha and beta to search from; the likelihood may have several summits."""
 _PERSISTENCE = 1.0 - 1e-9
 
