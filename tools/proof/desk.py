@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import socket
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -13,7 +14,16 @@ import yaml
 from mts1b_foundation import Bar, Symbol
 from mts1b_foundation.orders import Order, OrderType, Side, TimeInForce
 
-__all__ = ["FUND", "PRICE", "SYMBOLS", "bar_of", "free_port", "order_of", "write_settings"]
+__all__ = [
+    "FUND",
+    "PRICE",
+    "STRATEGIES",
+    "SYMBOLS",
+    "bar_of",
+    "free_port",
+    "order_of",
+    "write_settings",
+]
 
 FUND = "alpha"
 STRATEGIES = ("s1", "s2", "s3", "s4")
@@ -22,8 +32,13 @@ PRICE = Decimal(100)
 _NAV = "1000000000"
 
 
-def write_settings(home: Path, *, address: str | None, **sections: Any) -> None:
-    """Write ``mts.yaml``: paper mode, limits that do not bind, the venue at ``address``."""
+def write_settings(
+    home: Path, *, address: str | None, symbols: Sequence[str] = SYMBOLS, **sections: Any
+) -> None:
+    """Write ``mts.yaml``: paper mode, limits that do not bind, the venue at ``address``.
+
+    :param sections: further sections of the settings.
+    """
     fund = {
         "fund_id": FUND,
         "name": FUND,
@@ -48,7 +63,7 @@ def write_settings(home: Path, *, address: str | None, **sections: Any) -> None:
                 "strategy_id": name,
                 "fund_id": FUND,
                 "kind": "load",
-                "symbols": [str(symbol) for symbol in SYMBOLS],
+                "symbols": [str(symbol) for symbol in symbols],
             }
             for name in STRATEGIES
         ],

@@ -115,10 +115,13 @@ class Fleet:
         return None
 
     def kill(self, name: str, *, whole: bool = True) -> None:
-        """Kill -9 a process. Of ``nats``, the server; and with ``whole`` also what started it."""
+        """Kill -9 a process. Of ``nats``, the server; and with ``whole`` also what started it.
+
+        A server that is not there yet goes with what is about to start it.
+        """
         child = self.children[name]
         victims = [child.pid]
-        if name == "nats":
+        if name == "nats" and self._nats_alive():
             server = self._nats_pid()
             victims = [pid for pid in (server, child.pid if whole else None) if pid is not None]
         self._killed.add(child.pid)

@@ -138,11 +138,12 @@ class Generator:
 
 @dataclass
 class Run:
-    """One system: its floor and its bursts."""
+    """One system: its floor, its bursts, and what its services say of their stages."""
 
     floor: Floor
     bursts: list[Burst]
     busy: float
+    stages: dict[str, Any]
 
 
 async def measure(
@@ -175,7 +176,15 @@ async def measure(
             await bus.close()
     finally:
         await fleet.close()
-    return Run(floor, bursts, os.getloadavg()[0])
+    return Run(floor, bursts, os.getloadavg()[0], _stages(home))
+
+
+def _stages(home: Path) -> dict[str, Any]:
+    """Return the latencies that the services recorded themselves, in microseconds."""
+    found: dict[str, Any] = {}
+    for path in sorted((home / "run" / "latency").glob("*.json")):
+        found |= json.loads(path.read_text())
+    return found
 
 
 async def _bursts(
@@ -256,6 +265,7 @@ def report_of(runs: Sequence[Run], ramp: Run | None) -> dict[str, Any]:
                 "floor_request_ms": summary(run.floor.request),
                 "floor_commit_ms": summary(run.floor.commit),
                 "load_average": round(run.busy, 2),
+                "stages_us": run.stages,
             }
             for run in runs
         ],
