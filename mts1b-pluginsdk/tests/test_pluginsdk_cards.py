@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import re
+from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -66,3 +69,12 @@ def test_a_defect_fails_its_cards_and_no_others(mutant: Mutant) -> None:
     cards = [card for card in BROKER_CARDS if card.group in groups]
     report = _try(plant(mutant), mutant.traits, cards)
     assert {one.number for one in report.failed} == mutant.finds
+
+
+def test_the_readme_counts_the_cards() -> None:
+    page = (Path(__file__).parents[1] / "README.md").read_text()
+    rows = re.findall(r"^\| ([a-z ]+) \| (\d+) \| ", page, re.MULTILINE)
+    counts = Counter(card.group.value for card in BROKER_CARDS)
+    assert {group: int(count) for group, count in rows} == dict(counts)
+    assert f"{len(BROKER_CARDS)} cards in {len(counts)} groups".replace("12", "twelve") in page
+    assert f"{len(MUTANTS)} small changes" in page

@@ -61,7 +61,7 @@ def test_the_documented_example_fails_the_cards_that_it_should(documented: Any) 
         *("B507", "B509", "B803", "B1203", "B1205", "B1207"),
     }
     skipped = [one for one in report.results if one.verdict is Verdict.SKIPPED]
-    assert all(one.detail.startswith("the venue does not offer ") for one in skipped)
+    assert all(" does not offer " in one.detail for one in skipped)
 
 
 def test_what_is_no_broker_fails_and_ends_nothing() -> None:

@@ -55,9 +55,9 @@ class Need(StrEnum):
     FOK = "fill-or-kill orders"
     OPG = "orders at the open"
     GTD = "orders until a date"
-    DESK = "a sandbox that busts and corrects"
-    HANDS = "a sandbox that enters orders by hand"
-    WIRE = "a sandbox whose wire can be cut"
+    DESK = "a desk that busts and corrects"
+    HANDS = "orders that are entered by hand"
+    WIRE = "a wire that can be cut"
 
 
 _Test = Callable[[Bench], bool]
@@ -125,6 +125,10 @@ _TESTS: dict[Need, _Test] = {
 }
 
 
+_SANDBOX = (Need.DESK, Need.HANDS, Need.WIRE)
+
+
 def missing(bench: Bench, need: Need) -> str:
     """Return why a card with this need is skipped, or an empty text."""
-    return "" if _TESTS[need](bench) else f"the venue does not offer {need.value}"
+    who = "sandbox" if need in _SANDBOX else "venue"
+    return "" if _TESTS[need](bench) else f"the {who} does not offer {need.value}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from mts1b_foundation import Fill, Order, Position
+from mts1b_foundation.protocols import BrokerProtocol
 
 from mts1b_pluginsdk.conformance.bench import Bench, total
 from mts1b_pluginsdk.conformance.card import Deck, Group
@@ -130,8 +131,9 @@ async def close_twice(bench: Bench) -> str:
 )
 async def close_ends_streams(bench: Bench) -> str:
     """End a stream that waits for fills when its client is closed."""
-    reader = asyncio.create_task(_read(bench))
+    reader = asyncio.create_task(_read(bench.venue))
     await asyncio.sleep(0)
+    await bench.venue.get_open_orders()  # by now the reader has a connection, and waits
     await bench.reconnect()
     done, _ = await asyncio.wait([reader], timeout=bench.settings.patience_s)
     reader.cancel()
@@ -139,8 +141,8 @@ async def close_ends_streams(bench: Bench) -> str:
     return "the stream ended"
 
 
-async def _read(bench: Bench) -> list[Fill]:
-    return [fill async for fill in bench.venue.stream_fills()]
+async def _read(venue: BrokerProtocol) -> list[Fill]:
+    return [fill async for fill in venue.stream_fills()]
 
 
 @SESSION.card(
@@ -151,7 +153,7 @@ async def _read(bench: Bench) -> list[Fill]:
 )
 async def stream_can_be_left(bench: Bench) -> str:
     """Give up a reader that waits for a first fill, and go on."""
-    reader = asyncio.create_task(_read(bench))
+    reader = asyncio.create_task(_read(bench.venue))
     for _ in range(5):
         await asyncio.sleep(0)
     reader.cancel()
