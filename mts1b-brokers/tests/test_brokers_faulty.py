@@ -317,6 +317,27 @@ async def test_an_order_rejected_after_the_ack_is_rejected_for_good(make_order):
     assert (await floor.truth.fills_since(None))[0] == []
 
 
+async def test_an_order_that_has_fills_is_not_rejected_any_more(make_order):
+    floor = Floor(make_order, reject_later=1.0)
+    await floor.venue.submit(make_order(**LIMIT))
+    await floor.quote(100, size=4)
+    await floor.poll()
+    view = await floor.venue.get_order_by_key("k1")
+    assert (view.status, view.filled_quantity) == (OrderStatus.PARTIALLY_FILLED, 4)
+    assert floor.counts == {}
+
+
+async def test_no_fee_is_stated_of_what_was_taken_back(make_order):
+    for seed in range(10):
+        floor = Floor(make_order, seed, uncharged=1.0, bust=1.0)
+        await floor.venue.submit(make_order(**LIMIT))
+        await floor.quote(100)
+        for _ in range(5):
+            await floor.venue.fills_since(None)
+        fixes, _ = await floor.venue.corrections_since(None)
+        assert [one.kind for one in fixes] == [CorrectionKind.BUST]
+
+
 async def test_a_bust_can_come_before_its_fill(make_order):
     floor = Floor(make_order, bust_unseen=1.0, late_fill_s=30.0)
     await floor.venue.submit(make_order(**LIMIT))
