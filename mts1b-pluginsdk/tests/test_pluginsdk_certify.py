@@ -78,7 +78,13 @@ def test_a_broker_that_fails_is_not_certified(certcorp: str, tmp_path: Path) -> 
     factory = "certcorp.exchange:Exchange"
     words = ["certify", factory, "--patience", "0.05", "--out", str(out)]
     done = RUNNER.invoke(app, words)
-    assert done.exit_code == 1
+    assert (done.exit_code, type(done.exception)) == (1, SystemExit)
+    assert "failed" in done.stdout
+    told = json.loads(out.read_text())
+    assert (told["broker"], told["passed"], told["capabilities"]) == (factory, False, None)
+    assert told["counts"]["failed"] > 14
+    assert told["counts"]["passed"] == 0
+    assert out.with_suffix(".md").read_text().startswith(f"# {factory} does not conform\n")
 
 
 def test_a_place_that_can_not_be_written_is_a_usage_error(certcorp: str, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from mts1b_pluginsdk.conformance.needs import Need, missing
 from mts1b_pluginsdk.conformance.report import Report, Verdict
 from mts1b_pluginsdk.conformance.sandbox import Connect
 from mts1b_pluginsdk.conformance.settings import BenchSettings
+from mts1b_pluginsdk.conformance.verdicts import outcome
 
 __all__ = ["Certificate", "Subject", "look_at"]
 
@@ -34,8 +35,18 @@ class Subject:
 async def look_at(
     connect: Connect, *, factory: str, settings: BenchSettings | None = None
 ) -> Subject:
-    """Connect once and return who the broker is and what it offers."""
-    bench = await Bench.begin(connect, settings=settings or BenchSettings(), number=0)
+    """Connect once and return who the broker is and what it offers.
+
+    What can not be looked at, because it raises, offers nothing; its cards say why.
+    """
+    seen = await outcome(_look(connect, factory, settings or BenchSettings()))
+    if isinstance(seen, Subject):
+        return seen
+    return Subject(factory, factory, "unknown", None, {need.value: False for need in Need})
+
+
+async def _look(connect: Connect, factory: str, settings: BenchSettings) -> Subject:
+    bench = await Bench.begin(connect, settings=settings, number=0)
     try:
         offers = {need.value: not missing(bench, need) for need in Need}
         return Subject(factory, bench.venue.name, _version_of(bench.venue), bench.card, offers)
