@@ -15,7 +15,7 @@ from tools.proof.powercut import cut, trace_of
 from tools.proof.trace import Event, Kind, is_supported, record
 
 linux = pytest.mark.skipif(not is_supported(), reason="tracing needs Linux on x86-64")
-COMMITS, IMAGES = 25, 60
+COMMITS, IMAGES = 20, 40
 
 
 @pytest.fixture(scope="module")

@@ -214,7 +214,7 @@ def measure(folder: Path, *, orders: int, still_open: int, runs: int) -> list[Re
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return 1 when a recovery took too long or left the gate shut."""
     parser = argparse.ArgumentParser(prog="python -m tools.proof.recovery", description=__doc__)
-    parser.add_argument("--orders", type=int, default=10_000)
+    parser.add_argument("--orders", type=int, default=11_000)
     parser.add_argument("--open", type=int, default=1_000, help="of them, still open")
     parser.add_argument("--runs", type=int, default=5, help="recoveries; only the first is dirty")
     parser.add_argument("--build", type=Path, help="be the process that is killed")
