@@ -9,9 +9,12 @@ if TYPE_CHECKING:
     from mts1b_GPUbacktester import rules
     from mts1b_GPUbacktester.engines import EngineChoice
     from mts1b_GPUbacktester.errors import BadPanel, BadRule, BadSetting, EngineMissing
+    from mts1b_GPUbacktester.forward import WalkForwardResult
+    from mts1b_GPUbacktester.forward import run_walk_forward as walk_forward
     from mts1b_GPUbacktester.panels import panel_from
     from mts1b_GPUbacktester.portfolio import run_portfolio
     from mts1b_GPUbacktester.results import BacktestResult, SweepResult
+    from mts1b_GPUbacktester.search import SearchStatistics, search_statistics
     from mts1b_GPUbacktester.single import centred_weights, run_single
     from mts1b_GPUbacktester.sweep import run_sweep
 
@@ -22,13 +25,17 @@ __all__ = [
     "BadSetting",
     "EngineChoice",
     "EngineMissing",
+    "SearchStatistics",
     "SweepResult",
+    "WalkForwardResult",
     "centred_weights",
     "panel_from",
     "rules",
     "run_portfolio",
     "run_single",
     "run_sweep",
+    "search_statistics",
+    "walk_forward",
 ]
 
 # Loaded on first use: the command line must not import numpy to print its help.
@@ -39,13 +46,18 @@ _HOMES = {
     "BadSetting": "errors",
     "EngineChoice": "engines",
     "EngineMissing": "errors",
+    "SearchStatistics": "search",
     "SweepResult": "results",
+    "WalkForwardResult": "forward",
     "centred_weights": "single",
     "panel_from": "panels",
     "run_portfolio": "portfolio",
     "run_single": "single",
     "run_sweep": "sweep",
+    "search_statistics": "search",
+    "walk_forward": "forward",
 }
+_NAMES = {"walk_forward": "run_walk_forward"}
 
 
 def __getattr__(name: str) -> Any:
@@ -53,7 +65,7 @@ def __getattr__(name: str) -> Any:
         return import_module(f"{__name__}.rules")
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), _NAMES.get(name, name))
 
 
 def __dir__() -> list[str]:

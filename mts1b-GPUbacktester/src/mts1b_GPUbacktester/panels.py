@@ -60,6 +60,18 @@ class Prices:
             symbols=self.symbols[assets],
         )
 
+    def during(self, bars: slice) -> Prices:
+        """Return a stretch of time, as arrays of its own."""
+        return Prices(
+            open=None if self.open is None else np.ascontiguousarray(self.open[:, bars]),
+            high=np.ascontiguousarray(self.high[:, bars]),
+            low=np.ascontiguousarray(self.low[:, bars]),
+            close=np.ascontiguousarray(self.close[:, bars]),
+            volume=np.ascontiguousarray(self.volume[:, bars]),
+            dates=self.dates[bars],
+            symbols=self.symbols,
+        )
+
     def field(self, name: str) -> FloatArray:
         """Return one field.
 

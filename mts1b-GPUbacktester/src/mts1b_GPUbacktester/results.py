@@ -74,6 +74,21 @@ class SweepResult:
             .sort(y)
         )
 
+    def deflated(self) -> float:
+        """Return the probability that the best set's Sharpe ratio is above zero, given the search.
+
+        See :func:`mts1b_GPUbacktester.search.search_statistics`, which says more.
+        """
+        from mts1b_GPUbacktester.search import search_statistics
+
+        return search_statistics(self).deflated_sharpe
+
+    def report(self, path: Path | str) -> None:
+        """Write an HTML page: what the search says of its best, the best rows, heat map, costs."""
+        from mts1b_GPUbacktester.report import write_sweep
+
+        write_sweep(self, path)
+
     def scan(self) -> pl.LazyFrame:
         """Return the whole table lazily: from the folder of ``out=`` where one was given."""
         return self.table.lazy() if self.store is None else self.store.scan()
@@ -118,6 +133,12 @@ class BacktestResult:
     sharpe: float
     total_return: float
     max_drawdown: float
+
+    def report(self, path: Path | str) -> None:
+        """Write an HTML page: metrics, equity, drawdown, trades."""
+        from mts1b_GPUbacktester.report import write_backtest
+
+        write_backtest(self, path)
 
     def metrics(self) -> dict[str, float]:
         """Return every metric of a sweep, by quantkit's definitions."""

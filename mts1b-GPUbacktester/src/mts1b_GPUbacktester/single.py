@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mts1b_GPUbacktester.engines import EngineName, Market, choose_engine
+from mts1b_GPUbacktester.engines import Engine, EngineName, Market, choose_engine
 from mts1b_GPUbacktester.errors import BadRule, BadSetting
 from mts1b_GPUbacktester.evaluate import Evaluator
 from mts1b_GPUbacktester.grid import parameter_sets
@@ -19,7 +19,7 @@ from mts1b_GPUbacktester.rules import Rule
 from mts1b_GPUbacktester.semantics import Direction, Fill, FloatArray, Settings, Size
 from mts1b_GPUbacktester.trades import costs_of, trade_table
 
-__all__ = ["centred_weights", "run_single"]
+__all__ = ["centred_weights", "run_single", "run_window"]
 
 Factor = Callable[..., Any]
 Sizer = Callable[[FloatArray], FloatArray]
@@ -75,7 +75,9 @@ def run_single(
     bars = window(prices.dates, start, end)
     chosen = dict(params or {})
     if rule is not None:
-        return _run_rule(prices, rule, chosen, bars, settings, engine)
+        worker, _ = choose_engine(engine, prices.close.size)
+        (checked,) = parameter_sets(rule, [chosen], size=settings.fraction)
+        return run_window(prices, rule, checked, bars, settings, worker)
     assert factor is not None
     if rebalance < 1:
         raise BadSetting(f"rebalance {rebalance} must be a number of bars, 1 or more")
@@ -111,23 +113,22 @@ def _fees(fees_bps: float | None, cost_bps: float | None) -> float:
     return 5.0 if given is None else float(given)
 
 
-def _run_rule(
+def run_window(
     prices: Prices,
     rule: Rule,
     params: dict[str, Any],
     bars: slice,
     settings: Settings,
-    engine: EngineName,
+    engine: Engine,
 ) -> BacktestResult:
-    (chosen,) = parameter_sets(rule, [params], size=settings.fraction)
-    signals = Evaluator(prices, budget=2**30).signals(rule, settings, chosen)
-    worker, _ = choose_engine(engine, prices.close.size)
+    """Simulate a rule on some bars, warm from those before; accounts start flat."""
+    signals = Evaluator(prices, budget=2**30).signals(rule, settings, params)
     before = slice(max(0, bars.start - settings.lag), bars.stop)
     # The wish of the bar before the window is acted on at its first bar.
     lead = bars.start - before.start
     whole = Market.of(prices, settings, stops=rule.has_stops)
     market = whole.part(bars)
-    paths = worker.paths(signals.part(before), whole.part(before), settings).after(lead)
+    paths = engine.paths(signals.part(before), whole.part(before), settings).after(lead)
     dates, accounts = prices.dates[bars], len(prices.symbols)
     total = paths.equity.sum(axis=0)
     value = np.where(paths.held, paths.units * market.marks, 0.0)

@@ -1,0 +1,119 @@
+"""Statistics of a search, walking forward, and reports."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from mts1b_GPUbacktester import (
+    BadSetting,
+    rules,
+    run_single,
+    run_sweep,
+    search_statistics,
+    walk_forward,
+)
+from mts1b_quantkit import metrics as quantkit
+
+r = rules
+CROSS = r.long_when(r.sma(r.close, r.param("fast")) > r.sma(r.close, r.param("slow")))
+GRID = {"fast": [2, 4, 6, 8], "slow": [12, 24, 36]}
+
+
+def trending(drift: float, seed: int = 3) -> dict[str, Any]:
+    """Return prices whose drift changes sign every 60 bars: what an average can follow."""
+    rng = np.random.default_rng(seed)
+    waves = np.repeat(np.where(np.arange(20) % 2, -1.0, 1.0), 60)[:, None]
+    close = 100 * np.exp(np.cumsum(waves * drift + rng.normal(0, 0.01, (1200, 2)), 0))
+    return {"close": close}
+
+
+def test_statistics_tell_a_search_in_noise_from_one_that_found_something() -> None:
+    options = {"grid": GRID, "fill": "next_close", "fees_bps": 2}
+    found = search_statistics(run_sweep(trending(0.004), CROSS, **options))
+    noise = search_statistics(run_sweep(trending(0.0), CROSS, **options))
+    assert found.n_trials == found.measured_trials == 12
+    assert found.deflated_sharpe > 0.99 > 0.9 > noise.deflated_sharpe
+    assert found.overfitting_probability < noise.overfitting_probability
+    assert found.needed_years < found.years
+    assert found.neighbour_stability > 0.5
+    fees, ratios = zip(*found.cost_sensitivity, strict=True)
+    assert fees == (0.0, 2.0, 4.0, 8.0)
+    assert sorted(ratios, reverse=True) == list(ratios)
+
+
+def test_statistics_are_those_of_the_best_set_and_of_quantkit() -> None:
+    panel = trending(0.002)
+    result = run_sweep(panel, CROSS, grid=GRID, fill="next_close")
+    best = result.best_params()
+    alone = [
+        run_single(panel=panel, rule=CROSS, params=params, fill="next_close").returns
+        for params in result.source.sets
+    ]
+    mine = alone[result.source.sets.index(best)]
+    statistics = search_statistics(result)
+    assert statistics.sharpe == pytest.approx(quantkit.sharpe(mine), rel=1e-9)
+    ratios = quantkit.sharpe(np.column_stack(alone), periods_per_year=1)
+    wanted = quantkit.deflated_sharpe(mine, n_trials=12, variance=np.var(ratios, ddof=1))
+    assert result.deflated() == pytest.approx(wanted, rel=1e-9)
+    some = search_statistics(result, max_trials=4)
+    assert (some.n_trials, some.measured_trials) == (12, 4)
+    with pytest.raises(BadSetting, match="n_splits 3"):
+        search_statistics(result, n_splits=3)
+
+
+def test_a_search_too_small_to_say_says_nothing() -> None:
+    one = run_sweep(trending(0.0), CROSS, grid=[{"fast": 2, "slow": 9}], fill="next_close")
+    statistics = search_statistics(one)
+    assert np.isnan(statistics.deflated_sharpe)
+    assert np.isnan(statistics.overfitting_probability)
+
+
+@pytest.mark.parametrize("engine", ["numpy", "numba"])
+def test_walking_forward_uses_what_the_past_chose(engine: Any) -> None:
+    panel = trending(0.003)
+    options = {"fill": "next_close", "fees_bps": 3.0}
+    walk = walk_forward(panel, CROSS, grid=GRID, train=400, test=200, engine=engine, **options)
+    assert walk.folds.height == 4
+    assert len(walk.returns) == 800 == len(walk.dates)
+    np.testing.assert_allclose(walk.equity[-1] - 1, walk.metrics()["total_return"], rtol=1e-12)
+    for place, row in enumerate(walk.folds.iter_rows(named=True)):
+        first = place * 200
+        window = {"close": panel["close"][first : first + 400]}
+        sweep = run_sweep(window, CROSS, grid=GRID, **options)
+        assert {name: row[name] for name in GRID} == sweep.best_params()
+        alone = run_single(
+            panel=panel, rule=CROSS, params=sweep.best_params(), start=first + 400,
+            end=first + 599, **options,
+        )  # fmt: skip
+        joined = walk.returns[place * 200 : place * 200 + 200]
+        np.testing.assert_allclose(joined, alone.returns, rtol=1e-9, atol=1e-12)
+
+
+def test_the_future_does_not_change_a_walk() -> None:
+    panel = trending(0.003)
+    other = {"close": panel["close"].copy()}
+    other["close"][800:] *= 3.0
+    walks = [
+        walk_forward(data, CROSS, grid=GRID, train=400, test=200, fill="next_close")
+        for data in (panel, other)
+    ]
+    np.testing.assert_array_equal(walks[0].returns[:400], walks[1].returns[:400])
+    with pytest.raises(BadSetting, match="fit into the 1200"):
+        walk_forward(panel, CROSS, grid=GRID, train=1100, test=200)
+
+
+def test_reports_are_whole_pages(tmp_path: Path) -> None:
+    panel = trending(0.002)
+    sweep = run_sweep(panel, CROSS, grid=GRID, fill="next_close")
+    sweep.report(tmp_path / "sweep.html")
+    page = (tmp_path / "sweep.html").read_text()
+    for part in ("Sweep of 12 parameter sets", "probability of overfitting", "fast across"):
+        assert part in page
+    one = run_single(panel=panel, rule=CROSS, params=sweep.best_params(), fill="next_close")
+    one.report(tmp_path / "one.html")
+    page = (tmp_path / "one.html").read_text()
+    assert page.count("<polyline") == 2
+    assert page.endswith("</html>\n")
