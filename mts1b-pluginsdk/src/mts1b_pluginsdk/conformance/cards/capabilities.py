@@ -83,11 +83,13 @@ async def claims_have_methods(bench: Bench) -> str:
     """Offer a coroutine for everything that the card claims."""
     card = _told(bench)
     claimed = [method for claim, method in _CLAIMS.items() if getattr(card, claim)]
+    if not claimed:
+        raise CardSkipped("the venue does not offer anything beyond the minimum")
     for method in claimed:
         found = getattr(bench.venue, method, None)
         require(found is not None, f"the card claims {method} and the client has none")
         require(inspect.iscoroutinefunction(found), f"{method} must be `async def`")
-    return ", ".join(claimed) or "nothing beyond the minimum is claimed"
+    return ", ".join(claimed)
 
 
 @CAPABILITIES.card(
@@ -99,10 +101,12 @@ async def claims_have_methods(bench: Bench) -> str:
 async def optional_methods_are_coroutines(bench: Bench) -> str:
     """Offer optional parts as coroutines."""
     there = [name for name in _OPTIONAL if hasattr(bench.venue, name)]
+    if not there:
+        raise CardSkipped("the venue does not offer anything beyond the minimum")
     for name in there:
         found = inspect.iscoroutinefunction(getattr(bench.venue, name))
         require(found, f"{name} must be `async def`")
-    return ", ".join(there) or "none is offered"
+    return ", ".join(there)
 
 
 def _of_type(bench: Bench, kind: OrderType) -> Order:
