@@ -112,6 +112,25 @@ async def test_it_answers_as_the_venue_itself_does(desk, make_order, make_bar):
     assert await venue.get_open_orders() == []
 
 
+async def test_replace_corrections_and_the_dead_man_go_over_the_line(desk, make_order, make_bar):
+    paper, _, venue, _ = desk
+    await venue.submit(make_order("k1", order_type="limit", limit_price=D(90)))
+    changed = await venue.replace("order-k1", quantity=D(20), limit_price=D(91))
+    assert (changed.quantity, changed.limit_price) == (20, 91)
+    assert await venue.get_open_orders() == await paper.get_open_orders()
+    with pytest.raises(BrokerRefused):
+        await venue.replace("order-nobody", quantity=D(20), limit_price=None)
+    await venue.on_bars([make_bar(0, 100)])
+    await venue.submit(make_order("k2"))
+    [fill] = (await venue.fills_since(None))[0]
+    correction = await paper.bust(fill.fill_id, "a mistake")
+    found, cursor = await venue.corrections_since(None)
+    assert found == [correction]
+    assert await venue.corrections_since(cursor) == ([], cursor)
+    with pytest.raises(BrokerRefused, match="dead-man"):
+        await venue.cancel_all_after(5.0)
+
+
 async def test_what_the_venue_refuses_is_refused_here(desk, make_order):
     _, _, venue, _ = desk
     await venue.submit(make_order("k1", quantity=1))
