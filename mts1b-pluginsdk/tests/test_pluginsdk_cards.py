@@ -14,6 +14,7 @@ import pluginsdk_exemplar as exemplar
 import pytest
 from mts1b_foundation import OrderType, TimeInForce
 from mts1b_foundation.protocols import DedupePolicy
+from mts1b_pluginsdk.cli import app
 from mts1b_pluginsdk.conformance import (
     BROKER_CARDS,
     BenchSettings,
@@ -23,6 +24,7 @@ from mts1b_pluginsdk.conformance import (
     check_broker,
 )
 from pluginsdk_mutants import Mutant, plant, read_mutants
+from typer.testing import CliRunner
 
 QUICK = BenchSettings(patience_s=0.05)
 MUTANTS = read_mutants()
@@ -78,3 +80,10 @@ def test_the_readme_counts_the_cards() -> None:
     assert {group: int(count) for group, count in rows} == dict(counts)
     assert f"{len(BROKER_CARDS)} cards in {len(counts)} groups".replace("12", "twelve") in page
     assert f"{len(MUTANTS)} small changes" in page
+
+
+def test_the_page_of_cards_is_fresh() -> None:
+    page = (Path(__file__).parents[1] / "CARDS.md").read_text()
+    done = CliRunner().invoke(app, ["cards", "--markdown"])
+    assert done.stdout == page, "CARDS.md is stale: mts plugin cards --markdown > CARDS.md"
+    assert page.count("\n| B") == len(BROKER_CARDS)

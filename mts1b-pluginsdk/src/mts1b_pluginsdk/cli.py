@@ -134,6 +134,7 @@ def _write(certificate: Certificate, out: Path) -> None:
 @app.command("cards")
 def list_cards(
     group: Annotated[str, typer.Option(help="Only this group, e.g. replace.")] = "",
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print a page.")] = False,
     as_json: _Json = False,
 ) -> None:
     """List every card with its purpose, its source and what it needs."""
@@ -145,6 +146,11 @@ def list_cards(
     cards = [card for card in BROKER_CARDS if group in ("", card.group.value)]
     if as_json:
         _print_json([_card_as_dict(card) for card in cards])
+        return
+    if markdown:
+        from mts1b_pluginsdk.conformance.catalogue import as_markdown
+
+        typer.echo(as_markdown(cards), nl=False)
         return
     for card in cards:
         typer.echo(f"{card.number:<6}{card.title} ({card.group.value})")

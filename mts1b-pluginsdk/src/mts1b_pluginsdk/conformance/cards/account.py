@@ -107,7 +107,7 @@ async def short_is_negative(bench: Bench) -> str:
     1104,
     "through zero",
     purpose="a position that turns is opened anew at the new price",
-    source="nautilus_trader docs: netting positions flip; reconciliation invariant 2",
+    source="nautilus_trader docs, live: average price is an invariant, also of a net position",
     needs=_MARKET,
 )
 async def through_zero(bench: Bench) -> str:

@@ -76,7 +76,7 @@ async def card_names_the_venue(bench: Bench) -> str:
     203,
     "claims have methods",
     purpose="what the OMS relies on in an emergency is there",
-    source="VenueCard; LEAN #5875: nobody can tell what an adapter does",
+    source="VenueCard; LEAN #5875: no documentation of what an adapter must do",
     needs=(Need.CARD,),
 )
 async def claims_have_methods(bench: Bench) -> str:
@@ -130,7 +130,7 @@ def _of_tif(bench: Bench, tif: TimeInForce) -> Order:
     205,
     "listed types are taken",
     purpose="an order is not refused for a type that was promised",
-    source="VenueCard: order_types; FIA guide 2015: order types known to both sides",
+    source="VenueCard: order_types; FIX OrdType (40)",
     needs=(Need.CARD,),
 )
 async def listed_types_are_taken(bench: Bench) -> str:

@@ -221,7 +221,7 @@ async def filled_is_filled(bench: Bench) -> str:
     411,
     "every cursor leads on",
     purpose="a reader goes on where it stood, whatever that was",
-    source="MUST 6; LEAN IB #249: fills of an outage were never asked for again",
+    source="MUST 6; QuickFIX test/definitions 2b: a gap is asked for again; LEAN IB #249",
     needs=_HISTORY,
 )
 async def every_cursor_leads_on(bench: Bench) -> str:

@@ -224,7 +224,7 @@ async def no_order_in_an_outage(bench: Bench) -> str:
     828,
     "after the outage as before",
     purpose="the desk goes on when the venue is back",
-    source="QuickFIX test/definitions: reconnect and resend; CME AutoCert+: gaps",
+    source="QuickFIX test/definitions 20: resend requests on both sides; CME AutoCert+: gaps",
     needs=(Need.WIRE, Need.MARKET, Need.MARKET_ORDERS),
 )
 async def after_the_outage(bench: Bench) -> str:

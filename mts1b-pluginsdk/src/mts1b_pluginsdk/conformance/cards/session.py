@@ -55,7 +55,7 @@ async def reads_change_nothing(bench: Bench) -> str:
     103,
     "listing is complete",
     purpose="no order is taken for lost because it stood on a second page",
-    source="ccxt #1786: an order is missing from the answer; Kraken: OpenOrders in pages",
+    source="ccxt #1786: an order is missing from the answer; Kraken: lists in pages of fifty",
 )
 async def listing_is_complete(bench: Bench) -> str:
     """List every open order once, also when they are many."""

@@ -79,7 +79,7 @@ async def taken_is_working(bench: Bench) -> str:
     324,
     "orders at the same time",
     purpose="two strategies that fire together get two orders",
-    source="nautilus_trader docs, execution: commands are handled one after another",
+    source="FIX ClOrdID (11): an answer names the order that it is for",
 )
 async def orders_at_the_same_time(bench: Bench) -> str:
     """Take three orders that come at one moment, each for itself."""
@@ -156,7 +156,7 @@ async def no_live_orders(bench: Bench) -> str:
     328,
     "ended orders are not taken",
     purpose="a replayed record does not trade again",
-    source="jesse #371: a restart acted on old state; FIX PossResend (97)",
+    source="QuickFIX test/definitions 19a: PossResend of what was sent; jesse #371",
 )
 async def ended_orders_are_not_taken(bench: Bench) -> str:
     """Refuse an order that says that it has ended."""
@@ -314,7 +314,7 @@ async def key_within_its_window(bench: Bench) -> str:
     336,
     "any text as key",
     purpose="a key made of an intent's id works whatever is in it",
-    source="ClOrdID limits of venues: 18 to 36 characters, a silent cut makes two keys one",
+    source="Kraken cl_ord_id (18 characters), Binance newClientOrderId (36): a cut joins keys",
     needs=(Need.QUERY,),
 )
 async def any_text_as_key(bench: Bench) -> str:
