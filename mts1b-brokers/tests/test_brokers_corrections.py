@@ -223,7 +223,7 @@ class Books:
         self.client = self._connect()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(_acts)
 async def test_cash_positions_and_orders_are_those_of_the_executions_that_stand(
     tmp_path_factory, make_order, make_quote, acts

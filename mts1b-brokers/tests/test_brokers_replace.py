@@ -140,7 +140,7 @@ _steps = st.lists(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(steps=_steps, new_ids=st.booleans())
 async def test_fills_never_exceed_the_total_of_the_last_replace(
     tmp_path_factory, make_order, steps, new_ids
