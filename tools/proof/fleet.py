@@ -64,15 +64,15 @@ class Fleet:
             await self.ready(name)
 
     def _command(self, name: str) -> list[str]:
-        mts = mts_command()
+        profile = [sys.executable, "-m", "cProfile", "-o", str(self.log(name)) + ".prof"]
+        mts = [*profile, *mts_command()] if name in self.profiled else mts_command()
         if name == "nats":
-            return [*mts, "bus", "serve"]
+            return [*mts_command(), "bus", "serve"]
         if name == "venue":
-            remote = [sys.executable, "-m", "mts1b_brokers.remote"]
+            python = profile if name in self.profiled else [sys.executable]
             port_file = str(self.venue_home / "port")
-            return [*remote, "--home", str(self.venue_home), "--port-file", port_file]
-        if name in self.profiled:
-            mts = [sys.executable, "-m", "cProfile", "-o", str(self.log(name)) + ".prof", *mts]
+            remote = [*python, "-m", "mts1b_brokers.remote", "--home", str(self.venue_home)]
+            return [*remote, "--port-file", port_file]
         return [*mts, "service", "run", name]
 
     def log(self, name: str) -> Path:

@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from mts1b_foundation import Fill, Order
 from mts1b_foundation.orders import FillCorrection
-from mts1b_platform.store import Store
+from mts1b_platform.store import Prepared, Store
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mts1b_brokers.paper import tables
@@ -19,6 +19,8 @@ from mts1b_brokers.paper.budget import MessageBudget
 from mts1b_brokers.paper.state import AccountPosition, Draft, Mark, Terms, VenueState, WorkingOrder
 
 __all__ = ["Ledger"]
+
+_ADD_FILLS = Prepared(sa.insert(tables.fills))
 
 
 class Ledger:
@@ -35,6 +37,7 @@ class Ledger:
         self._venue = venue
         self._every_mark = every_mark
         self._pending: dict[tuple[str, str], Mark] = {}
+        self._upserts: dict[str, Prepared] = {}
 
     @classmethod
     async def open(cls, target: str | Path, *, venue: str, every_mark: bool = False) -> Ledger:
@@ -140,7 +143,7 @@ class Ledger:
             for place, fill in enumerate(draft.fills, start=len(state.fills) + 1)
         ]
         if fills:
-            await tx.execute(sa.insert(tables.fills), fills)
+            await _ADD_FILLS.run_many(tx, fills)
         for place, correction in enumerate(draft.corrections, start=len(state.corrections) + 1):
             stands = draft.corrected[correction.fill_id]
             row = {
@@ -171,8 +174,13 @@ class Ledger:
     async def _upsert(
         self, tx: AsyncConnection, table: sa.Table, key: Mapping[str, Any], row: Mapping[str, Any]
     ) -> None:
-        statement = self._store.insert(table).values({**key, **row})
-        await tx.execute(statement.on_conflict_do_update(index_elements=list(key), set_=dict(row)))
+        prepared = self._upserts.get(table.name)
+        if prepared is None:
+            statement = self._store.insert(table)
+            new = {name: statement.excluded[name] for name in row}
+            statement = statement.on_conflict_do_update(index_elements=list(key), set_=new)
+            prepared = self._upserts[table.name] = Prepared(statement)
+        await prepared.run(tx, {**key, **row})
 
     async def close(self) -> None:
         """Close the store."""
