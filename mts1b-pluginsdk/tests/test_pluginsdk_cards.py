@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -14,6 +14,7 @@ import pluginsdk_exemplar as exemplar
 import pytest
 from mts1b_foundation import OrderType, TimeInForce
 from mts1b_foundation.protocols import DedupePolicy
+from mts1b_platform.simulation import run
 from mts1b_pluginsdk.cli import app
 from mts1b_pluginsdk.conformance import (
     BROKER_CARDS,
@@ -26,7 +27,7 @@ from mts1b_pluginsdk.conformance import (
 from pluginsdk_mutants import Mutant, plant, read_mutants
 from typer.testing import CliRunner
 
-QUICK = BenchSettings(patience_s=0.05)
+QUICK = BenchSettings(patience_s=0.3)
 MUTANTS = read_mutants()
 TRAITS: dict[str, dict[str, Any]] = {
     "plain": {},
@@ -44,18 +45,23 @@ TRAITS: dict[str, dict[str, Any]] = {
 }
 
 
-def _try(module: ModuleType, traits: str, cards: Sequence[Card]) -> Report:
+def _try(module: ModuleType, traits: str, cards: Sequence[Card]) -> Coroutine[Any, Any, Report]:
     chosen = module.Traits(**TRAITS[traits])
-    return asyncio.run(check_broker(lambda: module.Exemplar(chosen), cards=cards, settings=QUICK))
+    return check_broker(lambda: module.Exemplar(chosen), cards=cards, settings=QUICK)
 
 
 def test_the_exemplar_passes_what_it_claims() -> None:
     passed: set[str] = set()
     for traits in TRAITS:
-        report = _try(exemplar, traits, BROKER_CARDS)
+        report = asyncio.run(_try(exemplar, traits, BROKER_CARDS))
         assert [(one.number, one.detail) for one in report.failed] == []
         passed |= {one.number for one in report.results if one.verdict is Verdict.PASSED}
     assert passed == {card.number for card in BROKER_CARDS}
+
+
+@pytest.mark.parametrize("seed", range(1, 9))
+def test_the_exemplar_passes_in_any_order_of_tasks(seed: int) -> None:
+    assert run(_try(exemplar, "strict", BROKER_CARDS), seed=seed).failed == ()
 
 
 def test_every_card_has_a_defect_that_it_finds() -> None:
@@ -69,7 +75,7 @@ def test_every_card_has_a_defect_that_it_finds() -> None:
 def test_a_defect_fails_its_cards_and_no_others(mutant: Mutant) -> None:
     groups = {card.group for card in BROKER_CARDS if card.number in mutant.finds}
     cards = [card for card in BROKER_CARDS if card.group in groups]
-    report = _try(plant(mutant), mutant.traits, cards)
+    report = asyncio.run(_try(plant(mutant), mutant.traits, cards))
     assert {one.number for one in report.failed} == mutant.finds
 
 

@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from mts1b_platform.simulation import run
 from mts1b_pluginsdk.conformance import (
     BROKER_CARDS,
     BROKER_DUTIES,
@@ -20,7 +21,7 @@ QUICK = BenchSettings(patience_s=0.3)
 
 
 def test_the_documented_example_fails_what_it_does_wrong(documented: Any) -> None:
-    report = asyncio.run(check_broker(documented, settings=QUICK))
+    report = run(check_broker(documented), seed=0)
     verdicts = {one.number: one.verdict for one in report.results}
     assert {number for number, verdict in verdicts.items() if verdict is Verdict.FAILED} == {
         "B03",  # idempotent submit
@@ -42,7 +43,7 @@ def test_the_documented_example_fails_what_it_does_wrong(documented: Any) -> Non
 
 
 def test_the_documented_example_fails_the_cards_that_it_should(documented: Any) -> None:
-    report = asyncio.run(check_broker(documented, settings=QUICK, cards=BROKER_CARDS))
+    report = run(check_broker(documented, cards=BROKER_CARDS), seed=0)
     failed = {one.number: one.detail for one in report.failed}
     assert set(failed) == {
         *("B03", "B04", "B331"),  # takes a known key again

@@ -14,7 +14,7 @@ from mts1b_pluginsdk.conformance import BROKER_CARDS, BenchSettings, check_broke
 
 NOW = datetime(2024, 1, 2, tzinfo=UTC)
 PROFILE = VenueProfile(dead_man_max_s=60.0, replace_changes_id=True)
-QUICK = BenchSettings(patience_s=0.2)
+QUICK = BenchSettings(patience_s=0.5)
 FINDERS = {
     "timeout": "B05",
     "reset": "B05",
