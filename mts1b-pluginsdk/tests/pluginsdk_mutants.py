@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
-__all__ = ["EXEMPLAR", "Mutant", "plant", "read_mutants"]
+__all__ = ["Mutant", "plant", "read_mutants"]
 
-EXEMPLAR = Path(__file__).with_name("pluginsdk_exemplar.py")
+_PARTS = ("pluginsdk_books.py", "pluginsdk_account.py", "pluginsdk_exemplar.py")
 _TABLE = Path(__file__).with_name("pluginsdk_mutants.txt")
 
 
@@ -48,9 +48,19 @@ def _change(place: str) -> tuple[str, str]:
     return kept["-"], kept["+"]
 
 
+def _whole() -> str:
+    """Return the exemplar's three files as one, without what they import of each other."""
+    texts = [Path(__file__).with_name(name).read_text() for name in _PARTS]
+    lines = [line for text in texts for line in text.splitlines(keepends=True)]
+    dropped = ("from __future__ ", "from pluginsdk_")
+    return "from __future__ import annotations\n" + "".join(
+        line for line in lines if not line.startswith(dropped)
+    )
+
+
 def plant(mutant: Mutant) -> ModuleType:
     """Return the exemplar as a module, with one defect in it."""
-    text = EXEMPLAR.read_text()
+    text = _whole()
     for right, wrong in mutant.changes:
         assert text.count(right) == 1, f"{mutant.name}: not one place has\n{right}"
         text = text.replace(right, wrong)
