@@ -27,6 +27,8 @@ from mts1b_foundation import (
     Side,
     Symbol,
 )
+from mts1b_foundation.commands import ReconciliationReport
+from mts1b_foundation.nats import OMS_RECONCILIATION_CHANGED
 from mts1b_foundation.orders import FillCorrection
 from mts1b_foundation.protocols import AccountSnapshot, VenueCard
 from mts1b_oms.cancels import Canceller
@@ -41,14 +43,17 @@ from mts1b_oms.reconcile import Reconciler
 from mts1b_oms.record import OmsRecord
 from mts1b_oms.recovery import Recovery, RecoveryReport, restore_clock
 from mts1b_oms.replaces import Replacer
+from mts1b_oms.restored import Restoration
 from mts1b_oms.router import RoutingTable
 from mts1b_oms.tables.store import metadata
 from mts1b_oms.tick import BarWork
 from mts1b_oms.unit import Unit
 from mts1b_oms.venue_sync import VenueSync
+from mts1b_oms.witness import Witness
 from mts1b_platform.clock import VirtualClock
 from mts1b_platform.halt import HaltStore
 from mts1b_platform.latency import StageLatency
+from mts1b_platform.logging import get_logger
 from mts1b_platform.pump import Event
 from mts1b_platform.signing import Ed25519Signer, Ed25519Verifier
 from mts1b_platform.store import Store
@@ -288,8 +293,15 @@ class Desk:
         self.sync = VenueSync(self.record, self.venue)
         self.canceller = Canceller(service=self.orders, gateway=self.gateway, sync=self.sync)
         self.replacer = Replacer(service=self.orders, gateway=self.gateway, sync=self.sync)
+        self.restoration = Restoration(
+            self.record, self.gateway, Witness(self.home / "witness"), log=get_logger("test")
+        )
         self.reconciler = Reconciler(
-            record=self.record, venue=self.venue, sync=self.sync, gate=self.gate
+            record=self.record,
+            venue=self.venue,
+            sync=self.sync,
+            gate=self.gate,
+            restoration=self.restoration,
         )
         self.bars = BarWork(
             record=self.record,
@@ -309,6 +321,7 @@ class Desk:
             replacer=self.replacer,
             reconciler=self.reconciler,
             gate=self.gate,
+            restoration=self.restoration,
         )
         self.report = await recovery.run()
         self.recovered += 1
@@ -354,10 +367,18 @@ class Desk:
         return await self.bars.work(at, mark)
 
     async def events(self) -> list[tuple[str, str]]:
-        """Return (event id, subject) of everything published, in order."""
+        """Return (event id, subject) of all that was published of orders and books, in order."""
+        orders = outbox.c.subject != OMS_RECONCILIATION_CHANGED
         async with self.store.read() as tx:
-            rows = await tx.execute(sa.select(outbox).order_by(outbox.c.position))
+            rows = await tx.execute(sa.select(outbox).where(orders).order_by(outbox.c.position))
             return [(row.event_id, row.subject) for row in rows]
+
+    async def reports(self) -> list[ReconciliationReport]:
+        """Return the reports of reconciliation that were published, in order."""
+        reports = outbox.c.subject == OMS_RECONCILIATION_CHANGED
+        async with self.store.read() as tx:
+            rows = await tx.execute(sa.select(outbox).where(reports).order_by(outbox.c.position))
+            return [ReconciliationReport.model_validate_json(row.payload) for row in rows]
 
     async def verbs(self) -> list[str]:
         """Return the noun and verb of every published event, in order."""

@@ -16,6 +16,7 @@ from mts1b_oms.outcomes import CouldNotLook
 from mts1b_oms.quarantine import Quarantine
 from mts1b_oms.reconcile import Reconciler
 from mts1b_oms.record import OmsRecord
+from mts1b_oms.restored import Restoration
 from mts1b_oms.tick import BarWork, VenueSilent
 from mts1b_oms.venue_sync import VenueSync
 
@@ -39,10 +40,12 @@ class LiveWork:
         bars: BarWork,
         sync: VenueSync,
         reconciler: Reconciler,
+        restoration: Restoration,
         quarantine: Quarantine,
         doubt: DoubtWork,
     ) -> None:
         self._doubt = doubt
+        self._restoration = restoration
         self._ctx = ctx
         self._record = record
         self._venue = venue
@@ -88,6 +91,7 @@ class LiveWork:
         if was_open and result != ():
             self._ctx.log.error("gate closed", reason=self._reconciler.gate.reason)
         await self._quarantine.enforce()
+        self._restoration.note()
 
     async def _follow_stream(self) -> None:
         """Take every fill of the stream as a sign that there is news; its history is re-read

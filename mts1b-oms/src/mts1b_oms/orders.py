@@ -216,8 +216,21 @@ class OrderService:
 
     async def _send(self, approved: ApprovedOrder) -> Order:
         with self._latency.stage("oms.gateway"):
-            outcome = await self._gateway.send(approved)
+            known = await self._known_there(approved.order)
+            outcome = known or await self._gateway.send(approved)
         return await self._recorded(approved.order.order_id, outcome)
+
+    async def _known_there(self, order: Order) -> Sent | Refused | Silent | None:
+        """Return what the venue knows of a key that a restored record may have forgotten."""
+        if not self.record.restored:
+            return None
+        match await self._gateway.find(order):
+            case NeverSeen():
+                return None
+            case CouldNotLook(reason):
+                return Silent(f"the record was restored, and {reason}")
+            case known:
+                return known
 
     async def _recorded(self, order_id: str, outcome: Sent | Refused | Fenced | Silent) -> Order:
         async with self.record.unit() as unit:

@@ -1,20 +1,29 @@
-"""Compare the ledger with the venue's own books. Absence is not emptiness."""
+"""Compare the record with the venue's own books. Absence is not emptiness."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
 from mts1b_brokers.errors import BrokerError
+from mts1b_foundation.commands import ReconciliationReport
+from mts1b_foundation.orders import CorrectionKind, FillCorrection, Order
 from mts1b_foundation.positions import Position
 from mts1b_foundation.protocols import AccountQuery, BrokerProtocol
 from mts1b_foundation.symbology import Symbol
+from mts1b_platform.ids import derive_id
 
+from mts1b_oms.corrections import take_corrections
+from mts1b_oms.fills import TWIN
 from mts1b_oms.gate import ReconciliationGate
 from mts1b_oms.ledger import ZERO, Ledger
 from mts1b_oms.outcomes import CouldNotLook
 from mts1b_oms.record import OmsRecord
+from mts1b_oms.restored import Restoration
+from mts1b_oms.tables.books import BookedFill
+from mts1b_oms.tables.corrections import fills_flagged
 from mts1b_oms.venue_sync import VenueSync
 
 __all__ = ["CASH_TOLERANCE_USD", "Break", "Reconciler", "compare"]
@@ -43,9 +52,10 @@ def compare(
     """Return every difference, signed quantities compared, positions exactly.
 
     :param cash_usd: the venue's cash; None where it does not state it.
+    :raises ValueError: when the venue lists a symbol twice: nobody knows which row counts.
     """
     ours = ledger.quantities()
-    theirs = _net(positions)
+    theirs = _by_symbol(positions)
     breaks = [
         Break(str(symbol), ours.get(symbol, ZERO), theirs.get(symbol, ZERO))
         for symbol in sorted({*ours, *theirs})
@@ -56,15 +66,15 @@ def compare(
     return tuple(breaks)
 
 
-def _net(positions: Sequence[Position]) -> Mapping[Symbol, Decimal]:
-    total: dict[Symbol, Decimal] = {}
-    for position in positions:
-        total[position.symbol] = total.get(position.symbol, ZERO) + position.quantity
-    return total
+def _by_symbol(positions: Sequence[Position]) -> Mapping[Symbol, Decimal]:
+    twice = [name for name, count in Counter(p.symbol for p in positions).items() if count > 1]
+    if twice:
+        raise ValueError(f"the venue lists {', '.join(sorted(twice))} more than once")
+    return {position.symbol: position.quantity for position in positions}
 
 
 class Reconciler:
-    """Open the gate when ledger and venue agree, close it when they do not."""
+    """Open the gate when record and venue agree, close it when they do not, and report changes."""
 
     def __init__(
         self,
@@ -73,23 +83,25 @@ class Reconciler:
         venue: BrokerProtocol,
         sync: VenueSync,
         gate: ReconciliationGate,
+        restoration: Restoration,
     ) -> None:
         self._record = record
         self._venue = venue
         self._sync = sync
+        self._restoration = restoration
         self.gate = gate
 
     async def reconcile(self) -> tuple[Break, ...] | CouldNotLook:
-        """Book what is new, compare, move the gate.
+        """Book what is new, compare, move the gate; report what changed since the last report.
 
         A difference counts when it outlives a second and third look: an execution may happen
-        between reading the fills and reading the account.
+        between reading the fills and reading the account. Open orders at the venue that are not
+        ours are reported; they close nothing.
         """
-        result: tuple[Break, ...] | CouldNotLook = ()
-        for _ in range(_ATTEMPTS):
-            result = await self._look()
-            if result == () or isinstance(result, CouldNotLook):
-                break
+        result = await self._look_again_and_again()
+        if isinstance(result, tuple) and result and await self._drop_twins(result):
+            result = await self._look_again_and_again()
+        strangers = () if isinstance(result, CouldNotLook) else await self._strangers()
         match result:
             case CouldNotLook(reason):
                 self.gate.close(f"the venue's books could not be read ({reason})")
@@ -101,9 +113,21 @@ class Reconciler:
                     f"ledger and venue {self._venue.name} differ: {listed}. Find the cause "
                     "(foreign trades, capital in the configuration, a restored store), then restart"
                 )
+        await self._report(result, strangers)
+        return result
+
+    async def _look_again_and_again(self) -> tuple[Break, ...] | CouldNotLook:
+        result: tuple[Break, ...] | CouldNotLook = ()
+        for _ in range(_ATTEMPTS):
+            result = await self._look()
+            if result == () or isinstance(result, CouldNotLook):
+                break
         return result
 
     async def _look(self) -> tuple[Break, ...] | CouldNotLook:
+        lost = await self._restoration.catch_up()
+        if isinstance(lost, CouldNotLook):
+            return lost
         news = await self._sync.collect()
         if isinstance(news, CouldNotLook):
             return news
@@ -114,3 +138,64 @@ class Reconciler:
             return compare(self._record.ledger, await self._venue.get_positions(), None)
         except (TimeoutError, OSError, BrokerError, ValueError) as error:
             return CouldNotLook(f"{type(error).__name__}: {error}")
+
+    async def _drop_twins(self, breaks: Sequence[Break]) -> bool:
+        """Take back executions that were told under two ids, where the venue's position proves it.
+
+        The proof is that the ledger has too much by just one execution that says what another
+        of its order says. The strategy is quarantined: somebody has to look.
+        """
+        wrong = {item.what: item.ledger - item.venue for item in breaks}
+        async with self._record.store.read() as tx:
+            twins = await fills_flagged(tx, TWIN)
+        surplus = [t for t in twins if wrong.get(str(t.fill.symbol)) == t.fill.signed_quantity]
+        last = {twin.fill.symbol: twin for twin in surplus}
+        for twin in last.values():
+            await self._take_back(twin)
+        return bool(last)
+
+    async def _take_back(self, twin: BookedFill) -> None:
+        fill = twin.fill
+        reason = f"fill {fill.fill_id} tells an execution again that another id told"
+        async with self._record.unit() as unit:
+            bust = FillCorrection(
+                correction_id=derive_id("recon", "twin", fill.fill_id),
+                fill_id=fill.fill_id,
+                order_id=fill.order_id,
+                kind=CorrectionKind.BUST,
+                venue=fill.venue,
+                timestamp=unit.now,
+                reason=reason,
+            )
+            await take_corrections(unit, [bust])
+            unit.quarantine(twin.owner, f"{fill.fill_id}/twin", reason)
+
+    async def _strangers(self) -> tuple[str, ...]:
+        """Return the venue's open orders that the record does not have; none where it is silent."""
+        try:
+            shown = await self._venue.get_open_orders()
+        except (TimeoutError, OSError, BrokerError, ValueError):
+            return ()
+        return tuple(sorted([o.order_id for o in shown if await self._is_strange(o)]))
+
+    async def _is_strange(self, theirs: Order) -> bool:
+        return await self._record.order(theirs.order_id) is None
+
+    async def _report(
+        self, result: tuple[Break, ...] | CouldNotLook, strangers: Sequence[str]
+    ) -> None:
+        breaks = [str(item) for item in result] if isinstance(result, tuple) else []
+        breaks += [f"order {order_id}: open at the venue, not ours" for order_id in strangers]
+        report = ReconciliationReport(
+            venue=self._record.venue,
+            agrees=result == () and not strangers,
+            reason=result.reason if isinstance(result, CouldNotLook) else "",
+            breaks=tuple(breaks),
+            rolled_back=bool(self._record.restored),
+            as_of=self._record.clock.now(),
+        )
+        last = self._record.report
+        if last is not None and last.with_(as_of=report.as_of) == report:
+            return
+        async with self._record.unit() as unit:
+            await unit.report(report)

@@ -9,7 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 
 import sqlalchemy as sa
-from mts1b_foundation.commands import BookQuery, BookReply, OrdersQuery
+from mts1b_foundation.commands import BookQuery, BookReply, OrdersQuery, ReconciliationReport
 from mts1b_foundation.funds import NavSnapshot
 from mts1b_foundation.orders import Order
 from mts1b_foundation.risk import RiskApproval
@@ -24,10 +24,13 @@ from mts1b_oms.tables import books, orders
 from mts1b_oms.tables.corrections import early_fill_ids
 from mts1b_oms.tables.orders import StoredOrder
 from mts1b_oms.tables.replaces import Replace, open_replaces
+from mts1b_oms.tables.reports import last_report
 from mts1b_oms.tables.store import (
     corrections_of,
     order_events,
     quarantines,
+    restores,
+    store_identity,
     venue_cursor,
     writer,
 )
@@ -67,17 +70,30 @@ class OmsRecord:
         self.order_position = 0
         self.fill_position = 0
         self.fence = 0
+        self.store_id = ""
+        self.restored = ""
+        self.orders_lost = False
+        self.reports_begun = 0
+        self.report: ReconciliationReport | None = None
         self._turn = asyncio.Lock()
 
     @classmethod
     async def open(
-        cls, store: Store, clock: Clock, *, venue: str, capital: Mapping[Owner, Decimal]
+        cls,
+        store: Store,
+        clock: Clock,
+        *,
+        venue: str,
+        capital: Mapping[Owner, Decimal],
+        store_id: str = "store",
     ) -> OmsRecord:
         """Load the state; give every owner in ``capital`` that has no book yet its cash.
 
         :param capital: USD that each (fund, strategy) starts with.
+        :param store_id: the name that a new store gets, for ever; no other store has it.
         """
         record = cls(store, clock, venue=venue)
+        record.store_id = store_id
         await record._take_over()
         await record._load()
         new = [owner for owner in sorted(capital) if owner not in record.ledger.books]
@@ -97,6 +113,11 @@ class OmsRecord:
                 await tx.execute(sa.insert(writer).values(id=1, fence=self.fence))
             else:
                 await tx.execute(sa.update(writer).values(fence=self.fence))
+            known = (await tx.execute(sa.select(store_identity.c.store_id))).scalar()
+            if known is None:
+                row = {"id": 1, "store_id": self.store_id}
+                await tx.execute(sa.insert(store_identity), row)
+            self.store_id = known or self.store_id
 
     async def _load(self) -> None:
         async with self.store.read() as tx:
@@ -112,6 +133,9 @@ class OmsRecord:
             self.cursor = cursors.get(self.venue)
             self.corrections_cursor = cursors.get(corrections_of(self.venue))
             self.replacing = {one.order_id: one for one in await open_replaces(tx)}
+            for row in await tx.execute(sa.select(restores).order_by(restores.c.fence)):
+                self.restored, self.orders_lost = row.lost, not row.made_up
+            self.report = await last_report(tx)
             self.early = await early_fill_ids(tx)
             waiting = sa.select(quarantines).where(quarantines.c.halted == 0)
             self.unhalted = {(q.fund_id, q.strategy_id) for q in await tx.execute(waiting)}

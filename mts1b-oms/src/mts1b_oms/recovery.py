@@ -16,6 +16,7 @@ from mts1b_oms.outcomes import CouldNotLook, NeverSeen
 from mts1b_oms.reconcile import Break, Reconciler
 from mts1b_oms.record import OmsRecord
 from mts1b_oms.replaces import Replacer
+from mts1b_oms.restored import Restoration
 
 __all__ = ["Recovery", "RecoveryReport", "restore_clock"]
 
@@ -57,7 +58,9 @@ class Recovery:
         replacer: Replacer,
         reconciler: Reconciler,
         gate: ReconciliationGate,
+        restoration: Restoration,
     ) -> None:
+        self._restoration = restoration
         self._record = record
         self._service = service
         self._replacer = replacer
@@ -66,6 +69,7 @@ class Recovery:
 
     async def run(self) -> RecoveryReport:
         """Recover; the gate is open afterwards only if everything was seen and agrees."""
+        await self._restoration.detect()
         adopted, absent, unseen = await self._adopt()
         result = await self._reconciler.reconcile()
         if unseen:

@@ -72,11 +72,13 @@ from mts1b_oms.record import OmsRecord
 from mts1b_oms.recovery import Recovery, restore_clock
 from mts1b_oms.replaces import Replacer
 from mts1b_oms.resolve import Resolver
+from mts1b_oms.restored import Restoration
 from mts1b_oms.risk import RemoteRisk
 from mts1b_oms.router import RoutingTable
 from mts1b_oms.tables.store import metadata
 from mts1b_oms.tick import BarWork
 from mts1b_oms.venue_sync import VenueSync
+from mts1b_oms.witness import Witness
 from mts1b_oms.writer import WriterLock
 
 __all__ = ["OmsService"]
@@ -114,6 +116,7 @@ class OmsService(Service):
             ctx.clock,
             venue=self._venue.name,
             capital=split_capital([entry.fund for entry in settings.funds], settings.strategies),
+            store_id=ctx.ids.new("oms-store"),
         )
         self._build()
         self._relay: OutboxRelay = await ctx.relay(self._store, "OMS")
@@ -174,8 +177,15 @@ class OmsService(Service):
                 "is_": ImplementationShortfall(ctx.clock, ctx.rng).execute,
             },
         )
+        self._restoration = Restoration(
+            self.record, self._gateway, Witness(ctx.home / "witness"), log=ctx.log
+        )
         self._reconciler = Reconciler(
-            record=self.record, venue=self._venue, sync=self._sync, gate=self.gate
+            record=self.record,
+            venue=self._venue,
+            sync=self._sync,
+            gate=self.gate,
+            restoration=self._restoration,
         )
         self._recovery = Recovery(
             record=self.record,
@@ -183,6 +193,7 @@ class OmsService(Service):
             replacer=self._replacer,
             reconciler=self._reconciler,
             gate=self.gate,
+            restoration=self._restoration,
         )
         self._bars = BarWork(
             record=self.record, venue=self._venue, sync=self._sync, latency=ctx.latency
@@ -208,6 +219,7 @@ class OmsService(Service):
             bars=self._bars,
             sync=self._sync,
             reconciler=self._reconciler,
+            restoration=self._restoration,
             quarantine=self._quarantine,
             doubt=self._doubt,
         )
@@ -355,6 +367,7 @@ class OmsService(Service):
         await self._pump.close()
         if self.ctx.bus.connected:
             await self._relay.flush()
+        self._restoration.note()
         if isinstance(self._venue, _Closable):
             await self._venue.close()
         await self._store.close()

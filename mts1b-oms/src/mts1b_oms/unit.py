@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
-from mts1b_foundation.commands import ReplaceOutcome
+from mts1b_foundation.commands import ReconciliationReport, ReplaceOutcome
 from mts1b_foundation.funds import NavSnapshot
 from mts1b_foundation.model import FrozenModel
 from mts1b_foundation.nats import (
@@ -22,6 +22,7 @@ from mts1b_foundation.nats import (
     OMS_ORDERS_REJECTED,
     OMS_ORDERS_SUBMITTED,
     OMS_ORDERS_UNKNOWN,
+    OMS_RECONCILIATION_CHANGED,
     with_fund,
 )
 from mts1b_foundation.orders import Order, OrderStatus
@@ -31,7 +32,7 @@ from mts1b_platform.ids import derive_id
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mts1b_oms.ledger import Holding, Owner, SubBook
-from mts1b_oms.tables import books, orders, replaces
+from mts1b_oms.tables import books, orders, replaces, reports
 from mts1b_oms.tables.books import BookedFill
 from mts1b_oms.tables.orders import StoredOrder
 from mts1b_oms.tables.replaces import Replace
@@ -78,6 +79,7 @@ class Unit:
         self._navs: list[tuple[int, NavSnapshot]] = []
         self._marks: dict[Symbol, Decimal] = {}
         self._cursor: str | None = None
+        self._report: ReconciliationReport | None = None
         self._corrections_cursor: str | None = None
         self._awaited: set[str] = set()
         self._replacing: dict[str, Replace | None] = {}
@@ -192,6 +194,15 @@ class Unit:
             parts = (nav.fund_id, nav.strategy_id or "", nav.as_of.isoformat(), str(revision))
             self.tell(derive_id("evt", "nav", *parts), OMS_NAV_UPDATED, nav.fund_id, nav)
 
+    async def report(self, report: ReconciliationReport) -> None:
+        """Record a report of reconciliation, and its event."""
+        await reports.insert_report(self.tx, report)
+        self._report = report
+        self._record.reports_begun += 1
+        number = f"{self._record.fence}/{self._record.reports_begun}"
+        event_id = derive_id("evt", "reconciliation", report.venue, number)
+        self.tell(event_id, OMS_RECONCILIATION_CHANGED, None, report)
+
     def move_cursor(self, cursor: str) -> None:
         """Record up to where the venue's fills are booked."""
         self._cursor = cursor
@@ -206,10 +217,14 @@ class Unit:
             event_id = derive_id("evt", order.order_id, order.status.value, str(order.version))
             self.tell(event_id, subject, order.fund_id, order)
 
-    def tell(self, event_id: str, subject: str, fund_id: str, model: FrozenModel) -> None:
-        """Publish an event with the commit; ``event_id`` must follow from what it says."""
+    def tell(self, event_id: str, subject: str, fund_id: str | None, model: FrozenModel) -> None:
+        """Publish an event with the commit; ``event_id`` must follow from what it says.
+
+        :param fund_id: whose event it is; None: that of all.
+        """
         payload = model.model_dump_json().encode()
-        self._events.append((event_id, with_fund(subject, fund_id), payload))
+        where = subject if fund_id is None else with_fund(subject, fund_id)
+        self._events.append((event_id, where, payload))
 
     async def flush(self) -> None:
         """Write everything that was staged, the events last."""
@@ -307,6 +322,7 @@ class Unit:
             record.navs[nav.fund_id, nav.strategy_id] = nav
             record.nav_revisions[nav.fund_id, nav.strategy_id] = revision
         record.cursor = self._cursor or record.cursor
+        record.report = self._report or record.report
         record.corrections_cursor = self._corrections_cursor or record.corrections_cursor
         for order_id, change in self._replacing.items():
             if change is None:

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from mts1b_foundation.funds import NavSnapshot
 from mts1b_foundation.orders import Fill
 from mts1b_foundation.symbology import Symbol
-from mts1b_platform.store import Store
+from mts1b_platform.store import Prepared, Store
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mts1b_oms.ledger import Holding, Ledger, Lot, Owner, SubBook
@@ -44,18 +44,21 @@ BASE_CURRENCY = "USD"
 
 Row = dict[str, Any]
 
-_UPSERTS: dict[tuple[str, str], Any] = {}
+_UPSERTS: dict[tuple[str, str], Prepared] = {}
 """Built once for each dialect and table: building costs more than running."""
 
-_DELETE_LOTS = sa.delete(lots).where(
-    lots.c.fund_id == sa.bindparam("b_fund_id"),
-    lots.c.strategy_id == sa.bindparam("b_strategy_id"),
-    lots.c.symbol == sa.bindparam("b_symbol"),
+_DELETE_LOTS = Prepared(
+    sa.delete(lots).where(
+        lots.c.fund_id == sa.bindparam("b_fund_id"),
+        lots.c.strategy_id == sa.bindparam("b_strategy_id"),
+        lots.c.symbol == sa.bindparam("b_symbol"),
+    )
 )
 
-_INSERT_LOTS = sa.insert(lots)
-_INSERT_NAVS = sa.insert(navs)
-_INSERT_FILLS = sa.insert(fills)
+_INSERT_LOTS = Prepared(sa.insert(lots))
+_INSERT_NAVS = Prepared(sa.insert(navs))
+_INSERT_FILLS = Prepared(sa.insert(fills))
+_KNOWN_ONE = Prepared(sa.select(fills.c.fill_id).where(fills.c.fill_id == sa.bindparam("b_id")))
 _KNOWN = sa.select(fills.c.fill_id).where(
     fills.c.fill_id.in_(sa.bindparam("b_ids", expanding=True))
 )
@@ -117,9 +120,9 @@ async def upsert(store: Store, tx: AsyncConnection, table: sa.Table, rows: list[
         key = [column.name for column in table.primary_key.columns]
         insert = store.insert(table)
         changed = {c.name: insert.excluded[c.name] for c in table.columns if c.name not in key}
-        statement = insert.on_conflict_do_update(index_elements=key, set_=changed)
+        statement = Prepared(insert.on_conflict_do_update(index_elements=key, set_=changed))
         _UPSERTS[store.dialect, table.name] = statement
-    await tx.execute(statement, rows)
+    await statement.run_many(tx, rows)
 
 
 async def write_books(store: Store, tx: AsyncConnection, books: Sequence[SubBook]) -> None:
@@ -157,9 +160,8 @@ async def write_holdings(
         gone.append({f"b_{name}": value for name, value in key.items()})
         open_lots += _lot_rows(key, holding)
     await upsert(store, tx, positions, rows)
-    await tx.execute(_DELETE_LOTS, gone)
-    if open_lots:
-        await tx.execute(_INSERT_LOTS, open_lots)
+    await _DELETE_LOTS.run_many(tx, gone)
+    await _INSERT_LOTS.run_many(tx, open_lots)
 
 
 def _lot_rows(key: Mapping[str, str], holding: Holding) -> list[dict[str, Any]]:
@@ -196,8 +198,8 @@ async def write_navs(tx: AsyncConnection, snapshots: Sequence[tuple[int, NavSnap
                 & (navs.c.as_of == snapshot.as_of)
             )
             await tx.execute(sa.delete(navs).where(key))
-    await tx.execute(
-        _INSERT_NAVS,
+    await _INSERT_NAVS.run_many(
+        tx,
         [
             {
                 "fund_id": snapshot.fund_id,
@@ -240,8 +242,8 @@ async def read_nav_history(tx: AsyncConnection) -> list[NavSnapshot]:
 
 async def insert_fills(tx: AsyncConnection, booked: Sequence[tuple[int, BookedFill]]) -> None:
     """Insert new fills with their positions."""
-    await tx.execute(
-        _INSERT_FILLS,
+    await _INSERT_FILLS.run_many(
+        tx,
         [
             {
                 "fill_id": item.fill.fill_id,
@@ -280,6 +282,8 @@ async def fills_of(tx: AsyncConnection, order_id: str) -> list[BookedFill]:
 
 async def known_fills(tx: AsyncConnection, fill_ids: Sequence[str]) -> set[str]:
     """Return which of the ids are booked already."""
+    if len(fill_ids) == 1:  # as it mostly is; an IN list has no text that could be kept
+        return {row.fill_id for row in await _KNOWN_ONE.run(tx, {"b_id": fill_ids[0]})}
     found: set[str] = set()
     for start in range(0, len(fill_ids), 500):
         chunk = fill_ids[start : start + 500]

@@ -17,6 +17,7 @@ from mts1b_oms.tables.store import fill_corrections, fills
 __all__ = [
     "corrections_of",
     "early_fill_ids",
+    "fills_flagged",
     "fills_of_holding",
     "insert_correction",
     "known_corrections",
@@ -74,6 +75,17 @@ async def read_fill(tx: AsyncConnection, fill_id: str) -> BookedFill | None:
     """Return one fill as it was told first."""
     row = (await _FILL.run(tx, {"fill_id": fill_id})).first()
     return booked_of_row(row) if row is not None else None
+
+
+async def fills_flagged(tx: AsyncConnection, flag: str) -> list[BookedFill]:
+    """Return the fills with a flag that were not corrected since, in the order of booking."""
+    corrected = sa.select(fill_corrections.c.fill_id)
+    query = (
+        sa.select(fills)
+        .where(fills.c.flags.contains(flag, autoescape=True), fills.c.fill_id.not_in(corrected))
+        .order_by(fills.c.position)
+    )
+    return [booked_of_row(row) for row in await tx.execute(query)]
 
 
 async def fills_of_holding(tx: AsyncConnection, owner: Owner, symbol: Symbol) -> list[BookedFill]:

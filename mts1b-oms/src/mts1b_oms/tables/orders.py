@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from mts1b_foundation.commands import OrdersQuery
 from mts1b_foundation.orders import TERMINAL_STATUSES, Order
 from mts1b_foundation.risk import RiskApproval
+from mts1b_platform.store import Prepared
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mts1b_oms.tables.store import approvals_used, order_events, orders
@@ -34,7 +35,7 @@ __all__ = [
 _OPEN = orders.c.status.not_in([status.value for status in TERMINAL_STATUSES])
 
 
-_WRITE = (
+_WRITE = Prepared(
     sa.update(orders)
     .where(orders.c.order_id == sa.bindparam("b_id"))
     .where(orders.c.version == sa.bindparam("b_version"))
@@ -45,15 +46,19 @@ _WRITE = (
     )
 )
 
-_INSERT = sa.insert(orders)
-_INSERT_EVENTS = sa.insert(order_events)
-_RIVALS = sa.select(orders).where(
-    (orders.c.idempotency_key == sa.bindparam("b_key"))
-    | (orders.c.order_id == sa.bindparam("b_id"))
+_INSERT = Prepared(sa.insert(orders))
+_INSERT_EVENTS = Prepared(sa.insert(order_events))
+_RIVALS = Prepared(
+    sa.select(orders).where(
+        (orders.c.idempotency_key == sa.bindparam("b_key"))
+        | (orders.c.order_id == sa.bindparam("b_id"))
+    )
 )
-_USED = sa.select(approvals_used.c.order_id).where(
-    (approvals_used.c.approval_id == sa.bindparam("b_id"))
-    | (approvals_used.c.nonce == sa.bindparam("b_nonce"))
+_USED = Prepared(
+    sa.select(approvals_used.c.order_id).where(
+        (approvals_used.c.approval_id == sa.bindparam("b_id"))
+        | (approvals_used.c.nonce == sa.bindparam("b_nonce"))
+    )
 )
 
 
@@ -83,7 +88,7 @@ async def read_order(tx: AsyncConnection, order_id: str) -> StoredOrder | None:
 async def read_rivals(tx: AsyncConnection, order: Order) -> list[Order]:
     """Return the orders on record that have the key or the id of ``order``."""
     wanted = {"b_key": order.idempotency_key, "b_id": order.order_id}
-    return [_stored(row).order for row in await tx.execute(_RIVALS, wanted)]
+    return [_stored(row).order for row in await _RIVALS.run(tx, wanted)]
 
 
 async def read_children(tx: AsyncConnection, parent_id: str) -> list[Order]:
@@ -142,15 +147,15 @@ async def insert_orders(tx: AsyncConnection, created: Sequence[tuple[int, Stored
         }
         for position, new in created
     ]
-    await tx.execute(_INSERT, rows)
+    await _INSERT.run_many(tx, rows)
 
 
 async def write_orders(tx: AsyncConnection, changed: Sequence[tuple[int, Order]]) -> int:
     """Replace orders, each only while its stored version is the given one; return how many."""
     written = 0
     for version, order in changed:
-        result = await tx.execute(
-            _WRITE,
+        result = await _WRITE.run(
+            tx,
             {
                 "b_id": order.order_id,
                 "b_version": version,
@@ -165,8 +170,8 @@ async def write_orders(tx: AsyncConnection, changed: Sequence[tuple[int, Order]]
 
 async def write_events(tx: AsyncConnection, transitions: Sequence[Transition]) -> None:
     """Append the records of changes."""
-    await tx.execute(
-        _INSERT_EVENTS,
+    await _INSERT_EVENTS.run_many(
+        tx,
         [
             {
                 "order_id": change.order.order_id,
@@ -196,4 +201,4 @@ async def last_approval(tx: AsyncConnection, order_id: str) -> RiskApproval | No
 async def approval_is_used(tx: AsyncConnection, approval: RiskApproval) -> bool:
     """Tell whether an approval, or its nonce, was consumed before."""
     wanted = {"b_id": approval.approval_id, "b_nonce": approval.nonce}
-    return (await tx.execute(_USED, wanted)).first() is not None
+    return (await _USED.run(tx, wanted)).first() is not None

@@ -20,7 +20,10 @@ __all__ = [
     "orders",
     "positions",
     "quarantines",
+    "reconciliations",
     "replaces",
+    "restores",
+    "store_identity",
     "venue_cursor",
     "writer",
 ]
@@ -161,6 +164,33 @@ replaces = sa.Table(
     sa.Column("reason", sa.Text, nullable=False),
 )
 """Every change of an order ever asked for; ``outcome`` is empty while nobody knows."""
+
+store_identity = sa.Table(
+    "store_identity",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("store_id", sa.Text, nullable=False),
+)
+"""One row: a name that this store got when it was created, and that its backups share."""
+
+restores = sa.Table(
+    "restores",
+    metadata,
+    sa.Column("fence", sa.Integer, primary_key=True),
+    sa.Column("at", UtcText, nullable=False),
+    sa.Column("lost", sa.Text, nullable=False),
+    sa.Column("made_up", sa.Integer, nullable=False),
+)
+"""The starts that found the store behind its witness; ``made_up`` is 1 once the open orders that
+it had lost are taken over."""
+
+reconciliations = sa.Table(
+    "reconciliations",
+    metadata,
+    sa.Column("position", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("payload", sa.Text, nullable=False),
+)
+"""Every report that said something else than the one before."""
 
 quarantines = sa.Table(
     "quarantines",

@@ -1,0 +1,79 @@
+"""A record that is older than the truth: notice it, take over what it lost, send nothing twice."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from mts1b_foundation.orders import Order, OrderStatus
+
+from mts1b_oms.gateway import Gateway
+from mts1b_oms.outcomes import CouldNotLook
+from mts1b_oms.record import OmsRecord
+from mts1b_oms.tables.store import restores
+from mts1b_oms.witness import Extent, Witness
+
+__all__ = ["Restoration"]
+
+_ADOPTED = {"filled_quantity": 0, "average_fill_price": None, "version": 0}
+
+
+class Restoration:
+    """Compare the record with its witness, once at each start.
+
+    A restored record has forgotten keys. From then on every key that is new to it is looked for at
+    the venue before anything is sent: an order that had been sent already is taken over.
+    """
+
+    def __init__(self, record: OmsRecord, gateway: Gateway, witness: Witness, *, log: Any) -> None:
+        self._record = record
+        self._gateway = gateway
+        self._witness = witness
+        self._log = log
+
+    async def detect(self) -> bool:
+        """Note whether the store went back since the witness was written; return whether."""
+        seen, now = self._witness.seen(), self._extent()
+        if seen is None or not now.is_behind(seen):
+            self.note()
+            return False
+        lost = f"it had {seen.orders} orders and {seen.fills} fills, now {now.orders}/{now.fills}"
+        self._log.error("the record went back in time, as after restoring a backup", lost=lost)
+        async with self._record.unit() as unit:
+            row = {"fence": now.fence, "at": unit.now, "lost": lost, "made_up": 0}
+            await unit.tx.execute(sa.insert(restores), row)
+        self._record.restored, self._record.orders_lost = lost, True
+        self.note()
+        return True
+
+    def note(self) -> None:
+        """Let the witness know how far the record is."""
+        self._witness.note(self._extent())
+
+    def _extent(self) -> Extent:
+        record = self._record
+        return Extent(record.store_id, record.fence, record.order_position, record.fill_position)
+
+    async def catch_up(self) -> tuple[str, ...] | CouldNotLook:
+        """Take over the open orders of our funds that the venue shows and the record lost.
+
+        Their executions are booked afterwards, as those of every order. It is done once.
+        """
+        if not self._record.orders_lost:
+            return ()
+        shown = await self._gateway.open_orders()
+        if isinstance(shown, CouldNotLook):
+            return shown
+        lost = [theirs for theirs in shown if await self._is_lost(theirs)]
+        async with self._record.unit() as unit:
+            for theirs in lost:
+                unit.create(theirs.with_(status=OrderStatus.ACCEPTED, **_ADOPTED))
+            await unit.tx.execute(sa.update(restores).values(made_up=1))
+        self._record.orders_lost = False
+        return tuple(theirs.order_id for theirs in lost)
+
+    async def _is_lost(self, theirs: Order) -> bool:
+        owner = (theirs.fund_id, theirs.strategy_id)
+        return (
+            owner in self._record.ledger.books and await self._record.order(theirs.order_id) is None
+        )

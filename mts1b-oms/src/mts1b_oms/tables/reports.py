@@ -1,0 +1,29 @@
+"""Reports of reconciliation as rows."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from mts1b_foundation.commands import ReconciliationReport
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from mts1b_oms.tables.store import reconciliations
+
+__all__ = ["insert_report", "last_report", "read_reports"]
+
+
+async def insert_report(tx: AsyncConnection, report: ReconciliationReport) -> None:
+    """Append a report."""
+    await tx.execute(sa.insert(reconciliations), {"payload": report.model_dump_json()})
+
+
+async def last_report(tx: AsyncConnection) -> ReconciliationReport | None:
+    """Return the newest report."""
+    newest = sa.select(reconciliations.c.payload).order_by(reconciliations.c.position.desc())
+    payload = (await tx.execute(newest.limit(1))).scalar()
+    return ReconciliationReport.model_validate_json(payload) if payload else None
+
+
+async def read_reports(tx: AsyncConnection) -> list[ReconciliationReport]:
+    """Return every report, oldest first."""
+    rows = await tx.execute(sa.select(reconciliations).order_by(reconciliations.c.position))
+    return [ReconciliationReport.model_validate_json(row.payload) for row in rows]

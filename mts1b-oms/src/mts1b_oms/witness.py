@@ -1,0 +1,61 @@
+"""How far the record was, kept apart from it: a restored backup can not know what it has lost."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+__all__ = ["Extent", "Witness"]
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """How far one store is: who opened it last, how many orders and fills it has."""
+
+    store_id: str
+    fence: int
+    orders: int
+    fills: int
+
+    def is_behind(self, seen: Extent) -> bool:
+        """Return whether this store is an earlier state of the one that was ``seen``.
+
+        ``fence`` is that of the opening now; a store that nobody restored was opened before with a
+        lower one.
+        """
+        if self.store_id != seen.store_id:
+            return False
+        return self.fence <= seen.fence or self.orders < seen.orders or self.fills < seen.fills
+
+
+class Witness:
+    """A small file outside of the folder of the stores, replaced as a whole and synced.
+
+    :param folder: not one that is backed up and restored together with the stores.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "oms.json"
+        self._noted: Extent | None = None
+
+    def seen(self) -> Extent | None:
+        """Return the extent noted last; None when there is none, or it can not be read."""
+        try:
+            return Extent(**json.loads(self._path.read_text()))
+        except (FileNotFoundError, ValueError, TypeError):
+            return None
+
+    def note(self, extent: Extent) -> None:
+        """Note how far the record is, durably."""
+        if extent == self._noted:
+            return
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        partial = self._path.with_suffix(".partial")
+        with partial.open("w") as file:
+            json.dump(asdict(extent), file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, self._path)
+        self._noted = extent

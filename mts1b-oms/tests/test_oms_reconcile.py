@@ -1,0 +1,275 @@
+"""Orders, positions and cash against the venue, for ever; a restored backup; what is not ours."""
+
+from __future__ import annotations
+
+import shutil
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mts1b_foundation import Fill, Order, OrderStatus, OrderType, Symbol, TimeInForce
+from mts1b_foundation.protocols import AccountSnapshot
+from mts1b_oms.reconcile import compare
+from mts1b_oms.tables.reports import read_reports
+from mts1b_oms.witness import Extent, Witness
+
+SPX, NDX = Symbol("SPX"), Symbol("NDX")
+
+
+def resting(order: Any, key: str, limit: int = 50, **changes: Any) -> Order:
+    return order(
+        key,
+        order_type=OrderType.LIMIT,
+        limit_price=Decimal(limit),
+        tif=TimeInForce.GTC,
+        **changes,
+    )
+
+
+async def test_only_a_report_that_says_something_new_is_told(new_desk: Any) -> None:
+    desk = await new_desk()
+    await desk.reconciler.reconcile()
+    desk.venue.deaf = True
+    await desk.reconciler.reconcile()
+    await desk.reconciler.reconcile()
+    desk.venue.deaf = False
+    await desk.reconciler.reconcile()
+    desk = await desk.reopen()
+
+    reports = await desk.reports()
+    assert [report.agrees for report in reports] == [True, False, True]
+    assert "TimeoutError" in reports[1].reason
+    async with desk.store.read() as tx:
+        assert await read_reports(tx) == reports
+
+
+async def test_d4_equal_books_give_equal_reports(new_desk: Any, order: Any) -> None:
+    told = []
+    for name in ("one", "two"):
+        desk = await new_desk(name)
+        await desk.orders.submit(order("k-1"))
+        await desk.tick(1, {SPX: ("100", "101")})
+        desk.venue.late = [foreign(desk, order)]
+        await desk.reconciler.reconcile()
+        told.append([report.model_dump_json() for report in await desk.reports()])
+    assert told[0] == told[1]
+    assert len(told[0]) == 2
+
+
+def foreign(desk: Any, order: Any) -> Fill:
+    """Return an execution that the stream tells and the venue's position does not have."""
+    return Fill(
+        fill_id="f-foreign",
+        order_id="somebody-else",
+        symbol=NDX,
+        side="buy",
+        quantity=Decimal(3),
+        price=Decimal(200),
+        venue="paper",
+        timestamp=desk.clock.now(),
+    )
+
+
+async def test_d5_a_failing_query_is_no_report_of_a_flat_book(new_desk: Any, order: Any) -> None:
+    desk = await new_desk()
+    await desk.orders.submit(order("k-1"))
+    await desk.tick(1, {SPX: ("100", "101")})
+    desk.venue.deaf = True
+
+    await desk.reconciler.reconcile()
+
+    assert not desk.gate.is_open
+    assert desk.record.ledger.quantities() == {SPX: 10}
+    assert (await desk.reports())[-1].breaks == ()
+
+
+async def test_d6_rows_that_come_twice_are_not_added_up(new_desk: Any, order: Any) -> None:
+    desk = await new_desk()
+    await desk.orders.submit(order("k-1"))
+    await desk.tick(1, {SPX: ("100", "101")})
+    account = await desk.venue.account_snapshot()
+    with pytest.raises(ValueError, match="SPX more than once"):
+        compare(desk.record.ledger, account.positions * 2, None)
+
+    async def twice() -> AccountSnapshot:
+        return account.with_(positions=account.positions * 2)
+
+    desk.venue.account_snapshot = twice
+    await desk.reconciler.reconcile()
+
+    assert "SPX more than once" in desk.gate.reason
+
+
+async def test_d6_an_incomplete_list_of_open_orders_ends_none(new_desk: Any, order: Any) -> None:
+    desk = await new_desk()
+    sent = await desk.orders.submit(resting(order, "k-1"))
+
+    async def nothing() -> list[Order]:
+        return []
+
+    desk.venue.get_open_orders = nothing
+    await desk.reconciler.reconcile()
+
+    assert (await desk.record.order(sent.order_id)).status is OrderStatus.ACCEPTED
+    assert desk.gate.is_open
+
+
+async def test_b12_an_order_by_hand_is_told_and_its_fill_belongs_to_nobody_here(
+    new_desk: Any, order: Any
+) -> None:
+    desk = await new_desk()
+    stranger = resting(order, "by-hand", order_id="by-hand", fund_id="x", strategy_id="y")
+    await desk.venue.paper.external(stranger)
+
+    await desk.reconciler.reconcile()
+    report = (await desk.reports())[-1]
+    assert report.breaks == ("order by-hand: open at the venue, not ours",)
+    assert (report.agrees, desk.gate.is_open) == (False, True)
+
+    await desk.tick(1, {SPX: ("49", "49")})
+    assert desk.record.ledger.quantities() == {SPX: 10}
+    assert desk.record.ledger.book("alpha", "trend").holdings == {}
+    assert len(desk.record.unhalted) == 1
+    await desk.reconciler.reconcile()
+    assert desk.gate.is_open
+
+
+async def test_b2_an_execution_under_two_ids_converges_to_the_venue(
+    new_desk: Any, order: Any
+) -> None:
+    desk = await new_desk()
+    sent = await desk.orders.submit(order("k-1"))
+    await desk.tick(1, {SPX: ("100", "101")})
+    (fill,) = (await desk.venue.paper.fills_since(None))[0]
+    desk.venue.late = [fill.with_(fill_id="the-same-again")]
+    await desk.sync.collect()
+    assert desk.record.ledger.quantities() == {SPX: 20}
+
+    await desk.reconciler.reconcile()
+    await desk.reconciler.reconcile()
+
+    assert desk.record.ledger.quantities() == {SPX: 10}
+    assert desk.gate.is_open
+    assert desk.record.unhalted == {("alpha", "trend")}
+    done = await desk.record.order(sent.order_id)
+    assert (done.status, done.filled_quantity) == (OrderStatus.FILLED, 10)
+    assert (await desk.verbs()).count("fills.corrected") == 1
+
+
+async def test_two_equal_parts_are_left_alone_where_the_venue_has_both(
+    new_desk: Any, order: Any
+) -> None:
+    from mts1b_brokers.paper import VenueProfile
+
+    desk = await new_desk(profile=VenueProfile(max_fill_quantity=Decimal(5)))
+    await desk.orders.submit(resting(order, "k-1"))
+    await desk.tick(1, {SPX: ("49", "49"), NDX: ("1", "1")})
+    await desk.tick(2, {SPX: ("49", "49"), NDX: ("1", "1")})
+    await desk.reconciler.reconcile()
+
+    assert desk.record.ledger.quantities() == {SPX: 10}
+    assert desk.gate.is_open
+
+
+# D7: a backup that is an hour old.
+
+
+async def backup_then_trade(desk: Any, order: Any, tmp_path: Path) -> Any:
+    """Trade, copy the store, trade on, put the copy back, and open it."""
+    await desk.orders.submit(order("before"))
+    await desk.tick(1, {SPX: ("100", "101")})
+    desk.restoration.note()
+    await desk.close()
+    shutil.copytree(desk.home / "db", tmp_path / "backup")
+
+    desk = await desk.reopen()
+    await desk.orders.submit(order("lost-and-filled"))
+    await desk.orders.submit(resting(order, "lost-and-open"))
+    await desk.tick(2, {SPX: ("102", "103")})
+    desk.restoration.note()
+    await desk.close()
+
+    for kept in (tmp_path / "backup").glob("oms.*"):
+        shutil.copy(kept, desk.home / "db" / kept.name)
+    for log in (desk.home / "db").glob("oms.sqlite-*"):
+        if not (tmp_path / "backup" / log.name).exists():
+            log.unlink()
+    return await desk.reopen()
+
+
+async def test_d7_a_restored_backup_is_told_and_takes_over_what_the_venue_has(
+    new_desk: Any, order: Any, tmp_path: Path
+) -> None:
+    desk = await backup_then_trade(await new_desk(), order, tmp_path)
+
+    report = (await desk.reports())[-1]
+    assert report.rolled_back
+    assert desk.record.restored
+    assert desk.record.ledger.quantities() == {SPX: 20}
+    assert desk.gate.is_open
+    assert sorted(desk.record.open_orders) == ["order-lost-and-open"]
+    assert desk.record.unhalted == {("alpha", "trend")}
+
+
+async def test_d7_a_forgotten_key_is_looked_for_before_it_is_sent(
+    new_desk: Any, order: Any, tmp_path: Path
+) -> None:
+    desk = await backup_then_trade(await new_desk(), order, tmp_path)
+    desk.record.unhalted.clear()
+
+    again = await desk.orders.submit(order("lost-and-filled"))
+    new = await desk.orders.submit(resting(order, "new"))
+
+    assert [sent.idempotency_key for sent in desk.venue.submitted] == ["new"]
+    assert new.status is OrderStatus.ACCEPTED
+    assert again.idempotency_key == "lost-and-filled"
+    assert again.submitted_at is not None
+
+
+async def test_d7_while_the_venue_is_silent_a_restored_record_sends_nothing(
+    new_desk: Any, order: Any, tmp_path: Path
+) -> None:
+    desk = await backup_then_trade(await new_desk(), order, tmp_path)
+    desk.record.unhalted.clear()
+    desk.venue.blind = True
+
+    sent = await desk.orders.submit(resting(order, "new"))
+
+    assert sent.status is OrderStatus.UNKNOWN
+    assert desk.venue.submitted == []
+
+
+async def test_d7_what_was_lost_is_taken_over_once_the_venue_shows_it(
+    new_desk: Any, order: Any, tmp_path: Path
+) -> None:
+    desk = await backup_then_trade(await new_desk(), order, tmp_path)
+    assert desk.record.orders_lost is False
+    desk = await desk.reopen()
+    assert (bool(desk.record.restored), desk.record.orders_lost) == (True, False)
+    assert sorted(desk.record.open_orders) == ["order-lost-and-open"]
+
+
+async def test_a_restart_is_no_restoration(new_desk: Any, order: Any) -> None:
+    desk = await new_desk()
+    await desk.orders.submit(order("k-1"))
+    for _ in range(3):
+        desk = await desk.reopen()
+        desk.restoration.note()
+    assert desk.record.restored == ""
+    assert not (await desk.reports())[-1].rolled_back
+
+
+def test_the_witness_outlives_a_torn_write_and_knows_its_store(tmp_path: Path) -> None:
+    witness = Witness(tmp_path)
+    assert witness.seen() is None
+    witness.note(Extent("a", 3, 10, 5))
+    seen = Witness(tmp_path).seen()
+    assert seen == Extent("a", 3, 10, 5)
+    assert not Extent("a", 4, 10, 5).is_behind(seen)
+    assert Extent("a", 4, 9, 5).is_behind(seen)
+    assert Extent("a", 4, 10, 4).is_behind(seen)
+    assert Extent("a", 3, 10, 5).is_behind(seen)
+    assert not Extent("b", 1, 0, 0).is_behind(seen)
+    (tmp_path / "oms.json").write_text("{")
+    assert Witness(tmp_path).seen() is None
