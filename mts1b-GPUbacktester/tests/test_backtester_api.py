@@ -258,7 +258,7 @@ def test_a_portfolio_drifts_between_rebalances_and_pays_exactly() -> None:
     np.testing.assert_allclose(drifting.weights[-1], [1000 / 1490, 500 / 1490])
     assert drifting.costs == pytest.approx(0.01)
     balanced = run_portfolio(
-        {"close": close}, half, rebalance=1, fill="next_close", fees_bps=0, initial_cash=1000
+        {"close": close}, half, fill="next_close", fees_bps=0, initial_cash=1000
     )
     np.testing.assert_allclose(balanced.weights[2], [0.5, 0.5])
     assert balanced.trades.columns == ["time", "symbol", "units", "price"]

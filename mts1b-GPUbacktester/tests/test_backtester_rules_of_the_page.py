@@ -218,7 +218,7 @@ def test_backtest_rule_18_ruin_ends_an_account(engine: Any) -> None:
     assert found.trades["is_open"].to_list() == [False]
 
 
-def test_backtest_rule_19_equity_is_after_the_fills_and_returns_are_as_many(engine: Any) -> None:
+def test_backtest_rule_26_equity_is_after_the_fills_and_returns_are_as_many(engine: Any) -> None:
     found = run(bars([10, 10, 20, 10], signal=[1, 1, 0, 0]), engine, fees_bps=100)
     units = 1 / (10 * 1.01)
     end = units * 10 * 0.99
@@ -227,14 +227,14 @@ def test_backtest_rule_19_equity_is_after_the_fills_and_returns_are_as_many(engi
     assert len(found.returns) == 4
 
 
-def test_backtest_rule_20_an_open_trade_counts_and_is_marked(engine: Any) -> None:
+def test_backtest_rule_27_an_open_trade_counts_and_is_marked(engine: Any) -> None:
     found = run(bars([1, 2, 4], signal=[1, 1, 1]), engine, fees_bps=100)
     row = found.trades.row(0, named=True)
     assert (row["is_open"], row["exit_time"], row["exit_price"]) == (True, None, None)
     assert row["trade_return"] == pytest.approx(4 / (2 * 1.01) - 1)
 
 
-def test_backtest_rule_21_metrics_are_those_of_quantkit(engine: Any) -> None:
+def test_backtest_rule_28_metrics_are_those_of_quantkit(engine: Any) -> None:
     rng = np.random.default_rng(4)
     closes = (100 * np.exp(np.cumsum(rng.normal(0, 0.02, 200)))).tolist()
     found = run(bars(closes, signal=rng.choice([0, 1], 200).tolist()), engine, fees_bps=5)
@@ -245,7 +245,7 @@ def test_backtest_rule_21_metrics_are_those_of_quantkit(engine: Any) -> None:
     assert np.isnan(flat.sharpe)
 
 
-def test_backtest_rule_22_the_future_changes_nothing_before_it(engine: Any) -> None:
+def test_backtest_rule_29_the_future_changes_nothing_before_it(engine: Any) -> None:
     rng = np.random.default_rng(9)
     closes = (100 * np.exp(np.cumsum(rng.normal(0, 0.02, 120)))).tolist()
     rule = (

@@ -92,9 +92,10 @@ def run_walk_forward(
             f"train {train}, purge {purge} and test {test} must be at least 2, 0 and 1 bars, and "
             f"fit into the {bars} of the panel"
         )
-    worker, _ = choose_engine(engine, prices.close.size * len(sets))
+    worker, choice = choose_engine(engine, prices.close.size * len(sets))
     splits = WalkForward(train, test, step=step, expanding=expanding, purge=purge)
-    walk = _Walk(prices, rule, sets, used, by, worker, parse_bytes(memory_budget) // 2)
+    budget = parse_bytes(memory_budget) // 2
+    walk = _Walk(prices, rule, sets, used, by, worker, choice.name, budget)
     folds = [walk.fold(past, coming) for past, coming in splits.split(np.empty((bars, 1)))]
     return _joined(folds, by, len(sets), used)
 
@@ -116,6 +117,7 @@ class _Walk:
     settings: Settings
     by: str
     engine: Engine
+    name: EngineName
     budget: int
 
     def fold(self, past: Any, coming: Any) -> _Fold:
@@ -125,7 +127,7 @@ class _Walk:
         place, score = _best(self.engine.sweep(block).values[self.by], self.by)
         chosen = self.sets[place]
         bars = slice(int(coming[0]), int(coming[-1]) + 1)
-        result = run_window(self.prices, self.rule, chosen, bars, self.settings, self.engine)
+        result = run_window(self.prices, self.rule, chosen, bars, self.settings, self.name)
         dates = self.prices.dates
         row = {
             "train_start": dates[int(past[0])],

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -114,25 +115,37 @@ class SweepResult:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class BacktestResult:
     """One simulation.
 
-    ``returns`` and ``equity`` are (T,), ``weights`` (T, A) at the close of each bar. ``costs`` is
-    what fees and slippage took, in units of the starting equity. ``trades`` has one row a trade.
+    ``returns`` and ``equity`` are (T,). ``costs`` is what fees and slippage took, in units of the
+    starting equity. ``n_trades`` counts round trips of a rule and fills of a portfolio.
     """
 
     dates: Sequence[Any]
     symbols: tuple[str, ...]
     returns: FloatArray
     equity: FloatArray
-    weights: FloatArray
-    trades: pl.DataFrame
+    n_trades: int
     costs: float
     settings: Settings
+    engine: EngineChoice
     sharpe: float
     total_return: float
     max_drawdown: float
+    find_weights: Callable[[], FloatArray]
+    find_trades: Callable[[], pl.DataFrame]
+
+    @cached_property
+    def weights(self) -> FloatArray:
+        """Return (T, A) at the close of each bar."""
+        return self.find_weights()
+
+    @cached_property
+    def trades(self) -> pl.DataFrame:
+        """Return one row a trade."""
+        return self.find_trades()
 
     def report(self, path: Path | str) -> None:
         """Write an HTML page: metrics, equity, drawdown, trades."""
@@ -142,7 +155,7 @@ class BacktestResult:
 
     def metrics(self) -> dict[str, float]:
         """Return every metric of a sweep, by quantkit's definitions."""
-        counts = np.array([self.trades.height])
+        counts = np.array([self.n_trades])
         found = measure(self.returns[:, None], counts, self.settings, METRICS)
         return {name: float(values[0]) for name, values in found.items()}
 
@@ -153,23 +166,27 @@ def backtest_result(
     symbols: tuple[str, ...],
     equity: FloatArray,
     start_equity: float,
-    weights: FloatArray,
-    trades: pl.DataFrame,
+    weights: Callable[[], FloatArray],
+    trades: Callable[[], pl.DataFrame],
+    n_trades: int,
     costs: float,
     settings: Settings,
+    engine: EngineChoice,
 ) -> BacktestResult:
-    """Measure an equity path and wrap it up."""
+    """Measure an equity path and wrap it up; weights and trades are found when asked for."""
     returns = returns_of(equity / start_equity)
     wanted = ("sharpe", "total_return", "max_drawdown")
-    found = measure(returns[:, None], np.array([trades.height]), settings, wanted)
+    found = measure(returns[:, None], np.array([n_trades]), settings, wanted)
     return BacktestResult(
         dates=dates,
         symbols=symbols,
         returns=returns,
         equity=equity,
-        weights=weights,
-        trades=trades,
+        n_trades=n_trades,
         costs=costs,
         settings=settings,
+        engine=engine,
+        find_weights=weights,
+        find_trades=trades,
         **{name: float(found[name][0]) for name in wanted},
     )

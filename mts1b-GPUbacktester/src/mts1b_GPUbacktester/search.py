@@ -94,7 +94,7 @@ class _Simulator:
     def __init__(self, result: SweepResult) -> None:
         source = result.source
         self._source, self._settings = source, result.settings
-        self._engine, _ = choose_engine(_engine_name(result), source.prices.close.size)
+        self._engine, _ = choose_engine(result.engine.name, source.prices.close.size)
         self._evaluator = Evaluator(source.prices, budget=source.budget)
 
     def returns(self, params: dict[str, Any], settings: Settings | None = None) -> FloatArray:
@@ -114,10 +114,6 @@ class _Simulator:
             ratio = quantkit.sharpe(self.returns(params, fees), periods_per_year=periods)
             found.append((base * step, float(ratio)))
         return found
-
-
-def _engine_name(result: SweepResult) -> Any:
-    return result.engine.name
 
 
 def _chosen(sets: list[dict[str, Any]], best: dict[str, Any], most: int) -> list[dict[str, Any]]:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from mts1b_GPUbacktester.engines import Engine, EngineName, Market, choose_engine
+from mts1b_GPUbacktester.book import Orders
+from mts1b_GPUbacktester.engines import EngineName, Market, choose_engine
 from mts1b_GPUbacktester.errors import BadRule, BadSetting
 from mts1b_GPUbacktester.evaluate import Evaluator
 from mts1b_GPUbacktester.grid import parameter_sets
 from mts1b_GPUbacktester.panels import PanelLike, Prices, panel_from, window
-from mts1b_GPUbacktester.portfolio import simulate_weights
+from mts1b_GPUbacktester.portfolio import Rebalance, simulate_weights
 from mts1b_GPUbacktester.results import BacktestResult, backtest_result
 from mts1b_GPUbacktester.rules import Rule
 from mts1b_GPUbacktester.semantics import Direction, Fill, FloatArray, Settings, Size
@@ -34,7 +34,7 @@ def run_single(
     start: Any = None,
     end: Any = None,
     sizer: Sizer | None = None,
-    rebalance: int = 1,
+    rebalance: Rebalance = 1,
     fees_bps: float | None = None,
     cost_bps: float | None = None,
     slippage_bps: float = 0.0,
@@ -75,19 +75,19 @@ def run_single(
     bars = window(prices.dates, start, end)
     chosen = dict(params or {})
     if rule is not None:
-        worker, _ = choose_engine(engine, prices.close.size)
         (checked,) = parameter_sets(rule, [chosen], size=settings.fraction)
-        return run_window(prices, rule, checked, bars, settings, worker)
+        return run_window(prices, rule, checked, bars, settings, engine)
     assert factor is not None
-    if rebalance < 1:
-        raise BadSetting(f"rebalance {rebalance} must be a number of bars, 1 or more")
     scores = np.asarray(factor(universe, **chosen), dtype=np.float64)
     if scores.shape != universe.shape:
         raise BadRule(f"the factor gave shape {scores.shape}; the panel asks for {universe.shape}")
     weights = (sizer or centred_weights)(scores)[bars]
-    view = replace(prices, dates=prices.dates[bars])
-    market = Market.of(prices, settings).part(bars)
-    return simulate_weights(view, market, weights, settings, rebalance, 1.0)
+    orders = Orders(
+        settings=settings,
+        lots=np.zeros(universe.shape[1]),
+        symbols=tuple(str(symbol) for symbol in universe.symbols),
+    )
+    return simulate_weights(universe, weights, rebalance, orders, 1.0, engine, bars)
 
 
 def centred_weights(scores: FloatArray) -> FloatArray:
@@ -119,16 +119,17 @@ def run_window(
     params: dict[str, Any],
     bars: slice,
     settings: Settings,
-    engine: Engine,
+    engine: EngineName,
 ) -> BacktestResult:
     """Simulate a rule on some bars, warm from those before; accounts start flat."""
+    worker, choice = choose_engine(engine, prices.close.size)
     signals = Evaluator(prices, budget=2**30).signals(rule, settings, params)
     before = slice(max(0, bars.start - settings.lag), bars.stop)
     # The wish of the bar before the window is acted on at its first bar.
     lead = bars.start - before.start
     whole = Market.of(prices, settings, stops=rule.has_stops)
     market = whole.part(bars)
-    paths = engine.paths(signals.part(before), whole.part(before), settings).after(lead)
+    paths = worker.paths(signals.part(before), whole.part(before), settings).after(lead)
     dates, accounts = prices.dates[bars], len(prices.symbols)
     total = paths.equity.sum(axis=0)
     value = np.where(paths.held, paths.units * market.marks, 0.0)
@@ -137,8 +138,10 @@ def run_window(
         symbols=prices.symbols,
         equity=total / accounts,
         start_equity=1.0,
-        weights=(value / np.where(total > 0, total, 1.0)).T,
-        trades=trade_table(paths, market, settings, dates, prices.symbols),
+        weights=lambda: (value / np.where(total > 0, total, 1.0)).T,
+        trades=lambda: trade_table(paths, market, settings, dates, prices.symbols),
+        n_trades=int(paths.counts().sum()),
         costs=costs_of(paths, settings) / accounts,
         settings=settings,
+        engine=choice,
     )

@@ -11,19 +11,22 @@ from mts1b_GPUbacktester.engines.numpy_engine import NumpyEngine
 from mts1b_GPUbacktester.engines.port import Engine
 from mts1b_GPUbacktester.errors import BadSetting, EngineMissing
 
-__all__ = ["EngineChoice", "EngineName", "choose_engine"]
+__all__ = ["EngineChoice", "EngineName", "choose_engine", "choose_for_weights"]
 
 EngineName = Literal["auto", "numpy", "numba"]
 
 WORTH_COMPILING = 20_000_000
 """Bars x parameter sets above which loading compiled code pays (about a second)."""
 
+WORTH_COMPILING_WEIGHTS = 1_000_000
+"""The same for bars x assets of target weights."""
+
 
 @dataclass(frozen=True, slots=True)
 class EngineChoice:
     """The engine that ran, and the reason."""
 
-    name: str
+    name: Literal["numpy", "numba"]
     reason: str
 
 
@@ -60,6 +63,38 @@ def _automatic(work: int, *, installed: bool) -> tuple[Engine, EngineChoice]:
         )
         return NumpyEngine(), EngineChoice("numpy", reason)
     return _numba(), EngineChoice("numba", f"{work:,} bars x sets")
+
+
+def choose_for_weights(
+    wanted: EngineName,
+    work: int,
+    *,
+    proportional: bool,
+    name: str = "",
+    find: Callable[[str], object | None] = find_spec,
+) -> EngineChoice:
+    """Return the engine for ``work`` bars x assets of target weights.
+
+    :param proportional: whether costs are basis points alone; ``name`` says what they are else.
+    :raises EngineMissing, BadSetting: as :func:`choose_engine`; also for numba with other costs.
+    """
+    if wanted == "auto" and not proportional:
+        return EngineChoice("numpy", f"models in {name} run with numpy")
+    if wanted == "auto" and find("numba") is not None and work < WORTH_COMPILING_WEIGHTS:
+        return EngineChoice(
+            "numpy",
+            f"{work:,} bars x assets are less than the {WORTH_COMPILING_WEIGHTS:,} that pay for "
+            "compiling",
+        )
+    if wanted == "auto" and find("numba") is not None:
+        return EngineChoice("numba", f"{work:,} bars x assets")
+    _, choice = choose_engine(wanted, work, find=find)
+    if choice.name == "numba" and not proportional:
+        raise BadSetting(
+            f"engine 'numba' knows costs in basis points, not models in {name}; use "
+            "engine='numpy' or 'auto'"
+        )
+    return choice
 
 
 def _numba() -> Engine:
