@@ -57,6 +57,7 @@ from pydantic import ValidationError
 
 from mts1b_oms.cancels import Canceller
 from mts1b_oms.capital import split_capital
+from mts1b_oms.dead_man import DeadManSwitch
 from mts1b_oms.digest import state_digest
 from mts1b_oms.dispatch import Dispatcher
 from mts1b_oms.doubt import DoubtWork
@@ -102,6 +103,7 @@ class OmsService(Service):
         self._lock = WriterLock(ctx.home / "db")
         self.gate = ReconciliationGate()
         self._served: list[Subscription] = []
+        self._dead_man: DeadManSwitch | None = None
 
     async def start(self) -> None:
         """Open the record and the venue, recover, then serve."""
@@ -136,6 +138,7 @@ class OmsService(Service):
         if self.gate.is_open:
             await self._dispatcher.resume()
         await self._start_lease()
+        self._arm_dead_man()
         await self._serve()
         if ctx.sockets:
             await self._socket.start()
@@ -247,6 +250,15 @@ class OmsService(Service):
         await keeper.renew()
         self._tasks.start("oms.lease", keeper.run())
 
+    def _arm_dead_man(self) -> None:
+        ctx, seconds = self.ctx, self.ctx.settings.venue.dead_man_s
+        if seconds is None or ctx.replay:
+            return
+        self._dead_man = DeadManSwitch(
+            self._venue, seconds=seconds, clock=ctx.system_clock, log=ctx.log
+        )
+        self._tasks.start("oms.dead_man", self._dead_man.run())
+
     async def _answer_socket(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
         """Answer an operator on this machine, whatever became of the bus."""
         match request.get("do"):
@@ -348,6 +360,7 @@ class OmsService(Service):
             if self._doubt.waiting
             else "ok",
             "lease": "ok" if self._gateway.lease.valid() else "expired: operations does not answer",
+            "dead_man": (self._dead_man.failing if self._dead_man else "") or "ok",
             "quarantine": f"not halted yet: {waiting}" if waiting else "ok",
         }
 

@@ -37,6 +37,7 @@ def create(settings: Settings, *, home: Path, clock: Clock, ids: Ids) -> PaperCl
         max_participation=venue.max_participation,
         fill=FillPolicy(venue.fill),
         initial_cash=cash,
+        dead_man_max_s=venue.dead_man_s,
     )
     template = settings.store.url_template
     url = template.format(name="venue_paper") if template else None

@@ -79,6 +79,11 @@ class VenueSettings(_Section):
     fill: Literal["next_open", "quote", "immediate"] = Field(
         "next_open", description="what an order fills against"
     )
+    dead_man_s: float | None = Field(
+        None,
+        gt=0,
+        description="the venue cancels everything unless the OMS renews it; null: it does not",
+    )
     address: str | None = Field(
         None,
         description="HOST:PORT of `python -m mts1b_brokers.remote`; null: a part of the OMS",
