@@ -49,7 +49,7 @@ async def test_h7_a_renewed_timer_cancels_nothing_and_a_forgotten_one_everything
 
 
 async def test_it_renews_at_half_of_its_time(venue: Any) -> None:
-    client, clock = venue
+    client, _ = venue
     waits: list[float] = []
 
     class Enough(Exception):
@@ -66,7 +66,7 @@ async def test_it_renews_at_half_of_its_time(venue: Any) -> None:
 
 
 async def test_a_venue_that_does_not_answer_is_told_of_and_asked_again(venue: Any) -> None:
-    client, clock = venue
+    _, clock = venue
     answers: list[Exception | None] = [TimeoutError("late"), BrokerError("no"), None]
 
     class Deaf:

@@ -353,16 +353,22 @@ class OmsService(Service):
 
     async def health(self) -> dict[str, str]:
         """Return the checks of bus, reconciliation and quarantine."""
+        armed = {} if self._dead_man is None else {"dead_man": self._dead_man.failing or "ok"}
         waiting = ", ".join("/".join(owner) for owner in sorted(self.record.unhalted))
-        return await super().health() | {
-            "reconciliation": self.gate.reason or "ok",
-            "doubt": f"nobody knows: {', '.join(self._doubt.waiting)}"
-            if self._doubt.waiting
-            else "ok",
-            "lease": "ok" if self._gateway.lease.valid() else "expired: operations does not answer",
-            "dead_man": (self._dead_man.failing if self._dead_man else "") or "ok",
-            "quarantine": f"not halted yet: {waiting}" if waiting else "ok",
-        }
+        return (
+            await super().health()
+            | armed
+            | {
+                "reconciliation": self.gate.reason or "ok",
+                "doubt": f"nobody knows: {', '.join(self._doubt.waiting)}"
+                if self._doubt.waiting
+                else "ok",
+                "lease": "ok"
+                if self._gateway.lease.valid()
+                else "expired: operations does not answer",
+                "quarantine": f"not halted yet: {waiting}" if waiting else "ok",
+            }
+        )
 
     def abandon(self) -> None:
         """Let the next OMS have the store."""
