@@ -21,6 +21,9 @@ __all__ = ["correlation_distance", "hrp_weights"]
 _LINKAGES = ("single", "complete", "average", "weighted", "centroid", "median", "ward")
 _GRAM_FROM = 1000
 """Number of assets from which one matrix product replaces N^2/2 separate distances."""
+_TOGETHER_TO = 64
+_TOGETHER_FROM = 16
+"""Clusters of up to so many assets are computed together where there are so many of one size."""
 
 
 def hrp_weights(
@@ -59,7 +62,8 @@ def hrp_weights(
 def correlation_distance(problem: Problem) -> FloatArray:
     """Return sqrt((1 - rho) / 2) (N, N), zero on the diagonal."""
     deviation = np.sqrt(problem.variances)
-    distance = problem.covariance / np.outer(deviation, deviation)
+    distance = np.outer(deviation, deviation)
+    np.divide(problem.covariance, distance, out=distance)
     np.clip(distance, -1.0, 1.0, out=distance)
     np.subtract(1.0, distance, out=distance)
     distance *= 0.5
@@ -99,18 +103,42 @@ def _row_distances(rows: FloatArray) -> FloatArray:
 def _bisect(ordered: FloatArray) -> FloatArray:
     weights = np.ones(len(ordered))
     pending = [(0, len(ordered))]
-    while pending:
-        start, stop = pending.pop()
-        if stop - start < 2:
-            continue
-        middle = start + (stop - start) // 2
-        left = _cluster_variance(ordered[start:middle, start:middle])
-        right = _cluster_variance(ordered[middle:stop, middle:stop])
-        share = 0.5 if left + right <= 0.0 else 1.0 - left / (left + right)
-        weights[start:middle] *= share
-        weights[middle:stop] *= 1.0 - share
-        pending += [(start, middle), (middle, stop)]
+    while pending:  # one level of the tree after the other
+        halves = [
+            (start, start + (stop - start) // 2, stop)
+            for start, stop in pending
+            if stop - start > 1
+        ]
+        pending = [part for a, b, c in halves for part in ((a, b), (b, c))]
+        variances = _cluster_variances(ordered, pending)
+        for number, (start, middle, stop) in enumerate(halves):
+            left, right = variances[2 * number], variances[2 * number + 1]
+            share = 0.5 if left + right <= 0.0 else 1.0 - left / (left + right)
+            weights[start:middle] *= share
+            weights[middle:stop] *= 1.0 - share
     return weights
+
+
+def _cluster_variances(ordered: FloatArray, parts: list[tuple[int, int]]) -> list[float]:
+    """Return the variance of each part; many small ones of one size are computed together."""
+    by_size: dict[int, list[int]] = {}
+    for number, (start, stop) in enumerate(parts):
+        by_size.setdefault(stop - start, []).append(number)
+    result = [0.0] * len(parts)
+    for size, numbers in by_size.items():
+        if size > _TOGETHER_TO or len(numbers) < _TOGETHER_FROM:
+            for number in numbers:
+                start, stop = parts[number]
+                result[number] = _cluster_variance(ordered[start:stop, start:stop])
+            continue
+        rows = np.array([parts[number][0] for number in numbers])[:, None] + np.arange(size)
+        blocks = ordered[rows[:, :, None], rows[:, None, :]]
+        inverse = 1.0 / np.diagonal(blocks, axis1=1, axis2=2)
+        inverse /= inverse.sum(axis=1, keepdims=True)
+        found = ((blocks @ inverse[:, :, None])[:, :, 0] * inverse).sum(axis=1)
+        for number, value in zip(numbers, found.tolist(), strict=True):
+            result[number] = value
+    return result
 
 
 def _cluster_variance(block: FloatArray) -> float:

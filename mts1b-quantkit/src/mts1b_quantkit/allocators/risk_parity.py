@@ -13,7 +13,7 @@ import numpy as np
 
 from mts1b_quantkit.allocators import cholesky
 from mts1b_quantkit.allocators.inputs import condition_number, read_problem
-from mts1b_quantkit.allocators.result import Allocation, allocation, to_budget
+from mts1b_quantkit.allocators.result import Allocation, Later, allocation, to_budget
 from mts1b_quantkit.arrays import FloatArray, Table, as_vector
 from mts1b_quantkit.errors import BadInput, NotPositiveDefinite
 
@@ -58,7 +58,7 @@ def risk_parity(returns: Any, *, covariance: Any = None, budgets: Any = None) ->
         sweeps=sweeps,
         newton_steps=steps,
         risk_contributions=problem.assets.per_column(contributions),
-        condition_number=condition_number(problem.covariance),
+        condition_number=Later(lambda: condition_number(problem.covariance)),
     )
 
 
@@ -76,8 +76,16 @@ def _read_budgets(budgets: Any, assets: Table) -> FloatArray:
 
 
 def _require_semidefinite(correlation: FloatArray) -> None:
-    lowest = float(np.linalg.eigvalsh(correlation)[0])
-    if lowest < -1e-10 * len(correlation):
+    slack = 1e-10 * len(correlation)
+    lifted = correlation.copy()
+    lifted[np.diag_indices_from(lifted)] += slack
+    try:
+        np.linalg.cholesky(lifted)  # a tenth of the time of the eigenvalues
+    except np.linalg.LinAlgError:
+        lowest = float(np.linalg.eigvalsh(correlation)[0])
+    else:
+        return
+    if lowest < -slack:
         raise NotPositiveDefinite(
             f"the correlation matrix has the eigenvalue {lowest:.3g}; shrink or repair it"
         )

@@ -174,7 +174,9 @@ def _centred(table: Table, ddof: int) -> tuple[FloatArray, FloatArray]:
     if rows <= ddof:
         raise BadInput(f"returns has {rows} rows; a covariance with ddof={ddof} needs {ddof + 1}")
     centred = table.values - table.values.mean(axis=0)
-    return centred, symmetric(centred.T @ centred / (rows - ddof))
+    sample = centred.T @ centred  # one symmetric product: both halves are the same numbers
+    sample /= rows - ddof
+    return centred, sample
 
 
 def symmetric(matrix: FloatArray) -> FloatArray:
