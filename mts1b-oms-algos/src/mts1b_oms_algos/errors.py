@@ -6,6 +6,7 @@ __all__ = [
     "AlgoError",
     "BadParameter",
     "MissingLimitPrice",
+    "MissingVolume",
     "ParticipationExceeded",
     "UnknownParameter",
     "UnsliceableOrder",
@@ -34,3 +35,7 @@ class MissingLimitPrice(AlgoError):
 
 class ParticipationExceeded(AlgoError):
     """The parent is too large for its share of the expected volume: lengthen the horizon."""
+
+
+class MissingVolume(AlgoError):
+    """No volume is observed or expected: give a feed, or average_daily_volume."""

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 from mts1b_foundation.model import FrozenModel, NonNegativeDecimal, PositiveDecimal, UtcDatetime
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from mts1b_oms_algos.errors import BadParameter, UnknownParameter
 
 __all__ = [
     "AlmgrenChrissParameters",
+    "ChildParameters",
+    "IcebergParameters",
+    "PovParameters",
     "ScheduleParameters",
     "ShortfallParameters",
     "TwapParameters",
@@ -22,11 +25,9 @@ __all__ = [
 ]
 
 
-class ScheduleParameters(FrozenModel):
-    """What every scheduled algorithm takes.
+class ChildParameters(FrozenModel):
+    """What every algorithm takes.
 
-    :ivar horizon_minutes: length of the window in which children are sent.
-    :ivar jitter_pct: largest move of a slice's time, as a fraction of the time between slices.
     :ivar child_order_type: limit and marketable_limit children carry the parent's limit price, or
         its reference price.
     :ivar lot_size: children are whole lots; what the parent holds beyond whole lots rides with its
@@ -35,12 +36,21 @@ class ScheduleParameters(FrozenModel):
     :ivar start_slice: checkpoint: number of slices that are done; no child of theirs is repeated.
     """
 
-    horizon_minutes: float = Field(default=30, ge=0, le=10_080, allow_inf_nan=False)
-    jitter_pct: float = Field(default=0.0, ge=0, le=0.5, allow_inf_nan=False)
     child_order_type: Literal["limit", "marketable_limit", "market"] = "limit"
     lot_size: PositiveDecimal = Decimal(1)
     start_at: UtcDatetime | None = None
     start_slice: int = Field(default=0, ge=0)
+
+
+class ScheduleParameters(ChildParameters):
+    """What every algorithm takes whose schedule is known before the first child.
+
+    :ivar horizon_minutes: length of the window in which children are sent.
+    :ivar jitter_pct: largest move of a slice's time, as a fraction of the time between slices.
+    """
+
+    horizon_minutes: float = Field(default=30, ge=0, le=10_080, allow_inf_nan=False)
+    jitter_pct: float = Field(default=0.0, ge=0, le=0.5, allow_inf_nan=False)
 
     @property
     def horizon(self) -> timedelta:
@@ -117,7 +127,80 @@ class ShortfallParameters(AlmgrenChrissParameters):
     half_lives: float = Field(default=3.0, gt=0, allow_inf_nan=False)
 
 
-P = TypeVar("P", bound=ScheduleParameters)
+class PovParameters(ChildParameters):
+    """What POV takes; its slices are the looks at the market, one every ``interval_minutes``.
+
+    :ivar target_participation: share of the volume that is observed from the start on.
+    :ivar max_horizon_minutes: the window; what the volume did not allow by its end is not sent.
+    :ivar volume_lookback_minutes: a child is at most the share of the volume of so many minutes
+        (or one lot): volume that passed unused longer ago is not made up for.
+    :ivar interval_minutes: time between looks.
+    :ivar sent_quantity: checkpoint, with ``start_slice``: what the slices that are done sent.
+    :ivar average_daily_volume: expected volume of a session; the algorithm takes part in that
+        where it is given no market to observe.
+    :ivar session_open: begin of that session, with ``session_close``; as for VWAP.
+    """
+
+    target_participation: Decimal = Field(default=Decimal("0.15"), gt=0, le=1)
+    max_horizon_minutes: float = Field(default=120, gt=0, le=10_080, allow_inf_nan=False)
+    volume_lookback_minutes: float = Field(default=5, gt=0, le=10_080, allow_inf_nan=False)
+    interval_minutes: float = Field(default=1, ge=1 / 600, le=10_080, allow_inf_nan=False)
+    sent_quantity: NonNegativeDecimal = Decimal(0)
+    average_daily_volume: PositiveDecimal | None = None
+    session_open: UtcDatetime | None = None
+    session_close: UtcDatetime | None = None
+
+    @property
+    def interval(self) -> timedelta:
+        """Return the time between looks."""
+        return timedelta(minutes=self.interval_minutes)
+
+    @property
+    def n_slices(self) -> int:
+        """Return the number of looks in the window."""
+        return timedelta(minutes=self.max_horizon_minutes) // self.interval
+
+    @model_validator(mode="after")
+    def _looks_fit(self) -> Self:
+        if not 1 <= self.n_slices <= 10_000:
+            raise ValueError(
+                f"max_horizon_minutes {self.max_horizon_minutes:g} has {self.n_slices} times "
+                f"interval_minutes {self.interval_minutes:g}; it must have 1 to 10000"
+            )
+        return self
+
+
+class IcebergParameters(ChildParameters):
+    """What the iceberg takes.
+
+    :ivar display_qty: the most that the market sees at once.
+    :ivar refill_threshold: show more when no more than this is left of what is shown.
+    :ivar limit_price: of every child; None for the parent's. It is never worse than the parent's.
+    :ivar child_order_type: an iceberg rests, so its children are limit orders.
+    :ivar check_seconds: time between looks at what is left of the shown children.
+    :ivar sent_quantity: checkpoint, with ``start_slice``: what the slices that are done showed.
+    """
+
+    child_order_type: Literal["limit"] = "limit"
+    display_qty: PositiveDecimal = Decimal(100)
+    refill_threshold: NonNegativeDecimal = Decimal(50)
+    limit_price: PositiveDecimal | None = None
+    check_seconds: float = Field(default=1.0, ge=0.001, le=86_400, allow_inf_nan=False)
+    sent_quantity: NonNegativeDecimal = Decimal(0)
+
+    @model_validator(mode="after")
+    def _sizes_fit(self) -> Self:
+        if self.refill_threshold >= self.display_qty:
+            raise ValueError(
+                f"refill_threshold {self.refill_threshold} must be less than display_qty "
+                f"{self.display_qty}"
+            )
+        if self.lot_size > self.display_qty:
+            raise ValueError(f"display_qty {self.display_qty} is less than a lot, {self.lot_size}")
+        return self
+
+
+P = TypeVar("P", bound=ChildParameters)
 
 
 def read_parameters(model: type[P], params: Mapping[str, Any]) -> P:
@@ -134,5 +217,5 @@ def read_parameters(model: type[P], params: Mapping[str, Any]) -> P:
         return model.model_validate(dict(params))
     except ValidationError as error:
         first = error.errors()[0]
-        name = ".".join(str(part) for part in first["loc"])
+        name = ".".join(str(part) for part in first["loc"]) or "a combination"
         raise BadParameter(f"{name} is {first['input']!r}: {first['msg']}") from error

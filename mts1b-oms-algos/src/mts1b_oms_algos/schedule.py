@@ -14,9 +14,17 @@ from mts1b_platform.ids import derive_id
 from mts1b_platform.rng import Rng
 
 from mts1b_oms_algos.errors import BadParameter, MissingLimitPrice, UnsliceableOrder
-from mts1b_oms_algos.parameters import ScheduleParameters
+from mts1b_oms_algos.parameters import ChildParameters, ScheduleParameters
 
-__all__ = ["Slice", "child_order", "require_sliceable", "run", "slice_offsets", "split_quantity"]
+__all__ = [
+    "Slice",
+    "child_order",
+    "require_alive",
+    "require_sliceable",
+    "run",
+    "slice_offsets",
+    "split_quantity",
+]
 
 _SLICEABLE_TYPES = frozenset({OrderType.MARKET, OrderType.LIMIT, OrderType.MARKETABLE_LIMIT})
 _WHOLE_TIMES = frozenset({TimeInForce.FOK, TimeInForce.OPG})
@@ -78,7 +86,7 @@ def slice_offsets(
     )
 
 
-def require_sliceable(parent: Order, parameters: ScheduleParameters) -> None:
+def require_sliceable(parent: Order, parameters: ChildParameters) -> None:
     """Refuse a parent that can not be sliced as asked.
 
     :raises UnsliceableOrder: for a stop order, an all-or-nothing or opening order, or a parent that
@@ -153,7 +161,7 @@ async def run(
     if not pending:
         return
     start = parameters.start_at or clock.now() - pending[0].offset
-    _require_alive(parent, start + pending[-1].offset)
+    require_alive(parent, start + pending[-1].offset)
     order_type = OrderType(parameters.child_order_type)
     for step in pending:
         if not step.quantity:
@@ -165,7 +173,11 @@ async def run(
         yield child_order(parent, step.number, step.quantity, order_type=order_type, created_at=due)
 
 
-def _require_alive(parent: Order, last: datetime) -> None:
+def require_alive(parent: Order, last: datetime) -> None:
+    """Refuse a parent that expires before its last slice.
+
+    :raises UnsliceableOrder: naming both times.
+    """
     if parent.expires_at is not None and parent.expires_at <= last:
         raise UnsliceableOrder(
             f"{parent.order_id} expires at {parent.expires_at.isoformat()}, the last slice goes at "

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from mts1b_foundation.symbology import Symbol, SymbolKind
 
 from mts1b_oms_algos.errors import BadParameter
-from mts1b_oms_algos.parameters import VwapParameters
+from mts1b_oms_algos.parameters import PovParameters, VwapParameters
 
 __all__ = ["SessionVolume", "expected_shares", "session_of"]
 
@@ -54,7 +54,9 @@ class SessionVolume:
         return u + _DEPTH * (x**3 - x) / 6
 
 
-def session_of(symbol: Symbol, start: datetime, parameters: VwapParameters) -> SessionVolume:
+def session_of(
+    symbol: Symbol, start: datetime, parameters: VwapParameters | PovParameters
+) -> SessionVolume:
     """Return the session that a window beginning at ``start`` trades in.
 
     A pair trades around the clock: 24 hours from ``start``, without shape. Anything else has the
