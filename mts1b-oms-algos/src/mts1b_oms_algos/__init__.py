@@ -5,6 +5,7 @@ each child comes when it is due. The classes take the clock and the randomness, 
 volume and ``Iceberg`` a look at its children; the modules' ``execute`` uses the machine's clock.
 """
 
+from mts1b_oms_algos.algorithms import Algorithm, algorithms
 from mts1b_oms_algos.almgren_chriss import AlmgrenChriss
 from mts1b_oms_algos.errors import (
     AlgoError,
@@ -34,6 +35,7 @@ from mts1b_oms_algos.vwap import Vwap
 
 __all__ = [
     "AlgoError",
+    "Algorithm",
     "AlmgrenChriss",
     "AlmgrenChrissParameters",
     "BadParameter",
@@ -57,6 +59,7 @@ __all__ = [
     "VolumeTape",
     "Vwap",
     "VwapParameters",
+    "algorithms",
     "almgren_chriss_trajectory",
     "implementation_shortfall",
 ]

@@ -22,6 +22,7 @@ from mts1b_foundation.commands import (
     SubmitOrder,
     SubmitReply,
 )
+from mts1b_foundation.market_data import Bar
 from mts1b_foundation.nats import (
     CMD_HALT_LEASE,
     CMD_OMS_BOOK,
@@ -36,7 +37,7 @@ from mts1b_foundation.nats import (
 from mts1b_foundation.protocols import BrokerProtocol
 from mts1b_foundation.replay import ReplayStep
 from mts1b_foundation.risk import ActiveHalt
-from mts1b_oms_algos import AlmgrenChriss, ImplementationShortfall, Twap, Vwap
+from mts1b_oms_algos import VolumeTape, algorithms
 from mts1b_platform.eventbus.port import Subscription
 from mts1b_platform.halt import (
     HaltSocket,
@@ -46,7 +47,7 @@ from mts1b_platform.halt import (
     SendLease,
 )
 from mts1b_platform.lockstep import LockstepParticipant, Mark
-from mts1b_platform.pump import EventPump
+from mts1b_platform.pump import Event, EventPump
 from mts1b_platform.service.base import Service, ServiceContext
 from mts1b_platform.signing import KeyRing, Verifier
 from mts1b_platform.store import OutboxRelay, Store
@@ -54,6 +55,7 @@ from mts1b_platform.supervision import OwnedTasks
 from mts1b_riskengine.client import RiskEngineClient
 from mts1b_riskengine.service import APPROVAL_KEY
 from pydantic import ValidationError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mts1b_oms.cancels import Canceller
 from mts1b_oms.capital import split_capital
@@ -169,16 +171,14 @@ class OmsService(Service):
         self._sync = VenueSync(self.record, self._venue)
         self._canceller = Canceller(service=self.orders, gateway=self._gateway, sync=self._sync)
         self._replacer = Replacer(service=self.orders, gateway=self._gateway, sync=self._sync)
+        self._tape = VolumeTape()
         self._dispatcher = Dispatcher(
             self.orders,
             tasks=OwnedTasks(ctx.tasks),
             clock=ctx.clock,
-            algorithms={
-                "twap": Twap(ctx.clock, ctx.rng).execute,
-                "vwap": Vwap(ctx.clock, ctx.rng).execute,
-                "almgren_chriss": AlmgrenChriss(ctx.clock, ctx.rng).execute,
-                "is_": ImplementationShortfall(ctx.clock, ctx.rng).execute,
-            },
+            algorithms=algorithms(
+                clock=ctx.clock, rng=ctx.rng, volume=self._tape, look=self.record.order
+            ),
         )
         self._restoration = Restoration(
             self.record, self._gateway, Witness(ctx.home / "witness"), log=ctx.log
@@ -211,7 +211,7 @@ class OmsService(Service):
             self._store,
             name="oms",
             streams=["MARKETDATA"],
-            handler=self._bars.keep,
+            handler=self._see_bar,
             wanted=frozenset({MARKETDATA_BARS}),
         )
         self._live = LiveWork(
@@ -226,6 +226,12 @@ class OmsService(Service):
             quarantine=self._quarantine,
             doubt=self._doubt,
         )
+
+    async def _see_bar(self, tx: AsyncConnection, event: Event) -> None:
+        """Keep a bar to work through, and its volume for algorithms that follow it."""
+        if isinstance(event.payload, Bar):
+            self._tape.see(event.payload)
+        await self._bars.keep(tx, event)
 
     def _new_lease(self) -> SendLease:
         """Return the lease; a replay, whose clock is not the machine's, needs none."""
