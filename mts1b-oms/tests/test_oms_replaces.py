@@ -367,3 +367,23 @@ async def test_a_crash_anywhere_in_a_change_leaves_one_truth(
     assert reply.outcome in (CONFIRMED, REFUSED)
     assert (ours.quantity, ours.status) == (theirs.quantity, OrderStatus.ACCEPTED)
     assert (theirs.quantity == 25) == (reply.outcome is CONFIRMED)
+
+
+async def test_c8_the_half_that_a_change_left_behind_ends_nothing(
+    new_desk: Any, order: Any
+) -> None:
+    desk = await new_desk(profile=VenueProfile(replace_changes_id=True))
+    sent = await desk.orders.submit(resting(order))
+    await desk.replacer.replace(change(sent, quantity=12))
+    left = sent.with_(status=OrderStatus.CANCELED)
+
+    async def snapshot(key: str) -> Order:
+        return left
+
+    for life in (desk, await desk.reopen(profile=VenueProfile(replace_changes_id=True))):
+        if not life.closed:
+            life.venue.get_order_by_key = snapshot
+            await life.sync.collect()
+            now = await life.record.order(sent.order_id)
+            assert (now.status, now.quantity) == (OrderStatus.ACCEPTED, 12)
+    assert len(await life.venue.get_open_orders()) == 1

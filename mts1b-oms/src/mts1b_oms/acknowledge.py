@@ -82,6 +82,8 @@ def conclude(unit: Unit, order: Order, theirs: Order) -> Order:
     event = _CONCLUSIONS.get(theirs.status)
     if event is None or order.is_terminal or theirs.filled_quantity > order.filled_quantity:
         return order
+    if unit.is_left_half(theirs):
+        return order
     if event is not OrderEvent.VENUE_REFUSED:
         return unit.change(order, event)
     code = theirs.rejected_code or DenyCode.VENUE_REFUSED

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from mts1b_brokers.errors import BrokerError
 from mts1b_foundation.protocols import BrokerProtocol, DeadManTimer
 from mts1b_platform.clock import Clock
+
+from mts1b_oms.outcomes import NO_EVIDENCE
 
 __all__ = ["DeadManSwitch"]
 
@@ -42,7 +43,7 @@ class DeadManSwitch:
         """Renew once."""
         try:
             await self._venue.cancel_all_after(self._seconds)
-        except (TimeoutError, OSError, BrokerError) as error:
+        except NO_EVIDENCE as error:
             self.failing = f"{type(error).__name__}: {error}"
             self._log.error("dead-man timer not renewed", error=self.failing)
         else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 
-from mts1b_brokers.errors import BrokerError, BrokerRefused
+from mts1b_brokers.errors import BrokerRefused
 from mts1b_foundation.orders import ExecutionMode, Order, OrderStatus
 from mts1b_foundation.protocols import (
     BrokerProtocol,
@@ -23,7 +23,7 @@ from mts1b_riskengine.approval import verify_approval
 from mts1b_riskengine.errors import ApprovalInvalid
 
 from mts1b_oms.approved import _SEAL, ApprovedOrder
-from mts1b_oms.outcomes import CouldNotLook, Fenced, NeverSeen, Refused, Sent, Silent
+from mts1b_oms.outcomes import NO_EVIDENCE, CouldNotLook, Fenced, NeverSeen, Refused, Sent, Silent
 
 __all__ = ["Gateway", "card_of"]
 
@@ -37,8 +37,6 @@ _HALT_CODE: Mapping[HaltSeverity, DenyCode] = {
     HaltSeverity.VENUE_HALT: DenyCode.VENUE_HALTED,
     HaltSeverity.SYMBOL_HALT: DenyCode.SYMBOL_HALTED,
 }
-_NO_EVIDENCE = (TimeoutError, OSError, BrokerError, ValueError)
-"""What a venue may raise that says nothing of the order. ``BrokerRefused`` is caught first."""
 
 
 class Gateway:
@@ -136,7 +134,7 @@ class Gateway:
         fence = self._fence(order, approved.approval.halt_epoch)
         if fence is not None:
             return fence
-        return await _answered(lambda: self._venue.submit(order))
+        return await _answered(order, lambda: self._venue.submit(order))
 
     @property
     def can_replace(self) -> bool:
@@ -144,7 +142,7 @@ class Gateway:
         return self._card.replaces and isinstance(self._venue, ReplaceOrders)
 
     async def replace(
-        self, order_id: str, approved: ApprovedOrder
+        self, order: Order, approved: ApprovedOrder
     ) -> Sent | Refused | Fenced | Silent:
         """Change an open order into an approved one. Never raises what a venue raises."""
         venue, wanted = self._venue, approved.order
@@ -154,10 +152,12 @@ class Gateway:
         fence = self._fence(wanted, approved.approval.halt_epoch)
         if fence is not None:
             return fence
+        ours = wanted.with_(order_id=order.order_id, idempotency_key=order.idempotency_key)
         return await _answered(
+            ours,
             lambda: venue.replace(
-                order_id, quantity=wanted.quantity, limit_price=wanted.limit_price
-            )
+                order.order_id, quantity=wanted.quantity, limit_price=wanted.limit_price
+            ),
         )
 
     def shows_all_since(self, moment: datetime) -> bool:
@@ -179,7 +179,7 @@ class Gateway:
             if theirs is not None:
                 return _answer(theirs)
             return await self._prove_absence(order, sent_at)
-        except _NO_EVIDENCE as error:
+        except NO_EVIDENCE as error:
             return CouldNotLook(f"{type(error).__name__}: {error}")
 
     async def _prove_absence(
@@ -205,14 +205,14 @@ class Gateway:
         """Return what the venue shows open."""
         try:
             return await self._venue.get_open_orders()
-        except _NO_EVIDENCE as error:
+        except NO_EVIDENCE as error:
             return CouldNotLook(f"{type(error).__name__}: {error}")
 
     async def cancel(self, order_id: str) -> bool | Silent:
         """Ask the venue to cancel: True confirmed, False not cancelled, or no evidence."""
         try:
             return await self._venue.cancel(order_id)
-        except _NO_EVIDENCE as error:
+        except NO_EVIDENCE as error:
             return Silent(f"{type(error).__name__}: {error}")
 
 
@@ -223,15 +223,25 @@ def card_of(venue: BrokerProtocol) -> VenueCard:
     return VenueCard(venue=venue.name, visibility_lag_s=_UNKNOWN_LAG_S)
 
 
-async def _answered(act: Callable[[], Awaitable[Order]]) -> Sent | Refused | Silent:
-    """Have the venue act, and tell a refusal from silence."""
+async def _answered(ours: Order, act: Callable[[], Awaitable[Order]]) -> Sent | Refused | Silent:
+    """Have the venue act, and tell a refusal from silence and from an answer without sense."""
     try:
         theirs = await act()
+        wrong = _nonsense(ours, theirs)
     except BrokerRefused as error:
         return Refused(error.code, str(error))
-    except _NO_EVIDENCE as error:
+    except NO_EVIDENCE as error:
         return Silent(f"{type(error).__name__}: {error}")
-    return _answer(theirs)
+    return Silent(f"the answer makes no sense: {wrong}") if wrong else _answer(theirs)
+
+
+def _nonsense(ours: Order, theirs: Order) -> str:
+    """Return what of a venue's answer can not be true of our order; empty where all can."""
+    for name in ("order_id", "idempotency_key", "symbol", "side", "quantity"):
+        told, meant = getattr(theirs, name), getattr(ours, name)
+        if told != meant:
+            return f"{name} {told!r} for {meant!r}"
+    return ""
 
 
 def _answer(theirs: Order) -> Sent | Refused:

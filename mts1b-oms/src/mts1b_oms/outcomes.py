@@ -4,9 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mts1b_brokers.errors import BrokerError
 from mts1b_foundation.orders import Order
 
-__all__ = ["CouldNotLook", "Fenced", "NeverSeen", "Refused", "Sent", "Silent"]
+__all__ = ["NO_EVIDENCE", "CouldNotLook", "Fenced", "NeverSeen", "Refused", "Sent", "Silent"]
+
+NO_EVIDENCE = (
+    TimeoutError,
+    OSError,
+    BrokerError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+)
+"""What a venue's adapter may raise that says nothing of the order: silence, a broken line, and an
+answer that it can not read. ``BrokerRefused``, a ``BrokerError``, is evidence: catch it first."""
 
 
 @dataclass(frozen=True, slots=True)

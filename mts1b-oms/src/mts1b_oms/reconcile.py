@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from mts1b_brokers.errors import BrokerError
 from mts1b_foundation.commands import ReconciliationReport
 from mts1b_foundation.orders import CorrectionKind, FillCorrection, Order
 from mts1b_foundation.positions import Position
@@ -19,7 +18,7 @@ from mts1b_oms.corrections import take_corrections
 from mts1b_oms.fills import TWIN
 from mts1b_oms.gate import ReconciliationGate
 from mts1b_oms.ledger import ZERO, Ledger
-from mts1b_oms.outcomes import CouldNotLook
+from mts1b_oms.outcomes import NO_EVIDENCE, CouldNotLook
 from mts1b_oms.record import OmsRecord
 from mts1b_oms.restored import Restoration
 from mts1b_oms.tables.books import BookedFill
@@ -136,7 +135,7 @@ class Reconciler:
                 account = await self._venue.account_snapshot()
                 return compare(self._record.ledger, account.positions, account.cash_usd)
             return compare(self._record.ledger, await self._venue.get_positions(), None)
-        except (TimeoutError, OSError, BrokerError, ValueError) as error:
+        except NO_EVIDENCE as error:
             return CouldNotLook(f"{type(error).__name__}: {error}")
 
     async def _drop_twins(self, breaks: Sequence[Break]) -> bool:
@@ -174,7 +173,7 @@ class Reconciler:
         """Return the venue's open orders that the record does not have; none where it is silent."""
         try:
             shown = await self._venue.get_open_orders()
-        except (TimeoutError, OSError, BrokerError, ValueError):
+        except NO_EVIDENCE:
             return ()
         return tuple(sorted([o.order_id for o in shown if await self._is_strange(o)]))
 

@@ -9,7 +9,13 @@ from datetime import datetime
 from decimal import Decimal
 
 import sqlalchemy as sa
-from mts1b_foundation.commands import BookQuery, BookReply, OrdersQuery, ReconciliationReport
+from mts1b_foundation.commands import (
+    BookQuery,
+    BookReply,
+    OrdersQuery,
+    ReconciliationReport,
+    ReplaceOutcome,
+)
 from mts1b_foundation.funds import NavSnapshot
 from mts1b_foundation.orders import Order
 from mts1b_foundation.risk import RiskApproval
@@ -66,6 +72,7 @@ class OmsRecord:
         self.corrections_cursor: str | None = None
         self.early: set[str] = set()
         self.replacing: dict[str, Replace] = {}
+        self.former_ids: dict[str, set[str | None]] = {}
         self.unhalted: set[Owner] = set()
         self.order_position = 0
         self.fill_position = 0
@@ -132,7 +139,11 @@ class OmsRecord:
             cursors = {row.venue: row.cursor for row in await tx.execute(sa.select(venue_cursor))}
             self.cursor = cursors.get(self.venue)
             self.corrections_cursor = cursors.get(corrections_of(self.venue))
-            self.replacing = {one.order_id: one for one in await open_replaces(tx)}
+            changes = await open_replaces(tx)
+            self.replacing = {one.order_id: one for one in changes if one.outcome is None}
+            for one in changes:
+                if one.outcome is ReplaceOutcome.CONFIRMED:
+                    self.former_ids.setdefault(one.order_id, set()).add(one.old_broker_order_id)
             for row in await tx.execute(sa.select(restores).order_by(restores.c.fence)):
                 self.restored, self.orders_lost = row.lost, not row.made_up
             self.report = await last_report(tx)

@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 
 import sqlalchemy as sa
-from mts1b_brokers.errors import BrokerError
 from mts1b_foundation.market_data import Bar
 from mts1b_foundation.protocols import BrokerProtocol, SimulatedVenue
 from mts1b_platform.latency import StageLatency
@@ -17,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mts1b_oms.errors import OmsError
 from mts1b_oms.nav import snapshots
-from mts1b_oms.outcomes import CouldNotLook
+from mts1b_oms.outcomes import NO_EVIDENCE, CouldNotLook
 from mts1b_oms.record import OmsRecord
 from mts1b_oms.tables.store import bars_pending
 from mts1b_oms.venue_sync import News, VenueSync
@@ -101,7 +100,7 @@ class BarWork:
     async def _show(self, venue: SimulatedVenue, bars: list[Bar]) -> None:
         try:
             await venue.on_bars(bars)
-        except (TimeoutError, OSError, BrokerError) as error:
+        except NO_EVIDENCE as error:
             raise VenueSilent(f"venue {self._venue.name} took no bars: {error}") from error
 
     async def _pending(self, as_of: datetime) -> list[Bar]:

@@ -82,6 +82,7 @@ class Unit:
         self._report: ReconciliationReport | None = None
         self._corrections_cursor: str | None = None
         self._awaited: set[str] = set()
+        self._left: list[tuple[str, str | None]] = []
         self._replacing: dict[str, Replace | None] = {}
         self._events: list[tuple[str, str, bytes]] = []
 
@@ -162,6 +163,19 @@ class Unit:
         """Record what became of a change."""
         await replaces.write_outcome(self.tx, change.replace_key, outcome, code, reason)
         self._replacing[change.order_id] = None
+        if outcome is ReplaceOutcome.CONFIRMED:
+            self._left.append((change.order_id, change.old_broker_order_id))
+
+    def is_left_half(self, theirs: Order) -> bool:
+        """Return whether a venue's view is of an id that a confirmed change has left behind.
+
+        What such a half shows, cancelled most of the time, is not the order's fate.
+        """
+        order = self._orders.get(theirs.order_id) or self._record.open_orders.get(theirs.order_id)
+        if order is None or theirs.broker_order_id in (None, order.broker_order_id):
+            return False
+        former = self._record.former_ids.get(theirs.order_id, set())
+        return theirs.broker_order_id in former
 
     def open_book(self, book: SubBook) -> None:
         """Start a sub-book with its capital."""
@@ -315,6 +329,7 @@ class Unit:
             if order.is_terminal:
                 record.open_orders.pop(order_id, None)
                 record.replacing.pop(order_id, None)
+                record.former_ids.pop(order_id, None)
             else:
                 record.open_orders[order_id] = order
         record.ledger = self.ledger
@@ -329,6 +344,9 @@ class Unit:
                 record.replacing.pop(order_id, None)
             else:
                 record.replacing[order_id] = change
+        for order_id, broker_order_id in self._left:
+            if order_id in record.open_orders:
+                record.former_ids.setdefault(order_id, set()).add(broker_order_id)
         record.early |= self._awaited
         record.early -= {item.fill.fill_id for _, item in self._fills}
         record.order_position += len(self._created)

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mts1b_brokers.errors import BrokerError
 from mts1b_foundation.orders import Fill, FillCorrection, Order
 from mts1b_foundation.protocols import (
     BrokerProtocol,
@@ -18,7 +17,7 @@ from mts1b_foundation.protocols import (
 from mts1b_oms.acknowledge import conclude
 from mts1b_oms.corrections import take_corrections
 from mts1b_oms.fills import book_fills
-from mts1b_oms.outcomes import CouldNotLook
+from mts1b_oms.outcomes import NO_EVIDENCE, CouldNotLook
 from mts1b_oms.parents import settle_parent
 from mts1b_oms.record import OmsRecord
 from mts1b_oms.replaced import settle_replace
@@ -56,7 +55,7 @@ class VenueSync:
                 fills, cursor = await self._venue.fills_since(cursor)
             corrections, place = await self._corrections()
             return News(fills, cursor, corrections, place, await self._views(fills))
-        except (TimeoutError, OSError, BrokerError, ValueError) as error:
+        except NO_EVIDENCE as error:
             return CouldNotLook(f"{type(error).__name__}: {error}")
 
     async def _corrections(self) -> tuple[list[FillCorrection], str | None]:

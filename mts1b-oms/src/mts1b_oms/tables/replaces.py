@@ -30,6 +30,7 @@ class Replace:
     limit_price: Decimal | None
     old_quantity: Decimal
     old_limit_price: Decimal | None
+    old_broker_order_id: str | None
     asked_at: datetime
     outcome: ReplaceOutcome | None = None
     code: str = ""
@@ -45,6 +46,7 @@ class Replace:
             limit_price=(order.limit_price if command.limit_price is None else command.limit_price),
             old_quantity=order.quantity,
             old_limit_price=order.limit_price,
+            old_broker_order_id=order.broker_order_id,
             asked_at=at,
         )
 
@@ -70,6 +72,7 @@ async def insert_replace(tx: AsyncConnection, change: Replace) -> None:
         "limit_price": change.limit_price,
         "old_quantity": change.old_quantity,
         "old_limit_price": change.old_limit_price,
+        "old_broker_order_id": change.old_broker_order_id,
         "asked_at": change.asked_at,
         "outcome": "" if change.outcome is None else change.outcome.value,
         "code": change.code,
@@ -97,12 +100,13 @@ async def read_replace(tx: AsyncConnection, replace_key: str) -> Replace | None:
 
 
 async def open_replaces(tx: AsyncConnection) -> list[Replace]:
-    """Return the changes of open orders that nobody knows the outcome of."""
+    """Return the changes of open orders, oldest first."""
     over = [status.value for status in TERMINAL_STATUSES]
     query = (
         sa.select(replaces)
         .join(orders, orders.c.order_id == replaces.c.order_id)
-        .where(replaces.c.outcome == "", orders.c.status.not_in(over))
+        .where(orders.c.status.not_in(over))
+        .order_by(replaces.c.asked_at)
     )
     return [_change(row) for row in await tx.execute(query)]
 

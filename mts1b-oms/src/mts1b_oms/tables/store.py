@@ -158,6 +158,7 @@ replaces = sa.Table(
     sa.Column("limit_price", DecimalText, nullable=True),
     sa.Column("old_quantity", DecimalText, nullable=False),
     sa.Column("old_limit_price", DecimalText, nullable=True),
+    sa.Column("old_broker_order_id", sa.Text, nullable=True),
     sa.Column("asked_at", UtcText, nullable=False),
     sa.Column("outcome", sa.Text, nullable=False),
     sa.Column("code", sa.Text, nullable=False),
