@@ -29,6 +29,7 @@ from mts1b_oms_algos.parameters import (
 )
 from mts1b_oms_algos.pov import Pov
 from mts1b_oms_algos.shortfall import Shortfall, implementation_shortfall
+from mts1b_oms_algos.tca import TransactionCosts, transaction_costs
 from mts1b_oms_algos.trajectory import Trajectory, almgren_chriss_trajectory
 from mts1b_oms_algos.twap import Twap
 from mts1b_oms_algos.vwap import Vwap
@@ -51,6 +52,7 @@ __all__ = [
     "Shortfall",
     "ShortfallParameters",
     "Trajectory",
+    "TransactionCosts",
     "Twap",
     "TwapParameters",
     "UnknownParameter",
@@ -62,4 +64,5 @@ __all__ = [
     "algorithms",
     "almgren_chriss_trajectory",
     "implementation_shortfall",
+    "transaction_costs",
 ]
