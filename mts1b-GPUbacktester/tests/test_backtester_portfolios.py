@@ -96,8 +96,8 @@ def test_backtest_rule_22_cash_pays_for_everything(engine: Any) -> None:
 def test_backtest_rule_23_models_of_quantkit_price_the_fills() -> None:
     fee = PerShareFee(per_share=Decimal("0.01"), minimum=Decimal(1))
     spread = SpreadSlippage(spread_bps=Decimal(20))
-    found = run([[10.0], [10], [10]], [[1.0]] * 3, "auto", fees=fee, impact=spread, initial_cash=1000,
-                rebalance=5)  # fmt: skip
+    options = {"initial_cash": 1000, "rebalance": 5}
+    found = run([[10.0]] * 3, [[1.0]] * 3, "auto", fees=fee, impact=spread, **options)
     slip = float(spread.fraction(100.0, 10.0))
     assert slip > 0
     assert found.costs * 1000 == pytest.approx(1000 * slip + 1.0, rel=1e-12)

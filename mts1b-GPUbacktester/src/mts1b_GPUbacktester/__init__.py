@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from mts1b_GPUbacktester.errors import BadPanel, BadRule, BadSetting, EngineMissing
     from mts1b_GPUbacktester.forward import WalkForwardResult
     from mts1b_GPUbacktester.forward import run_walk_forward as walk_forward
+    from mts1b_GPUbacktester.lookahead import Lookahead, find_lookahead
     from mts1b_GPUbacktester.panels import panel_from
+    from mts1b_GPUbacktester.parity import DEFAULT_POLICY, Parity, Tolerance, check_parity
     from mts1b_GPUbacktester.portfolio import run_portfolio
     from mts1b_GPUbacktester.results import BacktestResult, SweepResult
     from mts1b_GPUbacktester.search import SearchStatistics, search_statistics
@@ -19,16 +21,22 @@ if TYPE_CHECKING:
     from mts1b_GPUbacktester.sweep import run_sweep
 
 __all__ = [
+    "DEFAULT_POLICY",
     "BacktestResult",
     "BadPanel",
     "BadRule",
     "BadSetting",
     "EngineChoice",
     "EngineMissing",
+    "Lookahead",
+    "Parity",
     "SearchStatistics",
     "SweepResult",
+    "Tolerance",
     "WalkForwardResult",
     "centred_weights",
+    "check_parity",
+    "find_lookahead",
     "panel_from",
     "rules",
     "run_portfolio",
@@ -46,10 +54,16 @@ _HOMES = {
     "BadSetting": "errors",
     "EngineChoice": "engines",
     "EngineMissing": "errors",
+    "DEFAULT_POLICY": "parity",
+    "Lookahead": "lookahead",
+    "Parity": "parity",
     "SearchStatistics": "search",
     "SweepResult": "results",
+    "Tolerance": "parity",
     "WalkForwardResult": "forward",
     "centred_weights": "single",
+    "check_parity": "parity",
+    "find_lookahead": "lookahead",
     "panel_from": "panels",
     "run_portfolio": "portfolio",
     "run_single": "single",

@@ -1,4 +1,4 @@
-"""``mts backtest``: run a rule on a file of bars, once or over a grid."""
+"""``mts backtest``: run a rule on a file of bars, once, over a grid, or with two engines."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import typer
 if TYPE_CHECKING:
     import polars as pl
 
+    from mts1b_GPUbacktester.parity import Parity, Tolerance
     from mts1b_GPUbacktester.rules import Rule
 
 __all__ = ["app"]
@@ -28,6 +29,14 @@ LongWhen = Annotated[
     str | None, typer.Option(help="long while true, e.g. 'sma(close, fast) > sma(close, slow)'")
 ]
 EnterOption = Annotated[str | None, typer.Option("--enter", help="condition that opens a position")]
+ShortWhen = Annotated[str | None, typer.Option(help="short while true; needs --direction both")]
+StopOption = Annotated[str | None, typer.Option(help="stop, a fraction of the price or a name")]
+TrailOption = Annotated[str | None, typer.Option(help="trailing stop, a fraction or a name")]
+TimeOption = Annotated[str | None, typer.Option(help="leave after so many bars, or a name")]
+DirectionOption = Annotated[Literal["long", "short", "both"], typer.Option()]
+WhereOption = Annotated[
+    str | None, typer.Option(help="keep sets in which NAME < NAME, e.g. fast<slow")
+]
 ExitOption = Annotated[str | None, typer.Option("--exit", help="condition that closes it")]
 ParamOption = Annotated[
     list[str] | None, typer.Option("--param", help="NAME=VALUE; in a sweep NAME=V1,V2 or A:B:STEP")
@@ -55,44 +64,35 @@ def _reported(as_json: bool) -> Iterator[None]:
         raise typer.Exit(int(error.exit_code)) from None
 
 
-def _rule(long_when: str | None, enter: str | None, leave: str | None) -> Rule:
-    from mts1b_GPUbacktester import rules as r
-    from mts1b_GPUbacktester.text import parse_condition
-
-    if long_when is not None and enter is None and leave is None:
-        return r.long_when(parse_condition(long_when))
-    if long_when is None and enter is not None and leave is not None:
-        return r.enter_long(parse_condition(enter)).exit_long(parse_condition(leave))
-    raise typer.BadParameter("give either --long-when, or both --enter and --exit")
+_WHOLE_RULES = (
+    {"long_when"},
+    {"short_when"},
+    {"long_when", "short_when"},
+    {"enter", "leave"},
+    {"enter", "leave", "short_when"},
+)
 
 
-def _numbers(text: str) -> list[int | float]:
-    """Read ``5``, ``5,10,20`` or ``5:50:5`` (the end included)."""
-    try:
-        if ":" in text:
-            first, last, step = (int(part) for part in text.split(":"))
-            return list(range(first, last + 1, step))
-        return [float(part) if "." in part else int(part) for part in text.split(",")]
-    except ValueError:
-        raise typer.BadParameter(f"{text!r} is not V, V1,V2,... or FIRST:LAST:STEP") from None
+def _rule(**texts: str | None) -> Rule:
+    from mts1b_GPUbacktester.specification import rule_of
 
-
-def _grid(pairs: list[str] | None) -> dict[str, list[int | float]]:
-    grid = {}
-    for pair in pairs or []:
-        name, found, values = pair.partition("=")
-        if not found:
-            raise typer.BadParameter(f"--param {pair!r} is not NAME=VALUE")
-        grid[name] = _numbers(values)
-    return grid
+    conditions = ("long_when", "short_when", "enter", "leave")
+    if {name for name in conditions if texts[name] is not None} not in _WHOLE_RULES:
+        raise typer.BadParameter("give either --long-when, or both --enter and --exit")
+    return rule_of(**texts)
 
 
 @app.command("run")
 def run(
     panel: PanelOption,
     long_when: LongWhen = None,
+    short_when: ShortWhen = None,
     enter: EnterOption = None,
     leave: ExitOption = None,
+    stop: StopOption = None,
+    trailing_stop: TrailOption = None,
+    time_exit: TimeOption = None,
+    direction: DirectionOption = "long",
     param: ParamOption = None,
     start: Annotated[str | None, typer.Option(help="first day, e.g. 2010-01-01")] = None,
     end: Annotated[str | None, typer.Option(help="last day")] = None,
@@ -104,13 +104,23 @@ def run(
     """Simulate one rule with one parameter set; each asset starts with the same capital."""
     with _reported(as_json):
         from mts1b_GPUbacktester.single import run_single
+        from mts1b_GPUbacktester.specification import grid_of
 
-        grid = _grid(param)
+        grid = grid_of(param or [])
         if any(len(values) != 1 for values in grid.values()):
             raise typer.BadParameter("one value for each --param; use 'sweep' for several")
         result = run_single(
             panel=panel,
-            rule=_rule(long_when, enter, leave),
+            rule=_rule(
+                long_when=long_when,
+                short_when=short_when,
+                enter=enter,
+                leave=leave,
+                stop=stop,
+                trailing_stop=trailing_stop,
+                time_exit=time_exit,
+            ),
+            direction=direction,
             params={name: values[0] for name, values in grid.items()},
             start=start,
             end=end,
@@ -131,12 +141,15 @@ def run(
 def sweep(
     panel: PanelOption,
     long_when: LongWhen = None,
+    short_when: ShortWhen = None,
     enter: EnterOption = None,
     leave: ExitOption = None,
+    stop: StopOption = None,
+    trailing_stop: TrailOption = None,
+    time_exit: TimeOption = None,
+    direction: DirectionOption = "long",
     param: ParamOption = None,
-    where: Annotated[
-        str | None, typer.Option(help="keep sets in which NAME < NAME, e.g. fast<slow")
-    ] = None,
+    where: WhereOption = None,
     fill: FillOption = "next_open",
     fees_bps: FeesOption = 5.0,
     slippage_bps: SlippageOption = 0.0,
@@ -148,13 +161,23 @@ def sweep(
 ) -> None:
     """Simulate one rule with every combination of parameters on every asset."""
     with _reported(as_json):
+        from mts1b_GPUbacktester.specification import filter_of, grid_of
         from mts1b_GPUbacktester.sweep import run_sweep
 
         result = run_sweep(
             panel,
-            _rule(long_when, enter, leave),
-            grid=_grid(param),
-            where=_filter(where),
+            _rule(
+                long_when=long_when,
+                short_when=short_when,
+                enter=enter,
+                leave=leave,
+                stop=stop,
+                trailing_stop=trailing_stop,
+                time_exit=time_exit,
+            ),
+            grid=grid_of(param or []),
+            where=filter_of(where),
+            direction=direction,
             fill=fill,
             fees_bps=fees_bps,
             slippage_bps=slippage_bps,
@@ -175,13 +198,126 @@ def sweep(
         )
 
 
-def _filter(text: str | None) -> Any:
-    if text is None:
-        return None
-    left, found, right = (part.strip() for part in text.partition("<"))
-    if not found or not left.isidentifier() or not right.isidentifier():
-        raise typer.BadParameter(f"--where {text!r} is not NAME<NAME")
-    return lambda params: params[left] < params[right]
+@app.command("parity")
+def parity(
+    panel: PanelOption,
+    long_when: LongWhen = None,
+    short_when: ShortWhen = None,
+    enter: EnterOption = None,
+    leave: ExitOption = None,
+    stop: StopOption = None,
+    trailing_stop: TrailOption = None,
+    time_exit: TimeOption = None,
+    direction: DirectionOption = "long",
+    param: ParamOption = None,
+    where: WhereOption = None,
+    fill: FillOption = "next_open",
+    fees_bps: FeesOption = 5.0,
+    slippage_bps: SlippageOption = 0.0,
+    reference: Annotated[Literal["numpy", "numba"], typer.Option()] = "numpy",
+    engine: Annotated[Literal["numpy", "numba"], typer.Option()] = "numba",
+    policy: Annotated[
+        Path | None, typer.Option(help="JSON: metric -> {absolute, relative}; others fail")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare two engines, every account in every metric.
+
+    Ends with 0 where all match, 1 where one differs, 2 where they could not be compared.
+    """
+    with _incomparable(as_json):
+        from mts1b_GPUbacktester.parity import DEFAULT_POLICY, check_parity
+        from mts1b_GPUbacktester.specification import filter_of, grid_of
+
+        found = check_parity(
+            panel,
+            _rule(
+                long_when=long_when,
+                short_when=short_when,
+                enter=enter,
+                leave=leave,
+                stop=stop,
+                trailing_stop=trailing_stop,
+                time_exit=time_exit,
+            ),
+            grid=grid_of(param or []),
+            reference=reference,
+            engine=engine,
+            policy=DEFAULT_POLICY if policy is None else _policy(policy),
+            where=filter_of(where),
+            direction=direction,
+            fill=fill,
+            fees_bps=fees_bps,
+            slippage_bps=slippage_bps,
+        )
+    _print_parity(found, as_json=as_json)
+    raise typer.Exit(0 if found.holds else 1)
+
+
+@app.command("batch")
+def batch(
+    config: Annotated[Path, typer.Option(help="a TOML or JSON file with a list 'sweeps'")],
+    output: Annotated[Path, typer.Option(help="a folder for tables, reports and a summary")],
+    as_json: JsonOption = False,
+) -> None:
+    """Run every sweep of a file."""
+    with _reported(as_json):
+        from mts1b_GPUbacktester.batch import run_batch
+
+        results = run_batch(config, output)
+        trials = sum(result.n_trials for result in results)
+        if as_json:
+            print((output / "summary.json").read_text().strip())
+        else:
+            print(f"{len(results)} sweeps, {trials} parameter sets; results in {output}")
+
+
+@contextmanager
+def _incomparable(as_json: bool) -> Iterator[None]:
+    """Print why nothing was compared and end with 2."""
+    try:
+        with _reported(as_json):
+            yield
+    except typer.Exit:
+        raise typer.Exit(2) from None
+
+
+def _policy(path: Path) -> dict[str, Tolerance]:
+    """Read a policy.
+
+    :raises BadSetting: for a file that is none.
+    """
+    from mts1b_GPUbacktester.errors import BadSetting
+    from mts1b_GPUbacktester.parity import Tolerance
+
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        return {name: Tolerance(**given) for name, given in data.items()}
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise BadSetting(
+            f'{path} is not a policy, e.g. {{"sharpe": {{"relative": 1e-6}}}}: {error}'
+        ) from None
+
+
+def _print_parity(found: Parity, *, as_json: bool) -> None:
+    rows = [
+        {
+            "metric": one.metric,
+            "holds": one.holds,
+            "compared": one.compared,
+            "differing": one.differing,
+            "largest": one.largest,
+            "reason": one.reason,
+        }
+        for one in found.metrics
+    ]
+    if as_json:
+        print(json.dumps({"holds": found.holds, "n_trials": found.n_trials, "metrics": rows}))
+        return
+    for one in found.metrics:
+        verdict = "same" if one.holds else f"{one.differing} differ: {one.reason}"
+        print(f"{one.metric:<18} {one.compared:>9} pairs  largest {one.largest:.3g}  {verdict}")
+    print(f"{found.reference} and {found.engine} {'match' if found.holds else 'DIFFER'}")
 
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from mts1b_GPUbacktester import rules as r
 from mts1b_GPUbacktester.errors import BadRule
 from mts1b_GPUbacktester.expressions import as_value
 
-__all__ = ["parse_condition"]
+__all__ = ["parse_condition", "parse_value"]
 
 _FIELDS = {"open": r.open, "high": r.high, "low": r.low, "close": r.close, "volume": r.volume}
 _FUNCTIONS: dict[str, tuple[Callable[..., Any], int]] = {
@@ -56,16 +56,31 @@ def parse_condition(text: str) -> r.Condition:
 
     :raises BadRule: naming the part that is not understood.
     """
+    found = _parsed(text)
+    if not isinstance(found, r.Condition):
+        raise BadRule(f"{text!r} is a number, not a condition; compare it, e.g. {text} > 0")
+    return found
+
+
+def parse_value(text: str) -> r.Value:
+    """Return the number per bar that ``text`` writes, e.g. ``0.05`` or ``stop``.
+
+    :raises BadRule: naming the part that is not understood.
+    """
+    found = _parsed(text)
+    if not isinstance(found, r.Value):
+        raise BadRule(f"{text!r} is a condition, not a number")
+    return found
+
+
+def _parsed(text: str) -> Any:
     try:
         tree = ast.parse(text.strip(), mode="eval")
     except SyntaxError as error:
         raise BadRule(
-            f"{text!r} is not a condition: {error.msg} at character {error.offset}"
+            f"{text!r} is not understood: {error.msg} at character {error.offset}"
         ) from None
-    found = _read(tree.body, text)
-    if not isinstance(found, r.Condition):
-        raise BadRule(f"{text!r} is a number, not a condition; compare it, e.g. {text} > 0")
-    return found
+    return _read(tree.body, text)
 
 
 def _read(node: ast.expr, text: str) -> Any:
