@@ -154,7 +154,9 @@ class EventPump:
                 group.create_task(self._follow(stream, idle_s))
 
     async def _follow(self, stream: str, idle_s: float) -> None:
-        while True:
+        task = asyncio.current_task()
+        # A cancellation that what is awaited here loses is still noted on the task.
+        while task is None or not task.cancelling():
             source = self._sources[stream]
             messages = await source.consumer.fetch(_BATCH, timeout_s=idle_s)
             if messages and (messages[0].sequence or 0) <= source.position + 1:

@@ -10,6 +10,8 @@ from mts1b_platform.eventbus.port import RemoteError, RequestHandler
 
 __all__ = ["OwnedTasks", "TaskGroupSupervisor", "answer", "remote_code"]
 
+_AGAIN_S = 2.0
+
 
 def remote_code(error: BaseException) -> str:
     """Return the code that a requester sees for an exception."""
@@ -61,10 +63,7 @@ class TaskGroupSupervisor:
 
     async def stop(self) -> None:
         """Cancel what still runs, and wait for it."""
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await _end(list(self._tasks))
 
 
 class OwnedTasks:
@@ -90,7 +89,18 @@ class OwnedTasks:
     async def stop(self) -> None:
         """Cancel everything and return when it has ended."""
         self._stopped = True
-        running = list(self._running)
-        for task in running:
+        await _end(list(self._running))
+
+
+async def _end(tasks: list[asyncio.Task[None]]) -> None:
+    """Cancel tasks until they have ended.
+
+    One cancellation may get lost: before Python 3.12, ``asyncio.wait_for`` forgets it where what
+    it waits for comes in the same moment.
+    """
+    left = set(tasks)
+    while left:
+        for task in sorted(left, key=asyncio.Task.get_name):
             task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+        _, left = await asyncio.wait(left, timeout=_AGAIN_S)
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -145,7 +145,8 @@ class NatsFollower:
         if not self._waiting:
             self._arrived.clear()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._arrived.wait(), timeout_s)
+                async with asyncio.timeout(timeout_s):
+                    await self._arrived.wait()
         count = min(max_messages, len(self._waiting))
         return [self._waiting.popleft() for _ in range(count)]
 
