@@ -5,7 +5,7 @@ Numerical arguments raise the errors of ``mts1b_quantkit.errors``.
 
 from __future__ import annotations
 
-__all__ = ["BadTarget", "MissingPrice", "PortfolioError"]
+__all__ = ["AllocatorFailed", "BadTarget", "MissingPrice", "PortfolioError"]
 
 
 class PortfolioError(ValueError):
@@ -28,4 +28,20 @@ class MissingPrice(PortfolioError):
         super().__init__(
             f"{symbol} has a target weight but no usable price ({found}); "
             "give a positive price, or leave the name out of the weights"
+        )
+
+
+class AllocatorFailed(PortfolioError):
+    """An optimiser has no answer: relax its constraints, give more data, or set a policy.
+
+    :ivar allocator: its name.
+    :ivar failure: what it said, or what is wrong with its weights.
+    """
+
+    def __init__(self, allocator: str, failure: str) -> None:
+        self.allocator = allocator
+        self.failure = failure
+        super().__init__(
+            f"{allocator} has no answer ({failure}); relax its constraints, give more data, or set "
+            "on_failure to hold, equal or flat"
         )
