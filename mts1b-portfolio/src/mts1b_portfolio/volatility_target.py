@@ -19,16 +19,21 @@ def vol_target_weights(
     target_ann_vol: float,
     window: int = 63,
     max_scale: float = 3.0,
+    min_scale: float = 0.0,
+    lag: int = 0,
     periods_per_year: float = 252,
 ) -> Any:
     """Scale ``base_weights`` so that their recent volatility meets the target.
 
     The volatility is the standard deviation (ddof=1) of asset_log_returns @ base_weights over the
-    last ``window`` rows, annualised; the scale is target over volatility, at most ``max_scale``.
-    It scales down as well as up. The weights are for the row after the last.
+    last ``window`` rows, annualised; the scale is target over volatility, at most ``max_scale`` and
+    at least ``min_scale``. It scales down as well as up. The weights are for the row after the
+    last.
 
     :param base_weights: (A,) weights; their kind is the result's.
-    :param asset_log_returns: (T, A) log returns, T at least ``window``.
+    :param asset_log_returns: (T, A) log returns, T at least ``window`` + ``lag``.
+    :param lag: leave so many of the last rows out: what is not known yet when the weights are
+        traded.
     :raises BadInput: for shapes or labels that do not fit, too few rows, or a parameter out of
         range.
     :raises NaNInput: for a missing value.
@@ -37,24 +42,27 @@ def vol_target_weights(
     _require(max_scale >= 0.0, "max_scale", max_scale)
     _require(periods_per_year > 0.0, "periods_per_year", periods_per_year)
     _require(window >= 2, "window", window)
+    _require(0.0 <= min_scale <= max_scale, "min_scale", min_scale)
+    _require(lag >= 0, "lag", lag)
     base = as_table(base_weights, what="base_weights")
     weights = base.values.reshape(-1)
-    recent = _recent(asset_log_returns, base, len(weights), window)
+    recent = _recent(asset_log_returns, base, len(weights), window, lag)
     volatility = float((recent @ weights).std(ddof=1)) * math.sqrt(periods_per_year)
     scale = max_scale if volatility == 0.0 else min(target_ann_vol / volatility, max_scale)
-    return base.rows(weights * scale)
+    return base.rows(weights * max(scale, min_scale))
 
 
-def _recent(asset_log_returns: Any, base: Table, size: int, window: int) -> FloatArray:
+def _recent(asset_log_returns: Any, base: Table, size: int, window: int, lag: int) -> FloatArray:
     returns = as_table(asset_log_returns, what="asset_log_returns")
     if returns.is_vector or returns.values.shape[1] != size:
         raise BadInput(f"asset_log_returns has shape {returns.values.shape}, not (T, {size})")
     labels = base.index if base.is_vector else base.columns
     if labels is not None and returns.columns is not None and list(labels) != returns.labels:
         raise BadInput(f"base_weights is labelled {list(labels)}, the returns {returns.labels}")
-    if len(returns.values) < window:
-        raise BadInput(f"asset_log_returns has {len(returns.values)} rows; window needs {window}")
-    return np.asarray(returns.values[-window:])
+    rows = len(returns.values)
+    if rows < window + lag:
+        raise BadInput(f"asset_log_returns has {rows} rows; window and lag need {window + lag}")
+    return np.asarray(returns.values[rows - lag - window : rows - lag])
 
 
 def _require(holds: bool, name: str, value: float) -> None:
