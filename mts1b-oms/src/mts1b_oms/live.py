@@ -107,7 +107,7 @@ class LiveWork:
         while True:
             await self._news.wait()
             self._news.clear()
-            result = await self._sync.collect()
+            result = await self._sync.collect(everything=False)
             if isinstance(result, CouldNotLook):
                 self._ctx.log.warning("fills wait", reason=result.reason)
             elif result:

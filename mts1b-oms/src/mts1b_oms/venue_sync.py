@@ -46,15 +46,19 @@ class VenueSync:
         self._venue = venue
         self._turn = asyncio.Lock()
 
-    async def read(self) -> News | CouldNotLook:
-        """Return what is new, without recording anything."""
+    async def read(self, *, everything: bool = True) -> News | CouldNotLook:
+        """Return what is new, without recording anything.
+
+        :param everything: also look at open orders that no new fill is of. Each is a question to
+            the venue, so it is for now and then, not for every fill.
+        """
         try:
             fills: list[Fill] = []
             cursor = self._record.cursor
             if isinstance(self._venue, FillHistory):
                 fills, cursor = await self._venue.fills_since(cursor)
             corrections, place = await self._corrections()
-            return News(fills, cursor, corrections, place, await self._views(fills))
+            return News(fills, cursor, corrections, place, await self._views(fills, everything))
         except NO_EVIDENCE as error:
             return CouldNotLook(f"{type(error).__name__}: {error}")
 
@@ -64,11 +68,13 @@ class VenueSync:
             return [], place
         return await self._venue.corrections_since(place)
 
-    async def _views(self, fills: Sequence[Fill]) -> list[Order]:
+    async def _views(self, fills: Sequence[Fill], everything: bool) -> list[Order]:
         if not isinstance(self._venue, OrderQuery):
             return []
-        found = []
-        for order in _unexplained(list(self._record.open_orders.values()), fills):
+        found, touched = [], {fill.order_id for fill in fills}
+        known = list(self._record.open_orders.values())
+        wanted = [order for order in known if everything or order.order_id in touched]
+        for order in _unexplained(wanted, fills):
             theirs = await self._venue.get_order_by_key(order.idempotency_key)
             if theirs is not None:
                 found.append(theirs)
@@ -94,10 +100,10 @@ class VenueSync:
             unit.move_corrections_cursor(news.corrections_cursor)
         return booked
 
-    async def collect(self) -> list[BookedFill] | CouldNotLook:
+    async def collect(self, *, everything: bool = True) -> list[BookedFill] | CouldNotLook:
         """Read and record in one go."""
         async with self._turn:
-            news = await self.read()
+            news = await self.read(everything=everything)
             if isinstance(news, CouldNotLook):
                 return news
             async with self._record.unit() as unit:
