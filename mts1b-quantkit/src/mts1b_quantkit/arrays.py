@@ -313,7 +313,12 @@ def _read_mapping(data: Mapping[Any, Any], what: str) -> Table:
 
 def _check_finite(table: Table, what: str, *, allow_nan: bool, largest: float = LARGEST) -> None:
     matrix = table.matrix
-    if -largest <= matrix.min() and matrix.max() <= largest:  # false where there is a NaN
+    flat = matrix.reshape(-1)
+    with np.errstate(over="ignore", invalid="ignore"):
+        size = np.dot(flat, flat)  # one pass; no number where there is a NaN or an infinity
+    if size <= largest**2:
+        return
+    if -largest <= matrix.min() and matrix.max() <= largest:
         return
     missing = np.isnan(matrix)
     column = None if table.is_vector else table.labels

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -23,14 +24,30 @@ __all__ = [
     "unit_of",
 ]
 
+_CACHED = 1 << 17
+"""Numbers (1 MB) that are worked on together, and the fewest columns."""
+_FEWEST_TOGETHER = 16
 _SMALL = 1e-60
 """Below it, third and fourth powers fall out of the range of floating point."""
 
 
 def reduce_columns(returns: Any, metric: Callable[[FloatArray], FloatArray]) -> Any:
-    """Apply ``metric``, (T, K) -> (K,), and give the result back in the input's kind."""
+    """Apply ``metric``, (T, K) -> (K,), and give the result back in the input's kind.
+
+    Many columns are worked on in groups that fit the processor's cache; a column's result does not
+    depend on its group.
+    """
     table = as_table(returns)
-    return table.per_column(metric(table.matrix))
+    rows, columns = table.matrix.shape
+    groups = columns // max(_FEWEST_TOGETHER, _CACHED // rows)
+    if groups < 2:
+        return table.per_column(metric(table.matrix))
+    edges = np.linspace(0, columns, groups + 1).astype(int)
+    found = [
+        metric(np.ascontiguousarray(table.matrix[:, start:stop]))
+        for start, stop in itertools.pairwise(edges)
+    ]
+    return table.per_column(np.concatenate(found))
 
 
 def deviation(values: FloatArray) -> FloatArray:

@@ -123,11 +123,17 @@ def fractional_tail(values: FloatArray, tail: float) -> FloatArray:
     """Return the mean of the ``tail`` * T smallest values of each column, the last in part."""
     amount = _settle(tail * len(values))
     whole = math.floor(amount)
-    ordered = np.sort(values, axis=0)
+    ordered = _smallest(values, min(whole + 1, len(values)))
     total = ordered[:whole].sum(axis=0)
     if amount > whole:
         total = total + (amount - whole) * ordered[whole]
     return np.asarray(total / amount)
+
+
+def _smallest(values: FloatArray, count: int) -> FloatArray:
+    """Return the ``count`` smallest of each column in rising order."""
+    part = values if count == len(values) else np.partition(values, count - 1, axis=0)[:count]
+    return np.sort(part, axis=0)
 
 
 def _settle(amount: float) -> float:
@@ -142,7 +148,7 @@ def _historical(values: FloatArray, tail: float) -> FloatArray:
 
 def _order(values: FloatArray, tail: float) -> FloatArray:
     position = max(1, math.ceil(_settle(tail * len(values))))
-    return np.asarray(np.sort(values, axis=0)[position - 1])
+    return np.asarray(_smallest(values, position)[-1])
 
 
 def _gaussian(values: FloatArray, tail: float) -> FloatArray:
@@ -156,7 +162,7 @@ def _cornish_fisher(values: FloatArray, tail: float) -> FloatArray:
 
 def _empirical(values: FloatArray, tail: float) -> FloatArray:
     count = int(_settle((len(values) - 1) * tail)) + 1
-    return np.asarray(np.sort(values, axis=0)[:count].mean(axis=0))
+    return np.asarray(_smallest(values, count).mean(axis=0))
 
 
 def _below_var(values: FloatArray, tail: float) -> FloatArray:
