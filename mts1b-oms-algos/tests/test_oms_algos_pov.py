@@ -307,3 +307,20 @@ class TestVolumeTape:
         for minute in (3, 1, 2, 5):
             tape.see(bar(minute, minute))
         assert tape.volume(AAPL, start=START, end=START + 9 * MINUTE) == 8
+
+    @settings(max_examples=30, deadline=None)
+    @given(
+        volumes=st.lists(st.integers(0, 10**6), min_size=1, max_size=20),
+        data=st.data(),
+    )
+    def test_a_tape_counts_every_bar_of_the_time_whatever_their_order(
+        self, volumes: list[int], data: st.DataObject
+    ) -> None:
+        tape = VolumeTape()
+        bars = [bar(minute, volume) for minute, volume in enumerate(volumes, start=1)]
+        for one in data.draw(st.permutations(bars)):
+            tape.see(one)
+        first = data.draw(st.integers(0, len(volumes)))
+        last = data.draw(st.integers(first, len(volumes)))
+        seen = tape.volume(AAPL, start=START + first * MINUTE, end=START + last * MINUTE)
+        assert seen == sum(volumes[first:last])
