@@ -16,6 +16,7 @@ __all__ = [
     "central_moment",
     "deviation",
     "less",
+    "quantiles",
     "quotient",
     "reduce_columns",
     "require_confidence",
@@ -87,6 +88,25 @@ def central_moment(values: FloatArray, order: int) -> FloatArray:
     return np.asarray(power.mean(axis=0))
 
 
+def quantiles(values: FloatArray, *fractions: float) -> list[FloatArray]:
+    """Return linearly interpolated quantiles of the columns, one (K,) for each fraction.
+
+    As ``numpy.quantile``, on columns made contiguous, which is several times faster.
+    """
+    last = len(values) - 1
+    places = [(fraction * last, math.floor(fraction * last)) for fraction in fractions]
+    needed = {at for _, low in places for at in (low, min(low + 1, last))}
+    ordered = np.partition(np.ascontiguousarray(values.T), sorted(needed), axis=1)
+    found: list[FloatArray] = []
+    for position, low in places:
+        below, above = ordered[:, low], ordered[:, min(low + 1, last)]
+        share = position - low
+        step = above - below
+        nearer = below + step * share if share < 0.5 else above - step * (1.0 - share)
+        found.append(np.asarray(nearer))
+    return found
+
+
 def root_mean_square(values: FloatArray, count: float | None = None) -> FloatArray:
     """Return sqrt(sum(x^2) / count); ``count`` None for the rows."""
     rows = len(values) if count is None else count
@@ -108,7 +128,7 @@ def less(values: FloatArray, level: Any, what: str) -> FloatArray:
     :raises BadInput: for any other shape.
     """
     if isinstance(level, int | float) and math.isfinite(level):
-        return values - level
+        return values if level == 0 else values - level
     table = as_table(level, what=what)
     if table.values.shape != (len(values),):
         raise BadInput(

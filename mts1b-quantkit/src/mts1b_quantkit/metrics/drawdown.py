@@ -12,9 +12,6 @@ from mts1b_quantkit.metrics.columns import reduce_columns
 
 __all__ = ["average_drawdown", "drawdown_series", "drawdowns", "max_drawdown"]
 
-_LARGEST = 1e300
-"""Wealth beyond it is followed as a fraction of its peak."""
-
 
 def drawdown_series(returns: Any) -> Any:
     """Return wealth over its running peak, less one: (T,) or (T, K), zero or negative."""
@@ -49,10 +46,13 @@ def drawdowns(values: FloatArray) -> FloatArray:
     """Return the drawdown path of each column."""
     with np.errstate(over="ignore", invalid="ignore"):
         wealth = np.cumprod(1.0 + values, axis=0)
-    if not (np.abs(wealth) <= _LARGEST).all():
+    if not np.isfinite(wealth[-1]).all():  # what leaves the range of numbers never comes back
         return _step_by_step(values)
-    peak = np.maximum(np.maximum.accumulate(wealth, axis=0), 1.0)
-    return np.asarray(wealth / peak - 1.0)
+    peak = np.maximum.accumulate(wealth, axis=0)
+    np.maximum(peak, 1.0, out=peak)
+    wealth /= peak
+    wealth -= 1.0
+    return np.asarray(wealth)
 
 
 def _step_by_step(values: FloatArray) -> FloatArray:

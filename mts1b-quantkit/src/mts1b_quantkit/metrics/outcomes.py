@@ -8,7 +8,7 @@ import numpy as np
 
 from mts1b_quantkit.arrays import FloatArray
 from mts1b_quantkit.errors import BadInput
-from mts1b_quantkit.metrics.columns import less, quotient, reduce_columns
+from mts1b_quantkit.metrics.columns import less, quantiles, quotient, reduce_columns
 
 __all__ = ["omega", "payoff_ratio", "profit_factor", "stability", "tail_ratio", "win_rate"]
 
@@ -56,7 +56,7 @@ def tail_ratio(returns: Any, *, quantile: float = 0.95) -> Any:
         raise BadInput(f"quantile is {quantile}; give the upper one, between 0.5 and 1")
 
     def ratio(values: FloatArray) -> FloatArray:
-        low, high = np.quantile(values, [1.0 - quantile, quantile], axis=0)
+        low, high = quantiles(values, 1.0 - quantile, quantile)
         return quotient(np.abs(high), np.abs(low))
 
     return reduce_columns(returns, ratio)

@@ -12,7 +12,12 @@ import numpy as np
 
 from mts1b_quantkit.arrays import FloatArray
 from mts1b_quantkit.errors import BadInput
-from mts1b_quantkit.metrics.columns import deviation, reduce_columns, require_confidence
+from mts1b_quantkit.metrics.columns import (
+    deviation,
+    quantiles,
+    reduce_columns,
+    require_confidence,
+)
 from mts1b_quantkit.metrics.spread import excess_kurtosis, skew
 from mts1b_quantkit.special import ndtri
 
@@ -132,8 +137,10 @@ def fractional_tail(values: FloatArray, tail: float) -> FloatArray:
 
 def _smallest(values: FloatArray, count: int) -> FloatArray:
     """Return the ``count`` smallest of each column in rising order."""
-    part = values if count == len(values) else np.partition(values, count - 1, axis=0)[:count]
-    return np.sort(part, axis=0)
+    columns = np.ascontiguousarray(values.T)
+    if count < len(values):
+        columns = np.partition(columns, count - 1, axis=1)[:, :count]
+    return np.ascontiguousarray(np.sort(columns, axis=1).T)
 
 
 def _settle(amount: float) -> float:
@@ -143,7 +150,7 @@ def _settle(amount: float) -> float:
 
 
 def _historical(values: FloatArray, tail: float) -> FloatArray:
-    return np.asarray(np.quantile(values, tail, axis=0))
+    return quantiles(values, tail)[0]
 
 
 def _order(values: FloatArray, tail: float) -> FloatArray:

@@ -9,7 +9,12 @@ import numpy as np
 
 from mts1b_quantkit.arrays import FloatArray
 from mts1b_quantkit.errors import BadInput
-from mts1b_quantkit.metrics.columns import deviation, reduce_columns, require_confidence
+from mts1b_quantkit.metrics.columns import (
+    deviation,
+    quantiles,
+    reduce_columns,
+    require_confidence,
+)
 from mts1b_quantkit.metrics.spread import excess_kurtosis, skew
 from mts1b_quantkit.metrics.tail import cornish_fisher, fractional_tail, normal_density
 from mts1b_quantkit.special import ndtri, stdtrit
@@ -47,7 +52,7 @@ def value_at_risk(
     tail = 1.0 - require_confidence(confidence)
     if method == "historical":
         _refuse_df(df, method)
-        return reduce_columns(returns, lambda values: -np.quantile(values, tail, axis=0))
+        return reduce_columns(returns, lambda values: -quantiles(values, tail)[0])
     quantile = _check(method, df)
     return reduce_columns(
         returns, lambda values: _loss(values, lambda s, k: _QUANTILES[quantile](tail, df, s, k))
