@@ -74,7 +74,7 @@ def contributions(data: Data, figure: Any) -> None:
     days = [held.index[row] for row in rows]
     axes.stackplot(days, np.array(shares).T, labels=list(held.columns))
     axes.set(ylim=(0, 1), ylabel="share of value at risk, equal weights")
-    axes.legend(frameon=False, ncols=3, loc="lower center")
+    figure.legend(frameon=False, ncols=6, loc="outside upper center")
 
 
 def tearsheet(data: Data, figure: Any) -> None:
