@@ -56,7 +56,7 @@ class Market(VirtualClock):
         await asyncio.sleep(0)
         self.advance(seconds)
         self.sleeps += 1
-        if self.sleeps > 5_000:
+        if self.sleeps > 1_500:
             raise AssertionError("the iceberg waits for ever")
         for order, size in zip(self.open, self.fill(self.open), strict=True):
             self.execute(order, size)
@@ -147,6 +147,8 @@ def test_it_refills_at_the_threshold_and_not_before() -> None:
     children = run(market, parent(quantity=D(180)))
     assert [child.quantity for child in children] == [100, 60, 20]
     assert [(c.created_at - START).seconds for c in children] == [0, 2, 4]
+    exact = run(Market(filling(25)), parent(quantity=D(150)))
+    assert [(c.created_at - START).seconds for c in exact] == [0, 2], "at the threshold itself"
 
 
 @settings(max_examples=20, deadline=None)

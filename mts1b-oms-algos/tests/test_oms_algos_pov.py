@@ -130,22 +130,21 @@ def test_children_never_exceed_the_share_of_the_observed_volume_nor_the_parent(
 def test_a_restart_from_a_checkpoint_repeats_no_child_and_keeps_the_share(
     volumes: list[int], cut: int
 ) -> None:
+    order = parent(quantity=D(1_000_000))
     cut = min(cut, len(volumes))
     params: dict[str, Any] = {"max_horizon_minutes": len(volumes), "start_at": START}
-    whole = run(Pov(LeapingClock(START), tape_of(volumes)), parent(), **params)
+    whole = run(Pov(LeapingClock(START), tape_of(volumes)), order, **params)
     before = [c for c in whole if c.created_at <= START + cut * MINUTE]
     done = sum((c.quantity for c in before), D(0))
     clock = LeapingClock(START + cut * MINUTE)
-    rest = run(
-        Pov(clock, tape_of(volumes)), parent(), **params, start_slice=cut, sent_quantity=done
-    )
+    rest = run(Pov(clock, tape_of(volumes)), order, **params, start_slice=cut, sent_quantity=done)
     assert not {c.order_id for c in before} & {c.order_id for c in rest}
     total = done
     for child in rest:
         total += child.quantity
         minutes = (child.created_at - START) // MINUTE
         assert total <= D("0.15") * sum(volumes[:minutes])
-    assert total <= 1000
+    assert total <= order.quantity
 
 
 @dataclass

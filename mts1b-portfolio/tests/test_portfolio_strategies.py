@@ -126,6 +126,32 @@ def test_partial_fills_are_split_in_proportion(wants: dict[str, int], part: Deci
     assert item.split(D(whole)) == dict(item.shares)
 
 
+def test_a_split_rounds_each_running_total_half_up() -> None:
+    order = OrderDelta(symbol=AAPL, side=Side.BUY, quantity=D(3), reduce_only=False)
+    item = NetOrder(order, {"a": D(1), "b": D(1), "c": D(1)})
+    assert item.split(D(1)) == {"a": 0, "b": 1, "c": 0}
+    assert item.split(D(2)) == {"a": 1, "b": 0, "c": 1}
+    assert item.split(D("1.5")) == {"a": D("0.5"), "b": 1, "c": 0}
+
+
+WHOLE = st.dictionaries(
+    st.sampled_from("abcd"),
+    st.dictionaries(st.just(AAPL), st.integers(-50, 50).map(D), min_size=1),
+    min_size=1,
+)
+
+
+@settings(max_examples=50, deadline=None)
+@given(targets=WHOLE, current=WHOLE)
+def test_whole_wants_are_met_exactly_also_through_zero(
+    targets: dict[str, dict[Symbol, Decimal]], current: dict[str, dict[Symbol, Decimal]]
+) -> None:
+    changes = net_strategies(targets, current).attributed()
+    for name in {*targets, *current}:
+        want = targets.get(name, {}).get(AAPL, D(0)) - current.get(name, {}).get(AAPL, D(0))
+        assert changes.get(name, {}).get(AAPL, D(0)) == want
+
+
 def test_small_orders_are_left_out_with_their_parts() -> None:
     netted = net_strategies({"a": {AAPL: D(5)}}, {}, min_quantity=D(10))
     assert netted.orders == ()
