@@ -296,7 +296,7 @@ class Unit:
         if owners:
             await books.write_books(store, self.tx, [self.ledger.books[owner] for owner in owners])
         held = [
-            (self.ledger.books[owner], symbol)
+            (self.ledger.books[owner], symbol, self._held_on_record(owner, symbol))
             for owner, symbols in sorted(self._touched.items())
             for symbol in sorted(symbols)
         ]
@@ -304,6 +304,10 @@ class Unit:
             await books.write_holdings(store, self.tx, held)
         if self._marks:
             await books.write_marks(store, self.tx, self._marks, self.now)
+
+    def _held_on_record(self, owner: Owner, symbol: Symbol) -> Holding | None:
+        book = self._record.ledger.books.get(owner)
+        return book.holdings.get(symbol) if book is not None else None
 
     async def _write_cursor(self, name: str, cursor: str) -> None:
         row = {"venue": name, "cursor": cursor}

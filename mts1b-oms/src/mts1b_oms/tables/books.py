@@ -140,15 +140,17 @@ async def write_books(store: Store, tx: AsyncConnection, books: Sequence[SubBook
 
 
 async def write_holdings(
-    store: Store, tx: AsyncConnection, held: Sequence[tuple[SubBook, Symbol]]
+    store: Store, tx: AsyncConnection, held: Sequence[tuple[SubBook, Symbol, Holding | None]]
 ) -> None:
-    """Record positions and replace their lots."""
-    rows, gone, open_lots = [], [], []
-    for book, symbol in held:
+    """Record positions and their lots.
+
+    :param held: book, symbol, and the holding as it is on record.
+    """
+    rows = []
+    for book, symbol, _ in held:
         holding = book.holdings[symbol]
-        key = {"fund_id": book.fund_id, "strategy_id": book.strategy_id, "symbol": str(symbol)}
         rows.append(
-            key
+            _key_of(book, symbol)
             | {
                 "quantity": holding.quantity,
                 "average_price": holding.average_price,
@@ -157,25 +159,37 @@ async def write_holdings(
                 "last_fill_price": holding.last_fill_price,
             }
         )
-        gone.append({f"b_{name}": value for name, value in key.items()})
-        open_lots += _lot_rows(key, holding)
     await upsert(store, tx, positions, rows)
-    await _DELETE_LOTS.run_many(tx, gone)
-    await _INSERT_LOTS.run_many(tx, open_lots)
+    for book, symbol, before in held:
+        known = before.lots if before is not None else ()
+        await _write_lots(tx, _key_of(book, symbol), known, book.holdings[symbol].lots)
 
 
-def _lot_rows(key: Mapping[str, str], holding: Holding) -> list[dict[str, Any]]:
-    return [
-        {
-            **key,
-            "ordinal": ordinal,
-            "lot_id": lot.lot_id,
-            "quantity": lot.quantity,
-            "price": lot.price,
-            "opened_at": lot.opened_at,
-        }
-        for ordinal, lot in enumerate(holding.lots)
-    ]
+def _key_of(book: SubBook, symbol: Symbol) -> dict[str, str]:
+    return {"fund_id": book.fund_id, "strategy_id": book.strategy_id, "symbol": str(symbol)}
+
+
+async def _write_lots(
+    tx: AsyncConnection, key: dict[str, str], known: Sequence[Lot], now: Sequence[Lot]
+) -> None:
+    """Record lots where ``known`` are on record: those that only open leave the others alone."""
+    begin = len(known)
+    if now[:begin] != known:
+        begin = 0
+        await _DELETE_LOTS.run(tx, {f"b_{name}": value for name, value in key.items()})
+    new = [_lot_row(key, ordinal, lot) for ordinal, lot in enumerate(now[begin:], start=begin)]
+    await _INSERT_LOTS.run_many(tx, new)
+
+
+def _lot_row(key: Mapping[str, str], ordinal: int, lot: Lot) -> dict[str, Any]:
+    return {
+        **key,
+        "ordinal": ordinal,
+        "lot_id": lot.lot_id,
+        "quantity": lot.quantity,
+        "price": lot.price,
+        "opened_at": lot.opened_at,
+    }
 
 
 async def write_marks(

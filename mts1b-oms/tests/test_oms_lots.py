@@ -1,0 +1,64 @@
+"""Lots on record are those of the holding, whatever is bought and sold."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from types import MappingProxyType
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from mts1b_foundation import Fill, Side, Symbol
+from mts1b_oms.ledger import Holding, SubBook
+from mts1b_oms.tables import books
+from mts1b_oms.tables.store import metadata
+from mts1b_platform.store import Store
+
+SPX = Symbol("SPX")
+AT = datetime(2026, 1, 2, tzinfo=UTC)
+
+
+def _fill(number: int, signed: int) -> Fill:
+    return Fill(
+        fill_id=f"f-{number}",
+        order_id=f"o-{number}",
+        symbol=SPX,
+        side=Side.BUY if signed > 0 else Side.SELL,
+        quantity=Decimal(abs(signed)),
+        price=Decimal(100 + number),
+        fees=Decimal(0),
+        venue="paper",
+        timestamp=AT,
+    )
+
+
+async def _follow(path: Path, batches: list[list[int]]) -> None:
+    store = await Store.open(path, metadata=metadata, name="oms")
+    held, number = Holding(SPX), 0
+    for batch in batches:
+        before = held
+        for signed in batch:
+            number += 1
+            held = held.booked(_fill(number, signed))
+        book = SubBook("alpha", "trend", holdings=MappingProxyType({SPX: held}))
+        async with store.transaction() as tx:
+            await books.write_books(store, tx, [book])
+            await books.write_holdings(store, tx, [(book, SPX, before if before.lots else None)])
+        async with store.read() as tx:
+            ledger = await books.read_ledger(tx)
+        assert ledger.books["alpha", "trend"].holdings[SPX].lots == held.lots
+    await store.close()
+
+
+@given(
+    st.lists(
+        st.lists(st.integers(-6, 6).filter(bool), min_size=1, max_size=3), min_size=1, max_size=8
+    )
+)
+@settings(max_examples=25, deadline=None)
+def test_lots_on_record_are_those_of_the_holding(batches: list[list[int]]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        asyncio.run(_follow(Path(folder) / "oms.sqlite", batches))
