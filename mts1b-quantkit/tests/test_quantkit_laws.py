@@ -206,6 +206,16 @@ def test_volatility_and_mean_variance_are_their_formulas() -> None:
         np.testing.assert_allclose(own.weights, expected, rtol=1e-8)
 
 
+@pytest.mark.parametrize("name", sorted(metrics.ROLLING_METRICS - {"deflated_sharpe"}))
+def test_a_column_does_not_depend_on_those_beside_it(name: str) -> None:
+    """Many columns are worked on in groups; not a bit of a result tells which."""
+    values = np.random.default_rng(4).normal(0.0005, 0.01, (600, 400))
+    function = getattr(metrics, name)
+    together = function(values)
+    for start, stop in ((0, 30), (130, 190), (370, 400)):
+        np.testing.assert_array_equal(together[start:stop], function(values[:, start:stop]))
+
+
 def test_captures_by_hand() -> None:
     """Growth over growth of the benchmark: in all rows, and in those in which it fell."""
     own, other = [0.02, -0.01, 0.03, 0.0], [0.01, -0.03, 0.02, -0.01]
