@@ -42,6 +42,7 @@ halts: $(READY) ## Race halts against orders: RACES=10000
 
 chaos: $(READY) ## Kill -9 real processes under load, then count: CYCLES=1000
 	@$(BIN)/python -m tools.proof.chaos --cycles $(or $(CYCLES),1000) --seed $(or $(SEED),1)
+	@$(BIN)/python -m tools.proof.recovery
 
 powercut: $(READY) ## Cut the power of the store at random moments: IMAGES=5000
 	@$(BIN)/python -m tools.proof.powercut --images $(or $(IMAGES),5000)
