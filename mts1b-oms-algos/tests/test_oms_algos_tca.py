@@ -108,6 +108,7 @@ def test_an_order_without_fills_costs_its_opportunity() -> None:
     assert report.shortfall_amount == -5000, "the market rose before the sale"
     assert report.participation == 0
     assert "none" in str(report)
+    assert "-0.00" not in str(report)
 
 
 def test_a_bars_own_average_price_counts_and_a_market_without_volume_has_none() -> None:

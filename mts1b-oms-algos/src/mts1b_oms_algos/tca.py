@@ -84,7 +84,7 @@ class TransactionCosts:
             ("shortfall", _shown(self.shortfall_amount, 2)),
         ]
         for name in ("delay", "execution", "opportunity", "fees", "total"):
-            rows.append((f"  {name}", f"{getattr(self.shortfall, name) * 1e4:.2f} bps"))
+            rows.append((f"  {name}", f"{getattr(self.shortfall, name) * 1e4 + 0.0:.2f} bps"))
         title = f"{self.order_id}: {self.side.value} {self.symbol}"
         return "\n".join([title, *(f"{name:<17}{value:>18}" for name, value in rows)])
 
