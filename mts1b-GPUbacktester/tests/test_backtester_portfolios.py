@@ -9,7 +9,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mts1b_GPUbacktester import BacktestResult, BadPanel, BadSetting, run_portfolio
+from mts1b_GPUbacktester import (
+    BacktestResult,
+    BadPanel,
+    BadSetting,
+    run_portfolio,
+    run_single,
+    sweep_factor,
+)
 from mts1b_quantkit.cost_models import PerShareFee, SpreadSlippage, SquareRootSlippage
 
 NAN = float("nan")
@@ -197,3 +204,30 @@ def test_numbers_without_sense_are_refused(engine: Any) -> None:
         run([[10.0], [1.0]], [[np.inf]] * 2, engine)
     with pytest.raises(BadPanel, match="no close"):
         run([[NAN], [NAN]], [[1.0]] * 2, engine)
+
+
+def test_a_factor_is_swept_as_it_is_run(engine: Any) -> None:
+    rng = np.random.default_rng(6)
+    close = 50 * np.exp(np.cumsum(rng.normal(0, 0.02, (500, 8)), 0))
+    panel = {"close": close}
+
+    def momentum(data: Any, h: int) -> Any:
+        scores = np.full(data.shape, NAN)
+        scores[h:] = np.log(data.close[h:] / data.close[:-h])
+        return scores
+
+    options = {"rebalance": 5, "fill": "next_close", "fees_bps": 3.0, "engine": engine}
+    sweep = sweep_factor(panel, momentum, grid={"h": [5, 20, 60]}, **options)
+    assert sweep.n_trials == 3
+    assert sweep.returns.shape == (500, 3)
+    for place, h in enumerate((5, 20, 60)):
+        alone = run_single(panel=panel, factor=momentum, params={"h": h}, **options)
+        np.testing.assert_array_equal(sweep.returns[:, place], alone.returns)
+        assert sweep.table["sharpe"][place] == alone.sharpe
+    best = sweep.best(1).row(0, named=True)
+    assert best["sharpe"] == max(sweep.table["sharpe"])
+    assert sweep.best_params() == {"h": best["h"]}
+    assert 0.0 <= sweep.deflated() <= 1.0
+    assert 0.0 <= sweep.overfitting_probability() <= 1.0
+    with pytest.raises(BadSetting, match="was not measured"):
+        sweep.best(1, by="calmar")

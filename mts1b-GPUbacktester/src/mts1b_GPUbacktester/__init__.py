@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from mts1b_GPUbacktester import rules
     from mts1b_GPUbacktester.engines import EngineChoice
     from mts1b_GPUbacktester.errors import BadPanel, BadRule, BadSetting, EngineMissing
+    from mts1b_GPUbacktester.factors import FactorSweep, sweep_factor
     from mts1b_GPUbacktester.forward import WalkForwardResult
     from mts1b_GPUbacktester.forward import run_walk_forward as walk_forward
     from mts1b_GPUbacktester.lookahead import Lookahead, find_lookahead
@@ -28,6 +29,7 @@ __all__ = [
     "BadSetting",
     "EngineChoice",
     "EngineMissing",
+    "FactorSweep",
     "Lookahead",
     "Parity",
     "SearchStatistics",
@@ -43,6 +45,7 @@ __all__ = [
     "run_single",
     "run_sweep",
     "search_statistics",
+    "sweep_factor",
     "walk_forward",
 ]
 
@@ -55,6 +58,7 @@ _HOMES = {
     "EngineChoice": "engines",
     "EngineMissing": "errors",
     "DEFAULT_POLICY": "parity",
+    "FactorSweep": "factors",
     "Lookahead": "lookahead",
     "Parity": "parity",
     "SearchStatistics": "search",
@@ -69,6 +73,7 @@ _HOMES = {
     "run_single": "single",
     "run_sweep": "sweep",
     "search_statistics": "search",
+    "sweep_factor": "factors",
     "walk_forward": "forward",
 }
 _NAMES = {"walk_forward": "run_walk_forward"}

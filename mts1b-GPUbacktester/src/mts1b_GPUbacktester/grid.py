@@ -10,7 +10,7 @@ from typing import Any
 from mts1b_GPUbacktester.errors import BadRule, BadSetting
 from mts1b_GPUbacktester.rules import Rule, Value
 
-__all__ = ["Grid", "Params", "parameter_sets", "parse_bytes"]
+__all__ = ["Grid", "Params", "parameter_sets", "parse_bytes", "sets_of"]
 
 Params = dict[str, Any]
 Grid = Mapping[str, Sequence[Any]] | Iterable[Mapping[str, Any]]
@@ -29,15 +29,7 @@ def parameter_sets(
 
     :raises BadRule: when none is left, or a set has not exactly the parameters of rule and size.
     """
-    if isinstance(grid, Mapping):
-        names = list(grid)
-        sets = [dict(zip(names, row, strict=True)) for row in itertools.product(*grid.values())]
-    else:
-        sets = [dict(item) for item in grid]
-    if where is not None:
-        sets = [params for params in sets if where(params)]
-    if not sets:
-        raise BadRule("the grid has no parameter set; widen it or loosen where=")
+    sets = sets_of(grid, where)
     needed = rule.parameters()
     if size is not None:
         needed |= size.parameters()
@@ -47,6 +39,23 @@ def parameter_sets(
                 f"the rule needs {', '.join(sorted(needed)) or 'no parameter'}; "
                 f"the grid gives {', '.join(params) or 'none'}"
             )
+    return sets
+
+
+def sets_of(grid: Grid, where: Callable[[Params], bool] | None = None) -> list[Params]:
+    """Return the parameter sets of a grid, in its order.
+
+    :raises BadRule: when none is left.
+    """
+    if isinstance(grid, Mapping):
+        names = list(grid)
+        sets = [dict(zip(names, row, strict=True)) for row in itertools.product(*grid.values())]
+    else:
+        sets = [dict(item) for item in grid]
+    if where is not None:
+        sets = [params for params in sets if where(params)]
+    if not sets:
+        raise BadRule("the grid has no parameter set; widen it or loosen where=")
     return sets
 
 

@@ -17,7 +17,7 @@ from mts1b_GPUbacktester.semantics import FloatArray, Settings
 if TYPE_CHECKING:
     from mts1b_GPUbacktester.results import SweepResult
 
-__all__ = ["SearchStatistics", "search_statistics"]
+__all__ = ["SearchStatistics", "deflated_of", "overfitting_of", "search_statistics"]
 
 _COST_STEPS = (0.0, 1.0, 2.0, 4.0)
 
@@ -71,7 +71,6 @@ def search_statistics(
     returns = np.column_stack([simulator.returns(params) for params in chosen])
     mine = returns[:, chosen.index(best)]
     periods = result.settings.periods_per_year
-    ratios = np.asarray(quantkit.sharpe(returns, periods_per_year=1))
     sharpe = float(quantkit.sharpe(mine, periods_per_year=periods))
     years = len(mine) / periods
     return SearchStatistics(
@@ -79,8 +78,8 @@ def search_statistics(
         measured_trials=len(chosen),
         best_params=best,
         sharpe=sharpe,
-        deflated_sharpe=_deflated(mine, ratios, result.n_trials),
-        overfitting_probability=_overfitting(returns, n_splits),
+        deflated_sharpe=deflated_of(mine, returns, result.n_trials),
+        overfitting_probability=overfitting_of(returns, n_splits),
         years=years,
         needed_years=_needed_years(result.n_trials, sharpe),
         neighbour_stability=_stability(result, best),
@@ -125,16 +124,22 @@ def _chosen(sets: list[dict[str, Any]], best: dict[str, Any], most: int) -> list
     return spread if best in spread else [*spread, best]
 
 
-def _deflated(returns: FloatArray, ratios: FloatArray, trials: int) -> float:
+def deflated_of(best: FloatArray, returns: FloatArray, trials: int | None = None) -> float:
+    """Return the deflated Sharpe ratio of the best (T,) among the returns (T, P) of a search.
+
+    :param trials: how many were tried, where ``returns`` are some of them.
+    """
+    ratios = np.asarray(quantkit.sharpe(returns, periods_per_year=1))
     known = ratios[np.isfinite(ratios)]
-    if len(known) < 2 or trials < 2 or not np.isfinite(quantkit.sharpe(returns)):
+    count = returns.shape[1] if trials is None else trials
+    if len(known) < 2 or count < 2 or not np.isfinite(quantkit.sharpe(best)):
         return float("nan")
     variance = float(np.var(known, ddof=1))
-    return float(quantkit.deflated_sharpe(returns, n_trials=trials, variance=variance))
+    return float(quantkit.deflated_sharpe(best, n_trials=count, variance=variance))
 
 
-def _overfitting(returns: FloatArray, n_splits: int) -> float:
-    """Return the probability for the sets that trade in every block."""
+def overfitting_of(returns: FloatArray, n_splits: int) -> float:
+    """Return the probability of overfitting among the sets that trade in every block, or NaN."""
     length = len(returns) // n_splits
     if length < 2:
         return float("nan")

@@ -62,14 +62,9 @@ def run_single(
     if (rule is None) == (factor is None):
         raise BadRule("give exactly one of rule= and factor=")
     settings = Settings(
-        fill=fill,
-        fees_bps=_fees(fees_bps, cost_bps),
-        slippage_bps=slippage_bps,
-        borrow_bps=borrow_bps,
-        direction=direction,
-        size=size,
-        periods_per_year=periods_per_year,
-    )
+        fill=fill, fees_bps=_fees(fees_bps, cost_bps), slippage_bps=slippage_bps,
+        borrow_bps=borrow_bps, direction=direction, size=size, periods_per_year=periods_per_year,
+    )  # fmt: skip
     universe = panel_from(panel)
     prices = Prices.of(universe)
     bars = window(prices.dates, start, end)

@@ -66,36 +66,41 @@ def run_sweep(
     :raises BadPanel, BadRule, BadSetting, EngineMissing: saying what, and what to change.
     """
     settings = Settings(
-        fill=fill,
-        fees_bps=fees_bps,
-        slippage_bps=slippage_bps,
-        borrow_bps=borrow_bps,
-        direction=direction,
-        size=size,
-        periods_per_year=periods_per_year,
-    )
-    wanted = check_metrics(metrics)
-    budget = parse_bytes(memory_budget)
-    clock = clock if clock is not None else SystemClock()
+        fill=fill, fees_bps=fees_bps, slippage_bps=slippage_bps, borrow_bps=borrow_bps,
+        direction=direction, size=size, periods_per_year=periods_per_year,
+    )  # fmt: skip
+    budget, wanted = parse_bytes(memory_budget), check_metrics(metrics)
     prices = Prices.of(panel_from(panel))
     sets = parameter_sets(rule, grid, where, size=settings.fraction)
-    worker, choice = choose_engine(engine, prices.close.size * len(sets))
     whole = SweepBlock(prices, rule, sets, settings, wanted, budget // 2)
-    began = clock.monotonic()
-    worker.prepare(plain=is_plain(rule, settings))
-    prepared = clock.monotonic()
     collected = Collected(whole, top=_rows_kept(whole, top, by, budget), by=by)
+    folder = None if out is None else Path(out)
+    return _run(whole, engine, collected, folder, reporter(progress), clock or SystemClock())
+
+
+def _run(
+    whole: SweepBlock,
+    engine: EngineName,
+    collected: Collected,
+    folder: Path | None,
+    report: Callable[[float], None],
+    clock: Clock,
+) -> SweepResult:
+    worker, choice = choose_engine(engine, whole.prices.close.size * len(whole.sets))
+    began = clock.monotonic()
+    worker.prepare(plain=is_plain(whole.rule, whole.settings))
+    prepared = clock.monotonic()
     cuts = blocks(whole, compiled=worker.name != "numpy")
-    store = None if out is None else Store(Path(out), whole, worker.name)
-    _simulate(cuts, worker, collected, store, reporter(progress))
+    store = None if folder is None else Store(folder, whole, worker.name)
+    _simulate(cuts, worker, collected, store, report)
     finished = clock.monotonic()
     return SweepResult(
         table=collected.table(),
         by_set=collected.by_set(),
-        n_trials=len(sets),
+        n_trials=len(whole.sets),
         engine=choice,
         timings={"compile": prepared - began, "run": finished - prepared},
-        settings=settings,
+        settings=whole.settings,
         source=whole,
         store=store,
     )

@@ -28,6 +28,19 @@ _TILE = 64
 
 
 @compiled()
+def _compared(code: int, flat: Any, left: int, right: int, carries: Any, at: int, step: int) -> Any:
+    """Return the word of a comparison: above, not below, or getting above."""
+    if code == 0:
+        return above_word(flat, flat, left, right)
+    if code == 1:
+        return not_below_word(flat, flat, left, right)
+    not_above = not_below_word(flat, flat, right, left)
+    earlier = (not_above << np.uint64(1)) | carries[at, step]
+    carries[at, step] = not_above >> np.uint64(63)
+    return above_word(flat, flat, left, right) & earlier
+
+
+@compiled()
 def run_words(
     steps: Any,
     slots: Any,
@@ -64,15 +77,7 @@ def run_words(
             if code <= 2:
                 left = (slots[row, steps[step, 1]] * assets + asset) * width + word * WORD
                 right = (slots[row, steps[step, 2]] * assets + asset) * width + word * WORD
-                if code == 0:
-                    stack[depth] = above_word(flat, flat, left, right)
-                elif code == 1:
-                    stack[depth] = not_below_word(flat, flat, left, right)
-                else:
-                    not_above = not_below_word(flat, flat, right, left)
-                    earlier = (not_above << one) | carries[at, step]
-                    carries[at, step] = not_above >> top_bit
-                    stack[depth] = above_word(flat, flat, left, right) & earlier
+                stack[depth] = _compared(code, flat, left, right, carries, at, step)
                 depth += 1
             elif code == 3:
                 depth -= 1

@@ -44,6 +44,29 @@ def _stop_price(side: int, opened: float, high: float, low: float, level: float)
 
 
 @compiled()
+def _exit_price(
+    filling: bool,
+    side: int,
+    wanted: int,
+    expired: bool,
+    price: float,
+    prices: Any,
+    bar: int,
+    entry_price: float,
+    best: float,
+    exits: Any,
+) -> float:
+    """Return where a position is left, by its wish at a fill or by its stops in a bar, or NaN."""
+    if side == 0:
+        return np.nan
+    if filling:
+        return price if wanted != side or expired else np.nan
+    level = _level(side, entry_price, best, exits[0], exits[1])
+    left: float = _stop_price(side, prices[2, bar], prices[3, bar], prices[4, bar], level)
+    return left
+
+
+@compiled()
 def walk(
     want: Any,
     start: Any,
@@ -59,17 +82,14 @@ def walk(
 ) -> int:
     """Simulate one account into units and equity (T,) and trades (T, 5); return how many trades.
 
-    :param want: (T,) -1, 0 or 1 by the bar of the decision; ``start`` (T,) whether it begins anew,
-        ``fractions`` (T,) which part of the equity it takes, at most 1.
-    :param prices: (5, T): fills, marks, opens, highs, lows.
-    :param options: cost of a unit and proceeds of a unit, per unit of price; borrow a bar.
-    :param exits: stop, trailing stop, bars; 0 for none.
+    ``want`` (T,) is -1, 0 or 1 by the bar of the decision, ``start`` whether it begins anew,
+    ``fractions`` which part of the equity it takes. ``prices`` (5, T): fills, marks, opens, highs,
+    lows. ``options``: cost and proceeds of a unit, borrow a bar. ``exits``: stop, trail, bars.
     """
     fills, marks = prices[0], prices[1]
-    buy, sell = options[0], options[1]
-    most = int(exits[2])
+    buy, sell, most = options[0], options[1], int(exits[2])
     cash, units, side, trades, blocked_at = 1.0, 0.0, 0, 0, -1
-    entry_bar, entry_price, best, ruined = -1, 0.0, 0.0, False
+    entry_bar, entry_price, best = -1, 0.0, 0.0
     for bar in range(len(want)):
         decision = bar - lag
         wanted = want[decision] if decision >= 0 else 0
@@ -78,25 +98,18 @@ def walk(
         for phase in range(2):
             if 0 <= blocked_at <= decision and start[decision]:
                 blocked_at = -1
-            filling, price, leave = (phase == 0) == at_open, fills[bar], np.nan
-            if filling and side != 0 and not np.isnan(price):
-                expired = most > 0 and bar - entry_bar >= most
-                if wanted != side or expired:
-                    leave = price
-                    if wanted == side:
-                        blocked_at = bar
-            elif not filling and side != 0:
-                level = _level(side, entry_price, best, exits[0], exits[1])
-                leave = _stop_price(side, prices[2, bar], prices[3, bar], prices[4, bar], level)
-                if not np.isnan(leave):
-                    blocked_at = bar
+            filling, price = (phase == 0) == at_open, fills[bar]
+            expired = most > 0 and bar - entry_bar >= most
+            leave = _exit_price(
+                filling, side, wanted, expired, price, prices, bar, entry_price, best, exits
+            )
             if not np.isnan(leave):
+                if not filling or wanted == side:
+                    blocked_at = bar
                 cash += units * (leave * (sell if side > 0 else buy))
                 units, side = 0.0, 0
                 trades_out[trades - 1, 2], trades_out[trades - 1, 3] = bar, leave
-                if cash <= 0.0:
-                    cash, ruined = 0.0, True
-            may_enter = filling and side == 0 and wanted != 0 and blocked_at < 0 and not ruined
+            may_enter = filling and side == 0 and wanted != 0 and blocked_at < 0 and cash > 0.0
             if may_enter and not np.isnan(price) and fractions[decision] > 0.0:
                 spent = min(fractions[decision], 1.0) * cash
                 size = spent / (price * buy)
@@ -106,16 +119,21 @@ def walk(
                 _record(trades_out[trades], bar, price, units)
                 trades += 1
         equity = cash + units * marks[bar] if side != 0 else cash
-        if ruined or equity <= 0.0:
+        if equity <= 0.0:
             if side != 0:
                 trades_out[trades - 1, 2], trades_out[trades - 1, 3] = bar, marks[bar]
             cash = units = equity = 0.0
-            side, ruined = 0, True
+            side = 0
         units_out[bar], equity_out[bar] = units, equity
         if side != 0 and (entry_bar < bar or at_open):
-            seen = prices[3, bar] if side > 0 else prices[4, bar]
-            best = seen if (seen - best) * side > 0.0 else best
+            best = _better(side, best, prices[3, bar] if side > 0 else prices[4, bar])
     return trades
+
+
+@compiled()
+def _better(side: int, best: float, seen: float) -> float:
+    """Return the better of two prices for a side; NaN is not better."""
+    return seen if (seen - best) * side > 0.0 else best
 
 
 @compiled()
