@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tools.agreement import papers
 from tools.agreement.comparison import EXACT, Comparison, difference
 from tools.agreement.page import PAGE, installed, measure, public_functions, render, simulated
 
@@ -73,3 +74,31 @@ def test_the_page_is_made_of_what_was_seen() -> None:
     assert set(rows_of(render(data, seen))) == {
         (row.comparison.function, row.comparison.theirs) for row in seen
     }
+
+
+def without_units(page: str) -> list[str]:
+    """Return the page without the column that is computed."""
+    return [re.sub(r"\| [\d.]+ (\| [\d.]+ \|)$", r"\1", line) for line in page.splitlines()]
+
+
+def test_the_page_of_printed_numbers_is_current() -> None:
+    text = (ROOT / papers.PAGE).read_text(encoding="utf-8")
+    assert without_units(text) == without_units(papers.render())
+    assert {row.function for row in papers.PRINTED} - public_functions() == {
+        "cv.CombinatorialPurgedKFold",
+        "risk.GarchParameters",
+        "microstructure.Cusum",
+        "microstructure.EwmaChart",
+    }
+
+
+@pytest.mark.parametrize("row", papers.PRINTED, ids=lambda row: f"{row.source}, {row.what}")
+def test_printed_numbers_are_computed(row: papers.Printed) -> None:
+    assert papers.units_off(row) <= row.limit
+
+
+def test_a_planted_misprint_is_told() -> None:
+    row = papers.PRINTED[0]
+    assert papers.units_off(replace(row, printed=row.printed.replace("7.59", "7.49"))) > 9
+    with pytest.raises(ValueError, match="printed"):
+        papers.units_off(replace(row, printed="1.0"))
