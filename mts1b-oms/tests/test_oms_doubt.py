@@ -388,3 +388,51 @@ class TestGatewayFences:
         done = await desk.orders.submit(order())
         assert (done.status, done.rejected_code) == (OrderStatus.REJECTED, code)
         assert desk.venue.submitted == []
+
+
+async def test_f4_g3_an_approval_that_ended_while_a_commit_stalled_is_not_sent(
+    new_desk: Any, order: Any
+) -> None:
+    desk = await new_desk()
+    begin = desk.orders._begin_sending
+
+    async def stalled(*parts: Any) -> Order:
+        begun: Order = await begin(*parts)
+        desk.clock.advance(30.0)
+        return begun
+
+    desk.orders._begin_sending = stalled
+    sent = await desk.orders.submit(order())
+
+    assert (sent.status, sent.rejected_code) == (OrderStatus.REJECTED, DenyCode.APPROVAL_INVALID)
+    assert desk.venue.submitted == []
+
+
+async def test_a10_what_a_venue_shows_late_counts_from_the_wire_not_from_the_record(
+    new_desk: Any, order: Any
+) -> None:
+    """A commit took 1.9 s: seed 21 took the order for absent 2.2 s after it had arrived."""
+    desk = await new_desk()
+    desk.venue.lag_s = 4.0
+    desk.gateway._card = desk.venue.capabilities()
+    begin = desk.orders._begin_sending
+
+    async def slow(*parts: Any) -> Order:
+        begun: Order = await begin(*parts)
+        desk.clock.advance(1.9)
+        return begun
+
+    async def nothing(key: str) -> None:
+        return None
+
+    async def none() -> list[Order]:
+        return []
+
+    desk.orders._begin_sending = slow
+    desk.venue.script = [TimeoutError("504")]
+    desk.venue.get_order_by_key, desk.venue.get_open_orders = nothing, none
+    lost = await desk.orders.submit(order())
+    desk.clock.advance(2.2)
+
+    assert (await desk.orders.carry_on(lost.order_id)).status is OrderStatus.UNKNOWN
+    assert len(desk.venue.submitted) == 1

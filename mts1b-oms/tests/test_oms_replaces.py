@@ -189,7 +189,7 @@ async def test_c5_a_change_that_crosses_a_part_fill_means_the_total(
 
     async def begun(*parts: Any) -> Any:
         approved = await begin(*parts)
-        await fill(desk, 1, "49")
+        await desk.venue.paper.overfill(sent.order_id, quantity=Decimal(4), price=Decimal(49))
         return approved
 
     desk.replacer._begin = begun

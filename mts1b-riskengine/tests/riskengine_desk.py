@@ -139,7 +139,8 @@ class Desk:
 
     async def end(self, order: Order, status: OrderStatus, filled: str = "0") -> None:
         """Report an order as the OMS does."""
-        await self.feed(order.with_(status=status, filled_quantity=Decimal(filled)))
+        ended = order.with_(status=status, filled_quantity=Decimal(filled))
+        await self.feed(ended.with_(version=order.version + 1))
 
 
 MakeDesk = Callable[..., Awaitable[Desk]]

@@ -175,6 +175,8 @@ async def test_b8_an_amended_execution_of_an_order_that_is_over_moves_the_positi
 
     amended = _correction(order, CorrectionKind.AMEND, quantity=Decimal(150), price=Decimal(99))
     await desk.feed(amended, _correction(order, CorrectionKind.FEE, fees=Decimal(1)))
+    restated = order.with_(status=OrderStatus.CANCELED, filled_quantity=Decimal(150))
+    await desk.feed(restated.with_(version=order.version + 2))
 
     for one in (desk, await make_desk(home=desk.home)):
         line = one.book.positions.of_fund("alpha").get(("trend", order.symbol))
@@ -182,12 +184,44 @@ async def test_b8_an_amended_execution_of_an_order_that_is_over_moves_the_positi
         assert (line.quantity, line.open_buy) == (150, 0)
 
 
+ADDED = (
+    ("fills", "fund_id"),
+    ("fills", "strategy_id"),
+    ("fills", "symbol"),
+    ("reservations", "version"),
+    ("reservations", "amended"),
+)
+
+
+async def test_b8_a_correction_before_its_fill_waits_for_it_over_a_restart(
+    desk: Desk, make_desk: MakeDesk
+) -> None:
+    order = await _open(desk, 300)
+    await desk.feed(_correction(order, CorrectionKind.BUST))
+
+    again = await make_desk(home=desk.home)
+    await again.fill(order, "200")
+
+    line = again.book.positions.of_fund("alpha").get(("trend", order.symbol))
+    assert line is not None
+    assert (line.quantity, line.open_buy) == (0, 300)
+
+
+async def test_events_that_overtake_each_other_leave_the_newest_word(desk: Desk) -> None:
+    order = await _open(desk, 300)
+    ended = order.with_(status=OrderStatus.CANCELED, filled_quantity=Decimal(0), version=9)
+
+    await desk.feed(ended, order.with_(status=OrderStatus.CANCELED, version=8), order)
+
+    assert desk.book.reservations.open_ids() == []
+
+
 async def test_a_store_of_the_first_version_is_lifted(desk: Desk) -> None:
     target = desk.home / "old.sqlite"
     old = await Store.open(target, metadata=metadata, name="riskengine", version=SCHEMA_VERSION)
     async with old.transaction() as tx:
-        for name in ("fund_id", "strategy_id", "symbol"):
-            await tx.execute(sa.text(f"ALTER TABLE fills DROP COLUMN {name}"))
+        for table, name in ADDED:
+            await tx.execute(sa.text(f"ALTER TABLE {table} DROP COLUMN {name}"))
         await tx.execute(sa.text("INSERT INTO fills VALUES ('f', 'o', '1')"))
         await tx.execute(sa.text("UPDATE schema_version SET version = 1"))
     await old.close()

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from decimal import Decimal
 
 from mts1b_foundation.market_data import Quote
-from mts1b_foundation.orders import Fill, Order, OrderStatus
+from mts1b_foundation.orders import CorrectionKind, Fill, FillCorrection, Order, OrderStatus
 from mts1b_foundation.positions import Position
 from mts1b_foundation.protocols import AccountSnapshot, VenueCard
 from mts1b_platform.simulation import SimNet
@@ -19,6 +19,7 @@ from mts1b_brokers.paper import FillPolicy, PaperClient, VenueProfile
 __all__ = ["SimVenue", "TrueVenue"]
 
 Watch = Callable[[Order], None]
+WatchChange = Callable[[str, Decimal], None]
 
 
 class TrueVenue:
@@ -28,11 +29,14 @@ class TrueVenue:
     taken as orders: the OMS must not rely on the venue to notice a second one.
     """
 
-    def __init__(self, net: SimNet, *, cash: Decimal, lag_s: float) -> None:
+    def __init__(self, net: SimNet, *, cash: Decimal, lag_s: float, new_ids: bool = False) -> None:
         self._net = net
         self.paper = PaperClient(
             profile=VenueProfile(
-                fill=FillPolicy.QUOTE, fee_bps_per_side=Decimal(1), initial_cash=cash
+                fill=FillPolicy.QUOTE,
+                fee_bps_per_side=Decimal(1),
+                initial_cash=cash,
+                replace_changes_id=new_ids,
             ),
             clock=net.loop.clock,
         )
@@ -68,6 +72,31 @@ class TrueVenue:
                 self._net.loop.time(), "fill", fill.fill_id, fill.order_id, fill.quantity
             )
 
+    async def correct(self) -> None:
+        """Take back or restate one of the last executions, told or not.
+
+        Only in ways that leave no strategy with more than it was told of: what a buyer loses, and
+        money. What a venue adds, nobody can keep below a cap.
+        """
+        fills, _ = await self.paper.fills_since(None)
+        told, _ = await self.paper.corrections_since(None)
+        busted = {one.fill_id for one in told if one.kind is CorrectionKind.BUST}
+        last = [fill for fill in fills[-10:] if fill.fill_id not in busted]
+        if not last:
+            return
+        net = self._net
+        fill = last[net.rng.integer(0, len(last) - 1)]
+        kind = ("bust", "amend", "fee")[net.rng.integer(0, 2)] if fill.side.sign > 0 else "fee"
+        if kind == "bust":
+            await self.paper.bust(fill.fill_id, "an error at the venue")
+        elif kind == "amend":
+            await self.paper.amend(fill.fill_id, price=fill.price - Decimal("0.5"))
+        else:
+            await self.paper.fee(fill.fill_id, fees=fill.fees + Decimal("0.07"))
+        early = not self.is_shown(fill, net.loop.time())
+        net.counters.hit(f"B8 {kind}{' before its fill' if early else ''}")
+        net.trace.record(net.loop.time(), kind, fill.fill_id)
+
     def is_shown(self, fill: Fill, now: float) -> bool:
         """Return whether the venue tells of an execution yet."""
         return now >= self.shown_at.get(fill.fill_id, 0.0)
@@ -80,14 +109,22 @@ class SimVenue:
     fill is told late, twice and out of order.
 
     :param watch: called with each order at the last moment before it leaves, awaiting nothing.
+    :param watch_change: called so with the id and new quantity of each change of an order.
     """
 
     name = "paper"
 
-    def __init__(self, truth: TrueVenue, net: SimNet, watch: Watch) -> None:
+    def __init__(
+        self,
+        truth: TrueVenue,
+        net: SimNet,
+        watch: Watch,
+        watch_change: WatchChange = lambda order_id, quantity: None,
+    ) -> None:
         self._truth = truth
         self._net = net
         self._watch = watch
+        self._watch_change = watch_change
         self.looked = False
         """Whether the account was read over this connection."""
 
@@ -142,6 +179,31 @@ class SimVenue:
         if net.takes(net.faults.venue_timeout / 2.0, "C2 cancel executed"):
             raise TimeoutError("no answer; the cancel was carried out")
         return done
+
+    async def replace(
+        self, order_id: str, *, quantity: Decimal, limit_price: Decimal | None
+    ) -> Order:
+        """Change an open order; the answer may be lost."""
+        self._watch_change(order_id, quantity)
+        net = self._net
+        net.trace.record(net.loop.time(), "change", order_id, quantity, limit_price)
+        await self._wire()
+        if net.takes(net.faults.venue_timeout / 2.0, "C5 replace not executed"):
+            await asyncio.sleep(1.0)
+            raise TimeoutError("no answer; nothing was changed")
+        theirs = await self._truth.paper.replace(
+            order_id, quantity=quantity, limit_price=limit_price
+        )
+        if net.takes(net.faults.venue_timeout / 2.0, "C5 replace executed"):
+            await asyncio.sleep(1.0)
+            raise TimeoutError("no answer; the change was made")
+        await asyncio.sleep(net.rng.uniform(0.0005, 0.02))
+        return theirs
+
+    async def corrections_since(self, cursor: str | None) -> tuple[list[FillCorrection], str]:
+        """Return every correction after the cursor, whether its fill was told or not."""
+        await self._query()
+        return await self._truth.paper.corrections_since(cursor)
 
     def _hidden(self, key: str) -> bool:
         taken = self._truth.taken_at.get(key)

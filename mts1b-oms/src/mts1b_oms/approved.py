@@ -25,13 +25,16 @@ class ApprovedOrder:
     :raises TypeError: when anyone but the gateway's verifier builds one.
     """
 
-    __slots__ = ("_approval", "_order")
+    __slots__ = ("_approval", "_ends", "_order")
 
-    def __init__(self, order: Order, approval: RiskApproval, *, seal: _Seal) -> None:
+    def __init__(
+        self, order: Order, approval: RiskApproval, *, ends: float = 0.0, seal: _Seal
+    ) -> None:
         if seal is not _SEAL:
             raise TypeError("an ApprovedOrder comes from Gateway.admit, from nowhere else")
         self._order = order
         self._approval = approval
+        self._ends = ends
 
     @property
     def order(self) -> Order:
@@ -42,3 +45,8 @@ class ApprovedOrder:
     def approval(self) -> RiskApproval:
         """Return the verified approval."""
         return self._approval
+
+    @property
+    def ends(self) -> float:
+        """Return until when the approval lives, on the sender's monotonic clock, s."""
+        return self._ends

@@ -68,6 +68,8 @@ class Gateway:
         self._halts = halts
         self._clock = clock
         self._mode = mode
+        self._began = clock.now()
+        self._silent_at: dict[str, datetime] = {}
 
     @property
     def answers_by_key(self) -> bool:
@@ -97,7 +99,9 @@ class Gateway:
             )
         except ApprovalInvalid as error:
             return Fenced(DenyCode.APPROVAL_INVALID, str(error))
-        return ApprovedOrder(order, approval, seal=_SEAL)
+        life = (approval.expires_at - approval.issued_at).total_seconds()
+        ends = self._clock.monotonic() + life - age_s
+        return ApprovedOrder(order, approval, ends=ends, seal=_SEAL)
 
     def _fence(self, order: Order, epoch: int) -> Fenced | None:
         try:
@@ -131,10 +135,37 @@ class Gateway:
         order = approved.order
         # Nothing may be awaited between the fence and the venue: a halt that returned before
         # this block is seen, one that returns after it finds the order already on the wire.
-        fence = self._fence(order, approved.approval.halt_epoch)
+        fence = self._fence(order, approved.approval.halt_epoch) or self._expired(approved)
         if fence is not None:
             return fence
-        return await _answered(order, lambda: self._venue.submit(order))
+        return self._timed(order, await _answered(order, lambda: self._venue.submit(order)))
+
+    def _expired(self, approved: ApprovedOrder) -> Fenced | None:
+        """Return what forbids a send that took too long to get here, as after a stalled commit."""
+        approval = approved.approval
+        wall, own = self._clock.now(), self._clock.monotonic()
+        if wall < approval.expires_at and own < approved.ends:
+            return None
+        return Fenced(
+            DenyCode.APPROVAL_INVALID,
+            f"the approval ended at {approval.expires_at} before the order could be sent at {wall}",
+        )
+
+    def _timed(self, order: Order, outcome: Sent | Refused | Silent) -> Sent | Refused | Silent:
+        """Note when a venue fell silent: until then an act may have reached it."""
+        if isinstance(outcome, Silent):
+            self._silent_at[order.order_id] = self._clock.now()
+        else:
+            self._silent_at.pop(order.order_id, None)
+        return outcome
+
+    def _last_act(self, order_id: str, recorded: datetime) -> datetime:
+        """Return the last moment at which something of an order may have left.
+
+        What is on record was written before the wire; a commit can take long. Of what another
+        process did, this one knows only that it ended before this one began.
+        """
+        return max(recorded, self._silent_at.get(order_id, self._began))
 
     @property
     def can_replace(self) -> bool:
@@ -149,20 +180,25 @@ class Gateway:
         if not isinstance(venue, ReplaceOrders):
             return Refused("UNSUPPORTED", f"venue {venue.name} does not replace orders")
         # As in ``send``: nothing is awaited between the fence and the venue.
-        fence = self._fence(wanted, approved.approval.halt_epoch)
+        fence = self._fence(wanted, approved.approval.halt_epoch) or self._expired(approved)
         if fence is not None:
             return fence
         ours = wanted.with_(order_id=order.order_id, idempotency_key=order.idempotency_key)
-        return await _answered(
+        outcome = await _answered(
             ours,
             lambda: venue.replace(
                 order.order_id, quantity=wanted.quantity, limit_price=wanted.limit_price
             ),
         )
+        return self._timed(order, outcome)
 
-    def shows_all_since(self, moment: datetime) -> bool:
-        """Return whether whatever was sent at ``moment`` must be visible at the venue by now."""
-        return (self._clock.now() - moment).total_seconds() >= self._card.visibility_lag_s
+    def shows_all_since(self, order_id: str, recorded: datetime) -> bool:
+        """Return whether whatever was sent of an order must be visible at the venue by now.
+
+        :param recorded: when it was written ahead of the wire.
+        """
+        age = self._clock.now() - self._last_act(order_id, recorded)
+        return age.total_seconds() >= self._card.visibility_lag_s
 
     async def find(
         self, order: Order, *, sent_at: datetime | None = None
@@ -170,7 +206,9 @@ class Gateway:
         """Ask the venue for an order.
 
         That it never arrived takes all the evidence there is: the query by key, the open orders
-        and the fills, and as much time since ``sent_at`` as the venue may show orders late.
+        and the fills, and as much time as the venue may show orders late.
+
+        :param sent_at: when it was last written ahead of the wire; None: it never was.
         """
         if not isinstance(self._venue, OrderQuery):
             return CouldNotLook(f"venue {self._venue.name} can not be asked by key")
@@ -187,7 +225,8 @@ class Gateway:
     ) -> Sent | NeverSeen | CouldNotLook:
         lag = self._card.visibility_lag_s
         if sent_at is not None and lag > 0.0:
-            age = (self._clock.now() - sent_at).total_seconds()
+            last = self._last_act(order.order_id, sent_at)
+            age = (self._clock.now() - last).total_seconds()
             if age <= lag:
                 return CouldNotLook(
                     f"sent {age:.1f} s ago, and the venue may show an order up to {lag:.0f} s late"

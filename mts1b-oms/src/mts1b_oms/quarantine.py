@@ -40,6 +40,8 @@ class Quarantine:
             rows = (
                 await tx.execute(sa.select(quarantines).where(due).order_by(quarantines.c.fill_id))
             ).all()
+        if not rows:
+            return
         request = HaltRequest(
             halt_id=derive_id("halt", "quarantine", *owner, *(row.fill_id for row in rows)),
             severity=HaltSeverity.STRATEGY_HALT,

@@ -75,8 +75,7 @@ class RiskFeed:
             case Fill() as fill:
                 await self._book_fill(tx, fill)
             case FillCorrection() as correction:
-                grown = await book.positions.correct(tx, correction)
-                await book.reservations.correct(tx, correction.order_id, grown)
+                await self._correct(tx, correction)
             case Order() as order:
                 await book.on_order(tx, order)
                 if event.base_subject == OMS_ORDERS_CANCELED:
@@ -96,3 +95,10 @@ class RiskFeed:
         if await book.positions.add_fill(tx, fill, fund_id=fund, strategy_id=strategy):
             await book.reservations.settle_fill(tx, fill)
             book.on_fill(fund, fill)
+        for correction in await book.positions.early(tx, fill.fill_id):
+            await self._correct(tx, correction)
+
+    async def _correct(self, tx: AsyncConnection, correction: FillCorrection) -> None:
+        book = self._engine.book
+        grown = await book.positions.correct(tx, correction)
+        await book.reservations.correct(tx, correction.order_id, grown)

@@ -57,6 +57,8 @@ class PositionBook:
 
     def __init__(self, store: Store, instruments: InstrumentTable) -> None:
         self._insert_fill = Prepared(store.insert(tables.fills).on_conflict_do_nothing())
+        self._keep_early = Prepared(store.insert(tables.early_corrections).on_conflict_do_nothing())
+        self._awaited: set[str] = set()
         self._upsert_position = upsert(store, tables.positions)
         self._upsert_mark = upsert(store, tables.marks)
         self._instruments = instruments
@@ -146,10 +148,21 @@ class PositionBook:
     async def correct(self, tx: AsyncConnection, correction: FillCorrection) -> Decimal:
         """Take back or restate an execution; return by how many units it grew, unsigned.
 
-        What is not known, or says what is known already, changes nothing.
+        One whose execution is not known yet waits for it.
         """
         row = (await _FILL.run(tx, {"fill_id": correction.fill_id})).first()
-        if row is None or correction.kind is CorrectionKind.FEE or not row.symbol:
+        if row is None:
+            await self._keep_early.run(
+                tx,
+                {
+                    "correction_id": correction.correction_id,
+                    "fill_id": correction.fill_id,
+                    "payload": correction.model_dump_json(),
+                },
+            )
+            self._awaited.add(correction.fill_id)
+            return ZERO
+        if correction.kind is CorrectionKind.FEE or not row.symbol:
             return ZERO
         restated = correction.quantity or ZERO
         signed = restated.copy_sign(row.signed_quantity)
@@ -159,6 +172,17 @@ class PositionBook:
             await self._move(tx, row.fund_id, row.strategy_id, Symbol(row.symbol), move)
         known: Decimal = abs(row.signed_quantity)
         return restated - known
+
+    async def early(self, tx: AsyncConnection, fill_id: str) -> list[FillCorrection]:
+        """Return the corrections that came before a fill, which is known now."""
+        if fill_id not in self._awaited:
+            return []
+        self._awaited.discard(fill_id)
+        kept = tables.early_corrections
+        rows = await tx.execute(sa.select(kept.c.payload).where(kept.c.fill_id == fill_id))
+        found = [FillCorrection.model_validate_json(row.payload) for row in rows]
+        await tx.execute(sa.delete(kept).where(kept.c.fill_id == fill_id))
+        return sorted(found, key=lambda one: (one.timestamp, one.correction_id))
 
     async def _move(
         self, tx: AsyncConnection, fund_id: str, strategy_id: str, symbol: Symbol, units: Decimal
@@ -170,6 +194,8 @@ class PositionBook:
     async def load(self, tx: AsyncConnection) -> None:
         """Replace the memory by what the store holds; open orders are the ledger's to add."""
         self._funds, self.marks = {}, {}
+        waiting = await tx.execute(sa.select(tables.early_corrections.c.fill_id))
+        self._awaited = set(waiting.scalars())
         for row in await tx.execute(sa.select(tables.marks)):
             self.marks[Symbol(row.symbol)] = Mark(row.price, row.as_of, row.interval)
         for row in await tx.execute(sa.select(tables.positions)):

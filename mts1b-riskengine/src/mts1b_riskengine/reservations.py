@@ -37,8 +37,9 @@ class Reservation:
 
     ``expected`` is the order's quantity until its terminal event, then what the OMS says was
     filled; so a fill that arrives after the terminal event is still reserved for. Once a change
-    is approved it is the larger of both quantities, until an event that knows of the change:
-    ``amended_at`` is the order's version when the change was asked for.
+    is approved it is the larger of both quantities, until an event that knows of the change.
+    ``version`` is the order's newest that is known: what an older event says is past, for events
+    can overtake each other.
     """
 
     order_id: str
@@ -50,7 +51,8 @@ class Reservation:
     filled: Decimal = Decimal(0)
     sent: bool = False
     terminal: bool = False
-    amended_at: int | None = None
+    version: int = -1
+    amended: bool = False
 
     @property
     def remaining(self) -> Decimal:
@@ -75,6 +77,8 @@ class Reservation:
             "sent": self.sent,
             "terminal": self.terminal,
             "open": self.remaining > 0,
+            "version": self.version,
+            "amended": self.amended,
         }
 
 
@@ -83,7 +87,6 @@ class ReservationLedger:
 
     def __init__(self, store: Store, positions: PositionBook) -> None:
         self._upsert = upsert(store, tables.reservations)
-        self._note_amendment = upsert(store, tables.amendments)
         self._positions = positions
         self._open: dict[str, Reservation] = {}
         self._sides: dict[tuple[Symbol, int], dict[str, Reservation]] = {}
@@ -121,8 +124,8 @@ class ReservationLedger:
         reservation = self._open[order_id]
         before = reservation.remaining
         reservation.expected = max(reservation.expected, amended.quantity)
-        reservation.amended_at = amended.version
-        await self._note_amendment.run(tx, {"order_id": order_id, "version": amended.version})
+        reservation.version = max(reservation.version, amended.version)
+        reservation.amended = True
         await self._changed(tx, reservation, before)
 
     async def _open_one(self, tx: AsyncConnection, reservation: Reservation) -> None:
@@ -141,14 +144,12 @@ class ReservationLedger:
     async def correct(self, tx: AsyncConnection, order_id: str, grown: Decimal) -> None:
         """Follow an execution that was restated by ``grown`` units.
 
-        What a venue took back may fill again only while the order is open.
+        What a venue took back may fill again, until an event says that the order is over.
         """
         reservation = self._open.get(order_id) or await self.find(tx, order_id)
         if reservation is not None and grown:
             before = reservation.remaining
             reservation.filled += grown
-            if reservation.terminal:
-                reservation.expected += grown
             await self._changed(tx, reservation, before)
 
     async def on_order(self, tx: AsyncConnection, order: Order) -> None:
@@ -161,11 +162,10 @@ class ReservationLedger:
             return
         before = reservation.remaining
         reservation.sent = True
-        if order.is_terminal:
-            reservation.terminal = True
-            reservation.expected = order.filled_quantity
-        elif not reservation.terminal:
-            reservation.expected = _expected(reservation, order)
+        if order.version > reservation.version:
+            reservation.version = order.version
+            reservation.terminal = order.is_terminal
+            reservation.expected = order.filled_quantity if order.is_terminal else order.quantity
         await self._changed(tx, reservation, before)
 
     async def _adopt(self, tx: AsyncConnection, order: Order) -> None:
@@ -232,21 +232,11 @@ class ReservationLedger:
     async def load(self, tx: AsyncConnection) -> None:
         """Replace the memory by the open reservations of the store."""
         self._open, self._sides = {}, {}
-        changes = await tx.execute(sa.select(tables.amendments))
-        amended = {row.order_id: row.version for row in changes}
         where = tables.reservations.c.open.is_(True)
         for row in await tx.execute(sa.select(tables.reservations).where(where)):
             reservation = _from_row(row)
-            reservation.amended_at = amended.get(reservation.order_id)
             self._hold(reservation)
             self._weigh(reservation, reservation.remaining)
-
-
-def _expected(reservation: Reservation, order: Order) -> Decimal:
-    """Return how many units an open order may fill in all, as far as its event can know."""
-    if reservation.amended_at is not None and order.version <= reservation.amended_at:
-        return max(reservation.expected, order.quantity)
-    return order.quantity
 
 
 def _reservation_of(order: Order) -> Reservation:
@@ -271,4 +261,6 @@ def _from_row(row: Any) -> Reservation:
         filled=row.filled,
         sent=row.sent,
         terminal=row.terminal,
+        version=row.version,
+        amended=row.amended,
     )

@@ -69,7 +69,7 @@ class RestingBook:
 
     def _is_amended(self, order_id: str) -> bool:
         held = self._ledger.get(order_id)
-        return held is not None and held.amended_at is not None
+        return held is not None and held.amended
 
     async def _load(self, tx: AsyncConnection, order_ids: Iterable[str]) -> None:
         where = decisions.c.order_id.in_(list(order_ids)), decisions.c.approved.is_(True)

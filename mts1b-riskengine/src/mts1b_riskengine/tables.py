@@ -10,11 +10,11 @@ from mts1b_platform.store.migrations import register_migration
 
 __all__ = [
     "SCHEMA_VERSION",
-    "amendments",
     "blocks",
     "book_version",
     "children",
     "decisions",
+    "early_corrections",
     "envelopes",
     "fills",
     "funds",
@@ -79,15 +79,18 @@ reservations = sa.Table(
     sa.Column("sent", sa.Boolean, nullable=False),
     sa.Column("terminal", sa.Boolean, nullable=False),
     sa.Column("open", sa.Boolean, nullable=False, index=True),
+    sa.Column("version", sa.Integer, nullable=False, server_default="-1"),
+    sa.Column("amended", sa.Boolean, nullable=False, server_default=sa.false()),
 )
 
-amendments = sa.Table(
-    "amendments",
+early_corrections = sa.Table(
+    "early_corrections",
     metadata,
-    sa.Column("order_id", sa.Text, primary_key=True),
-    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("correction_id", sa.Text, primary_key=True),
+    sa.Column("fill_id", sa.Text, nullable=False, index=True),
+    sa.Column("payload", sa.Text, nullable=False),
 )
-"""Orders with an approved change, and their version when it was asked for."""
+"""Corrections that came before their fill: events can overtake each other."""
 
 funds = sa.Table(
     "funds",
@@ -164,9 +167,13 @@ blocks = sa.Table(
 )
 
 
-def _name_owners_of_fills(alter: Any) -> None:
+def _name_owners_and_versions(alter: Any) -> None:
     for name in ("fund_id", "strategy_id", "symbol"):
         alter.add_column("fills", sa.Column(name, sa.Text, nullable=False, server_default=""))
+    version = sa.Column("version", sa.Integer, nullable=False, server_default="-1")
+    amended = sa.Column("amended", sa.Boolean, nullable=False, server_default=sa.false())
+    alter.add_column("reservations", version)
+    alter.add_column("reservations", amended)
 
 
-register_migration("riskengine", 2, _name_owners_of_fills)
+register_migration("riskengine", 2, _name_owners_and_versions)

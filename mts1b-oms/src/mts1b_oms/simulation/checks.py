@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from mts1b_oms.service import OmsService
 
-__all__ = ["Violation", "check_arrival", "check_settled"]
+__all__ = ["Violation", "check_arrival", "check_change", "check_settled"]
 
 _AHEAD_OF_WIRE = frozenset({OrderStatus.SUBMITTING, OrderStatus.UNKNOWN})
 """A record that says: this may be at the venue. An order that is proved absent leaves again."""
@@ -66,15 +66,51 @@ def check_arrival(
         raise Violation(f"I9 {order.order_id} leaves while its record is {state}")
     if not looked:
         raise Violation(f"I8 {order.order_id} leaves before the venue's books were read")
+    _check_permitted(order, oms, halted, lease_ends)
+    gateway = oms._gateway
+    if order.mode is not gateway._mode:
+        raise Violation(f"I14 {order.order_id} is for {order.mode}, the venue for {gateway._mode}")
+    _check_cap(order, truth, cap_units)
+
+
+def check_change(
+    order_id: str,
+    quantity: Decimal,
+    oms: OmsService,
+    truth: TrueVenue,
+    *,
+    cap_units: Decimal,
+    halted: Set[str],
+    lease_ends: float,
+) -> None:
+    """Check a change that is about to leave, as :func:`check_arrival` does an order.
+
+    :raises Violation: I5 beyond the cap, I7 under a halt or without a lease, I9 without the write
+        ahead of the wire at the larger quantity.
+    """
+    record = oms.record.open_orders.get(order_id)
+    if record is None or record.status is not OrderStatus.PENDING_REPLACE:
+        state = record.status.value if record else "not there"
+        raise Violation(f"I9 a change of {order_id} leaves while its record is {state}")
+    if record.quantity < quantity:
+        raise Violation(f"I9 {order_id} counts at {record.quantity}, and {quantity} leaves")
+    _check_permitted(record, oms, halted, lease_ends)
+    theirs = next((o for o in _open_at(truth) if o.order_id == order_id), None)
+    if theirs is not None and quantity > theirs.quantity:
+        _check_cap(record.with_(quantity=quantity - theirs.quantity), truth, cap_units)
+
+
+def _check_permitted(order: Order, oms: OmsService, halted: Set[str], lease_ends: float) -> None:
     if oms.ctx.system_clock.monotonic() >= lease_ends:
         raise Violation(f"I7 {order.order_id} leaves without a lease")
     stopped = halted & _scopes_of(order)
     if stopped:
         raise Violation(f"I7 {order.order_id} leaves under the halt of {min(stopped)}")
-    gateway = oms._gateway
-    if order.mode is not gateway._mode:
-        raise Violation(f"I14 {order.order_id} is for {order.mode}, the venue for {gateway._mode}")
-    _check_cap(order, truth, cap_units)
+
+
+def _open_at(truth: TrueVenue) -> list[Order]:
+    venue = truth.paper._venue
+    return [] if venue is None else [working.order for working in venue.state.open_orders()]
 
 
 def _scopes_of(order: Order) -> frozenset[str]:
@@ -103,21 +139,24 @@ def _book_of(order: Order, truth: TrueVenue) -> tuple[Decimal, Decimal]:
     state = truth.paper._venue.state if truth.paper._venue is not None else None
     if state is None:
         return Decimal(0), Decimal(0)
+    counted = (state.standing(fill) for fill in state.fills)
     held = sum(
         (
             fill.signed_quantity
-            for fill in state.fills
-            if fill.symbol == order.symbol and truth.orders[fill.order_id].fund_id == order.fund_id
+            for fill in counted
+            if fill is not None
+            and fill.symbol == order.symbol
+            and truth.orders[fill.order_id].fund_id == order.fund_id
         ),
         Decimal(0),
     )
     buying = sum(
         (
-            working.order.remaining_quantity
-            for working in state.open_orders()
-            if working.order.symbol == order.symbol
-            and working.order.fund_id == order.fund_id
-            and working.order.side.sign > 0
+            theirs.remaining_quantity
+            for theirs in _open_at(truth)
+            if theirs.symbol == order.symbol
+            and theirs.fund_id == order.fund_id
+            and theirs.side.sign > 0
         ),
         Decimal(0),
     )
@@ -151,30 +190,32 @@ async def check_settled(
 
 
 async def _check_orders(oms: OmsService, truth: TrueVenue) -> None:
-    every, _ = await truth.paper.fills_since(None)
-    filled: dict[str, Decimal] = defaultdict(Decimal)
-    for fill in every:
-        filled[fill.order_id] += fill.quantity
     for key, count in truth.arrived.items():
         if count > 1:
             raise Violation(f"I1 {count} orders of key {key} arrived")
-    for order_id in truth.orders:
+    for order_id, sent in truth.orders.items():
         ours = await oms.record.order(order_id)
         if ours is None:
             raise Violation(f"I2 {order_id} is at the venue and has no record")
         approval = await oms.record.approval_of(order_id)
         if approval is None:
             raise Violation(f"I2 {order_id} is at the venue without a consumed approval")
-        if ours.filled_quantity != filled[order_id]:
-            raise Violation(
-                f"I3 {order_id}: {ours.filled_quantity} booked, {filled[order_id]} executed"
-            )
+        theirs = await truth.paper.get_order_by_key(sent.idempotency_key)
+        if theirs is None or ours.filled_quantity != theirs.filled_quantity:
+            executed = theirs.filled_quantity if theirs else "nothing"
+            raise Violation(f"I3 {order_id}: {ours.filled_quantity} booked, {executed} executed")
+        if not ours.is_terminal and _terms(ours) != _terms(theirs):
+            raise Violation(f"P4 {order_id} is {_terms(ours)} here, {_terms(theirs)} there")
     shown = {order.order_id for order in await truth.paper.get_open_orders()}
     open_here = set(oms.record.open_orders)
     if shown - open_here:
         raise Violation(f"P4 open at the venue and over here: {sorted(shown - open_here)[:5]}")
     if open_here - shown:
         raise Violation(f"P4 open here and over at the venue: {sorted(open_here - shown)[:5]}")
+
+
+def _terms(order: Order) -> tuple[Decimal, Decimal | None]:
+    return (order.quantity, order.limit_price)
 
 
 async def _check_books(oms: OmsService, truth: TrueVenue) -> None:
@@ -209,3 +250,9 @@ def _check_risk(oms: OmsService, risk: RiskEngineService) -> None:
     unknown = [name for name in oms.record.open_orders if book.reservations.get(name) is None]
     if unknown:
         raise Violation(f"I11 risk reserves nothing for open orders: {unknown[:5]}")
+    for name, order in oms.record.open_orders.items():
+        reserved = book.reservations.get(name)
+        if reserved is not None and reserved.remaining != order.remaining_quantity:
+            raise Violation(
+                f"I11 {name} may fill {order.remaining_quantity}, risk counts {reserved.remaining}"
+            )

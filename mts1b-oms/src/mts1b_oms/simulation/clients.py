@@ -8,8 +8,16 @@ from collections.abc import Coroutine
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from mts1b_foundation.commands import CancelOrder, CancelReply, SubmitOrder, SubmitReply
-from mts1b_foundation.nats import CMD_OMS_CANCEL, CMD_OMS_SUBMIT
+from mts1b_foundation.commands import (
+    CancelOrder,
+    CancelReply,
+    ReplaceOrder,
+    ReplaceOutcome,
+    ReplaceReply,
+    SubmitOrder,
+    SubmitReply,
+)
+from mts1b_foundation.nats import CMD_OMS_CANCEL, CMD_OMS_REPLACE, CMD_OMS_SUBMIT
 from mts1b_foundation.orders import Order, OrderStatus, OrderType, Side, TimeInForce
 from mts1b_platform.eventbus.port import BusError, RemoteError
 from mts1b_platform.ids import derive_id
@@ -93,6 +101,8 @@ class Clients:
                 continue
             if rng.random() < 0.05:
                 await self._reuse(order)
+            if answer.limit_price is not None and rng.random() < 0.3:
+                self._aside(f"change.{order.order_id}", self._change(answer))
             if rng.random() < 0.25 and not answer.is_terminal:
                 self._aside(f"cancel.{order.order_id}", self._cancel(order))
 
@@ -173,6 +183,31 @@ class Clients:
         self._world.fail(
             Violation(f"I1 key {order.idempotency_key} used again is answered {answer.status}")
         )
+
+    async def _change(self, order: Order) -> None:
+        """Ask for another total or limit until there is an answer."""
+        world = self._world
+        await asyncio.sleep(world.rng.uniform(0.0, 4.0))
+        step = Decimal(world.rng.integer(-2, 2)) / 100
+        request = ReplaceOrder(
+            order_id=order.order_id,
+            replace_key=f"change-{order.order_id}",
+            quantity=Decimal(world.rng.integer(1, 25)),
+            limit_price=(order.limit_price or PRICE) + step,
+            actor="operator:sim",
+        ).model_dump_json()
+        for _ in range(50):
+            try:
+                data = await self._bus.request(
+                    CMD_OMS_REPLACE, request.encode(), timeout_s=_PATIENCE_S
+                )
+                reply = ReplaceReply.model_validate_json(data)
+                world.counters.hit(f"change.{reply.outcome.value}")
+                if reply.outcome is not ReplaceOutcome.UNKNOWN:
+                    return
+            except BusError as error:
+                world.counters.hit(f"client.{type(error).__name__}")
+            await asyncio.sleep(world.rng.uniform(0.2, 3.0))
 
     async def _cancel(self, order: Order, *, within_s: float = 30.0) -> bool:
         """Ask until there is an answer; return whether the order was cancelled."""

@@ -25,7 +25,12 @@ from mts1b_platform.store import Store, StoreError
 from mts1b_riskengine.service import RiskEngineService
 
 from mts1b_oms.service import OmsService
-from mts1b_oms.simulation.checks import Violation, check_arrival, check_settled
+from mts1b_oms.simulation.checks import (
+    Violation,
+    check_arrival,
+    check_change,
+    check_settled,
+)
 from mts1b_oms.simulation.clients import Clients
 from mts1b_oms.simulation.desk import CAP_UNITS, PRICE, PROBE, SYMBOLS, settings
 from mts1b_oms.simulation.processes import FaultyStore, Operations
@@ -75,7 +80,9 @@ class World:
             trace=self.trace,
         )
         lag = self.rng.uniform(1.0, 20.0) if self.rng.random() < 0.4 else 0.0
-        self.truth = TrueVenue(self.net, cash=Decimal(3_000_000), lag_s=lag)
+        self.truth = TrueVenue(
+            self.net, cash=Decimal(3_000_000), lag_s=lag, new_ids=self.rng.random() < 0.5
+        )
         self._store_kind: type[FaultyStore] = type("FaultyStore", (FaultyStore,), {"net": self.net})
         self.violation: Violation | None = None
         self.quiet = False
@@ -111,7 +118,7 @@ class World:
         self.lease_ends = max(self.lease_ends, self.loop.time() + seconds)
 
     def _new_oms(self, ctx: ServiceContext) -> OmsService:
-        self.wire = SimVenue(self.truth, self.net, self._watch)
+        self.wire = SimVenue(self.truth, self.net, self._watch, self._watch_change)
         return OmsService(ctx, venue=self.wire)
 
     async def _open_store(
@@ -141,6 +148,24 @@ class World:
                 halted=self.halted,
                 lease_ends=self.lease_ends,
                 looked=self.wire.looked,
+            )
+        except Violation as error:
+            self.fail(error)
+
+    def _watch_change(self, order_id: str, quantity: Decimal) -> None:
+        oms = self.oms
+        if oms is None:
+            self.fail(Violation(f"I7 a change of {order_id} leaves from a process that is dead"))
+            return
+        try:
+            check_change(
+                order_id,
+                quantity,
+                oms,
+                self.truth,
+                cap_units=CAP_UNITS,
+                halted=self.halted,
+                lease_ends=self.lease_ends,
             )
         except Violation as error:
             self.fail(error)
@@ -282,6 +307,8 @@ class World:
                 self.truth.deaf_until = self.loop.time() + self.rng.uniform(
                     0.5, 2.0 * faults.venue_deaf_s
                 )
+            if net.takes(faults.correction_per_min / 60.0, "venue.correction"):
+                await self.truth.correct()
             if net.takes(faults.wipe_per_min / 60.0, "E9 stream wiped"):
                 await net.wipe(("OMS", "RISK")[self.rng.integer(0, 1)])
 

@@ -26,7 +26,8 @@ class Faults:
     ``venue_deaf_per_s``: the venue answers nothing, for ``venue_deaf_s`` on average.
     ``venue_refuse``: the venue refuses an order. ``late_fill_s``: longest delay of a fill's report.
     ``repeat_fill``: a fill is reported again. ``halt_per_min``: an operator halts something.
-    ``query_lost``: the venue's answer to a question is lost.
+    ``query_lost``: the venue's answer to a question is lost. ``correction_per_min``: the venue
+    takes back or restates an execution.
     """
 
     bus_loss: float = 0.0
@@ -48,6 +49,7 @@ class Faults:
     repeat_fill: float = 0.0
     halt_per_min: float = 0.0
     query_lost: float = 0.0
+    correction_per_min: float = 0.0
 
     @classmethod
     def none(cls) -> Faults:
@@ -96,6 +98,7 @@ _MOST: Mapping[str, float] = {
     "repeat_fill": 0.5,
     "halt_per_min": 2.0,
     "query_lost": 0.15,
+    "correction_per_min": 6.0,
 }
 """How strong each fault may be."""
 

@@ -175,13 +175,13 @@ class _Interleaving:
     async def _trade(self, order: Order, share: Decimal) -> None:
         """Fill a part; what does not fill is cancelled."""
         known = self._known[order.order_id]
-        await self._world.feed(order.with_(status=OrderStatus.SUBMITTED))
+        await self._world.feed(order.with_(status=OrderStatus.SUBMITTED, version=4))
         units = max((order.quantity * share).to_integral_value(), Decimal(1))
         await self._world.fill(order, units, f"f-{order.order_id}")
         known.filled = units
         self._verify(f"{order.order_id} filled")
         status = OrderStatus.FILLED if units == order.quantity else OrderStatus.CANCELED
-        await self._world.feed(order.with_(status=status, filled_quantity=units))
+        await self._world.feed(order.with_(status=status, filled_quantity=units, version=5))
         known.closed = True
         self._count("filled" if status is OrderStatus.FILLED else "canceled")
 
@@ -194,7 +194,9 @@ class _Interleaving:
         world = self._world
         for order in orders:
             known = self._known.get(order.order_id, Known(order))
-            ended = order.with_(status=OrderStatus.CANCELED, filled_quantity=known.filled)
+            ended = order.with_(
+                status=OrderStatus.CANCELED, filled_quantity=known.filled, version=9
+            )
             await world.feed(ended)
             if known.filled:
                 back = Side.SELL if order.side.sign > 0 else Side.BUY
