@@ -15,6 +15,7 @@ __all__ = ["kelly_log_optimal"]
 
 _STEPS = 200
 _TOLERANCE = 1e-12
+_SMALLEST = 1e-140
 
 
 def kelly_log_optimal(returns: Any, *, bounds: Any = (0, 1), budget: float | None = 1.0) -> Any:
@@ -28,6 +29,7 @@ def kelly_log_optimal(returns: Any, *, bounds: Any = (0, 1), budget: float | Non
     :param budget: the sum of the weights; None leaves it free (the rest is cash without interest,
         or borrowed).
     :return: (A,) weights in the input's kind, per column.
+    :raises BadInput: for one series, or returns that are all zero.
     :raises Infeasible: when no allowed weights survive every row, the bounds do not allow the
         budget, or nothing ever loses, so that growth has no bound.
     """
@@ -35,6 +37,12 @@ def kelly_log_optimal(returns: Any, *, bounds: Any = (0, 1), budget: float | Non
     if table.is_vector:
         raise BadInput("returns is one series; give a (T, A) matrix")
     values = table.values
+    largest = float(np.abs(values).max(initial=0.0))
+    if largest < _SMALLEST:
+        raise BadInput(
+            f"the largest return is {largest:g}; nothing below {_SMALLEST:g} can be told from "
+            "standing still: drop the rows, or use larger units"
+        )
     lower, upper = read_bounds(bounds, table)
     weights = _start(values, lower, upper, budget)
     for _ in range(_STEPS):

@@ -99,13 +99,22 @@ def _covariance(cov: Any, names: Table, size: int) -> FloatArray:
 def _solve(matrix: FloatArray, mean: FloatArray) -> FloatArray:
     if not np.allclose(matrix, matrix.T, rtol=1e-8, atol=0.0):
         raise BadInput("cov is not symmetric")
-    try:
-        np.linalg.cholesky(matrix)
-    except np.linalg.LinAlgError as error:
+    if not _has_inverse(matrix):
         raise NotPositiveDefinite(
-            "cov has no inverse (a name repeats others, or fewer rows than names); shrink it"
-        ) from error
+            "cov has no inverse (a name repeats others or does not vary, or there are fewer rows "
+            "than names); shrink it"
+        )
     return np.asarray(np.linalg.solve(matrix, mean))
+
+
+def _has_inverse(matrix: FloatArray) -> bool:
+    """Return whether the correlation matrix is positive definite beyond its rounding errors."""
+    variances = np.diag(matrix)
+    if not (variances > 0.0).all():
+        return False
+    spread = np.sqrt(variances)
+    values = np.linalg.eigvalsh(matrix / spread / spread[:, None])
+    return bool(values[0] > len(values) * np.finfo(float).eps * values[-1])
 
 
 def _capped(weights: FloatArray, cap: float | None) -> FloatArray:
