@@ -64,6 +64,8 @@ agreement: $(READY) ## Compare quantkit with other libraries, in an environment 
 	@$(BIN)/uv pip install -q --python build/peers/bin/python -r tools/agreement/peers.txt \
 	    ./mts1b-foundation -e ./mts1b-quantkit
 	@build/peers/bin/python -m tools.agreement --write
+	@build/peers/bin/python -m tools.agreement.papers --write
+	@build/peers/bin/python -m tools.agreement.plots
 
 lock: $(READY) ## Renew requirements.lock from the packages' dependencies
 	@sh tools/lock.sh

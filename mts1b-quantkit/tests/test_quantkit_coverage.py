@@ -114,7 +114,7 @@ TRUTHS = {
     "papers::test_its_tail": "risk.value_at_risk_from_moments risk.expected_shortfall_from_moments",
     "risk::test_samples_go_through_their_moments": "risk.value_at_risk risk.expected_shortfall",
     "risk::test_ewma_volatility_follows_the_recursion_and_looks_back_only": "risk.ewma_volatility",
-    "garch::test_against_arch_on_the_index": "risk.garch_forecast",
+    "garch::test_the_truth_is_found_in_long_data": "risk.garch_forecast",
     "garch::test_hull_one_day_ahead": "risk.GarchParameters",
     "options_and_volatility::test_the_printed_example": "risk.component_var",
     "options_and_volatility::test_the_regions_of_kupiec": "risk.kupiec",
