@@ -8,8 +8,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from mts1b_GPUbacktester import BadSetting, rules, run_sweep
+from mts1b_GPUbacktester import BadSetting, panel_from, rules, run_sweep
+from mts1b_GPUbacktester.blocks import blocks
+from mts1b_GPUbacktester.engines import SweepBlock
 from mts1b_GPUbacktester.engines.numba_engine import NumbaEngine
+from mts1b_GPUbacktester.panels import Prices
+from mts1b_GPUbacktester.semantics import Settings
 
 r = rules
 CROSS = r.long_when(r.sma(r.close, r.param("fast")) > r.sma(r.close, r.param("slow")))
@@ -97,3 +101,19 @@ def test_stretches_of_time_and_blocks_of_sets_change_nothing() -> None:
     assert tables[0]["n_trades"].equals(tables[1]["n_trades"])
     np.testing.assert_allclose(tables[0]["sharpe"], tables[1]["sharpe"], rtol=1e-9)
     assert NumbaEngine().name == "numba"
+
+
+def test_values_that_are_computed_whole_count_whole_in_the_budget() -> None:
+    close = 100 + np.abs(np.cumsum(np.random.default_rng(3).normal(0, 1, 100_000)))
+    prices = Prices.of(panel_from({"close": close}))
+    sets = [{"n": n} for n in range(2, 42)]
+    counts = {}
+    for average in (r.sma, r.ema):
+        rule = r.long_when(average(r.close, r.param("n")) > r.close)
+        whole = SweepBlock(prices, rule, sets, Settings(fill="next_close"), ("sharpe",), 2**24)
+        cuts = blocks(whole, compiled=True)
+        assert sorted(row for rows, _, _ in cuts for row in range(rows.start, rows.stop)) == list(
+            range(40)
+        )
+        counts[average.__name__] = len(cuts)
+    assert counts["sma"] < counts["ema"]

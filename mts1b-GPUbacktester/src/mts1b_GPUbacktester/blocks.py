@@ -7,6 +7,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 from mts1b_GPUbacktester.engines import SweepBlock
+from mts1b_GPUbacktester.expressions import Field, Number, Windowed
 from mts1b_GPUbacktester.program import Compiled, is_plain
 
 __all__ = ["Cut", "blocks"]
@@ -36,10 +37,9 @@ def blocks(whole: SweepBlock, *, compiled: bool) -> list[Cut]:
     assets = len(whole.prices.symbols)
     if not compiled:
         return [(slice(0, len(whole.sets)), slice(0, assets), whole)]
-    plain = is_plain(whole.rule, whole.settings)
-    length = whole.prices.close.shape[1]
-    column = 8 * (min(length, _STRETCH) if plain else length)
-    cuts = list(_cuts(whole, max(2, whole.budget // column - _SHARED_COLUMNS)))
+    every = Compiled.of(whole.rule, whole.settings, whole.sets)
+    column = 8 * _bars_at_once(whole, every)
+    cuts = list(_cuts(whole, every, max(2, whole.budget // column - _SHARED_COLUMNS)))
     widest = max(part.compiled.width for _, part in cuts if part.compiled) + _SHARED_COLUMNS
     room = min(whole.budget, _NEAR) // (column * widest)
     step = max(1, min(assets, room, whole.budget // (_ACCOUNT * len(cuts[0][1].sets))))
@@ -51,9 +51,21 @@ def blocks(whole: SweepBlock, *, compiled: bool) -> list[Cut]:
     return found
 
 
-def _cuts(whole: SweepBlock, limit: int) -> Iterator[tuple[slice, SweepBlock]]:
+def _bars_at_once(whole: SweepBlock, every: Compiled) -> int:
+    """Return how many bars of each series are in memory.
+
+    Plain rules on simple averages go by stretches of time; other values are computed whole.
+    """
+    length: int = whole.prices.close.shape[1]
+    streamed = is_plain(whole.rule, whole.settings) and all(
+        isinstance(value, (Field, Number)) or (isinstance(value, Windowed) and value.kind == "sma")
+        for value in every.series
+    )
+    return min(length, _STRETCH) if streamed else length
+
+
+def _cuts(whole: SweepBlock, every: Compiled, limit: int) -> Iterator[tuple[slice, SweepBlock]]:
     """Yield stretches of sets that use at most ``limit`` distinct series."""
-    every = Compiled.of(whole.rule, whole.settings, whole.sets)
     most = max(1, whole.budget // _ACCOUNT)
     bounds, seen = [0], set[int]()
     for row, needed in enumerate(every.slots.tolist()):
