@@ -14,7 +14,7 @@ from mts1b_platform.ids import derive_id
 from mts1b_oms_algos.errors import BadParameter
 from mts1b_oms_algos.observed_volume import OrderLook
 from mts1b_oms_algos.parameters import IcebergParameters, read_parameters
-from mts1b_oms_algos.schedule import child_order, require_sliceable
+from mts1b_oms_algos.schedule import child_order, exact_sum, require_sliceable, whole_lots
 
 __all__ = ["Iceberg", "execute"]
 
@@ -31,7 +31,7 @@ class _Afloat:
 
     def add(self, child: Order) -> None:
         self.count += 1
-        self.sent += child.quantity
+        self.sent = exact_sum((self.sent, child.quantity))
         self.open[child.order_id] = child.quantity
 
 
@@ -73,7 +73,8 @@ class Iceberg:
             shown = await self._may_show(parent, parameters, afloat)
             if shown is None:
                 return
-            quantity = _next_size(parameters, left=parent.quantity - afloat.sent, shown=shown)
+            left = exact_sum((parent.quantity, -afloat.sent))
+            quantity = _next_size(parameters, left=left, shown=shown)
             child = child_order(
                 priced,
                 afloat.count,
@@ -119,18 +120,18 @@ class Iceberg:
         """Return what is open of the children; None when one of them has ended unfilled."""
         if self.look is None:
             afloat.open.clear()
-        shown = Decimal(0)
+        shown: list[Decimal] = []
         for order_id, quantity in list(afloat.open.items()):
             child = await self.look(order_id) if self.look is not None else None
             if child is None:
-                shown += quantity
+                shown.append(quantity)
             elif not child.is_terminal:
-                shown += child.remaining_quantity
+                shown.append(child.remaining_quantity)
             elif child.remaining_quantity:
                 return None
             else:
                 del afloat.open[order_id]
-        return shown
+        return exact_sum(shown)
 
     async def _is_over(self, parent: Order) -> bool:
         if parent.expires_at is not None and self.clock.now() >= parent.expires_at:
@@ -146,12 +147,12 @@ class Iceberg:
 
 def _room(parameters: IcebergParameters, shown: Decimal) -> Decimal:
     """Return the whole lots that may be shown beside what is."""
-    lot = parameters.lot_size
-    return (parameters.display_qty - shown) // lot * lot
+    return whole_lots(exact_sum((parameters.display_qty, -shown)), parameters.lot_size)
 
 
 def _next_size(parameters: IcebergParameters, *, left: Decimal, shown: Decimal) -> Decimal:
-    return left if left <= parameters.display_qty - shown else _room(parameters, shown)
+    fits = left <= exact_sum((parameters.display_qty, -shown))
+    return left if fits else _room(parameters, shown)
 
 
 def _priced(parent: Order, parameters: IcebergParameters) -> Order:

@@ -31,7 +31,7 @@ def horizon_of(parameters: ShortfallParameters) -> timedelta:
     half_life = trajectory_of(parameters, longest).half_life
     if math.isinf(half_life):
         return longest
-    return min(longest, longest * (parameters.half_lives * half_life))
+    return longest * min(1.0, parameters.half_lives * half_life)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from bisect import bisect_right, insort
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from typing import Protocol
 
 from mts1b_foundation.market_data import Bar
@@ -18,6 +18,8 @@ from mts1b_oms_algos.errors import BadParameter
 from mts1b_oms_algos.volume_profile import SessionVolume
 
 __all__ = ["ExpectedVolume", "OrderLook", "VolumeFeed", "VolumeTape"]
+
+_DIGITS = 120
 
 OrderLook = Callable[[str], Awaitable[Order | None]]
 """Tell an order as it is now by its id; None where there is no such order."""
@@ -45,8 +47,9 @@ class ExpectedVolume:
     def volume(self, symbol: Symbol, *, start: datetime, end: datetime) -> Decimal:
         """Return the expected volume, rounded down to a millionth."""
         share = self.session.share(start, end)
-        millionths = share.numerator * int(self.average_daily_volume * 1_000_000)
-        return Decimal(millionths // share.denominator) / 1_000_000
+        with localcontext(prec=_DIGITS):
+            millionths = share.numerator * int(self.average_daily_volume * 1_000_000)
+            return Decimal(millionths // share.denominator) / 1_000_000
 
 
 @dataclass(slots=True)
@@ -101,4 +104,5 @@ class _SymbolTape:
     def between(self, start: datetime, end: datetime) -> Decimal:
         first = bisect_right(self.ends, start + self.length - timedelta(microseconds=1))
         inside = self.ends[first : bisect_right(self.ends, end)]
-        return sum((self.volumes[moment] for moment in inside), Decimal(0))
+        with localcontext(prec=_DIGITS):
+            return sum((self.volumes[moment] for moment in inside), Decimal(0))

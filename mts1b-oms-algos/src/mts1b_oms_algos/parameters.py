@@ -24,6 +24,10 @@ __all__ = [
     "read_parameters",
 ]
 
+_SMALLEST_LOT = Decimal("1E-18")
+_LARGEST = Decimal("1E+30")
+"""Bounds of quantities: whatever is within them is counted in lots without a rounding error."""
+
 
 class ChildParameters(FrozenModel):
     """What every algorithm takes.
@@ -37,9 +41,9 @@ class ChildParameters(FrozenModel):
     """
 
     child_order_type: Literal["limit", "marketable_limit", "market"] = "limit"
-    lot_size: PositiveDecimal = Decimal(1)
+    lot_size: Decimal = Field(default=Decimal(1), ge=_SMALLEST_LOT, le=_LARGEST)
     start_at: UtcDatetime | None = None
-    start_slice: int = Field(default=0, ge=0)
+    start_slice: int = Field(default=0, ge=0, le=1_000_000)
 
 
 class ScheduleParameters(ChildParameters):
@@ -145,8 +149,8 @@ class PovParameters(ChildParameters):
     max_horizon_minutes: float = Field(default=120, gt=0, le=10_080, allow_inf_nan=False)
     volume_lookback_minutes: float = Field(default=5, gt=0, le=10_080, allow_inf_nan=False)
     interval_minutes: float = Field(default=1, ge=1 / 600, le=10_080, allow_inf_nan=False)
-    sent_quantity: NonNegativeDecimal = Decimal(0)
-    average_daily_volume: PositiveDecimal | None = None
+    sent_quantity: Decimal = Field(default=Decimal(0), ge=0, le=_LARGEST)
+    average_daily_volume: Decimal | None = Field(default=None, gt=0, le=_LARGEST)
     session_open: UtcDatetime | None = None
     session_close: UtcDatetime | None = None
 
@@ -182,11 +186,11 @@ class IcebergParameters(ChildParameters):
     """
 
     child_order_type: Literal["limit"] = "limit"
-    display_qty: PositiveDecimal = Decimal(100)
-    refill_threshold: NonNegativeDecimal = Decimal(50)
+    display_qty: Decimal = Field(default=Decimal(100), gt=0, le=_LARGEST)
+    refill_threshold: Decimal = Field(default=Decimal(50), ge=0, le=_LARGEST)
     limit_price: PositiveDecimal | None = None
     check_seconds: float = Field(default=1.0, ge=0.001, le=86_400, allow_inf_nan=False)
-    sent_quantity: NonNegativeDecimal = Decimal(0)
+    sent_quantity: Decimal = Field(default=Decimal(0), ge=0, le=_LARGEST)
 
     @model_validator(mode="after")
     def _sizes_fit(self) -> Self:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from typing import Any
 
 from mts1b_foundation.orders import Order, OrderType
@@ -15,10 +15,18 @@ from mts1b_platform.ids import derive_id
 from mts1b_oms_algos.errors import BadParameter, MissingVolume
 from mts1b_oms_algos.observed_volume import ExpectedVolume, OrderLook, VolumeFeed
 from mts1b_oms_algos.parameters import PovParameters, read_parameters
-from mts1b_oms_algos.schedule import child_order, require_alive, require_sliceable
+from mts1b_oms_algos.schedule import (
+    child_order,
+    exact_sum,
+    require_alive,
+    require_sliceable,
+    whole_lots,
+)
 from mts1b_oms_algos.volume_profile import session_of
 
 __all__ = ["Pov", "execute"]
+
+_DIGITS = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +40,11 @@ class _Window:
     counted: tuple[tuple[datetime, Decimal], ...] = ()
 
     def sent_since(self, moment: datetime) -> Decimal:
-        return sum((size for at, size in self.counted if at > moment), Decimal(0))
+        return exact_sum(size for at, size in self.counted if at > moment)
+
+    def with_child(self, due: datetime, quantity: Decimal) -> _Window:
+        total = exact_sum((self.total_sent, quantity))
+        return replace(self, total_sent=total, counted=(*self.counted, (due, quantity)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +74,7 @@ class Pov:
         """
         parameters = read_parameters(PovParameters, params)
         require_sliceable(parent, parameters)
+        _require_checkpoint(parent, parameters)
         start = parameters.start_at or (
             self.clock.now() - parameters.interval * parameters.start_slice
         )
@@ -76,11 +89,7 @@ class Pov:
                 await self.clock.sleep(wait)
             quantity = _allowed(parent, parameters, window, feed, due)
             if quantity:
-                window = replace(
-                    window,
-                    total_sent=window.total_sent + quantity,
-                    counted=(*window.counted, (due, quantity)),
-                )
+                window = window.with_child(due, quantity)
                 yield child_order(parent, number, quantity, order_type=order_type, created_at=due)
             if window.total_sent >= parent.quantity:
                 return
@@ -103,17 +112,11 @@ class Pov:
         remembers it) allows neither more nor less.
         """
         first, sent = parameters.start_slice, parameters.sent_quantity
-        if first > parameters.n_slices:
-            raise BadParameter(
-                f"start_slice is {first}; the window has {parameters.n_slices} slices"
-            )
-        if sent > parent.quantity:
-            raise BadParameter(f"sent_quantity is {sent}; {parent.order_id} is {parent.quantity}")
         passed = min((self.clock.now() - start) // parameters.interval, parameters.n_slices)
         for number in range(first, passed if self.look is not None else first):
             known = await self._known(parent, number)
             if known is not None:
-                first, sent = number + 1, sent + known.quantity
+                first, sent = number + 1, exact_sum((sent, known.quantity))
         return _Window(start, start + parameters.interval * first, first, sent)
 
     async def _known(self, parent: Order, number: int) -> Order | None:
@@ -122,11 +125,19 @@ class Pov:
         return await self.look(derive_id("ord", f"{parent.idempotency_key}/{number}"))
 
 
+def _require_checkpoint(parent: Order, parameters: PovParameters) -> None:
+    first, sent = parameters.start_slice, parameters.sent_quantity
+    if first > parameters.n_slices:
+        raise BadParameter(f"start_slice is {first}; the window has {parameters.n_slices} slices")
+    if sent > parent.quantity:
+        raise BadParameter(f"sent_quantity is {sent}; {parent.order_id} is {parent.quantity}")
+
+
 def _allowed(
     parent: Order, parameters: PovParameters, window: _Window, feed: VolumeFeed, due: datetime
 ) -> Decimal:
     """Return the size of the child that is due: whole lots, or all that is left."""
-    left = parent.quantity - window.total_sent
+    left = exact_sum((parent.quantity, -window.total_sent))
     room = _room(parent, parameters, window, feed, since=window.counted_from, due=due)
     back = timedelta(minutes=parameters.volume_lookback_minutes)
     recent = max(window.counted_from, due - back)
@@ -136,7 +147,7 @@ def _allowed(
         return Decimal(0)
     if left <= allowed:
         return left
-    return allowed // parameters.lot_size * parameters.lot_size
+    return whole_lots(allowed, parameters.lot_size)
 
 
 def _room(
@@ -151,7 +162,8 @@ def _room(
     traded = feed.volume(parent.symbol, start=since, end=due)
     if not traded.is_finite() or traded < 0:
         raise BadParameter(f"the volume of {parent.symbol} is {traded}; it is zero or more")
-    return parameters.target_participation * traded - window.sent_since(since)
+    with localcontext(prec=_DIGITS):
+        return parameters.target_participation * traded - window.sent_since(since)
 
 
 async def execute(parent: Order, *, params: dict[str, Any]) -> AsyncIterator[Order]:

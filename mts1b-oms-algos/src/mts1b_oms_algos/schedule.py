@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal, localcontext
@@ -19,11 +19,13 @@ from mts1b_oms_algos.parameters import ChildParameters, ScheduleParameters
 __all__ = [
     "Slice",
     "child_order",
+    "exact_sum",
     "require_alive",
     "require_sliceable",
     "run",
     "slice_offsets",
     "split_quantity",
+    "whole_lots",
 ]
 
 _SLICEABLE_TYPES = frozenset({OrderType.MARKET, OrderType.LIMIT, OrderType.MARKETABLE_LIMIT})
@@ -68,6 +70,18 @@ def split_quantity(
             last = filled[-1] if filled else max(i for i, weight in enumerate(weights) if weight)
             parts[last] += odd
         return tuple(parts)
+
+
+def exact_sum(quantities: Iterable[Decimal]) -> Decimal:
+    """Return the sum of quantities without a rounding error, whatever the caller's precision."""
+    with localcontext(prec=_DIGITS):
+        return sum((Decimal(quantity) for quantity in quantities), Decimal(0))
+
+
+def whole_lots(quantity: Decimal, lot_size: Decimal) -> Decimal:
+    """Return the whole lots in ``quantity``, toward zero, as a quantity."""
+    with localcontext(prec=_DIGITS):
+        return quantity // lot_size * lot_size
 
 
 def slice_offsets(

@@ -12,6 +12,9 @@ from mts1b_oms_algos.errors import BadParameter
 
 __all__ = ["Shortfall", "implementation_shortfall"]
 
+_LARGEST = 1e60
+"""No price or quantity is larger, or smaller than one over it: no part of the sum overflows."""
+
 
 @dataclass(frozen=True, slots=True)
 class Shortfall:
@@ -54,7 +57,8 @@ def implementation_shortfall(
         none.
     :param final_price: when the order ended.
     :param fees: in currency; negative for a rebate.
-    :raises BadParameter: for a price that is not positive, or filled outside of 0 to ordered.
+    :raises BadParameter: for a price that is not positive (1e-60 to 1e60), or filled outside of 0
+        to ordered.
     """
     decision = _positive("decision_price", decision_price)
     arrival = _positive("arrival_price", arrival_price)
@@ -64,19 +68,19 @@ def implementation_shortfall(
     cost = float(fees)  # float-ok: a part of the analysis
     if not 0.0 <= done <= size:
         raise BadParameter(f"filled is {filled}; it lies between 0 and ordered, {ordered}")
-    if not math.isfinite(cost):
-        raise BadParameter(f"fees is {fees}; give a finite number")
-    sign, paper = Side(side).sign, size * decision
+    if not abs(cost) <= _LARGEST:
+        raise BadParameter(f"fees is {fees}; give a number of at most {_LARGEST:g}")
+    sign, share = Side(side).sign, done / size
     return Shortfall(
-        delay=sign * done * (arrival - decision) / paper,
-        execution=sign * done * (execution - arrival) / paper,
-        opportunity=sign * (size - done) * (final - decision) / paper,
-        fees=cost / paper,
+        delay=sign * share * ((arrival - decision) / decision),
+        execution=sign * share * ((execution - arrival) / decision),
+        opportunity=sign * (1.0 - share) * ((final - decision) / decision),
+        fees=cost / size / decision,
     )
 
 
 def _positive(name: str, value: SupportsFloat) -> float:
     number = float(value)
-    if not 0.0 < number < math.inf:
-        raise BadParameter(f"{name} is {value}; give a positive number")
+    if not 1.0 / _LARGEST <= number <= _LARGEST:
+        raise BadParameter(f"{name} is {value}; give a positive number, at most {_LARGEST:g}")
     return number

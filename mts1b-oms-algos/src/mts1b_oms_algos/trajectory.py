@@ -13,6 +13,9 @@ from mts1b_oms_algos.errors import BadParameter
 
 __all__ = ["Trajectory", "almgren_chriss_trajectory"]
 
+_LARGEST = 1e40
+"""No number of a market is larger, or a divisor smaller than one over it: nothing overflows."""
+
 
 @dataclass(frozen=True, slots=True)
 class Trajectory:
@@ -58,8 +61,8 @@ def almgren_chriss_trajectory(
     :raises BadParameter: for a value out of range, or a temporary impact that does not exceed
         permanent tau / 2: such a market would pay for being traded in.
     """
-    _require(math.isfinite(shares) and shares != 0.0, "shares", shares, "a number but not zero")
-    _require(0.0 < horizon < math.inf, "horizon", horizon, "a positive time")
+    _require(0.0 < abs(shares) <= _LARGEST, "shares", shares, "a number but not zero")
+    _require(1 / _LARGEST <= horizon <= _LARGEST, "horizon", horizon, "a positive time")
     whole = int(n_intervals) == n_intervals and n_intervals >= 1
     _require(whole, "n_intervals", n_intervals, "a whole number, 1 or more")
     for name, value in (
@@ -68,11 +71,11 @@ def almgren_chriss_trajectory(
         ("fixed_cost", fixed_cost),
         ("risk_aversion", risk_aversion),
     ):
-        _require(0.0 <= value < math.inf, name, value, "zero or more")
+        _require(0.0 <= value <= _LARGEST, name, value, "zero or more")
     step = horizon / n_intervals
     adjusted = temporary_impact - permanent_impact * step / 2.0
     _require(
-        0.0 < adjusted < math.inf,
+        1 / _LARGEST <= adjusted <= _LARGEST,
         "temporary_impact",
         temporary_impact,
         f"more than permanent_impact * interval / 2 = {permanent_impact * step / 2.0:g}",
@@ -107,4 +110,4 @@ def _share_left(kappa: float, horizon: float, time: float) -> float:
 
 def _require(holds: bool, name: str, value: float, wanted: str) -> None:
     if not holds:
-        raise BadParameter(f"{name} is {value}; give {wanted}")
+        raise BadParameter(f"{name} is {value}; give {wanted}, at most {_LARGEST:g}")
