@@ -156,8 +156,8 @@ class Venue:
         return self.paper.capabilities().with_(visibility_lag_s=self.lag_s)
 
     async def fills_since(self, cursor: str | None) -> tuple[list[Fill], str]:
-        if self.withheld:
-            return [], cursor or "0"
+        if self.withheld and cursor is not None:
+            return [], cursor
         fills, place = await self.paper.fills_since(cursor)
         return fills + self.late, place
 

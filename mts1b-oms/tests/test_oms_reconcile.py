@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mts1b_brokers.paper import VenueProfile
 from mts1b_foundation import Fill, Order, OrderStatus, OrderType, Symbol, TimeInForce
 from mts1b_foundation.protocols import AccountSnapshot
+from mts1b_oms.fills import book_fills
 from mts1b_oms.reconcile import compare
 from mts1b_oms.tables.reports import read_reports
 from mts1b_oms.witness import Extent, Witness
@@ -142,8 +144,8 @@ async def test_b2_an_execution_under_two_ids_converges_to_the_venue(
     sent = await desk.orders.submit(order("k-1"))
     await desk.tick(1, {SPX: ("100", "101")})
     (fill,) = (await desk.venue.paper.fills_since(None))[0]
-    desk.venue.late = [fill.with_(fill_id="the-same-again")]
-    await desk.sync.collect()
+    async with desk.record.unit() as unit:
+        await book_fills(unit, [fill.with_(fill_id="the-same-again")])
     assert desk.record.ledger.quantities() == {SPX: 20}
 
     await desk.reconciler.reconcile()
@@ -157,11 +159,30 @@ async def test_b2_an_execution_under_two_ids_converges_to_the_venue(
     assert (await desk.verbs()).count("fills.corrected") == 1
 
 
+async def test_b2_a_sale_that_is_not_told_yet_takes_no_twin_back(new_desk: Any, order: Any) -> None:
+    """Seed 31: two equal executions, and a position that was short by just one of them."""
+    desk = await new_desk(profile=VenueProfile(max_fill_quantity=Decimal(5)))
+    sent = await desk.orders.submit(resting(order, "k-1"))
+    for _ in range(2):
+        await desk.venue.paper.overfill(sent.order_id, quantity=Decimal(5), price=Decimal(49))
+    await desk.sync.collect()
+    sale = await desk.orders.submit(resting(order, "k-2", limit=5_000, side="sell"))
+    desk.venue.withheld = True
+    await desk.venue.paper.overfill(sale.order_id, quantity=Decimal(5), price=Decimal(49))
+
+    await desk.reconciler.reconcile()
+    assert not desk.gate.is_open
+    desk.venue.withheld = False
+    await desk.reconciler.reconcile()
+
+    assert desk.gate.is_open
+    assert desk.record.ledger.quantities() == {SPX: 5}
+    assert desk.record.unhalted == set()
+
+
 async def test_two_equal_parts_are_left_alone_where_the_venue_has_both(
     new_desk: Any, order: Any
 ) -> None:
-    from mts1b_brokers.paper import VenueProfile
-
     desk = await new_desk(profile=VenueProfile(max_fill_quantity=Decimal(5)))
     await desk.orders.submit(resting(order, "k-1"))
     await desk.tick(1, {SPX: ("49", "49"), NDX: ("1", "1")})

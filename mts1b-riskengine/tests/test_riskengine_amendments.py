@@ -1,5 +1,6 @@
 """Changes of open orders, and executions that a venue takes back or restates."""
 
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -188,6 +189,7 @@ ADDED = (
     ("fills", "fund_id"),
     ("fills", "strategy_id"),
     ("fills", "symbol"),
+    ("fills", "corrected_at"),
     ("reservations", "version"),
     ("reservations", "amended"),
 )
@@ -205,6 +207,22 @@ async def test_b8_a_correction_before_its_fill_waits_for_it_over_a_restart(
     line = again.book.positions.of_fund("alpha").get(("trend", order.symbol))
     assert line is not None
     assert (line.quantity, line.open_buy) == (0, 300)
+
+
+async def test_b8_corrections_that_overtake_each_other_leave_the_newest_word(desk: Desk) -> None:
+    order = await _open(desk, 300)
+    await desk.fill(order, "200")
+    later = AT + timedelta(seconds=1)
+    terms = {"quantity": Decimal(150), "price": Decimal(99)}
+    old = _correction(order, CorrectionKind.AMEND, **terms)
+    new = old.with_(correction_id="c-new", quantity=Decimal(120), timestamp=later)
+    bust = _correction(order, CorrectionKind.BUST, timestamp=later)
+
+    for told, left in ((new, 120), (old, 120), (bust, 0), (new.with_(correction_id="c-3"), 0)):
+        await desk.feed(told)
+        line = desk.book.positions.of_fund("alpha").get(("trend", order.symbol))
+        assert line is not None
+        assert line.quantity == left
 
 
 async def test_events_that_overtake_each_other_leave_the_newest_word(desk: Desk) -> None:

@@ -10,13 +10,14 @@ from decimal import Decimal
 from mts1b_foundation.commands import ReconciliationReport
 from mts1b_foundation.orders import CorrectionKind, FillCorrection, Order
 from mts1b_foundation.positions import Position
-from mts1b_foundation.protocols import AccountQuery, BrokerProtocol
+from mts1b_foundation.protocols import AccountQuery, BrokerProtocol, FillHistory
 from mts1b_foundation.symbology import Symbol
 from mts1b_platform.ids import derive_id
 
 from mts1b_oms.corrections import take_corrections
 from mts1b_oms.fills import TWIN
 from mts1b_oms.gate import ReconciliationGate
+from mts1b_oms.gateway import card_of
 from mts1b_oms.ledger import ZERO, Ledger
 from mts1b_oms.outcomes import NO_EVIDENCE, CouldNotLook
 from mts1b_oms.record import OmsRecord
@@ -139,19 +140,35 @@ class Reconciler:
             return CouldNotLook(f"{type(error).__name__}: {error}")
 
     async def _drop_twins(self, breaks: Sequence[Break]) -> bool:
-        """Take back executions that were told under two ids, where the venue's position proves it.
+        """Take back executions that were told under two ids, where the venue proves it.
 
         The proof is that the ledger has too much by just one execution that says what another
-        of its order says. The strategy is quarantined: somebody has to look.
+        of its order says, and that the venue's whole history does not know its id. Without the
+        history there is none: a sale that is not told yet looks the same in the position. The
+        strategy is quarantined: somebody has to look.
         """
         wrong = {item.what: item.ledger - item.venue for item in breaks}
         async with self._record.store.read() as tx:
             twins = await fills_flagged(tx, TWIN)
         surplus = [t for t in twins if wrong.get(str(t.fill.symbol)) == t.fill.signed_quantity]
-        last = {twin.fill.symbol: twin for twin in surplus}
+        known = await self._history() if surplus else None
+        if known is None:
+            return False
+        last = {twin.fill.symbol: twin for twin in surplus if twin.fill.fill_id not in known}
         for twin in last.values():
             await self._take_back(twin)
         return bool(last)
+
+    async def _history(self) -> set[str] | None:
+        """Return the ids of all executions that the venue knows; None where it tells not all."""
+        whole = card_of(self._venue).fill_history_s is None
+        if not whole or not isinstance(self._venue, FillHistory):
+            return None
+        try:
+            fills, _ = await self._venue.fills_since(None)
+        except NO_EVIDENCE:
+            return None
+        return {fill.fill_id for fill in fills}
 
     async def _take_back(self, twin: BookedFill) -> None:
         fill = twin.fill

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
+from typing import Any
 
 import sqlalchemy as sa
 from mts1b_foundation import Bar, Fill, Symbol, interval_length
 from mts1b_foundation.orders import CorrectionKind, FillCorrection
-from mts1b_platform.store import DecimalText, Prepared, Store
+from mts1b_platform.store import DecimalText, Prepared, Store, UtcText
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mts1b_riskengine import tables
@@ -29,7 +30,10 @@ _FILL = Prepared(sa.select(tables.fills).where(tables.fills.c.fill_id == sa.bind
 _RESTATE = Prepared(
     sa.update(tables.fills)
     .where(tables.fills.c.fill_id == sa.bindparam("b_fill_id"))
-    .values(signed_quantity=sa.bindparam("b_quantity", type_=DecimalText))
+    .values(
+        signed_quantity=sa.bindparam("b_quantity", type_=DecimalText),
+        corrected_at=sa.bindparam("b_at", type_=UtcText),
+    )
 )
 
 
@@ -44,6 +48,12 @@ class Mark:
     def is_stale(self, now: datetime, intervals: int) -> bool:
         """Return whether the bar ended more than ``intervals`` of its lengths ago."""
         return now - self.as_of > _life(self.interval, intervals)
+
+
+def _is_past(row: sa.Row[Any], correction: FillCorrection) -> bool:
+    """Return whether a fill was taken back, for good, or corrected later already."""
+    busted = row.signed_quantity == ZERO
+    return busted or (row.corrected_at is not None and correction.timestamp < row.corrected_at)
 
 
 @lru_cache(maxsize=64)
@@ -162,13 +172,14 @@ class PositionBook:
             )
             self._awaited.add(correction.fill_id)
             return ZERO
-        if correction.kind is CorrectionKind.FEE or not row.symbol:
+        if correction.kind is CorrectionKind.FEE or not row.symbol or _is_past(row, correction):
             return ZERO
         restated = correction.quantity or ZERO
         signed = restated.copy_sign(row.signed_quantity)
         move = signed - row.signed_quantity
+        values = {"b_quantity": signed, "b_at": correction.timestamp}
+        await _RESTATE.run(tx, {"b_fill_id": correction.fill_id, **values})
         if move:
-            await _RESTATE.run(tx, {"b_fill_id": correction.fill_id, "b_quantity": signed})
             await self._move(tx, row.fund_id, row.strategy_id, Symbol(row.symbol), move)
         known: Decimal = abs(row.signed_quantity)
         return restated - known

@@ -62,8 +62,10 @@ fills = sa.Table(
     sa.Column("fund_id", sa.Text, nullable=False, server_default=""),
     sa.Column("strategy_id", sa.Text, nullable=False, server_default=""),
     sa.Column("symbol", sa.Text, nullable=False, server_default=""),
+    sa.Column("corrected_at", UtcText, nullable=True),
 )
-"""Every execution as it counts now; its owner is empty where version 1 recorded it."""
+"""Every execution as it counts now; its owner is empty where version 1 recorded it.
+``corrected_at`` is the time of the newest correction: an older one, coming late, says nothing."""
 
 reservations = sa.Table(
     "reservations",
@@ -170,6 +172,7 @@ blocks = sa.Table(
 def _name_owners_and_versions(alter: Any) -> None:
     for name in ("fund_id", "strategy_id", "symbol"):
         alter.add_column("fills", sa.Column(name, sa.Text, nullable=False, server_default=""))
+    alter.add_column("fills", sa.Column("corrected_at", UtcText, nullable=True))
     version = sa.Column("version", sa.Integer, nullable=False, server_default="-1")
     amended = sa.Column("amended", sa.Boolean, nullable=False, server_default=sa.false())
     alter.add_column("reservations", version)
