@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import math
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mts1b_foundation.orders import Order, Side
@@ -137,3 +138,33 @@ def test_an_algorithm_slices_exactly_or_refuses_whatever_it_is_told(
     done = params.get("start_slice") or params.get("sent_quantity") or len(sizes) == 500
     if name not in partial and not done:
         assert whole == order.quantity
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_thirty_digits_are_kept_by_a_caller_of_six(name: str) -> None:
+    quantity = Decimal("123456789012.123456789012345678")
+    order = Order(
+        order_id="ord-parent",
+        idempotency_key="alpha/BTC/7",
+        symbol="BTC-USD",
+        side=Side.BUY,
+        quantity=quantity,
+        reference_price=Decimal("187.50"),
+        fund_id="fund-1",
+        strategy_id="alpha",
+        created_at=START,
+    )
+    params: dict[str, Any] = {"lot_size": Decimal("1E-18")}
+    if name == "pov":
+        params["average_daily_volume"] = Decimal("1E+15")
+    if name == "iceberg":
+        params["display_qty"] = Decimal("9876543210.123456789012345678")
+
+    async def work() -> list[Decimal]:
+        execute = algorithms(clock=Leaping(START), rng=SeededRng(1))[name]
+        return [child.quantity async for child in execute(order, params=params)]
+
+    with localcontext(prec=6):
+        sizes = asyncio.run(work())
+    with localcontext(prec=60):
+        assert sum(sizes) == quantity

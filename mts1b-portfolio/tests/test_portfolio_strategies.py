@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import Decimal, localcontext
 
 import pytest
 from hypothesis import given, settings
@@ -150,6 +150,18 @@ def test_whole_wants_are_met_exactly_also_through_zero(
     for name in {*targets, *current}:
         want = targets.get(name, {}).get(AAPL, D(0)) - current.get(name, {}).get(AAPL, D(0))
         assert changes.get(name, {}).get(AAPL, D(0)) == want
+
+
+def test_thirty_digits_are_kept_by_a_caller_of_six() -> None:
+    size = D("123456789012.123456789012345678")
+    with localcontext(prec=6):
+        netted = net_strategies({"a": {AAPL: size}, "b": {}}, {"b": {AAPL: size}}, lot_size=LOT)
+        assert netted.attributed() == {"a": {AAPL: size}, "b": {AAPL: size.copy_negate()}}
+        (item,) = net_strategies({"a": {AAPL: size.copy_negate()}}, {}, lot_size=LOT).orders
+        assert item.split(size) == {"a": size.copy_negate()}
+
+
+LOT = D("1E-18")
 
 
 def test_small_orders_are_left_out_with_their_parts() -> None:

@@ -14,7 +14,13 @@ from mts1b_platform.ids import derive_id
 from mts1b_oms_algos.errors import BadParameter
 from mts1b_oms_algos.observed_volume import OrderLook
 from mts1b_oms_algos.parameters import IcebergParameters, read_parameters
-from mts1b_oms_algos.schedule import child_order, exact_sum, require_sliceable, whole_lots
+from mts1b_oms_algos.schedule import (
+    child_order,
+    exact_difference,
+    exact_sum,
+    require_sliceable,
+    whole_lots,
+)
 
 __all__ = ["Iceberg", "execute"]
 
@@ -73,7 +79,7 @@ class Iceberg:
             shown = await self._may_show(parent, parameters, afloat)
             if shown is None:
                 return
-            left = exact_sum((parent.quantity, -afloat.sent))
+            left = exact_difference(parent.quantity, afloat.sent)
             quantity = _next_size(parameters, left=left, shown=shown)
             child = child_order(
                 priced,
@@ -147,11 +153,11 @@ class Iceberg:
 
 def _room(parameters: IcebergParameters, shown: Decimal) -> Decimal:
     """Return the whole lots that may be shown beside what is."""
-    return whole_lots(exact_sum((parameters.display_qty, -shown)), parameters.lot_size)
+    return whole_lots(exact_difference(parameters.display_qty, shown), parameters.lot_size)
 
 
 def _next_size(parameters: IcebergParameters, *, left: Decimal, shown: Decimal) -> Decimal:
-    fits = left <= exact_sum((parameters.display_qty, -shown))
+    fits = left <= exact_difference(parameters.display_qty, shown)
     return left if fits else _room(parameters, shown)
 
 

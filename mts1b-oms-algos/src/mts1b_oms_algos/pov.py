@@ -17,6 +17,7 @@ from mts1b_oms_algos.observed_volume import ExpectedVolume, OrderLook, VolumeFee
 from mts1b_oms_algos.parameters import PovParameters, read_parameters
 from mts1b_oms_algos.schedule import (
     child_order,
+    exact_difference,
     exact_sum,
     require_alive,
     require_sliceable,
@@ -137,7 +138,7 @@ def _allowed(
     parent: Order, parameters: PovParameters, window: _Window, feed: VolumeFeed, due: datetime
 ) -> Decimal:
     """Return the size of the child that is due: whole lots, or all that is left."""
-    left = exact_sum((parent.quantity, -window.total_sent))
+    left = exact_difference(parent.quantity, window.total_sent)
     room = _room(parent, parameters, window, feed, since=window.counted_from, due=due)
     back = timedelta(minutes=parameters.volume_lookback_minutes)
     recent = max(window.counted_from, due - back)

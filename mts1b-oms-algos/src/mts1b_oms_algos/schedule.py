@@ -19,6 +19,7 @@ from mts1b_oms_algos.parameters import ChildParameters, ScheduleParameters
 __all__ = [
     "Slice",
     "child_order",
+    "exact_difference",
     "exact_sum",
     "require_alive",
     "require_sliceable",
@@ -76,6 +77,12 @@ def exact_sum(quantities: Iterable[Decimal]) -> Decimal:
     """Return the sum of quantities without a rounding error, whatever the caller's precision."""
     with localcontext(prec=_DIGITS):
         return sum((Decimal(quantity) for quantity in quantities), Decimal(0))
+
+
+def exact_difference(quantity: Decimal, other: Decimal) -> Decimal:
+    """Return ``quantity`` less ``other`` without a rounding error, as :func:`exact_sum`."""
+    with localcontext(prec=_DIGITS):
+        return quantity - other
 
 
 def whole_lots(quantity: Decimal, lot_size: Decimal) -> Decimal:

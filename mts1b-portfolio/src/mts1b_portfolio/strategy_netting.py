@@ -39,11 +39,11 @@ class NetOrder:
         """
         if not _ZERO <= filled <= self.order.quantity:
             raise BadTarget(f"filled is {filled}; the order is {self.order.quantity}")
-        wants = {name: abs(share) for name, share in self.shares.items()}
+        wants = {name: share.copy_abs() for name, share in self.shares.items()}
         sign = self.order.side.sign
-        return {
-            name: sign * part for name, part in _apportion(filled, wants, self.lot_size).items()
-        }
+        parts = _apportion(filled, wants, self.lot_size)
+        with localcontext(prec=_DIGITS):
+            return {name: sign * part for name, part in parts.items()}
 
 
 @dataclass(frozen=True, slots=True)
