@@ -1,0 +1,132 @@
+"""What a bus does to readers: dead ones, later schemas, a long backlog, a history that is gone."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import tracemalloc
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from mts1b_foundation.funds import NavSnapshot
+from mts1b_foundation.nats import OMS_NAV_UPDATED, STREAMS, with_fund
+from mts1b_platform.eventbus.local import LocalBus
+from mts1b_platform.pump import Event, EventPump
+from mts1b_platform.store import Store
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+metadata = sa.MetaData()
+effects = sa.Table("effects", metadata, sa.Column("name", sa.Text, primary_key=True))
+AT = datetime(2026, 1, 2, 21, tzinfo=UTC)
+
+
+class Dies(BaseException):
+    """The process ends here."""
+
+
+class Reader:
+    """Record each event; die before the commit of the one that is named."""
+
+    def __init__(self, die_at: str = "") -> None:
+        self.die_at = die_at
+
+    async def __call__(self, tx: AsyncConnection, event: Event) -> None:
+        await tx.execute(effects.insert().values(name=event.message_id))
+        if event.message_id == self.die_at:
+            raise Dies
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    opened = await Store.open(tmp_path / "reader.sqlite", metadata=metadata, name="reader")
+    yield opened
+    await opened.close()
+
+
+async def bus_of(window_s: float = 120.0) -> LocalBus:
+    bus = LocalBus()
+    await bus.ensure_stream(STREAMS["OMS"], duplicate_window_s=window_s)
+    return bus
+
+
+async def publish(bus: LocalBus, name: str, **changes: Any) -> None:
+    nav = NavSnapshot(fund_id="f", as_of=AT, nav_usd=Decimal(1), cash_usd=Decimal(0))
+    data = json.dumps(nav.model_dump(mode="json") | changes).encode()
+    await bus.publish_durable(with_fund(OMS_NAV_UPDATED, "f"), data, message_id=name)
+
+
+async def pump_of(bus: LocalBus, store: Store, reader: Reader) -> EventPump:
+    pump = EventPump(bus, store, name="reader", streams=["OMS"], handler=reader)
+    await pump.start()
+    return pump
+
+
+async def seen(store: Store) -> list[str]:
+    async with store.read() as tx:
+        return sorted((await tx.execute(sa.select(effects.c.name))).scalars())
+
+
+async def test_e3_what_is_published_again_after_a_purge_has_its_effect_once(store: Store) -> None:
+    for _ in range(2):
+        bus = await bus_of()
+        pump = await pump_of(bus, store, Reader())
+        for name in ("a", "b"):
+            await publish(bus, name)
+        await pump.drain({"OMS": 2})
+        await pump.close()
+    assert await seen(store) == ["a", "b"]
+
+
+async def test_e4_a_reader_that_dies_before_its_commit_reads_on_from_there(store: Store) -> None:
+    bus = await bus_of()
+    for name in ("a", "b", "c"):
+        await publish(bus, name)
+    pump = await pump_of(bus, store, Reader(die_at="b"))
+    with pytest.raises(Dies):
+        await pump.drain({"OMS": 3})
+    assert await seen(store) == ["a"] or await seen(store) == []
+
+    pump = await pump_of(bus, store, Reader())
+    await pump.drain({"OMS": 3})
+    assert await seen(store) == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("later", [{"color": "red"}, {"nav_usd": "NaN"}, {"nav_usd": None}])
+async def test_e12_what_a_later_schema_says_is_refused_never_guessed(
+    store: Store, later: dict[str, Any]
+) -> None:
+    bus = await bus_of()
+    dead: list[bytes] = []
+
+    async def bury(message: Any) -> None:
+        dead.append(message.data)
+
+    await bus.subscribe("mts.dead.>", bury)
+    pump = await pump_of(bus, store, Reader())
+    await publish(bus, "later", **later)
+    await publish(bus, "good")
+
+    assert await pump.drain({"OMS": 2}) == 1
+    await asyncio.sleep(0)
+    assert await seen(store) == ["good"]
+    assert len(dead) == 1
+
+
+async def test_e7_a_reader_far_behind_holds_little_in_memory(store: Store) -> None:
+    bus = await bus_of()
+    for number in range(3_000):
+        await publish(bus, f"m-{number:04d}")
+    pump = await pump_of(bus, store, Reader())
+
+    tracemalloc.start()
+    assert await pump.drain({"OMS": 3_000}) == 3_000
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert len(await seen(store)) == 3_000
+    assert peak < 20e6, f"{peak / 1e6:.1f} MB for 3,000 small events"
