@@ -142,6 +142,17 @@ def test_decisions_that_know_the_future_are_found(panel: UniversePanel) -> None:
         find_lookahead(panel)
 
 
+def test_a_future_that_was_never_seen_is_asked_for_too(panel: UniversePanel) -> None:
+    def knows_of_jumps(data: UniversePanel) -> Any:
+        return np.vstack((data.close[1:], data.close[-1:])) > 2.0 * data.close
+
+    # No price doubles in the data, so cutting off moves nothing; a changed future does.
+    assert not knows_of_jumps(panel).any()
+    found = find_lookahead(panel, decide=knows_of_jumps)
+    assert found is not None
+    assert (found.how, found.bar) == ("changed", found.cut - 1)
+
+
 @pytest.fixture
 def bars(panel: UniversePanel, tmp_path: Path) -> Path:
     length, assets = panel.shape
