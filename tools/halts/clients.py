@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from mts1b_foundation.commands import CancelOrder, SubmitOrder, SubmitReply
+from mts1b_foundation.commands import CancelOrder, ReplaceOrder, SubmitOrder, SubmitReply
 from mts1b_foundation.model import FrozenModel
-from mts1b_foundation.nats import CMD_OMS_CANCEL, CMD_OMS_SUBMIT
+from mts1b_foundation.nats import CMD_OMS_CANCEL, CMD_OMS_REPLACE, CMD_OMS_SUBMIT
 from mts1b_foundation.orders import Order
 from mts1b_platform.eventbus.port import BusError, RemoteError
 
@@ -39,8 +40,10 @@ class Racers:
             kind = rng.random()
             if kind < 0.6:
                 self._start(self._submit(key))
-            elif kind < 0.8:
+            elif kind < 0.75:
                 self._start(self._slices(key))
+            elif kind < 0.9:
+                self._start(self._change(key))
             else:
                 self._start(self._cancel())
             if rng.random() < 0.5:
@@ -63,6 +66,21 @@ class Racers:
         await self._ask(
             SubmitOrder(order=parent, algo="twap", params=params), CMD_OMS_SUBMIT, "algo"
         )
+
+    async def _change(self, key: str) -> None:
+        """Ask for another total of an order that rests, or did a moment ago."""
+        resting = [order for order in self._live if order.limit_price is not None]
+        if not resting:
+            return
+        rng = self._world.rng
+        order = resting[rng.integer(0, len(resting) - 1)]
+        request = ReplaceOrder(
+            order_id=order.order_id,
+            replace_key=f"change-{key}",
+            quantity=Decimal(rng.integer(1, 12)),
+            actor="operator:race",
+        )
+        await self._ask(request, CMD_OMS_REPLACE, "change")
 
     async def _cancel(self) -> None:
         if not self._live:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 
 from mts1b_brokers.errors import BrokerRefused
 from mts1b_brokers.simulation import SimVenue, TrueVenue
@@ -25,12 +26,13 @@ class LimitedVenue(SimVenue):
         truth: TrueVenue,
         net: SimNet,
         watch: Callable[[Order], None],
+        watch_change: Callable[[str, Decimal], None],
         *,
         orders: RateLimiter,
         cancels: RateLimiter,
         queues: bool = False,
     ) -> None:
-        super().__init__(truth, net, watch)
+        super().__init__(truth, net, watch, watch_change)
         self._orders, self._cancels, self._queues = orders, cancels, queues
 
     async def submit(self, order: Order) -> Order:
@@ -42,6 +44,14 @@ class LimitedVenue(SimVenue):
             self._net.counters.hit("limiter exhausted")
             raise BrokerRefused("too many messages", code="RATE_LIMITED")
         return await super().submit(order)
+
+    async def replace(
+        self, order_id: str, *, quantity: Decimal, limit_price: Decimal | None
+    ) -> Order:
+        """Change an order, within the messages of orders."""
+        if self._queues:
+            await self._orders.acquire()
+        return await super().replace(order_id, quantity=quantity, limit_price=limit_price)
 
     async def cancel(self, order_id: str) -> bool:
         """Cancel, within the budget that orders can not use up."""

@@ -78,6 +78,7 @@ class RaceWorld(World):
             self.truth,
             self.net,
             self._watch,
+            self._watch_change,
             orders=RateLimiter(4.0, burst=4),
             cancels=RateLimiter(200.0, burst=200),
             queues=self._queues,
@@ -104,6 +105,13 @@ class RaceWorld(World):
             if str(error).startswith("I7"):
                 self.fail(error)
             self.counters.hit(f"not of a halt: {str(error).split()[0]}")
+
+    def _watch_change(self, order_id: str, quantity: Decimal) -> None:
+        """Judge a change at the last moment before it leaves, by the order as the venue has it."""
+        self.counters.hit("changes on the wire")
+        sent = self.truth.orders.get(order_id)
+        if sent is not None:
+            self.truth_of_halts.at_the_wire(sent, self.loop.time())
 
     async def open(self) -> None:
         """Start the processes, and show them a price."""
