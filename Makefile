@@ -10,7 +10,7 @@ READY := $(VENV)/.ready
 MEMBERS := $(sort $(wildcard mts1b-*/pyproject.toml))
 SOURCES := $(MEMBERS:/pyproject.toml=/src)
 # The slowest folders first, so that the two workers end together.
-TESTS := $(wildcard tests/wheels tests/integration tests/docs tests/contracts tests/halts tests/guarantees) \
+TESTS := $(wildcard tests/wheels tests/integration tests/docs tests/contracts tests/proof tests/halts tests/guarantees) \
          $(sort $(wildcard mts1b-*/tests))
 
 help: ## Show this list
@@ -26,7 +26,7 @@ test: check ## Set up, then run all checks and all tests
 lint: $(READY) ## Check style, formatting and types
 	@$(BIN)/ruff check -q .
 	@$(BIN)/ruff format -q --check . || { echo "not formatted; run: $(BIN)/ruff format ." >&2; exit 1; }
-	@$(BIN)/mypy --no-error-summary $(SOURCES) tools/contracts tools/halts tools/guarantees
+	@$(BIN)/mypy --no-error-summary $(SOURCES) tools/contracts tools/halts tools/guarantees tools/proof
 
 contracts: $(READY) ## Check the architecture
 	@$(BIN)/python -m tools.contracts
