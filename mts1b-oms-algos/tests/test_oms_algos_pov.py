@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from mts1b_foundation.market_data import Bar
 from mts1b_foundation.orders import Order, OrderType, Side, TimeInForce
@@ -90,6 +90,7 @@ def sent(algorithm: Pov, order: Order, **params: Any) -> list[tuple[int, Decimal
     ]
 
 
+@example(volumes=[17, 310, 211, 213, 0], quantity=D("382.64"), rate=D("0.51"), lot=D(1), lookback=2)
 @settings(max_examples=40, deadline=None)
 @given(
     volumes=st.lists(st.integers(0, 20_000), min_size=1, max_size=30),
@@ -115,9 +116,9 @@ def test_children_never_exceed_the_share_of_the_observed_volume_nor_the_parent(
         total += size
         assert 1 <= minute <= len(volumes)
         assert total <= rate * sum(volumes[:minute])
-        window = [s for m, s in children if minute - lookback < m <= minute]
+        before = sum((s for m, s in children if minute - lookback < m < minute), D(0))
         share = rate * sum(volumes[max(0, minute - lookback) : minute])
-        assert sum(window) <= max(share, D(0)) + lot
+        assert size <= max(share - before, lot)
         assert size % lot == 0 or total == quantity
     assert total <= quantity
 

@@ -150,3 +150,18 @@ def test_a_bus_runs_in_it() -> None:
         return seen
 
     assert run(main, seed=7) == [b"A", b"B", b"C"]
+
+
+def test_a_timer_that_is_due_at_once_moves_time() -> None:
+    """A rate limiter that waits for less than the clock can tell did so for ever."""
+
+    async def main() -> float:
+        loop = asyncio.get_running_loop()
+        begin = loop.time()
+        while loop.time() <= begin:
+            done = asyncio.Event()
+            loop.call_at(begin, done.set)
+            await done.wait()
+        return loop.time() - begin
+
+    assert 0.0 < run(main(), seed=1) < 1e-12

@@ -45,14 +45,6 @@ class LimitedVenue(SimVenue):
             raise BrokerRefused("too many messages", code="RATE_LIMITED")
         return await super().submit(order)
 
-    async def replace(
-        self, order_id: str, *, quantity: Decimal, limit_price: Decimal | None
-    ) -> Order:
-        """Change an order, within the messages of orders."""
-        if self._queues:
-            await self._orders.acquire()
-        return await super().replace(order_id, quantity=quantity, limit_price=limit_price)
-
     async def cancel(self, order_id: str) -> bool:
         """Cancel, within the budget that orders can not use up."""
         await self._cancels.acquire()

@@ -138,10 +138,13 @@ class DeterministicLoop(base_events.BaseEventLoop):
         """Let no timer fire before its time, not even by the clock's resolution.
 
         Two tasks that look whether their deadline is over would wake each other for ever, as
-        virtual time stands still meanwhile.
+        virtual time stands still meanwhile. For a timer that is due at once, time moves by the
+        least that it can: no real clock stands still between two looks either.
         """
         timers = self._scheduled
-        if timers and self._now < timers[0].when() <= self._now + self._clock_resolution:
+        if timers and timers[0].when() <= self._now:
+            self._now = math.nextafter(self._now, math.inf)
+        elif timers and self._now < timers[0].when() <= self._now + self._clock_resolution:
             self._now = timers[0].when()
         super()._run_once()  # type: ignore[misc]
 
