@@ -40,9 +40,11 @@ _ORDER_PATH = (
         3,
         "Fills count exactly once",
         "A position is the sum of the venue's distinct executions: told twice, late, early, out of "
-        "order or too many, all are booked, once.",
-        "one execution that a venue tells under two ids.",
+        "order or too many, all are booked, once; a bust leaves no trace in the sums.",
+        "one execution under two ids where the venue's history does not go back far enough.",
         (
+            "test_oms_corrections::test_b8_whatever_the_order_of_telling_the_books_are_the_same",
+            "test_oms_reconcile::test_b2_an_execution_under_two_ids_converges_to_the_venue",
             "test_oms_fills::test_a_fill_told_twice_is_booked_once",
             "test_oms_fills::test_a_late_fill_after_a_confirmed_cancel_is_booked",
             "test_oms_fills::test_an_overfill_is_booked_in_full_and_quarantines_the_strategy",
@@ -58,6 +60,9 @@ _ORDER_PATH = (
         "orders, the fills, and as much time as the venue may show orders late.",
         "a venue whose own answers are wrong.",
         (
+            "test_oms_venues::test_a14_an_answer_without_sense_is_silence_and_the_venue_is_asked",
+            "test_oms_doubt::"
+            "test_a10_what_a_venue_shows_late_counts_from_the_wire_not_from_the_record",
             "test_oms_transitions::test_silence_never_ends_an_order",
             _ORDERS + "test_silence_of_the_venue_is_not_a_rejection",
             "test_oms_doubt::"
@@ -68,9 +73,11 @@ _ORDER_PATH = (
     Promise(
         5,
         "Recover first, then trade",
-        "After a crash no new order leaves before orders, positions and cash agree with the venue.",
-        "a venue that needs minutes to answer.",
+        "After a crash no new order leaves before orders, positions and cash agree with the venue; "
+        "a restored backup is noticed, and sends nothing twice.",
+        "a venue that needs minutes to answer; a backup of the whole home, witness included.",
         (
+            "test_oms_reconcile::test_d7_a_forgotten_key_is_looked_for_before_it_is_sent",
             _ORDERS + "test_a_closed_gate_takes_no_order",
             "test_oms_recovery::test_the_gate_stays_closed_on_a_difference_and_says_which",
             "test_oms_recovery::test_nothing_leaves_while_an_order_in_doubt_can_not_be_looked_up",
@@ -79,11 +86,13 @@ _ORDER_PATH = (
     ),
     Promise(
         6,
-        "A cancel tells the truth",
-        "A cancel is confirmed, too late or unknown, never a guess; an order whose cancel is "
-        "unknown still counts.",
-        "races of a replace: see the scenarios C5 to C8.",
+        "A cancel, and a change, tell the truth",
+        "A cancel or a change is confirmed, too late or unknown, never a guess; an order whose "
+        "cancel is unknown still counts, and one whose change is unknown at the larger quantity.",
+        "venues that change an order by cancelling it and taking another.",
         (
+            "test_oms_replaces::test_a_crash_anywhere_in_a_change_leaves_one_truth",
+            "test_oms_replaces::test_a_silent_change_is_unknown_until_the_venue_shows_it",
             "test_oms_fills::test_a_cancel_without_an_answer_is_unknown_and_stays_pending",
             "test_oms_fills::test_a_cancel_that_crosses_a_fill_books_the_fill",
             "test_oms_fills::test_cancel_all_takes_one_scope_and_lists_what_is_left",
