@@ -23,6 +23,7 @@ from mts1b_oms.errors import ResolutionRefused, UnknownOrder, WriterFenced
 from mts1b_oms.outcomes import Fenced
 from mts1b_oms.record import OmsRecord
 from mts1b_oms.resolve import Resolver, sign_resolution
+from mts1b_oms.transitions import OrderEvent
 from mts1b_platform.clock import VirtualClock
 from mts1b_platform.halt import SendLease
 from mts1b_platform.logging import get_logger
@@ -436,3 +437,21 @@ async def test_a10_what_a_venue_shows_late_counts_from_the_wire_not_from_the_rec
 
     assert (await desk.orders.carry_on(lost.order_id)).status is OrderStatus.UNKNOWN
     assert len(desk.venue.submitted) == 1
+
+
+async def test_what_waited_for_risk_behind_a_closed_gate_goes_on_when_it_opens(
+    new_desk: Any, order: Any
+) -> None:
+    """Seed 124: a restart found the gate closed, and nobody came back to the order."""
+    desk = await new_desk()
+    async with desk.record.unit() as unit:
+        unit.create(order())
+        unit.change(order(), OrderEvent.RISK_ASKED)
+    work = doubt_of(desk)
+    desk.gate.close("a test")
+    await go_on(desk, work, 3.0)
+    assert desk.venue.submitted == []
+
+    desk.gate.open()
+    await go_on(desk, work, 6.0)
+    assert (await desk.record.order(order().order_id)).status is OrderStatus.ACCEPTED

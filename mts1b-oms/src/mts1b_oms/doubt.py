@@ -16,7 +16,8 @@ __all__ = ["ALARM_AFTER_S", "DoubtWork"]
 ALARM_AFTER_S = 5.0
 """An order that is in doubt for longer is told of."""
 
-_DOUBTFUL = IN_DOUBT | {OrderStatus.PENDING_REPLACE}
+_DOUBTFUL = IN_DOUBT | {OrderStatus.PENDING_REPLACE, OrderStatus.PENDING_RISK}
+"""What waits for risk is here too: a restart behind a closed gate leaves it where it was."""
 _FIRST_S = 0.5
 _LONGEST_S = 30.0
 

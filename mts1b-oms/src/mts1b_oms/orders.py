@@ -157,7 +157,7 @@ class OrderService:
     async def _carry_on(self, order: Order) -> Order:
         if order.status in IN_DOUBT:
             order = await self._resolve(order)
-        if order.status is OrderStatus.PENDING_RISK:
+        if order.status is OrderStatus.PENDING_RISK and self._gate.is_open:
             order = await self._decide(order)
         return order
 

@@ -103,8 +103,10 @@ class Clients:
                 await self._reuse(order)
             if answer.limit_price is not None and rng.random() < 0.3:
                 self._aside(f"change.{order.order_id}", self._change(answer))
-            if rng.random() < 0.25 and not answer.is_terminal:
-                self._aside(f"cancel.{order.order_id}", self._cancel(order))
+            in_doubt = answer.status is OrderStatus.UNKNOWN
+            if rng.random() < (0.6 if in_doubt else 0.25) and not answer.is_terminal:
+                within_s = 1.0 if in_doubt else 30.0
+                self._aside(f"cancel.{order.order_id}", self._cancel(order, within_s=within_s))
 
     async def _pause(self, seconds: float) -> None:
         """Wait ``seconds``, or until the time for trading is over."""
@@ -185,7 +187,7 @@ class Clients:
         )
 
     async def _change(self, order: Order) -> None:
-        """Ask for another total or limit until there is an answer."""
+        """Ask for another total or limit until there is an answer, or once and never again."""
         world = self._world
         await asyncio.sleep(world.rng.uniform(0.0, 4.0))
         step = Decimal(world.rng.integer(-2, 2)) / 100
@@ -196,7 +198,7 @@ class Clients:
             limit_price=(order.limit_price or PRICE) + step,
             actor="operator:sim",
         ).model_dump_json()
-        for _ in range(50):
+        for _ in range(1 if world.rng.random() < 0.3 else 50):
             try:
                 data = await self._bus.request(
                     CMD_OMS_REPLACE, request.encode(), timeout_s=_PATIENCE_S
