@@ -35,7 +35,8 @@ def _fill(number: int, signed: int) -> Fill:
     )
 
 
-async def _follow(path: Path, batches: list[list[int]]) -> None:
+async def _follow(path: Path, batches: list[list[int]]) -> Decimal:
+    """Book batch by batch, each read back; return the position at the end."""
     store = await Store.open(path, metadata=metadata, name="oms")
     held, number = Holding(SPX), 0
     for batch in batches:
@@ -51,6 +52,7 @@ async def _follow(path: Path, batches: list[list[int]]) -> None:
             ledger = await books.read_ledger(tx)
         assert ledger.books["alpha", "trend"].holdings[SPX].lots == held.lots
     await store.close()
+    return held.quantity
 
 
 @given(
@@ -61,4 +63,5 @@ async def _follow(path: Path, batches: list[list[int]]) -> None:
 @settings(max_examples=25, deadline=None)
 def test_lots_on_record_are_those_of_the_holding(batches: list[list[int]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        asyncio.run(_follow(Path(folder) / "oms.sqlite", batches))
+        held = asyncio.run(_follow(Path(folder) / "oms.sqlite", batches))
+    assert held == sum(map(sum, batches))

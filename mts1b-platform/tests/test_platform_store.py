@@ -266,6 +266,7 @@ async def test_a_running_pump_reads_on_after_the_server_restarted(tmp_path: Path
         await restarted.start()
         await publish(bus, "b", 2)
         await until_named(store, ["a:f", "b:f"])
+        assert not running.done()
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)

@@ -149,6 +149,12 @@ class OmsService(Service):
             self._live.start()
 
     def _build(self) -> None:
+        self._build_orders()
+        self._build_recovery()
+        self._build_work()
+
+    def _build_orders(self) -> None:
+        """Build what takes orders to the venue and changes them there."""
         ctx, settings = self.ctx, self.ctx.settings
         self._gateway = Gateway(
             venue=self._venue,
@@ -180,6 +186,10 @@ class OmsService(Service):
                 clock=ctx.clock, rng=ctx.rng, volume=self._tape, look=self.record.order
             ),
         )
+
+    def _build_recovery(self) -> None:
+        """Build what compares the record with the venue, at the start and ever after."""
+        ctx = self.ctx
         self._restoration = Restoration(
             self.record, self._gateway, Witness(ctx.home / "witness"), log=ctx.log
         )
@@ -198,6 +208,10 @@ class OmsService(Service):
             gate=self.gate,
             restoration=self._restoration,
         )
+
+    def _build_work(self) -> None:
+        """Build what goes on by itself, and the ways in for operators."""
+        ctx = self.ctx
         self._bars = BarWork(
             record=self.record, venue=self._venue, sync=self._sync, latency=ctx.latency
         )
