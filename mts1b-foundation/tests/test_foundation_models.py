@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from enum import Enum
@@ -142,6 +143,41 @@ def test_a_model_round_trips_through_json(name: str) -> None:
         assert again == value
         assert again.model_dump_json() == value.model_dump_json()
         assert value.with_() == value
+
+    check()
+
+
+def outcome(make: Callable[[], FrozenModel]) -> FrozenModel | str:
+    try:
+        return make()
+    except ValidationError as problem:
+        return str(problem)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_changed_copy_is_what_validating_everything_anew_gives(name: str) -> None:
+    model = MODELS[name]
+
+    @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(instances(model), instances(model), st.data())
+    def check(value: FrozenModel, other: FrozenModel, data: st.DataObject) -> None:
+        names = data.draw(st.sets(st.sampled_from(sorted(model.model_fields)), max_size=4))
+        bad = data.draw(st.sampled_from([None, "", -1, float("nan"), "nonsense"]))
+        changes = {name: getattr(other, name) for name in names}
+        if data.draw(st.booleans()):
+            changes |= dict.fromkeys(sorted(names)[:1], bad)
+        whole = {field: getattr(value, field) for field in model.model_fields} | changes
+        anew = outcome(lambda: model.model_validate(whole))
+        changed = outcome(lambda: value.with_(**changes))
+        if isinstance(anew, str) or isinstance(changed, str):
+            assert changed == anew
+            return
+        assert changed == anew
+        assert changed.model_dump_json() == anew.model_dump_json()
+        assert changed.model_fields_set == anew.model_fields_set
+        assert [type(part) for part in vars(changed).values()] == [
+            type(part) for part in vars(anew).values()
+        ]
 
     check()
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, Any, Self
+from functools import cache
+from typing import Annotated, Any, Self, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic.fields import FieldInfo
 
 __all__ = [
     "FiniteDecimal",
@@ -18,6 +20,9 @@ __all__ = [
     "UtcDatetime",
     "canonical_text",
 ]
+
+
+ModelT = TypeVar("ModelT", bound="FrozenModel")
 
 
 def _require_aware(value: datetime) -> datetime:
@@ -50,8 +55,67 @@ class FrozenModel(BaseModel):
 
         :raises pydantic.ValidationError: when a change breaks a rule or names no field.
         """
+        copier = _copier_of(type(self))
+        if copier is not None:
+            changed = copier.copy(self, changes)
+            if changed is not None:
+                return changed
         values = {name: getattr(self, name) for name in type(self).model_fields}
         return type(self).model_validate(values | changes)
+
+
+class _Copier:
+    """Copy models of one class, validating what changes and what relates fields to each other.
+
+    What is unchanged was validated when the original was made, and is immutable. A change that
+    does not hold is left to pydantic itself, which says what is wrong.
+    """
+
+    __slots__ = ("_fields", "_relations")
+
+    def __init__(self, model: type[FrozenModel]) -> None:
+        self._fields = {
+            name: TypeAdapter(_type_of(field)).validator.validate_python
+            for name, field in model.model_fields.items()
+        }
+        relations = model.__pydantic_decorators__.model_validators
+        self._relations = [getattr(model, name) for name in relations]
+
+    def copy(self, original: ModelT, changes: dict[str, Any]) -> ModelT | None:
+        """Return the changed copy; None where something does not hold."""
+        values = original.__dict__.copy()
+        fields = self._fields
+        try:
+            for name, value in changes.items():
+                values[name] = fields[name](value)
+            changed = object.__new__(type(original))
+            object.__setattr__(changed, "__dict__", values)
+            object.__setattr__(changed, "__pydantic_fields_set__", set(fields))
+            object.__setattr__(changed, "__pydantic_extra__", None)
+            object.__setattr__(changed, "__pydantic_private__", None)
+            for holds in self._relations:
+                holds(changed)
+        except (LookupError, ValueError):
+            return None
+        return changed
+
+
+def _type_of(field: FieldInfo) -> Any:
+    kind: Any = field.annotation
+    return Annotated[kind, *field.metadata] if field.metadata else kind
+
+
+@cache
+def _copier_of(model: type[FrozenModel]) -> _Copier | None:
+    """Return what copies models of a class; None where only pydantic knows how."""
+    told = model.__pydantic_decorators__
+    relations = told.model_validators.values()
+    plain = not (told.field_validators or told.validators or told.root_validators)
+    after = all(one.info.mode == "after" for one in relations)
+    by_name = all(field.validation_alias is None for field in model.model_fields.values())
+    if plain and after and by_name and not model.__private_attributes__:
+        return _Copier(model)
+    return None
 
 
 def canonical_text(value: object) -> str:
