@@ -37,43 +37,55 @@ class RealWorldTouched(MustStop):
     """The program asked for a thread or a socket, which no seed can decide."""
 
 
-class _Ready(deque[asyncio.Handle]):
+class _Ready:
     """The ready queue: steps of different tasks change places, plain callbacks keep their order.
 
     asyncio promises that callbacks run in the order in which they were registered, and code may
-    rely on that; nothing promises in which order two ready tasks go on.
+    rely on that; nothing promises in which order two ready tasks go on. So each task is a line of
+    its own, all callbacks are one, and the seed says which line moves. What asyncio's loop does
+    with its queue is here and nothing else.
     """
 
     def __init__(self, rng: Rng) -> None:
-        super().__init__()
         self._rng = rng
+        self._lines: list[tuple[object, deque[asyncio.Handle]]] = []
+        self._line_of: dict[object, deque[asyncio.Handle]] = {}
+        self._length = 0
         self.choices = hashlib.sha256()
         self.taken = 0
 
+    def __len__(self) -> int:
+        return self._length
+
+    def append(self, handle: asyncio.Handle) -> None:
+        owner = _task_of(handle)
+        line = self._line_of.get(owner)
+        if line is None:
+            line = self._line_of[owner] = deque()
+            self._lines.append((owner, line))
+        line.append(handle)
+        self._length += 1
+
     def popleft(self) -> asyncio.Handle:
-        able = self._able()
-        index = able[self._rng.integer(0, len(able) - 1)] if len(able) > 1 else able[0]
-        self.choices.update(index.to_bytes(4, "big") + len(able).to_bytes(4, "big"))
+        lines = self._lines
+        count = len(lines)
+        index = self._rng.integer(0, count - 1) if count > 1 else 0
+        self.choices.update(index.to_bytes(4, "big") + count.to_bytes(4, "big"))
         self.taken += 1
-        self.rotate(-index)
-        chosen = super().popleft()
-        self.rotate(index)
+        self._length -= 1
+        owner, line = lines[index]
+        chosen = line.popleft()
+        if not line:
+            last = lines.pop()
+            if index < count - 1:
+                lines[index] = last
+            del self._line_of[owner]
         return chosen
 
-    def _able(self) -> list[int]:
-        able: list[int] = []
-        seen: set[int] = set()
-        callback_seen = False
-        for index, handle in enumerate(self):
-            task = _task_of(handle)
-            if task is None:
-                if not callback_seen:
-                    able.append(index)
-                callback_seen = True
-            elif id(task) not in seen:
-                seen.add(id(task))
-                able.append(index)
-        return able
+    def clear(self) -> None:
+        self._lines.clear()
+        self._line_of.clear()
+        self._length = 0
 
 
 def _task_of(handle: asyncio.Handle) -> asyncio.Task[Any] | None:
