@@ -106,7 +106,7 @@ def test_what_a_desk_can_not_do_is_refused() -> None:
     for engine in ("numpy", "numba"):
         with pytest.raises(BadSetting, match=r"100000 A0 meets a volume of 5 in bar 1"):
             run_desk(prices, wishes(1.0, NAN, NAN), DeskTerms(), engine=engine)  # type: ignore[arg-type]
-    with pytest.raises(BadPanel, match=r"close of A0 at 1 is missing"):
+    with pytest.raises(BadPanel, match=r"open of A0 at 1 is missing"):
         panel([10.0, NAN, 12.0])
     rule = r.long_when(r.close > 1.0)
     with pytest.raises(BadSetting, match="inside of a bar"):
