@@ -49,7 +49,7 @@ def test_a_seed_replays_to_the_byte_under_another_hash_seed() -> None:
 def test_seeds_hold(seed: int) -> None:
     outcome = run_seed(seed, orders=60)
     assert outcome.violation == ""
-    assert outcome.virtual_s > 300
+    assert outcome.virtual_s > 100
 
 
 def test_a_run_without_faults_answers_every_order() -> None:

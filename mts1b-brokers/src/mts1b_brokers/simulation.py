@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 
 from mts1b_foundation.market_data import Quote
@@ -14,12 +16,15 @@ from mts1b_foundation.protocols import AccountSnapshot, VenueCard
 from mts1b_platform.simulation import SimNet
 
 from mts1b_brokers.errors import BrokerRefused
-from mts1b_brokers.paper import FillPolicy, PaperClient, VenueProfile
+from mts1b_brokers.paper import FillPolicy, MaintenanceWindow, PaperClient, VenueProfile
 
 __all__ = ["SimVenue", "TrueVenue"]
 
 Watch = Callable[[Order], None]
 WatchChange = Callable[[str, Decimal], None]
+
+_BURST = 3
+"""Messages at once where the venue limits them; one of them is kept for cancels."""
 
 
 class TrueVenue:
@@ -29,14 +34,27 @@ class TrueVenue:
     taken as orders: the OMS must not rely on the venue to notice a second one.
     """
 
-    def __init__(self, net: SimNet, *, cash: Decimal, lag_s: float, new_ids: bool = False) -> None:
+    def __init__(
+        self,
+        net: SimNet,
+        *,
+        cash: Decimal,
+        lag_s: float,
+        new_ids: bool = False,
+        maintenance: tuple[MaintenanceWindow, ...] = (),
+    ) -> None:
         self._net = net
+        spacing, timer = net.faults.spacing_s, net.faults.dead_man_s
         self.paper = PaperClient(
             profile=VenueProfile(
                 fill=FillPolicy.QUOTE,
                 fee_bps_per_side=Decimal(1),
                 initial_cash=cash,
                 replace_changes_id=new_ids,
+                orders_per_s=1.0 / spacing if spacing > 0.0 else None,
+                burst=_BURST if spacing > 0.0 else None,
+                dead_man_max_s=timer if timer > 0.0 else None,
+                maintenance=maintenance,
             ),
             clock=net.loop.clock,
         )
@@ -57,13 +75,48 @@ class TrueVenue:
         self.orders[order.order_id] = order
         return theirs
 
+    @property
+    def is_closed(self) -> bool:
+        """Return whether the venue is in maintenance."""
+        profile, now = self.paper.profile, self._net.loop.clock.now()
+        return profile is not None and profile.closed_until(now) is not None
+
+    def open_up(self) -> None:
+        """End maintenance and the limit on messages."""
+        venue, profile = self.paper._venue, self.paper.profile
+        if profile is None:
+            return
+        kind = profile.with_(maintenance=(), orders_per_s=None, burst=None)
+        self.paper.profile = kind
+        if venue is not None:
+            venue.profile = kind
+
+    async def fire(self) -> None:
+        """Let a dead-man timer that has run out cancel, and count it."""
+        venue = self.paper._venue
+        if venue is None or self.is_closed or venue.fired(self._net.loop.clock.now()) is None:
+            return
+        stops = len(venue.state.open_orders())
+        self._net.counters.hit("H7 dead-man timer ran out")
+        self._net.trace.record(self._net.loop.time(), "dead-man", stops)
+        await self.paper.get_positions()
+
     async def quote(self, quote: Quote) -> None:
-        """Move the market; fills are told some time later."""
-        before = len((await self.paper.fills_since(None))[0])
+        """Move the market; fills are told some time later. In maintenance nothing moves."""
+        if self.is_closed:
+            return
+        await self.fire()
         await self.paper.on_quote(quote)
-        fills, _ = await self.paper.fills_since(None)
+        self.tell()
+
+    def tell(self) -> None:
+        """Decide when each execution is told that happened since the last call."""
+        venue = self.paper._venue
+        if venue is None:
+            return
         late = self._net.faults.late_fill_s
-        for fill in fills[before:]:
+        fills = venue.state.fills
+        for fill in fills[len(self.shown_at) :]:
             delay = self._net.rng.uniform(0.0, late) if late > 0.0 else 0.0
             if delay > 1.0:
                 self._net.counters.hit("venue.late_fill")
@@ -78,6 +131,8 @@ class TrueVenue:
         Only in ways that leave no strategy with more than it was told of: what a buyer loses, and
         money. What a venue adds, nobody can keep below a cap.
         """
+        if self.is_closed:
+            return
         fills, _ = await self.paper.fills_since(None)
         told, _ = await self.paper.corrections_since(None)
         busted = {one.fill_id for one in told if one.kind is CorrectionKind.BUST}
@@ -99,7 +154,7 @@ class TrueVenue:
 
     def is_shown(self, fill: Fill, now: float) -> bool:
         """Return whether the venue tells of an execution yet."""
-        return now >= self.shown_at.get(fill.fill_id, 0.0)
+        return now >= self.shown_at.get(fill.fill_id, math.inf)
 
 
 class SimVenue:
@@ -139,6 +194,9 @@ class SimVenue:
             await asyncio.sleep(1.0)
             raise TimeoutError("the venue does not answer")
         await asyncio.sleep(self._net.rng.uniform(0.0005, 0.02))
+        if self._truth.is_closed:
+            self._net.counters.hit("venue.closed")
+        await self._truth.fire()
 
     async def _query(self) -> None:
         """Be on the way of a query, whose answer may be lost."""
@@ -162,7 +220,8 @@ class SimVenue:
                 rejected_reason="the venue does not want this order",
             )
             raise BrokerRefused("the venue does not want this order", code="VENUE_RISK")
-        theirs = await self._truth.submit(order)
+        with self._limited("A11 order refused by the limit on messages"):
+            theirs = await self._truth.submit(order)
         if net.takes(faults.venue_timeout / 2.0, "A3 executed"):
             await asyncio.sleep(1.0)
             raise TimeoutError("no answer; the order did arrive")
@@ -175,7 +234,8 @@ class SimVenue:
         await self._wire()
         if net.takes(net.faults.venue_timeout / 2.0, "C2 cancel not executed"):
             raise TimeoutError("no answer; nothing was cancelled")
-        done = await self._truth.paper.cancel(order_id)
+        with self._limited("C9 cancel refused by the limit on messages"):
+            done = await self._truth.paper.cancel(order_id)
         if net.takes(net.faults.venue_timeout / 2.0, "C2 cancel executed"):
             raise TimeoutError("no answer; the cancel was carried out")
         return done
@@ -191,14 +251,32 @@ class SimVenue:
         if net.takes(net.faults.venue_timeout / 2.0, "C5 replace not executed"):
             await asyncio.sleep(1.0)
             raise TimeoutError("no answer; nothing was changed")
-        theirs = await self._truth.paper.replace(
-            order_id, quantity=quantity, limit_price=limit_price
-        )
+        with self._limited("C5 change refused by the limit on messages"):
+            theirs = await self._truth.paper.replace(
+                order_id, quantity=quantity, limit_price=limit_price
+            )
         if net.takes(net.faults.venue_timeout / 2.0, "C5 replace executed"):
             await asyncio.sleep(1.0)
             raise TimeoutError("no answer; the change was made")
         await asyncio.sleep(net.rng.uniform(0.0005, 0.02))
         return theirs
+
+    async def cancel_all_after(self, seconds: float) -> None:
+        """Arm the dead-man timer anew; the answer may be lost."""
+        await self._wire()
+        await self._truth.paper.cancel_all_after(seconds)
+        if self._net.takes(self._net.faults.query_lost, "H7 renewal without an answer"):
+            raise TimeoutError("no answer; the timer was renewed")
+
+    @contextmanager
+    def _limited(self, name: str) -> Iterator[None]:
+        """Count a message that the venue's limit on messages kept out."""
+        try:
+            yield
+        except BrokerRefused as error:
+            if error.code == "RATE_LIMITED":
+                self._net.counters.hit(name)
+            raise
 
     async def corrections_since(self, cursor: str | None) -> tuple[list[FillCorrection], str]:
         """Return every correction after the cursor, whether its fill was told or not."""
@@ -262,6 +340,8 @@ class SimVenue:
         seen = 0
         while True:
             await asyncio.sleep(0.5)
+            if self._truth.is_closed:
+                continue
             every, _ = await self._truth.paper.fills_since(None)
             shown = [f for f in every if self._truth.is_shown(f, self._net.loop.time())]
             if len(shown) > seen:

@@ -7,13 +7,19 @@ from collections.abc import Mapping, Set
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from mts1b_foundation.orders import Order, OrderStatus
+import sqlalchemy as sa
+from mts1b_foundation.commands import OrdersQuery
+from mts1b_foundation.orders import Fill, Order, OrderStatus
+
+from mts1b_oms.tables.orders import find_orders
+from mts1b_oms.tables.store import approvals_used, quarantines
 
 if TYPE_CHECKING:
     from mts1b_brokers.simulation import TrueVenue
     from mts1b_riskengine.service import RiskEngineService
 
     from mts1b_oms.service import OmsService
+    from mts1b_oms.simulation.accidents import Accidents
 
 __all__ = ["Violation", "check_arrival", "check_change", "check_settled"]
 
@@ -46,12 +52,15 @@ def check_arrival(
     halted: Set[str],
     lease_ends: float,
     looked: bool,
+    surplus: Mapping[str, Decimal],
 ) -> None:
     """Check what is about to leave. Called inside the gateway's non-awaiting block.
 
     :param halted: the scopes in force, by the operator's own list.
     :param looked: whether this life of the OMS has read the venue's books.
     :param lease_ends: when the last lease that operations granted ends, by the loop's time.
+    :param surplus: what the venue executed beyond every order, by execution: nobody can keep that
+        below a cap.
     :raises Violation: I1 a second order of one key, I5 beyond the cap, I7 under a halt or without
         a lease, I8 before reconciliation, I9 without the write ahead of the wire, I14 for
         another mode.
@@ -70,7 +79,7 @@ def check_arrival(
     gateway = oms._gateway
     if order.mode is not gateway._mode:
         raise Violation(f"I14 {order.order_id} is for {order.mode}, the venue for {gateway._mode}")
-    _check_cap(order, truth, cap_units)
+    _check_cap(order, truth, cap_units, surplus)
 
 
 def check_change(
@@ -82,6 +91,7 @@ def check_change(
     cap_units: Decimal,
     halted: Set[str],
     lease_ends: float,
+    surplus: Mapping[str, Decimal],
 ) -> None:
     """Check a change that is about to leave, as :func:`check_arrival` does an order.
 
@@ -97,7 +107,7 @@ def check_change(
     _check_permitted(record, oms, halted, lease_ends)
     theirs = next((o for o in _open_at(truth) if o.order_id == order_id), None)
     if theirs is not None and quantity > theirs.quantity:
-        _check_cap(record.with_(quantity=quantity - theirs.quantity), truth, cap_units)
+        _check_cap(record.with_(quantity=quantity - theirs.quantity), truth, cap_units, surplus)
 
 
 def _check_permitted(order: Order, oms: OmsService, halted: Set[str], lease_ends: float) -> None:
@@ -125,16 +135,22 @@ def _scopes_of(order: Order) -> frozenset[str]:
     )
 
 
-def _check_cap(order: Order, truth: TrueVenue, cap_units: Decimal) -> None:
-    held, buying = _book_of(order, truth)
-    if order.side.sign > 0 and held + buying + order.quantity > cap_units:
+def _check_cap(
+    order: Order, truth: TrueVenue, cap_units: Decimal, surplus: Mapping[str, Decimal]
+) -> None:
+    if order.side.sign < 0:
+        return
+    held, buying = _book_of(order, truth, surplus)
+    if held + buying + order.quantity > cap_units:
         raise Violation(
             f"I5 {order.order_id}: {held} held, {buying} on the way and {order.quantity} more are "
             f"beyond the cap of {cap_units}"
         )
 
 
-def _book_of(order: Order, truth: TrueVenue) -> tuple[Decimal, Decimal]:
+def _book_of(
+    order: Order, truth: TrueVenue, surplus: Mapping[str, Decimal]
+) -> tuple[Decimal, Decimal]:
     """Return what the fund holds by the venue's word, and what may still be bought for it."""
     state = truth.paper._venue.state if truth.paper._venue is not None else None
     if state is None:
@@ -142,11 +158,9 @@ def _book_of(order: Order, truth: TrueVenue) -> tuple[Decimal, Decimal]:
     counted = (state.standing(fill) for fill in state.fills)
     held = sum(
         (
-            fill.signed_quantity
+            fill.signed_quantity - _bought(fill, surplus)
             for fill in counted
-            if fill is not None
-            and fill.symbol == order.symbol
-            and truth.orders[fill.order_id].fund_id == order.fund_id
+            if fill is not None and fill.symbol == order.symbol and fill.fund_id == order.fund_id
         ),
         Decimal(0),
     )
@@ -163,13 +177,23 @@ def _book_of(order: Order, truth: TrueVenue) -> tuple[Decimal, Decimal]:
     return held, buying
 
 
+def _bought(fill: Fill, surplus: Mapping[str, Decimal]) -> Decimal:
+    """Return what of an execution was bought and never ordered."""
+    return surplus.get(fill.fill_id, Decimal(0)) if fill.side.sign > 0 else Decimal(0)
+
+
 async def check_settled(
-    oms: OmsService, risk: RiskEngineService, truth: TrueVenue, acknowledged: Mapping[str, Order]
+    oms: OmsService,
+    risk: RiskEngineService,
+    truth: TrueVenue,
+    acknowledged: Mapping[str, Order],
+    accidents: Accidents,
 ) -> None:
     """Check the whole when faults have ended and everything had time to settle.
 
     :raises Violation: L1 something is still unsettled, P2 an intent is gone, I1 to I4 and I12 where
-        the record and the venue differ, I11 where risk has another view than the OMS.
+        the record and the venue differ, I11 where risk has another view than the OMS, B6 and B12
+        where something odd was booked and nobody was told.
     """
     record = oms.record
     unsettled = [o for o in record.open_orders.values() if o.status in _UNSETTLED]
@@ -178,40 +202,78 @@ async def check_settled(
         raise Violation(f"L1 not settled: {names}")
     if not oms.gate.is_open:
         raise Violation(f"L1 the gate is closed: {oms.gate.reason}")
-    ours: dict[str, Order] = {}
+    async with oms.record.store.read() as tx:
+        ours = {one.order.order_id: one.order for one in await find_orders(tx, OrdersQuery())}
+        approved = set((await tx.execute(sa.select(approvals_used.c.order_id))).scalars())
+        told = {
+            row.fill_id: row.reason
+            for row in await tx.execute(sa.select(quarantines).where(quarantines.c.halted == 1))
+        }
     for order_id, order in acknowledged.items():
-        found = await record.order(order_id)
-        if found is None:
+        if order_id not in ours:
             raise Violation(f"P2 {order_id} was acknowledged as {order.status.value} and is gone")
-        ours[order_id] = found
-    await _check_orders(oms, truth)
+    _check_orders(ours, approved, truth)
+    _check_open(oms, truth, accidents)
     await _check_books(oms, truth)
     _check_risk(oms, risk)
+    _check_told(oms, ours, truth, accidents, told)
 
 
-async def _check_orders(oms: OmsService, truth: TrueVenue) -> None:
+def _check_orders(ours: Mapping[str, Order], approved: Set[str], truth: TrueVenue) -> None:
     for key, count in truth.arrived.items():
         if count > 1:
             raise Violation(f"I1 {count} orders of key {key} arrived")
+    venue = truth.paper._venue
     for order_id, sent in truth.orders.items():
-        ours = await oms.record.order(order_id)
-        if ours is None:
+        mine = ours.get(order_id)
+        if mine is None:
             raise Violation(f"I2 {order_id} is at the venue and has no record")
-        approval = await oms.record.approval_of(order_id)
-        if approval is None:
+        if order_id not in approved:
             raise Violation(f"I2 {order_id} is at the venue without a consumed approval")
-        theirs = await truth.paper.get_order_by_key(sent.idempotency_key)
-        if theirs is None or ours.filled_quantity != theirs.filled_quantity:
+        theirs = None if venue is None else venue.order_by_key(sent.idempotency_key)
+        if theirs is None or mine.filled_quantity != theirs.filled_quantity:
             executed = theirs.filled_quantity if theirs else "nothing"
-            raise Violation(f"I3 {order_id}: {ours.filled_quantity} booked, {executed} executed")
-        if not ours.is_terminal and _terms(ours) != _terms(theirs):
-            raise Violation(f"P4 {order_id} is {_terms(ours)} here, {_terms(theirs)} there")
-    shown = {order.order_id for order in await truth.paper.get_open_orders()}
+            raise Violation(f"I3 {order_id}: {mine.filled_quantity} booked, {executed} executed")
+        if not mine.is_terminal and _terms(mine) != _terms(theirs):
+            raise Violation(f"P4 {order_id} is {_terms(mine)} here, {_terms(theirs)} there")
+
+
+def _check_open(oms: OmsService, truth: TrueVenue, accidents: Accidents) -> None:
+    shown = {order.order_id for order in _open_at(truth)} - set(accidents.by_hand)
     open_here = set(oms.record.open_orders)
     if shown - open_here:
         raise Violation(f"P4 open at the venue and over here: {sorted(shown - open_here)[:5]}")
     if open_here - shown:
         raise Violation(f"P4 open here and over at the venue: {sorted(open_here - shown)[:5]}")
+
+
+def _check_told(
+    oms: OmsService,
+    ours: Mapping[str, Order],
+    truth: TrueVenue,
+    accidents: Accidents,
+    told: Mapping[str, str],
+) -> None:
+    """Check that somebody was told of all that was odd: quarantines by execution, and a report.
+
+    Which execution of an overfilled order is the one too many depends on the order of telling,
+    so a quarantine that names the order is enough.
+    """
+    if oms.record.unhalted:
+        raise Violation(f"B6 not halted yet: {sorted(oms.record.unhalted)}")
+    named = " ".join(told.values())
+    for order_id, order in ours.items():
+        if order.filled_quantity > order.quantity and order_id not in named:
+            raise Violation(f"B6 {order_id} is overfilled, and nobody was told")
+    venue, by_hand = truth.paper._venue, set(accidents.by_hand)
+    for fill in venue.state.fills if venue is not None and by_hand else ():
+        if fill.order_id in by_hand and fill.fill_id not in told:
+            raise Violation(f"B12 {fill.fill_id} is of an order by hand, and nobody was told")
+    report = oms.record.report
+    listed = " ".join(report.breaks) if report is not None else ""
+    for theirs in _open_at(truth) if by_hand else ():
+        if theirs.order_id in by_hand and theirs.order_id not in listed:
+            raise Violation(f"B12 {theirs.order_id} is open by hand, and no report says so")
 
 
 def _terms(order: Order) -> tuple[Decimal, Decimal | None]:

@@ -13,6 +13,7 @@ from mts1b_platform.config import (
     RiskSettings,
     Settings,
     StrategySettings,
+    VenueSettings,
 )
 
 __all__ = ["CAP_UNITS", "OWNERS", "PRICE", "PROBE", "SYMBOLS", "settings"]
@@ -25,8 +26,11 @@ PROBE = Symbol("ZZZ")
 OWNERS = (("alpha", "trend"), ("alpha", "carry"), ("beta", "parity"))
 
 
-def settings() -> Settings:
-    """Return the configuration of every run: two funds, three strategies, a cap that binds."""
+def settings(*, dead_man_s: float | None = None) -> Settings:
+    """Return the configuration of every run: two funds, three strategies, a cap that binds.
+
+    :param dead_man_s: what the OMS sets the venue's timer to; None: nothing.
+    """
     funds = [
         FundSettings(
             fund=FundConfig(
@@ -62,4 +66,5 @@ def settings() -> Settings:
         strategies=strategies,
         replay=ReplaySettings(enabled=False),
         risk=RiskSettings(algorithm="hmac", timeout_s=1.0),
+        venue=VenueSettings(dead_man_s=dead_man_s),
     )

@@ -40,9 +40,15 @@ class Operations(Service):
 
     name = "operations"
 
-    def __init__(self, ctx: ServiceContext, granted: Callable[[float], None]) -> None:
+    def __init__(
+        self,
+        ctx: ServiceContext,
+        granted: Callable[[float], None],
+        halted: Callable[[str], None],
+    ) -> None:
         super().__init__(ctx)
         self._granted = granted
+        self._halted = halted
 
     async def start(self) -> None:
         """Serve both."""
@@ -59,6 +65,8 @@ class Operations(Service):
 
     async def _halt(self, request: HaltRequest) -> HaltReply:
         active, created = put_in_force(self._halts, halt_of(request, self.ctx.clock.now()))
+        if active is not None:
+            self._halted(active.scope)
         return HaltReply(active=active, created=created, epoch=self._halts.state().epoch)
 
     async def stop(self) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import tempfile
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -15,7 +14,6 @@ from mts1b_brokers.simulation import SimVenue, TrueVenue
 from mts1b_foundation import Bar, Quote
 from mts1b_foundation.nats import STREAMS, bars_subject
 from mts1b_foundation.orders import Order
-from mts1b_foundation.risk import ActiveHalt, HaltSeverity
 from mts1b_platform.eventbus.port import BusError
 from mts1b_platform.halt import HaltStore
 from mts1b_platform.rng import SeededRng
@@ -25,6 +23,7 @@ from mts1b_platform.store import Store, StoreError
 from mts1b_riskengine.service import RiskEngineService
 
 from mts1b_oms.service import OmsService
+from mts1b_oms.simulation.accidents import Accidents
 from mts1b_oms.simulation.checks import (
     Violation,
     check_arrival,
@@ -34,11 +33,13 @@ from mts1b_oms.simulation.checks import (
 from mts1b_oms.simulation.clients import Clients
 from mts1b_oms.simulation.desk import CAP_UNITS, PRICE, PROBE, SYMBOLS, settings
 from mts1b_oms.simulation.processes import FaultyStore, Operations
+from mts1b_oms.simulation.weather import Weather, closed_times
 
 __all__ = ["Outcome", "World", "run_seed"]
 
 _RESTART_S = (0.05, 3.0)
-_MINUTES = 6
+_SECONDS_PER_ORDER = 1.8
+_SHORTEST_S = 60.0
 _SETTLE_S = 120
 
 
@@ -70,6 +71,7 @@ class World:
         self.loop = loop
         self.seed = seed
         self.home = home
+        self.trading_s = max(_SHORTEST_S, _SECONDS_PER_ORDER * orders)
         self.rng = SeededRng(seed * 7919 + 1)
         self.counters, self.trace = Counters(), Trace(keep=keep)
         self.net = SimNet(
@@ -81,14 +83,19 @@ class World:
         )
         lag = self.rng.uniform(1.0, 20.0) if self.rng.random() < 0.4 else 0.0
         self.truth = TrueVenue(
-            self.net, cash=Decimal(3_000_000), lag_s=lag, new_ids=self.rng.random() < 0.5
+            self.net,
+            cash=Decimal(3_000_000),
+            lag_s=lag,
+            new_ids=self.rng.random() < 0.5,
+            maintenance=closed_times(loop, self.rng, faults, seconds=self.trading_s),
         )
+        self.accidents = Accidents(self.truth, self.net)
         self._store_kind: type[FaultyStore] = type("FaultyStore", (FaultyStore,), {"net": self.net})
         self.violation: Violation | None = None
         self.quiet = False
         self.halted: set[str] = set()
         self.lease_ends = float("-inf")
-        self.settings = settings()
+        self.settings = settings(dead_man_s=faults.dead_man_s or None)
         self.processes = {
             kind: self._process(kind, build)
             for kind, build in (
@@ -112,7 +119,12 @@ class World:
         )
 
     def _new_operations(self, ctx: ServiceContext) -> Operations:
-        return Operations(ctx, self._granted)
+        return Operations(ctx, self._granted, self.halt_in_force)
+
+    def halt_in_force(self, scope: str) -> None:
+        """Note that a halt is on the durable record: from now on nothing of its scope leaves."""
+        self.halted.add(scope)
+        self.trace.record(self.loop.time(), "halt", scope)
 
     def _granted(self, seconds: float) -> None:
         self.lease_ends = max(self.lease_ends, self.loop.time() + seconds)
@@ -148,6 +160,7 @@ class World:
                 halted=self.halted,
                 lease_ends=self.lease_ends,
                 looked=self.wire.looked,
+                surplus=self.accidents.surplus,
             )
         except Violation as error:
             self.fail(error)
@@ -166,6 +179,7 @@ class World:
                 cap_units=CAP_UNITS,
                 halted=self.halted,
                 lease_ends=self.lease_ends,
+                surplus=self.accidents.surplus,
             )
         except Violation as error:
             self.fail(error)
@@ -182,9 +196,10 @@ class World:
         self.counters.hit(f"ended.{name}")
         if not isinstance(error, (StoreError, OSError)) and not _is_bus(error):
             self.fail(Violation(f"I9 {name} ended with {type(error).__name__}: {error}"))
-        self._restart_later(name)
+        self.restart_later(name)
 
-    def _restart_later(self, name: str) -> None:
+    def restart_later(self, name: str) -> None:
+        """Start a process again some time from now."""
         delay = self.rng.uniform(*_RESTART_S)
         self.loop.call_later(delay, self._start_again, name)
 
@@ -199,9 +214,9 @@ class World:
         self.processes["oms"].start()
         await self.net.server.ensure_stream(STREAMS["MARKETDATA"])
         await self._bars()
-        for work in (self._market(), self._weather(), self._operator()):
-            self._background.append(asyncio.create_task(work))
-        await self.clients.trade(_MINUTES * 60.0)
+        self._background += Weather(self, self.accidents).start()
+        self._background.append(asyncio.create_task(self._market()))
+        await self.clients.trade(self.trading_s)
         await self._heal()
         await self._settle()
         if self.violation is None:
@@ -218,6 +233,7 @@ class World:
         self.trace.record(self.loop.time(), "heal")
         self.quiet = True
         self.net.heal()
+        self.truth.open_up()
         halts = HaltStore(self.home / "halt")
         self.halted.clear()
         for halt in halts.state().active:
@@ -240,13 +256,22 @@ class World:
                 last = Violation("L1 a process is not up")
                 continue
             try:
-                await check_settled(oms, risk, self.truth, self.clients.acknowledged)
+                await check_settled(
+                    oms, risk, self.truth, self.clients.acknowledged, self.accidents
+                )
+                self._check_people()
             except Violation as error:
                 last = error
                 continue
             return
         if last is not None:
             self.fail(last)
+
+    def _check_people(self) -> None:
+        """Check that people have resumed all that was quarantined."""
+        active = HaltStore(self.home / "halt").state().active
+        if active:
+            raise Violation(f"L2 still halted: {active[0].scope}")
 
     async def _bars(self) -> None:
         """Publish the same price again, so that it does not grow stale."""
@@ -286,67 +311,6 @@ class World:
                 timestamp=self.loop.clock.now(),
             )
             await self.truth.quote(quote)
-
-    async def _weather(self) -> None:
-        """Let processes die, wires break, streams vanish and the venue go deaf."""
-        while not self.quiet:
-            await asyncio.sleep(1.0)
-            if self.quiet:
-                return
-            faults, net = self.net.faults, self.net
-            for name, process in self.processes.items():
-                if process.service is None:
-                    continue
-                if net.takes(faults.crash_per_min / 60.0, f"crash.{name}"):
-                    await asyncio.sleep(self.rng.uniform(0.0, 0.5))
-                    process.kill()
-                    self._restart_later(name)
-                elif net.takes(faults.partition_per_s, f"E8 partition.{name}"):
-                    net.partition(name, self.rng.uniform(0.1, 2.0 * faults.partition_s))
-            if net.takes(faults.venue_deaf_per_s, "venue.maintenance"):
-                self.truth.deaf_until = self.loop.time() + self.rng.uniform(
-                    0.5, 2.0 * faults.venue_deaf_s
-                )
-            if net.takes(faults.correction_per_min / 60.0, "venue.correction"):
-                await self.truth.correct()
-            if net.takes(faults.wipe_per_min / 60.0, "E9 stream wiped"):
-                await net.wipe(("OMS", "RISK")[self.rng.integer(0, 1)])
-
-    async def _operator(self) -> None:
-        halts, number = HaltStore(self.home / "halt"), 0
-        while not self.quiet:
-            await asyncio.sleep(1.0)
-            if self.quiet or not self.net.takes(self.net.faults.halt_per_min / 60.0, "halt"):
-                continue
-            number += 1
-            scope, severity = _SCOPES[self.rng.integer(0, len(_SCOPES) - 1)]
-            halts.apply(
-                ActiveHalt(
-                    halt_id=f"drill-{number}",
-                    scope=scope,
-                    severity=severity,
-                    reason="drill",
-                    requested_by="operator:sim",
-                    requested_at=self.loop.clock.now(),
-                    epoch=1,
-                )
-            )
-            self.halted.add(scope)
-            self.trace.record(self.loop.time(), "halt", scope)
-            await asyncio.sleep(self.rng.uniform(0.5, 20.0))
-            self.halted.discard(scope)
-            with contextlib.suppress(LookupError, OSError):
-                halts.lift(scope)
-            self.trace.record(self.loop.time(), "resume", scope)
-
-
-_SCOPES = (
-    ("firm", HaltSeverity.FIRM_HALT),
-    ("fund:alpha", HaltSeverity.FUND_HALT),
-    ("strategy:trend", HaltSeverity.STRATEGY_HALT),
-    ("venue:paper", HaltSeverity.VENUE_HALT),
-    ("symbol:AAA", HaltSeverity.SYMBOL_HALT),
-)
 
 
 def run_seed(

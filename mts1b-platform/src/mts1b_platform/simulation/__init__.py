@@ -1,5 +1,6 @@
 """Run a whole system in virtual time, with an order of events that the seed decides."""
 
+from mts1b_platform.simulation.clock import SkewedClock
 from mts1b_platform.simulation.faults import Counters, Faults, Trace
 from mts1b_platform.simulation.loop import (
     Deadlock,
@@ -21,6 +22,7 @@ __all__ = [
     "SimBus",
     "SimNet",
     "SimProcess",
+    "SkewedClock",
     "Trace",
     "run",
 ]

@@ -27,7 +27,14 @@ class Faults:
     ``venue_refuse``: the venue refuses an order. ``late_fill_s``: longest delay of a fill's report.
     ``repeat_fill``: a fill is reported again. ``halt_per_min``: an operator halts something.
     ``query_lost``: the venue's answer to a question is lost. ``correction_per_min``: the venue
-    takes back or restates an execution.
+    takes back or restates an execution. ``overfill_per_min``: the venue executes more than was
+    ordered, or after the end of an order. ``external_per_min``: a person trades by hand in the
+    same account. ``closed_per_min``: a maintenance window begins, in which the venue refuses to
+    answer and executes nothing, of ``closed_s`` on average. ``spacing_s``: seconds that the venue
+    wants between two messages, on average. ``dead_man_s``: the venue has a dead-man timer, and
+    the OMS sets it to so many seconds. ``clock_step_per_min``: the wall clock of a process, or of
+    all, steps by up to ``clock_step_s``, back or forth, and is set right some time later.
+    ``clock_drift``: seconds a second by which each process's wall clock may run wrong.
     """
 
     bus_loss: float = 0.0
@@ -50,6 +57,15 @@ class Faults:
     halt_per_min: float = 0.0
     query_lost: float = 0.0
     correction_per_min: float = 0.0
+    overfill_per_min: float = 0.0
+    external_per_min: float = 0.0
+    closed_per_min: float = 0.0
+    closed_s: float = 6.0
+    spacing_s: float = 0.0
+    dead_man_s: float = 0.0
+    clock_step_per_min: float = 0.0
+    clock_step_s: float = 120.0
+    clock_drift: float = 0.0
 
     @classmethod
     def none(cls) -> Faults:
@@ -99,6 +115,13 @@ _MOST: Mapping[str, float] = {
     "halt_per_min": 2.0,
     "query_lost": 0.15,
     "correction_per_min": 6.0,
+    "overfill_per_min": 3.0,
+    "external_per_min": 2.0,
+    "closed_per_min": 1.0,
+    "spacing_s": 3.0,
+    "dead_man_s": 20.0,
+    "clock_step_per_min": 1.0,
+    "clock_drift": 0.001,
 }
 """How strong each fault may be."""
 

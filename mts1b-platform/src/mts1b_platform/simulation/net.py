@@ -23,6 +23,7 @@ from mts1b_platform.eventbus.port import (
 )
 from mts1b_platform.ids import SequentialIds
 from mts1b_platform.rng import Rng
+from mts1b_platform.simulation.clock import SkewedClock
 from mts1b_platform.simulation.faults import Counters, Faults, Trace
 from mts1b_platform.simulation.loop import DeterministicLoop
 from mts1b_platform.supervision import answer
@@ -54,6 +55,13 @@ class SimNet:
         self.server = LocalBus(clock=loop.clock, ids=SequentialIds())
         self.cut: dict[str, float] = {}
         self.handlers: dict[str, tuple[SimBus, RequestHandler]] = {}
+        self.clocks: dict[str, SkewedClock] = {}
+
+    def clock_of(self, owner: str) -> SkewedClock:
+        """Return the clock of a process; it outlives the process, as a machine's does."""
+        if owner not in self.clocks:
+            self.clocks[owner] = SkewedClock(self.loop.clock)
+        return self.clocks[owner]
 
     def bus(self, owner: str) -> SimBus:
         """Return a new connection of a process."""
@@ -70,8 +78,11 @@ class SimNet:
         return self.loop.time() < self.cut.get(owner, 0.0)
 
     def heal(self) -> None:
-        """End every partition and every further fault of the bus."""
+        """End every partition and every further fault, and set every clock right."""
         self.cut.clear()
+        for clock in self.clocks.values():
+            clock.drift(0.0)
+            clock.set_right()
         self.faults = Faults.none()
 
     async def wipe(self, stream: str) -> None:

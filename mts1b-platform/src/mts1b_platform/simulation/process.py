@@ -57,8 +57,8 @@ class SimProcess:
     def start(self) -> None:
         """Begin a life; it is up some time later."""
         self.lives += 1
-        life, clock = self.lives, self._net.loop.clock
-        self._net.trace.record(clock.monotonic(), "start", self.name, life)
+        life, clock = self.lives, self._net.clock_of(self.name)
+        self._net.trace.record(self._net.loop.time(), "start", self.name, life)
         self._stores: list[Store] = []
         self._tasks = TaskGroupSupervisor(lambda task, error: self._ended(life, error))
         self._bus = self._net.bus(self.name)

@@ -1,0 +1,88 @@
+"""What people at the venue do to the account: too many executions, late ones, orders by hand."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from mts1b_foundation.orders import Fill, Order, OrderStatus, OrderType, Side, TimeInForce
+from mts1b_platform.ids import derive_id
+
+from mts1b_oms.simulation.desk import PRICE, SYMBOLS
+
+if TYPE_CHECKING:
+    from mts1b_brokers.simulation import TrueVenue
+    from mts1b_platform.simulation import SimNet
+
+__all__ = ["BY_HAND", "Accidents"]
+
+BY_HAND = "external"
+"""Fund and strategy of what somebody does by hand in the account."""
+
+_RECENT = 20
+
+
+class Accidents:
+    """Do to the venue what its people do, and remember what nobody here could have foreseen.
+
+    ``surplus`` holds, by execution, the part of it that was never ordered; ``by_hand`` the ids
+    of the orders that are not ours.
+    """
+
+    def __init__(self, truth: TrueVenue, net: SimNet) -> None:
+        self._truth = truth
+        self._net = net
+        self.surplus: dict[str, Decimal] = {}
+        self.by_hand: list[str] = []
+
+    async def overfill(self) -> None:
+        """Execute some of a recent order of ours, whatever is open of it."""
+        net, truth = self._net, self._truth
+        recent = list(truth.orders)[-_RECENT:]
+        if truth.is_closed or not recent:
+            return
+        order_id = recent[net.rng.integer(0, len(recent) - 1)]
+        quantity = Decimal(net.rng.integer(1, 5))
+        before = await truth.paper.get_order_by_key(truth.orders[order_id].idempotency_key)
+        if before is None:
+            return
+        fill = await truth.paper.overfill(order_id, quantity=quantity, price=PRICE)
+        self._note(fill, before)
+        truth.tell()
+
+    def _note(self, fill: Fill, before: Order) -> None:
+        """Count as surplus what an order had not open: all of it, once it had ended."""
+        left = Decimal(0) if before.is_terminal else before.remaining_quantity
+        surplus = max(fill.quantity - left, Decimal(0))
+        if surplus:
+            self.surplus[fill.fill_id] = surplus
+        ended = before.status is not OrderStatus.FILLED and before.is_terminal
+        self._net.counters.hit("B4 fill after the end" if ended else "B6 overfill")
+        self._net.trace.record(
+            self._net.loop.time(), "overfill", fill.order_id, fill.quantity, surplus
+        )
+
+    async def trade_by_hand(self) -> None:
+        """Place an order in the account that the OMS knows nothing of."""
+        net = self._net
+        if self._truth.is_closed:
+            return
+        number = len(self.by_hand) + 1
+        rests = net.rng.random() < 0.3
+        order = Order(
+            order_id=derive_id("hand", str(number)),
+            idempotency_key=f"by-hand-{number}",
+            symbol=SYMBOLS[net.rng.integer(0, len(SYMBOLS) - 1)],
+            side=Side.BUY if net.rng.random() < 0.5 else Side.SELL,
+            quantity=Decimal(net.rng.integer(1, 10)),
+            order_type=OrderType.LIMIT if rests else OrderType.MARKET,
+            limit_price=PRICE if rests else None,
+            tif=TimeInForce.GTC,
+            fund_id=BY_HAND,
+            strategy_id=BY_HAND,
+            created_at=net.loop.clock.now(),
+        )
+        await self._truth.paper.external(order)
+        self.by_hand.append(order.order_id)
+        net.counters.hit("B12 order by hand")
+        net.trace.record(net.loop.time(), "by-hand", order.order_id, order.quantity)

@@ -1,0 +1,165 @@
+"""What goes wrong around the order path while it trades, and what people do about it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from mts1b_brokers.paper import MaintenanceWindow
+from mts1b_foundation.risk import ActiveHalt, HaltSeverity
+from mts1b_platform.halt import HaltStore
+
+from mts1b_oms.simulation.accidents import Accidents
+
+if TYPE_CHECKING:
+    from mts1b_platform.rng import Rng
+    from mts1b_platform.simulation import DeterministicLoop, Faults, SimProcess
+
+    from mts1b_oms.simulation.world import World
+
+__all__ = ["Weather", "closed_times"]
+
+_SCOPES = (
+    ("firm", HaltSeverity.FIRM_HALT),
+    ("fund:alpha", HaltSeverity.FUND_HALT),
+    ("strategy:trend", HaltSeverity.STRATEGY_HALT),
+    ("venue:paper", HaltSeverity.VENUE_HALT),
+    ("symbol:AAA", HaltSeverity.SYMBOL_HALT),
+)
+_CLOCK_WRONG_S = (1.0, 30.0)
+_LOOKS_AFTER_S = 10.0
+"""How long people take, on average, to look at a strategy that is quarantined."""
+
+
+def closed_times(
+    loop: DeterministicLoop, rng: Rng, faults: Faults, *, seconds: float
+) -> tuple[MaintenanceWindow, ...]:
+    """Draw the maintenance of a venue over the next ``seconds``."""
+    if faults.closed_per_min <= 0.0:
+        return ()
+    windows: list[MaintenanceWindow] = []
+    at, now = 0.0, loop.clock.now()
+    while True:
+        at += rng.uniform(0.0, 2.0 * 60.0 / faults.closed_per_min)
+        if at >= seconds:
+            return tuple(windows)
+        begins = now + timedelta(seconds=at)
+        at += rng.uniform(0.5, 2.0 * faults.closed_s)
+        windows.append(MaintenanceWindow(begins=begins, ends=now + timedelta(seconds=at)))
+
+
+class Weather:
+    """The tasks that disturb a world until it is quiet."""
+
+    def __init__(self, world: World, accidents: Accidents) -> None:
+        self._world = world
+        self._accidents = accidents
+        self._halts = HaltStore(world.home / "halt")
+
+    def start(self) -> list[asyncio.Task[None]]:
+        """Begin; the tasks end with the world."""
+        works = (self._blow(), self._drill(), self._look_after_quarantines())
+        return [asyncio.create_task(work) for work in works]
+
+    async def _blow(self) -> None:
+        world = self._world
+        self._set_drifts()
+        while not world.quiet:
+            await asyncio.sleep(1.0)
+            if world.quiet:
+                return
+            for name, process in world.processes.items():
+                if process.service is not None:
+                    await self._strike(name, process)
+            await self._strike_venue()
+            self._strike_clocks()
+            if world.net.takes(world.net.faults.wipe_per_min / 60.0, "E9 stream wiped"):
+                await world.net.wipe(("OMS", "RISK")[world.rng.integer(0, 1)])
+
+    async def _strike(self, name: str, process: SimProcess) -> None:
+        world, net, faults = self._world, self._world.net, self._world.net.faults
+        if net.takes(faults.crash_per_min / 60.0, f"crash.{name}"):
+            await asyncio.sleep(world.rng.uniform(0.0, 0.5))
+            process.kill()
+            world.restart_later(name)
+        elif net.takes(faults.partition_per_s, f"E8 partition.{name}"):
+            net.partition(name, world.rng.uniform(0.1, 2.0 * faults.partition_s))
+
+    async def _strike_venue(self) -> None:
+        world, net, faults = self._world, self._world.net, self._world.net.faults
+        if net.takes(faults.venue_deaf_per_s, "venue.deaf"):
+            world.truth.deaf_until = world.loop.time() + world.rng.uniform(
+                0.5, 2.0 * faults.venue_deaf_s
+            )
+        if net.takes(faults.correction_per_min / 60.0, "venue.correction"):
+            await world.truth.correct()
+        if net.takes(faults.overfill_per_min / 60.0, "venue.overfill"):
+            await self._accidents.overfill()
+        if net.takes(faults.external_per_min / 60.0, "venue.external"):
+            await self._accidents.trade_by_hand()
+
+    def _set_drifts(self) -> None:
+        world = self._world
+        most = world.net.faults.clock_drift
+        for name in world.processes if most > 0.0 else ():
+            rate = world.rng.uniform(-most, most)
+            world.net.clock_of(name).drift(rate)
+            world.net.counters.hit("I1 clock drifts")
+            world.trace.record(world.loop.time(), "drift", name, f"{rate:.6f}")
+
+    def _strike_clocks(self) -> None:
+        """Step the wall clock of one process, or of all as on one machine."""
+        world, net = self._world, self._world.net
+        if not net.takes(net.faults.clock_step_per_min / 60.0, "I1 clock steps"):
+            return
+        names = [*world.processes, ""]
+        chosen = names[world.rng.integer(0, len(names) - 1)]
+        step = world.rng.uniform(-net.faults.clock_step_s, net.faults.clock_step_s)
+        world.trace.record(world.loop.time(), "clock", chosen or "all", f"{step:.3f}")
+        for name in [chosen] if chosen else [*world.processes]:
+            clock = net.clock_of(name)
+            clock.step(step)
+            world.loop.call_later(world.rng.uniform(*_CLOCK_WRONG_S), clock.set_right)
+
+    async def _drill(self) -> None:
+        """Halt something now and then, and resume it."""
+        world, number = self._world, 0
+        while not world.quiet:
+            await asyncio.sleep(1.0)
+            if world.quiet or not world.net.takes(world.net.faults.halt_per_min / 60.0, "halt"):
+                continue
+            number += 1
+            scope, severity = _SCOPES[world.rng.integer(0, len(_SCOPES) - 1)]
+            self._halts.apply(
+                ActiveHalt(
+                    halt_id=f"drill-{number}",
+                    scope=scope,
+                    severity=severity,
+                    reason="drill",
+                    requested_by="operator:sim",
+                    requested_at=world.loop.clock.now(),
+                    epoch=1,
+                )
+            )
+            world.halt_in_force(scope)
+            await asyncio.sleep(world.rng.uniform(0.5, 20.0))
+            self._lift(scope)
+
+    async def _look_after_quarantines(self) -> None:
+        """Resume what the OMS had halted: at once when the world is quiet, else some time later."""
+        world = self._world
+        while True:
+            await asyncio.sleep(1.0)
+            for halt in self._halts.state().active:
+                looked = world.quiet or world.rng.random() < 1.0 / _LOOKS_AFTER_S
+                if halt.requested_by == "oms" and looked:
+                    world.counters.hit("quarantine resumed")
+                    self._lift(halt.scope)
+
+    def _lift(self, scope: str) -> None:
+        self._world.halted.discard(scope)
+        with contextlib.suppress(LookupError, OSError):
+            self._halts.lift(scope)
+        self._world.trace.record(self._world.loop.time(), "resume", scope)
