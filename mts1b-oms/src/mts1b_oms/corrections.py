@@ -15,7 +15,6 @@ from mts1b_foundation.orders import CorrectionKind, Fill, FillCorrection, Order,
 from mts1b_platform.ids import derive_id
 
 from mts1b_oms.ledger import ZERO, Holding, payment_of, quantise
-from mts1b_oms.tables import books
 from mts1b_oms.tables import corrections as rows
 from mts1b_oms.tables.books import BASE_CURRENCY, BookedFill
 from mts1b_oms.transitions import OrderEvent
@@ -80,7 +79,7 @@ async def take_corrections(unit: Unit, told: Sequence[FillCorrection]) -> list[F
         known.add(one.correction_id)
         new.append(one)
         item = unit.booked(one.fill_id) or await rows.read_fill(unit.tx, one.fill_id)
-        earlier = (await rows.corrections_of(unit.tx, [one.fill_id])).get(one.fill_id, [])
+        earlier = (await unit.corrections_of([one.fill_id])).get(one.fill_id, [])
         await rows.insert_correction(unit.tx, one)
         if item is None:
             unit.await_fill(one.fill_id)
@@ -92,7 +91,7 @@ async def take_corrections(unit: Unit, told: Sequence[FillCorrection]) -> list[F
 
 async def settle_early(unit: Unit, item: BookedFill) -> None:
     """Apply to a fill that was just booked the corrections that came before it."""
-    waiting = (await rows.corrections_of(unit.tx, [item.fill.fill_id])).get(item.fill.fill_id, [])
+    waiting = (await unit.corrections_of([item.fill.fill_id])).get(item.fill.fill_id, [])
     before = effective(item)
     for count, one in enumerate(waiting, start=1):
         after = effective(item, waiting[:count])
@@ -139,15 +138,14 @@ async def _fills_of_holding(unit: Unit, item: BookedFill) -> list[BookedFill]:
 
 async def _that_count(unit: Unit, items: Sequence[BookedFill]) -> list[Fill]:
     """Return fills as they count by all corrections on record, those taken back left out."""
-    corrected = await rows.corrections_of(unit.tx, (item.fill.fill_id for item in items))
+    corrected = await unit.corrections_of([item.fill.fill_id for item in items])
     counted = (effective(i, corrected.get(i.fill.fill_id, ())) for i in items)
     return [fill for fill in counted if fill is not None]
 
 
 async def counted_of(unit: Unit, order_id: str) -> list[Fill]:
     """Return the fills of an order that count, as they count."""
-    stored = await books.fills_of(unit.tx, order_id)
-    return await _that_count(unit, [*stored, *unit.booked_of(order_id)])
+    return await _that_count(unit, await unit.fills_of(order_id))
 
 
 async def _restate_order(unit: Unit, order: Order, change: _Change) -> Order:

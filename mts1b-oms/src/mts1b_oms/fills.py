@@ -73,7 +73,7 @@ async def book_fills(unit: Unit, fills: Sequence[Fill]) -> list[BookedFill]:
     """
     if not fills:
         return []
-    known = await books.known_fills(unit.tx, [fill.fill_id for fill in fills])
+    known = await unit.known_fills([fill.fill_id for fill in fills])
     booked = []
     for fill in fills:
         if fill.fill_id not in known:

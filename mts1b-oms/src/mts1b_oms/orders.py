@@ -22,7 +22,6 @@ from mts1b_oms.intake import Intake, same_economics
 from mts1b_oms.locks import KeyedLocks
 from mts1b_oms.outcomes import CouldNotLook, Fenced, NeverSeen, Refused, Sent, Silent
 from mts1b_oms.record import OmsRecord
-from mts1b_oms.tables.orders import approval_is_used, read_rivals
 from mts1b_oms.transitions import OrderEvent
 from mts1b_oms.unit import Unit
 
@@ -145,9 +144,8 @@ class OrderService:
         return next(
             (
                 other
-                for other in self.record.open_orders.values()
-                if other.status is OrderStatus.UNKNOWN
-                and other.symbol == order.symbol
+                for other in self.record.in_doubt.values()
+                if other.symbol == order.symbol
                 and other.strategy_id == order.strategy_id
                 and other.fund_id == order.fund_id
             ),
@@ -207,7 +205,7 @@ class OrderService:
         if order.order_id in self.cancel_wanted:
             return unit.change(order, OrderEvent.CANCEL_CONFIRMED)
         approval = approved.approval
-        if await approval_is_used(unit.tx, approval):
+        if await unit.is_used(approval):
             reason = f"approval {approval.approval_id} was used before"
             return _deny(unit, order, DenyCode.APPROVAL_USED, reason)
         moved = unit.change(order, OrderEvent.RISK_APPROVED, detail=approval.approval_id)
@@ -278,7 +276,7 @@ class OrderService:
 
 
 async def _known_order(unit: Unit, order: Order) -> Order | None:
-    rivals = await read_rivals(unit.tx, order)
+    rivals = await unit.rivals(order)
     for rival in rivals:
         if rival.idempotency_key != order.idempotency_key:
             continue

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
 from decimal import Decimal
 
@@ -17,7 +17,7 @@ from mts1b_foundation.commands import (
     ReplaceOutcome,
 )
 from mts1b_foundation.funds import NavSnapshot
-from mts1b_foundation.orders import Order
+from mts1b_foundation.orders import Order, OrderStatus
 from mts1b_foundation.risk import RiskApproval
 from mts1b_platform.clock import Clock
 from mts1b_platform.store import Prepared, Store
@@ -65,6 +65,8 @@ class OmsRecord:
         self.clock = clock
         self.venue = venue
         self.open_orders: dict[str, Order] = {}
+        self.in_doubt: dict[str, Order] = {}
+        """Those of the open orders that nobody knows the fate of."""
         self.ledger = Ledger()
         self.navs: dict[NavKey, NavSnapshot] = {}
         self.nav_revisions: dict[NavKey, int] = {}
@@ -130,6 +132,11 @@ class OmsRecord:
         async with self.store.read() as tx:
             found = await orders.find_orders(tx, OrdersQuery(open_only=True))
             self.open_orders = {item.order.order_id: item.order for item in found}
+            self.in_doubt = {
+                order_id: order
+                for order_id, order in self.open_orders.items()
+                if order.status is OrderStatus.UNKNOWN
+            }
             self.ledger = await books.read_ledger(tx)
             for revision, nav in await books.latest_navs(tx):
                 self.navs[nav.fund_id, nav.strategy_id] = nav
@@ -156,9 +163,12 @@ class OmsRecord:
         """Return the highest NAV of every fund and strategy so far."""
         return {key: nav.peak_nav_usd for key, nav in self.navs.items()}
 
-    @asynccontextmanager
-    async def unit(self) -> AsyncIterator[Unit]:
+    def unit(self) -> AbstractAsyncContextManager[Unit]:
         """Collect changes and commit them together; an exception leaves everything as it was."""
+        return self._unit()
+
+    @asynccontextmanager
+    async def _unit(self) -> AsyncIterator[Unit]:
         async with self._turn:
             async with self.store.transaction() as tx:
                 await self._require_fence(tx)

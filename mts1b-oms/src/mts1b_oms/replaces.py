@@ -20,7 +20,6 @@ from mts1b_oms.orders import OrderService
 from mts1b_oms.outcomes import CouldNotLook, Fenced, Refused, Sent, Silent
 from mts1b_oms.parents import is_parent
 from mts1b_oms.replaced import keep, settle_replace
-from mts1b_oms.tables.orders import approval_is_used
 from mts1b_oms.tables.replaces import Replace, read_replace
 from mts1b_oms.transitions import OrderEvent
 from mts1b_oms.venue_sync import VenueSync
@@ -194,7 +193,7 @@ class Replacer:
             current = await unit.order(change.order_id)
             if current is None or current.status not in REPLACEABLE:
                 return Fenced("TOO_LATE", "the order moved on while risk was asked")
-            if await approval_is_used(unit.tx, approved.approval):
+            if await unit.is_used(approved.approval):
                 return Fenced(DenyCode.APPROVAL_USED, "its approval was used before")
             unit.use(approved.order.order_id, approved.approval)
             await unit.add_replace(change)

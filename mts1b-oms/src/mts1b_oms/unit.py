@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -25,14 +25,14 @@ from mts1b_foundation.nats import (
     OMS_RECONCILIATION_CHANGED,
     with_fund,
 )
-from mts1b_foundation.orders import Order, OrderStatus
+from mts1b_foundation.orders import FillCorrection, Order, OrderStatus
 from mts1b_foundation.risk import RiskApproval
 from mts1b_foundation.symbology import Symbol
 from mts1b_platform.ids import derive_id
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mts1b_oms.ledger import Holding, Owner, SubBook
-from mts1b_oms.tables import books, orders, replaces, reports
+from mts1b_oms.tables import books, corrections, orders, replaces, reports
 from mts1b_oms.tables.books import BookedFill
 from mts1b_oms.tables.orders import StoredOrder
 from mts1b_oms.tables.replaces import Replace
@@ -94,6 +94,26 @@ class Unit:
         stored = await orders.read_order(self.tx, order_id)
         return stored.order if stored else None
 
+    async def rivals(self, order: Order) -> list[Order]:
+        """Return the orders on record that have the key or the id of ``order``."""
+        return await orders.read_rivals(self.tx, order)
+
+    async def is_used(self, approval: RiskApproval) -> bool:
+        """Return whether an approval was consumed before."""
+        return await orders.approval_is_used(self.tx, approval)
+
+    async def known_fills(self, fill_ids: Sequence[str]) -> set[str]:
+        """Return which fills are booked already."""
+        return await books.known_fills(self.tx, fill_ids)
+
+    async def fills_of(self, order_id: str) -> list[BookedFill]:
+        """Return the fills of an order, those that this unit has booked last."""
+        return [*await books.fills_of(self.tx, order_id), *self.booked_of(order_id)]
+
+    async def corrections_of(self, fill_ids: Iterable[str]) -> Mapping[str, list[FillCorrection]]:
+        """Return the corrections on record, by fill."""
+        return await corrections.corrections_of(self.tx, fill_ids)
+
     def create(
         self, order: Order, *, algo: str | None = None, params: dict[str, Any] | None = None
     ) -> None:
@@ -123,8 +143,7 @@ class Unit:
         self._fills.append((position, item))
         self.ledger = self.ledger.booked(item.counted, item.owner)
         self._touched.setdefault(item.owner, set()).add(item.fill.symbol)
-        fill = item.fill.with_(fund_id=item.owner[0], strategy_id=item.owner[1])
-        self.tell(derive_id("evt", "fill", fill.fill_id), OMS_FILLS_CREATED, item.owner[0], fill)
+        self._tell_of_fill(item)
 
     def booked_of(self, order_id: str) -> list[BookedFill]:
         """Return the fills of an order that this unit has booked."""
@@ -205,8 +224,7 @@ class Unit:
             again = last is not None and last.as_of == nav.as_of
             revision = self._record.nav_revisions[key] + 1 if again else 0
             self._navs.append((revision, nav))
-            parts = (nav.fund_id, nav.strategy_id or "", nav.as_of.isoformat(), str(revision))
-            self.tell(derive_id("evt", "nav", *parts), OMS_NAV_UPDATED, nav.fund_id, nav)
+            self._tell_of_nav(nav, revision)
 
     async def report(self, report: ReconciliationReport) -> None:
         """Record a report of reconciliation, and its event."""
@@ -230,6 +248,14 @@ class Unit:
         if subject is not None:
             event_id = derive_id("evt", order.order_id, order.status.value, str(order.version))
             self.tell(event_id, subject, order.fund_id, order)
+
+    def _tell_of_fill(self, item: BookedFill) -> None:
+        fill = item.fill.with_(fund_id=item.owner[0], strategy_id=item.owner[1])
+        self.tell(derive_id("evt", "fill", fill.fill_id), OMS_FILLS_CREATED, item.owner[0], fill)
+
+    def _tell_of_nav(self, nav: NavSnapshot, revision: int) -> None:
+        parts = (nav.fund_id, nav.strategy_id or "", nav.as_of.isoformat(), str(revision))
+        self.tell(derive_id("evt", "nav", *parts), OMS_NAV_UPDATED, nav.fund_id, nav)
 
     def tell(self, event_id: str, subject: str, fund_id: str | None, model: FrozenModel) -> None:
         """Publish an event with the commit; ``event_id`` must follow from what it says.
@@ -336,6 +362,10 @@ class Unit:
                 record.former_ids.pop(order_id, None)
             else:
                 record.open_orders[order_id] = order
+            if order.status is OrderStatus.UNKNOWN:
+                record.in_doubt[order_id] = order
+            else:
+                record.in_doubt.pop(order_id, None)
         record.ledger = self.ledger
         for revision, nav in self._navs:
             record.navs[nav.fund_id, nav.strategy_id] = nav

@@ -18,6 +18,7 @@ from mts1b_platform.ids import derive_id
 __all__ = ["MarketView", "Strategy", "StrategyBook", "make_signal"]
 
 Floats = npt.NDArray[np.float64]
+_DIGITS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +108,13 @@ def make_signal(
     regime: MarketRegime = MarketRegime.TRANSITION,
     expected_return: float = 0.0,
 ) -> Signal:
-    """Return a signal whose id follows from the strategy, the bar and the symbol."""
+    """Return a signal whose id follows from the strategy, the bar and the symbol.
+
+    Weight, confidence and expected return are kept to 12 significant digits: the last digits of
+    a vector product are not the same on every processor, and a replay must be.
+    """
     price = view.last_prices[symbol]
+    weight = _same_everywhere(weight)
     return Signal(
         signal_id=derive_id("sig", strategy_id, view.as_of.isoformat(), symbol),
         agent_id=strategy_id,
@@ -116,11 +122,15 @@ def make_signal(
         strategy=strategy_id,
         thesis=thesis,
         direction=(weight > 0) - (weight < 0),
-        confidence=confidence,
-        expected_return=expected_return,
+        confidence=_same_everywhere(confidence),
+        expected_return=_same_everywhere(expected_return),
         horizon_minutes=horizon_minutes,
         regime=regime,
         created_at=view.as_of,
         reference_price=Decimal(repr(price)),
         target_weight=weight,
     )
+
+
+def _same_everywhere(value: float) -> float:
+    return float(f"{value:.{_DIGITS}g}")

@@ -70,6 +70,7 @@ class RiskBook:
         self.resting = RestingBook(self.reservations, on=self.limits.self_match)
         self.blocks = BlockBook(store, ttl_s=self.limits.block_ttl_s)
         self.sessions = SessionDesk(on=self.limits.sessions_only)
+        self._store_keeps = store.keeps
         self._version = -1
         self._transaction: object | None = None
 
@@ -90,7 +91,12 @@ class RiskBook:
             self.cash.on_fill(fund_id, fill, facts.multiplier)
 
     async def sync(self, tx: AsyncConnection) -> None:
-        """Make the memory equal to the store, once per transaction."""
+        """Make the memory equal to the store, once per transaction.
+
+        Where the store keeps nothing, the memory is all there is.
+        """
+        if not self._store_keeps:
+            return
         current = tx.sync_connection.get_transaction() if tx.sync_connection else None
         if current is not None and current is self._transaction:
             return

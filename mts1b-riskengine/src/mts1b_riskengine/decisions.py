@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Protocol
 
 import sqlalchemy as sa
 from mts1b_foundation import Order, OrderRejection, RiskApproval, RiskDecision
@@ -20,7 +21,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mts1b_riskengine.tables import decisions
 
-__all__ = ["Claim", "DecisionLog", "Found", "Recorded", "decision_id_of", "economics_of"]
+__all__ = [
+    "Claim",
+    "DecisionLog",
+    "DecisionMemory",
+    "Decisions",
+    "Found",
+    "Recorded",
+    "decision_id_of",
+    "decisions_of",
+    "economics_of",
+]
 
 
 _SAME_KEY_OR_ORDER = Prepared(
@@ -87,8 +98,88 @@ class Found:
     claim: Claim | None = None
 
 
+class Decisions(Protocol):
+    """Find and record decisions."""
+
+    async def find(self, tx: AsyncConnection, order: Order) -> Found:
+        """Return the recorded decision on this order, or who holds its key."""
+        ...
+
+    async def record(
+        self,
+        tx: AsyncConnection,
+        order: Order,
+        decision: RiskDecision,
+        *,
+        found: Found,
+        attempt: int,
+    ) -> None:
+        """Record a decision on an order that :meth:`find` was asked for."""
+        ...
+
+
+def decisions_of(store: Store) -> Decisions:
+    """Return the record of decisions for a store."""
+    return DecisionLog(store) if store.keeps else DecisionMemory()
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    order_id: str
+    idempotency_key: str
+    terms: str
+    decision_id: str
+    recorded: Recorded
+
+
+class DecisionMemory:
+    """Decisions of a run that ends with its process; nobody is told of them."""
+
+    def __init__(self) -> None:
+        self._by_key: dict[str, _Kept] = {}
+        self._by_order: dict[str, _Kept] = {}
+
+    async def find(self, tx: AsyncConnection, order: Order) -> Found:
+        """Return the recorded decision on this order, or who holds its key."""
+        terms = economics_of(order)
+        mine = _decision_id(order, terms)
+        holder = self._by_key.get(order.idempotency_key) or self._by_order.get(order.order_id)
+        if holder is None:
+            return Found(mine, terms)
+        if holder.decision_id == mine:
+            return Found(mine, terms, recorded=holder.recorded)
+        same = holder.terms == terms
+        claim = Claim(holder.order_id, holder.idempotency_key, same)
+        return Found(mine, terms, claim=claim)
+
+    async def record(
+        self,
+        tx: AsyncConnection,
+        order: Order,
+        decision: RiskDecision,
+        *,
+        found: Found,
+        attempt: int,
+    ) -> None:
+        """Keep the decision; the first order with a key or an id holds it."""
+        kept = _Kept(
+            order.order_id,
+            order.idempotency_key,
+            found.terms,
+            found.decision_id,
+            Recorded(decision, attempt),
+        )
+        for index, name in (
+            (self._by_key, order.idempotency_key),
+            (self._by_order, order.order_id),
+        ):
+            holder = index.get(name)
+            if holder is None or holder.decision_id == found.decision_id:
+                index[name] = kept
+
+
 class DecisionLog:
-    """Find and record decisions, with the events that tell of them."""
+    """Find and record decisions in a store, with the events that tell of them."""
 
     def __init__(self, store: Store) -> None:
         self._store = store

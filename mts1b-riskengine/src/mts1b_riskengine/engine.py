@@ -27,7 +27,7 @@ from mts1b_riskengine.approval import ApprovalMint
 from mts1b_riskengine.book import RiskBook
 from mts1b_riskengine.borrow import BorrowDesk
 from mts1b_riskengine.context import CheckContext, FactSource, build_context
-from mts1b_riskengine.decisions import DecisionLog, Found, Recorded
+from mts1b_riskengine.decisions import Found, Recorded, decisions_of
 from mts1b_riskengine.funds import OpenBreach
 from mts1b_riskengine.gates import default_gates
 from mts1b_riskengine.halts import HaltReading, HaltSource
@@ -86,7 +86,7 @@ class RiskEngine:
         self._borrow = borrow
         self._facts = facts
         self._latency = latency or StageLatency(clock)
-        self._log = DecisionLog(store)
+        self._log = decisions_of(store)
         chosen = default_gates(limits=book.limits, mandates=book.mandates)
         self._pipeline = GatePipeline(
             chosen if gates is None else gates,
@@ -112,7 +112,9 @@ class RiskEngine:
         """Load the book from the store, and what was approved lately."""
         async with self._store.transaction() as tx:
             await self.book.sync(tx)
-            await recall_flow(tx, self.book, now=self._clock.now(), moment=self._clock.monotonic())
+            if self._store.keeps:
+                now, moment = self._clock.now(), self._clock.monotonic()
+                await recall_flow(tx, self.book, now=now, moment=moment)
 
     async def check(self, order: Order, *, lease_id: str = "", amends: str = "") -> RiskDecision:
         """Decide on ``order``, record it, and reserve what an approval may use.

@@ -19,7 +19,7 @@ from mts1b_foundation.nats import (
     OMS_ORDERS_SUBMITTED,
     OMS_ORDERS_UNKNOWN,
 )
-from mts1b_foundation.orders import FillCorrection
+from mts1b_foundation.orders import FillCorrection, OrderStatus
 from mts1b_platform.pump import Event
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -64,9 +64,13 @@ class RiskFeed:
 
     async def handle(self, tx: AsyncConnection, event: Event) -> None:
         """Apply one event; a payload of another kind changes nothing."""
+        await self._engine.book.sync(tx)
+        await self.take(tx, event.payload)
+
+    async def take(self, tx: AsyncConnection, told: object) -> None:
+        """Apply what one event says, inside a transaction whose book is in step."""
         book = self._engine.book
-        await book.sync(tx)
-        match event.payload:
+        match told:
             case Bar() as bar:
                 await book.positions.set_mark(tx, bar)
                 await book.market.on_bar(tx, bar)
@@ -78,7 +82,7 @@ class RiskFeed:
                 await self._correct(tx, correction)
             case Order() as order:
                 await book.on_order(tx, order)
-                if event.base_subject == OMS_ORDERS_CANCELED:
+                if order.status is OrderStatus.CANCELED:
                     book.flow.canceled()
             case NavSnapshot(strategy_id=None) as nav:
                 book.on_nav(nav)

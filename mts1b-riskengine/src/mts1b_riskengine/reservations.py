@@ -88,6 +88,8 @@ class ReservationLedger:
     def __init__(self, store: Store, positions: PositionBook) -> None:
         self._upsert = upsert(store, tables.reservations)
         self._positions = positions
+        self._closed: dict[str, Reservation] | None = None if store.keeps else {}
+        """What no store would give back."""
         self._open: dict[str, Reservation] = {}
         self._sides: dict[tuple[Symbol, int], dict[str, Reservation]] = {}
 
@@ -102,6 +104,8 @@ class ReservationLedger:
 
     def _drop(self, reservation: Reservation) -> None:
         self._open.pop(reservation.order_id, None)
+        if self._closed is not None:
+            self._closed[reservation.order_id] = reservation
         side = self._sides.get((reservation.symbol, reservation.sign))
         if side is not None:
             side.pop(reservation.order_id, None)
@@ -226,6 +230,8 @@ class ReservationLedger:
 
     async def find(self, tx: AsyncConnection, order_id: str) -> Reservation | None:
         """Return the reservation of an order from the store, open or not."""
+        if self._closed is not None:
+            return self._open.get(order_id) or self._closed.get(order_id)
         row = (await _FIND.run(tx, {"order_id": order_id})).first()
         return None if row is None else _from_row(row)
 

@@ -6,6 +6,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mts1b_foundation.orders import ExecutionMode
+
 from mts1b_brokers.paper.client import PaperClient
 from mts1b_brokers.paper.profile import FillPolicy, MaintenanceWindow, VenueProfile
 from mts1b_brokers.paper.venue import PaperVenue
@@ -25,7 +27,7 @@ def create(settings: Settings, *, home: Path, clock: Clock, ids: Ids) -> PaperCl
 
     Its ids are derived from the orders' keys, so ``ids`` is not used. Without
     ``venue.initial_cash_usd`` it starts with the sum of the funds' capital, and without a fund
-    with the default of :class:`VenueProfile`.
+    with the default of :class:`VenueProfile`. A backtest's venue is in memory alone.
     """
     venue = settings.venue
     funded = sum((entry.fund.target_nav_usd for entry in settings.funds), Decimal(0))
@@ -39,6 +41,8 @@ def create(settings: Settings, *, home: Path, clock: Clock, ids: Ids) -> PaperCl
         initial_cash=cash,
         dead_man_max_s=venue.dead_man_s,
     )
+    if settings.mode is ExecutionMode.BACKTEST:
+        return PaperClient(profile=profile, clock=clock)
     template = settings.store.url_template
     url = template.format(name="venue_paper") if template else None
     return PaperClient(profile=profile, home=home, clock=clock, store_url=url)

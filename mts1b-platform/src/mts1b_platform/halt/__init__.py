@@ -2,6 +2,7 @@
 
 from mts1b_platform.halt.keeper import LeaseKeeper
 from mts1b_platform.halt.lease import SendLease
+from mts1b_platform.halt.memory import MemoryHaltStore
 from mts1b_platform.halt.socket import HaltSocket, SocketSilent, ask, sockets_of
 from mts1b_platform.halt.store import HaltState, HaltStateUnreadable, HaltStore
 
@@ -11,6 +12,7 @@ __all__ = [
     "HaltStateUnreadable",
     "HaltStore",
     "LeaseKeeper",
+    "MemoryHaltStore",
     "SendLease",
     "SocketSilent",
     "ask",

@@ -5,6 +5,7 @@ from mts1b_platform.store.inbox import Inbox
 from mts1b_platform.store.outbox import Outbox, OutboxRelay
 from mts1b_platform.store.prepared import Prepared, Rows
 from mts1b_platform.store.types import DecimalText, UtcText
+from mts1b_platform.store.volatile import VolatileStore
 
 __all__ = [
     "DecimalText",
@@ -17,4 +18,5 @@ __all__ = [
     "StoreError",
     "StoreNewer",
     "UtcText",
+    "VolatileStore",
 ]

@@ -6,9 +6,9 @@ import asyncio
 import re
 import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -56,6 +56,9 @@ class Store:
     Transactions are serialised: one writer at a time, so what a transaction read stays true
     until it commits. A commit that returned is on disk.
     """
+
+    keeps: ClassVar[bool] = True
+    """Whether what was written can be read."""
 
     def __init__(self, backend: SqliteFile | PostgresSchema, name: str, *, read_only: bool) -> None:
         self._backend = backend
@@ -118,9 +121,12 @@ class Store:
                     "install the newer package, or restore a backup made by this one"
                 )
 
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[AsyncConnection]:
+    def transaction(self) -> AbstractAsyncContextManager[AsyncConnection]:
         """Run one write transaction; it commits at the end, and rolls back on an exception."""
+        return self._transaction()
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[AsyncConnection]:
         async with self._lock:
             if not self._open:
                 raise StoreError(f"store {self.name} is closed or read-only")
@@ -129,9 +135,12 @@ class Store:
                 await self.outbox.record_position(tx)
             self.outbox.committed()
 
-    @asynccontextmanager
-    async def read(self) -> AsyncIterator[AsyncConnection]:
+    def read(self) -> AbstractAsyncContextManager[AsyncConnection]:
         """Run reads that see one state and take no part in the writer's turn."""
+        return self._read()
+
+    @asynccontextmanager
+    async def _read(self) -> AsyncIterator[AsyncConnection]:
         async with self._backend.read() as connection:
             yield connection
 

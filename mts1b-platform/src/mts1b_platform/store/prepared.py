@@ -18,7 +18,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 
 from mts1b_platform.store.inline import InlineConnection
 
-__all__ = ["Prepared", "Rows"]
+__all__ = ["Forgetful", "Prepared", "Rows"]
 
 _DIALECT = sqlite.dialect(paramstyle="qmark")
 Convert = Callable[[Any], Any]
@@ -116,6 +116,22 @@ def _result_of(
     return processors, row
 
 
+class Forgetful:
+    """A connection that forgets writes, and refuses to be read."""
+
+    def forget(self, statement: sa.Executable) -> Rows:
+        """Do nothing, as if one row had been written.
+
+        :raises LookupError: when the statement reads.
+        """
+        if isinstance(statement, sa.sql.dml.UpdateBase):
+            return _ONE_WRITTEN
+        raise LookupError("a volatile store keeps nothing that could be read")
+
+
+_ONE_WRITTEN = Rows((), 1)
+
+
 class Prepared:
     """A statement that is executed often.
 
@@ -141,6 +157,8 @@ class Prepared:
 
         :raises sqlalchemy.exc.IntegrityError: as SQLAlchemy does.
         """
+        if isinstance(tx, Forgetful):
+            return tx.forget(self.statement)
         given = parameters or {}
         if not isinstance(tx, InlineConnection):
             return _kept(await tx.execute(self.statement, dict(given)))
@@ -151,7 +169,7 @@ class Prepared:
 
     async def run_many(self, tx: AsyncConnection, many: Sequence[Mapping[str, Any]]) -> None:
         """Execute once for each mapping; all have the keys of the first."""
-        if not many:
+        if not many or isinstance(tx, Forgetful):
             return
         if not isinstance(tx, InlineConnection):
             await tx.execute(self.statement, [dict(given) for given in many])

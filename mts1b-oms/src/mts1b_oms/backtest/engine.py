@@ -1,0 +1,216 @@
+"""The order path of a live system in one process and in memory, driven by bars."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+from mts1b_brokers.registry import create_venue
+from mts1b_foundation.commands import BookQuery, BookReply, CancelReply, HaltReply
+from mts1b_foundation.market_data import Bar
+from mts1b_foundation.orders import ExecutionMode, Order
+from mts1b_foundation.protocols import BrokerProtocol, SimulatedVenue
+from mts1b_foundation.risk import ActiveHalt, HaltRequest, RiskDecision
+from mts1b_platform.clock import VirtualClock
+from mts1b_platform.config import Settings
+from mts1b_platform.halt import MemoryHaltStore
+from mts1b_platform.ids import SequentialIds
+from mts1b_platform.latency import StageLatency
+from mts1b_platform.rng import Rng
+from mts1b_platform.signing import HmacSigner, HmacVerifier
+from mts1b_platform.store import VolatileStore
+from mts1b_riskengine import (
+    FixedBorrow,
+    HaltRecord,
+    RiskBook,
+    RiskEngine,
+    RiskPolicy,
+    mandates_of,
+)
+from mts1b_riskengine.feed import RiskFeed
+from mts1b_riskengine.halting import HaltRequester
+
+from mts1b_oms.backtest.record import MemoryRecord
+from mts1b_oms.cancels import Canceller
+from mts1b_oms.capital import split_capital
+from mts1b_oms.errors import OmsError
+from mts1b_oms.gate import ReconciliationGate
+from mts1b_oms.gateway import Gateway
+from mts1b_oms.intake import Intake
+from mts1b_oms.nav import snapshots
+from mts1b_oms.orders import OrderService
+from mts1b_oms.outcomes import CouldNotLook
+from mts1b_oms.router import RoutingTable
+from mts1b_oms.tables.books import BookedFill
+from mts1b_oms.venue_sync import VenueSync
+
+__all__ = ["EventBacktest", "WrongMode"]
+
+_KEY_BYTES = 32
+
+
+class WrongMode(OmsError):
+    """Fix the configuration: these settings are not those of a backtest."""
+
+    code = "WRONG_MODE"
+
+
+class _RiskHere:
+    """The risk engine of this process."""
+
+    def __init__(self, engine: RiskEngine) -> None:
+        self._engine = engine
+
+    async def check(self, order: Order, *, lease_id: str = "", amends: str = "") -> RiskDecision:
+        """Return the engine's decision."""
+        return await self._engine.check(order, lease_id=lease_id, amends=amends)
+
+
+class EventBacktest:
+    """Take orders as the live system does: intake, risk gates, approval, gateway, venue, ledger.
+
+    The classes are those of the services; the bus, the disk and the clock are left out. Bars move
+    the clock. Nobody watches from outside: a loss limit that is breached halts the fund at once,
+    and what halted it stays until :meth:`resume`.
+
+    :param settings: with ``mode: backtest``; funds, strategies, limits, mandates, venue count.
+    :param start: aware time before the first bar ends.
+    :raises WrongMode: for settings of another mode.
+    """
+
+    def __init__(self, settings: Settings, *, start: datetime, rng: Rng) -> None:
+        if settings.mode is not ExecutionMode.BACKTEST:
+            raise WrongMode(f"mode is {settings.mode.value}; set mode: backtest")
+        self.clock = VirtualClock(start)
+        self.halts = MemoryHaltStore()
+        self._ids = SequentialIds()
+        self.venue: BrokerProtocol = create_venue(
+            settings, home=Path(), clock=self.clock, ids=self._ids
+        )
+        self.record = MemoryRecord(
+            self.clock,
+            venue=self.venue.name,
+            capital=split_capital([entry.fund for entry in settings.funds], settings.strategies),
+        )
+        secret = rng.bytes(_KEY_BYTES)
+        latency = StageLatency(self.clock)
+        self._volatile = VolatileStore("riskengine")
+        self.risk = RiskEngine(
+            self._volatile,
+            book=RiskBook(
+                self._volatile,
+                clock=self.clock,
+                limits=settings.limits,
+                mandates=mandates_of(settings),
+                mode=settings.mode,
+            ),
+            signer=HmacSigner(secret),
+            halts=HaltRecord(self.halts),
+            clock=self.clock,
+            policy=RiskPolicy(approval_ttl_s=settings.risk.approval_ttl_s),
+            borrow=FixedBorrow(),
+            latency=latency,
+        )
+        self._feed = RiskFeed(self.risk)
+        self._halting = HaltRequester(self._volatile, self.risk.book, self._halt)
+        gate = ReconciliationGate()
+        gate.open()
+        gateway = Gateway(
+            venue=self.venue,
+            verifier=HmacVerifier([secret]),
+            halts=self.halts,
+            clock=self.clock,
+            mode=settings.mode,
+        )
+        symbols = {symbol for entry in settings.strategies for symbol in entry.symbols}
+        self._orders = OrderService(
+            record=self.record,
+            gateway=gateway,
+            risk=_RiskHere(self.risk),
+            intake=Intake(
+                symbols=symbols,
+                funds={entry.fund.fund_id for entry in settings.funds},
+                mode=settings.mode,
+                routes=RoutingTable({self.venue.name: self.venue.name}),
+            ),
+            gate=gate,
+            latency=latency,
+        )
+        self._sync = VenueSync(self.record, self.venue)
+        self._canceller = Canceller(service=self._orders, gateway=gateway, sync=self._sync)
+        self._envelopes = [entry.envelope for entry in settings.funds]
+
+    async def start(self) -> None:
+        """Put the funds' envelopes in force. Called once, first."""
+        for envelope in self._envelopes:
+            await self.risk.seed_envelope(envelope)
+
+    async def on_bars(self, bars: Sequence[Bar]) -> list[BookedFill]:
+        """Take the bars that end at one moment: match, book, strike NAVs; return the new fills.
+
+        :raises OmsError: when the venue can not be read.
+        """
+        as_of = max(bar.timestamp for bar in bars)
+        self.clock.advance_to(as_of)
+        async with self._volatile.transaction() as tx:
+            for bar in bars:
+                await self._feed.take(tx, bar)
+        if isinstance(self.venue, SimulatedVenue):
+            self.venue.set_time(as_of)
+            await self.venue.on_bars(bars)
+        news = await self._sync.read()
+        if isinstance(news, CouldNotLook):
+            raise OmsError(f"venue {self.venue.name}: {news.reason}")
+        async with self.record.unit() as unit:
+            booked = await self._sync.take(unit, news)
+            unit.mark({bar.symbol: bar.close for bar in bars})
+            unit.navs(snapshots(unit.ledger, peaks=self.record.peaks, as_of=as_of))
+        await self._tell()
+        return booked
+
+    async def submit(self, order: Order) -> Order:
+        """Take an order through to the venue's answer, as :meth:`OrderService.submit` does.
+
+        :raises OrderRefused: when it can not become an order.
+        """
+        taken = await self._orders.submit(order)
+        await self._tell()
+        return taken
+
+    async def cancel(self, order_id: str, *, reason: str = "") -> CancelReply:
+        """Cancel an order."""
+        reply = await self._canceller.cancel(order_id, actor="backtest", reason=reason)
+        await self._tell()
+        return reply
+
+    def book(self, fund_id: str | None = None, strategy_id: str | None = None) -> BookReply:
+        """Return positions and latest NAVs."""
+        return self.record.book(BookQuery(fund_id=fund_id, strategy_id=strategy_id))
+
+    def resume(self, fund_id: str) -> None:
+        """End the halts of a fund."""
+        self.halts.lift(f"fund:{fund_id}")
+
+    async def _tell(self) -> None:
+        """Let risk see what was recorded, and halt what it says is to be halted."""
+        if self.record.news:
+            async with self._volatile.transaction() as tx:
+                for told in self.record.news:
+                    await self._feed.take(tx, told)
+            self.record.news.clear()
+            await self._halting.send_pending()
+
+    async def _halt(self, request: HaltRequest) -> HaltReply:
+        """Put a halt in force, as operations does."""
+        halt = ActiveHalt(
+            halt_id=request.halt_id or self._ids.new("halt"),
+            scope=request.scope,
+            severity=request.severity,
+            reason=request.reason,
+            requested_by=request.requested_by,
+            requested_at=request.requested_at or self.clock.now(),
+            epoch=1,
+            reduce_only_allowed=request.reduce_only_allowed,
+        )
+        return HaltReply(active=self.halts.apply(halt).of(halt.scope))

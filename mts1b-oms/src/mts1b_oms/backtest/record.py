@@ -1,0 +1,181 @@
+"""The record of a backtest: the same units of work, kept in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from types import TracebackType
+from typing import Any
+
+from mts1b_foundation.funds import NavSnapshot
+from mts1b_foundation.model import FrozenModel
+from mts1b_foundation.orders import Fill, FillCorrection, Order
+from mts1b_foundation.risk import RiskApproval
+from mts1b_platform.clock import Clock
+from mts1b_platform.store import VolatileStore
+
+from mts1b_oms.ledger import Owner, SubBook
+from mts1b_oms.record import OmsRecord
+from mts1b_oms.tables.books import BookedFill
+from mts1b_oms.tables.orders import StoredOrder
+from mts1b_oms.unit import SUBJECT_OF, Unit
+
+__all__ = ["MemoryRecord", "News"]
+
+News = Order | Fill | NavSnapshot
+"""What a unit of work tells the rest of the system."""
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What one unit of work has done."""
+
+    orders: Mapping[str, Order]
+    approvals: Sequence[RiskApproval]
+    fills: Sequence[BookedFill]
+    news: Sequence[News]
+
+
+class MemoryUnit(Unit):
+    """Changes staged on top of the record; nothing is written, what is told is handed on."""
+
+    _record: MemoryRecord
+
+    def __init__(self, record: MemoryRecord) -> None:
+        super().__init__(record, _NO_CONNECTION)
+        self._told: dict[object, News] = {}
+
+    @property
+    def changes(self) -> Changes:
+        """Return what this unit has done."""
+        return Changes(
+            orders=self._orders,
+            approvals=[approval for _, approval in self._approvals],
+            fills=[item for _, item in self._fills],
+            news=list(self._told.values()),
+        )
+
+    async def order(self, order_id: str) -> Order | None:
+        """Return an order as this unit has it."""
+        return self._orders.get(order_id) or self._record.all_orders.get(order_id)
+
+    async def rivals(self, order: Order) -> list[Order]:
+        """Return the orders on record that have the key or the id of ``order``."""
+        record = self._record
+        holder = record.by_key.get(order.idempotency_key, order.order_id)
+        names = dict.fromkeys((holder, order.order_id))
+        return [record.all_orders[name] for name in names if name in record.all_orders]
+
+    async def is_used(self, approval: RiskApproval) -> bool:
+        """Return whether an approval was consumed before."""
+        return approval.nonce in self._record.used
+
+    async def known_fills(self, fill_ids: Sequence[str]) -> set[str]:
+        """Return which fills are booked already."""
+        return self._record.fill_ids.intersection(fill_ids)
+
+    async def fills_of(self, order_id: str) -> list[BookedFill]:
+        """Return the fills of an order, those that this unit has booked last."""
+        return [*self._record.fills_by_order.get(order_id, ()), *self.booked_of(order_id)]
+
+    async def corrections_of(self, fill_ids: Iterable[str]) -> Mapping[str, list[FillCorrection]]:
+        """Return nothing: the venue of a backtest corrects no execution."""
+        return {}
+
+    def _tell_of(self, order: Order) -> None:
+        if order.status in SUBJECT_OF:
+            self._told[order.order_id] = order
+
+    def _tell_of_fill(self, item: BookedFill) -> None:
+        self._told[item.fill.fill_id] = item.fill.with_(
+            fund_id=item.owner[0], strategy_id=item.owner[1]
+        )
+
+    def _tell_of_nav(self, nav: NavSnapshot, revision: int) -> None:
+        self._told[nav.fund_id, nav.strategy_id] = nav
+
+    def tell(self, event_id: str, subject: str, fund_id: str | None, model: FrozenModel) -> None:
+        """Drop what only a bus would carry."""
+
+    async def flush(self) -> None:
+        """Write nothing."""
+
+    def adopt(self) -> None:
+        """Make the changes the record's state."""
+        super().adopt()
+        self._record.keep(self.changes)
+
+
+class MemoryRecord(OmsRecord):
+    """The state of the OMS in memory alone; see :class:`OmsRecord`.
+
+    :ivar all_orders: every order there was, as it stands.
+    :ivar fills: every fill that was booked, in order.
+    """
+
+    store: VolatileStore
+
+    def __init__(self, clock: Clock, *, venue: str, capital: Mapping[Owner, Decimal]) -> None:
+        super().__init__(VolatileStore("oms"), clock, venue=venue)
+        self.all_orders: dict[str, Order] = {}
+        self.by_key: dict[str, str] = {}
+        self.used: set[str] = set()
+        self.fills: list[BookedFill] = []
+        self.fill_ids: set[str] = set()
+        self.fills_by_order: dict[str, list[BookedFill]] = {}
+        self.news: list[News] = []
+        books = (SubBook(*owner, capital[owner], capital[owner]) for owner in sorted(capital))
+        self.ledger = type(self.ledger).of(books)
+
+    def unit(self) -> AbstractAsyncContextManager[MemoryUnit]:
+        """Collect changes and make them together; an exception leaves everything as it was."""
+        return _Turn(self)
+
+    def keep(self, changes: Changes) -> None:
+        """Remember what a store would give back."""
+        self.all_orders.update(changes.orders)
+        for order in changes.orders.values():
+            self.by_key[order.idempotency_key] = order.order_id
+        self.used.update(approval.nonce for approval in changes.approvals)
+        for item in changes.fills:
+            self.fills.append(item)
+            self.fill_ids.add(item.fill.fill_id)
+            self.fills_by_order.setdefault(item.fill.order_id, []).append(item)
+        self.news.extend(changes.news)
+
+    async def sent_at(self, order_id: str) -> datetime | None:
+        """Return nothing: a backtest knows no order in doubt."""
+        return None
+
+    async def stored(self, order_id: str) -> StoredOrder | None:
+        """Return the order."""
+        found = self.all_orders.get(order_id)
+        return None if found is None else StoredOrder(found)
+
+
+class _Turn:
+    """One unit of work."""
+
+    __slots__ = ("_record", "_unit")
+
+    def __init__(self, record: MemoryRecord) -> None:
+        self._record = record
+
+    async def __aenter__(self) -> MemoryUnit:
+        self._unit = MemoryUnit(self._record)
+        return self._unit
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            self._unit.adopt()
+
+
+_NO_CONNECTION: Any = None
