@@ -23,6 +23,7 @@ from mts1b_riskengine.approval import verify_approval
 from mts1b_riskengine.errors import ApprovalInvalid
 
 from mts1b_oms.approved import _SEAL, ApprovedOrder
+from mts1b_oms.last_acts import LastActs
 from mts1b_oms.outcomes import NO_EVIDENCE, CouldNotLook, Fenced, NeverSeen, Refused, Sent, Silent
 
 __all__ = ["Gateway", "card_of"]
@@ -68,8 +69,7 @@ class Gateway:
         self._halts = halts
         self._clock = clock
         self._mode = mode
-        self._began = clock.now()
-        self._silent_at: dict[str, datetime] = {}
+        self._acts = LastActs(clock, lag_s=self._card.visibility_lag_s)
 
     @property
     def answers_by_key(self) -> bool:
@@ -138,6 +138,7 @@ class Gateway:
         fence = self._fence(order, approved.approval.halt_epoch) or self._expired(approved)
         if fence is not None:
             return fence
+        self._acts.note(order.order_id)
         return self._timed(order, await _answered(order, lambda: self._venue.submit(order)))
 
     def _expired(self, approved: ApprovedOrder) -> Fenced | None:
@@ -154,18 +155,8 @@ class Gateway:
     def _timed(self, order: Order, outcome: Sent | Refused | Silent) -> Sent | Refused | Silent:
         """Note when a venue fell silent: until then an act may have reached it."""
         if isinstance(outcome, Silent):
-            self._silent_at[order.order_id] = self._clock.now()
-        else:
-            self._silent_at.pop(order.order_id, None)
+            self._acts.note(order.order_id)
         return outcome
-
-    def _last_act(self, order_id: str, recorded: datetime) -> datetime:
-        """Return the last moment at which something of an order may have left.
-
-        What is on record was written before the wire; a commit can take long. Of what another
-        process did, this one knows only that it ended before this one began.
-        """
-        return max(recorded, self._silent_at.get(order_id, self._began))
 
     @property
     def can_replace(self) -> bool:
@@ -183,6 +174,7 @@ class Gateway:
         fence = self._fence(wanted, approved.approval.halt_epoch) or self._expired(approved)
         if fence is not None:
             return fence
+        self._acts.note(order.order_id)
         ours = wanted.with_(order_id=order.order_id, idempotency_key=order.idempotency_key)
         outcome = await _answered(
             ours,
@@ -197,8 +189,7 @@ class Gateway:
 
         :param recorded: when it was written ahead of the wire.
         """
-        age = self._clock.now() - self._last_act(order_id, recorded)
-        return age.total_seconds() >= self._card.visibility_lag_s
+        return self._acts.quiet_s(order_id, recorded) >= self._card.visibility_lag_s
 
     async def find(
         self, order: Order, *, sent_at: datetime | None = None
@@ -225,8 +216,7 @@ class Gateway:
     ) -> Sent | NeverSeen | CouldNotLook:
         lag = self._card.visibility_lag_s
         if sent_at is not None and lag > 0.0:
-            last = self._last_act(order.order_id, sent_at)
-            age = (self._clock.now() - last).total_seconds()
+            age = self._acts.quiet_s(order.order_id, sent_at)
             if age <= lag:
                 return CouldNotLook(
                     f"sent {age:.1f} s ago, and the venue may show an order up to {lag:.0f} s late"
