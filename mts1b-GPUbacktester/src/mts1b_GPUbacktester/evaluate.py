@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mts1b_GPUbacktester import expressions as r
 from mts1b_GPUbacktester.averages import Averages, RunningSums
@@ -70,6 +71,28 @@ class Evaluator:
             windows = [whole_bars(nodes[position].window) for position in positions]  # type: ignore[attr-defined]
             running = self._running(source)
             self._averages.simple_many(running, windows, positions, bars, out)
+
+    def planned(
+        self, nodes: Sequence[r.Value]
+    ) -> tuple[NDArray[np.int64], list[RunningSums], list[FloatArray]]:
+        """Return how bound values are found: a row each, sums of averages, other values whole.
+
+        A row is a place in the sums and the window of a simple average, or a place in the other
+        values (each (A, T)) and 0.
+        """
+        plan = np.zeros((len(nodes), 2), dtype=np.int64)
+        places: dict[r.Value, int] = {}
+        sources, others = list[RunningSums](), list[FloatArray]()
+        for row, node in enumerate(nodes):
+            if isinstance(node, r.Windowed) and node.kind == "sma":
+                place = places.setdefault(node.source, len(places))
+                if place == len(sources):
+                    sources.append(self._running(node.source))
+                plan[row] = place, whole_bars(node.window)
+            else:
+                plan[row] = len(others), 0
+                others.append(np.broadcast_to(self._value(node), self._prices.close.shape))
+        return plan, sources, others
 
     def signals(self, rule: Rule, settings: Settings, params: dict[str, Any]) -> Signals:
         """Return what the rule wants at the close of each bar, and how much of it.

@@ -17,7 +17,15 @@ from mts1b_GPUbacktester.engines.compiling import compiled
 ir: Any = vars(cgutils)["ir"]
 structure: Any = cgutils.create_struct_proxy
 
-__all__ = ["above_word", "first_bit", "latched", "not_below_word"]
+__all__ = [
+    "above_word",
+    "first_bit",
+    "last_bit",
+    "latched",
+    "lowest_of_16",
+    "not_below_word",
+    "ones",
+]
 
 _LANES = 8
 _WORD = 64
@@ -64,6 +72,59 @@ def _compare(predicate: str) -> Any:
     return intrinsic(comparison)
 
 
+def _lowest(typing: Any, values: Any, start: Any) -> Any:
+    """Return the lowest of 16 values of a flat float64 array; one that is NaN counts for nothing.
+
+    16 values must be readable from ``start``, and the first 8 be known.
+    """
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        data = structure(signature.args[0])(context, builder, value=args[0]).data
+        vector = ir.VectorType(ir.DoubleType(), _LANES)
+        at = builder.bitcast(builder.gep(data, [args[1]]), vector.as_pointer())
+        left, right = (
+            builder.load(builder.gep(at, [ir.Constant(ir.IntType(64), part)]), align=8)
+            for part in range(2)
+        )
+        lowest = builder.select(builder.fcmp_ordered("<", right, left), right, left)
+        width = _LANES
+        while width > 1:
+            width //= 2
+            left, right = (
+                builder.shuffle_vector(
+                    lowest,
+                    lowest,
+                    ir.Constant(
+                        ir.VectorType(ir.IntType(32), width), list(range(first, first + width))
+                    ),
+                )
+                for first in (0, width)
+            )
+            lowest = builder.select(builder.fcmp_ordered("<", right, left), right, left)
+        return builder.extract_element(lowest, ir.Constant(ir.IntType(32), 0))
+
+    return types.float64(values, types.int64), emit
+
+
+def _ones(typing: Any, word: Any) -> Any:
+    """Return how many bits are set."""
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.ctpop(args[0])
+
+    return types.int64(types.uint64), emit
+
+
+def _last_bit(typing: Any, word: Any) -> Any:
+    """Return the position of the highest bit that is set; -1 where none is."""
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        leading = builder.ctlz(args[0], ir.Constant(ir.IntType(1), 0))
+        return builder.sub(ir.Constant(ir.IntType(_WORD), _WORD - 1), leading)
+
+    return types.int64(types.uint64), emit
+
+
 def _first_bit(typing: Any, word: Any) -> Any:
     """Return the position of the lowest bit that is set; 64 where none is."""
 
@@ -76,6 +137,9 @@ def _first_bit(typing: Any, word: Any) -> Any:
 above_word: Any = _compare(">")
 not_below_word: Any = _compare(">=")
 first_bit: Any = intrinsic(_first_bit)
+lowest_of_16: Any = intrinsic(_lowest)
+last_bit: Any = intrinsic(_last_bit)
+ones: Any = intrinsic(_ones)
 
 
 @compiled()

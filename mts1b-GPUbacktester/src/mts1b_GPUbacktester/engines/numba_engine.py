@@ -5,8 +5,11 @@ from __future__ import annotations
 import numba
 import numpy as np
 from mts1b_quantkit.metrics import annual_volatility
+from numpy.typing import NDArray
 
+from mts1b_GPUbacktester.averages import RunningSums
 from mts1b_GPUbacktester.engines.buffers import Buffers
+from mts1b_GPUbacktester.engines.extremes import fill_table, table_shape
 from mts1b_GPUbacktester.engines.numba_averages import NumbaAverages
 from mts1b_GPUbacktester.engines.port import (
     Market,
@@ -16,8 +19,8 @@ from mts1b_GPUbacktester.engines.port import (
     measure,
     returns_of,
 )
-from mts1b_GPUbacktester.engines.segments import STATE, advance_long
-from mts1b_GPUbacktester.engines.tape import COLUMNS, WORD, prepare_stretch
+from mts1b_GPUbacktester.engines.segments import sweep_segments
+from mts1b_GPUbacktester.engines.tape import WORD
 from mts1b_GPUbacktester.engines.walks import sweep_walks, walk
 from mts1b_GPUbacktester.evaluate import Evaluator
 from mts1b_GPUbacktester.panels import Prices
@@ -37,13 +40,13 @@ _SETS_A_TASK = 256
 class NumbaEngine:
     """Simulate with compiled loops; agrees with the numpy engine, tests say to what digit.
 
-    :param stretch_words: times 64 bars are worked on at once; averages of no more are in memory.
+    :param stretch_words: times 64 bars are worked on at once, so that they stay near the core.
     """
 
     name = "numba"
 
-    def __init__(self, *, stretch_words: int = 1024) -> None:
-        self._stretch_words = stretch_words
+    def __init__(self, *, stretch_words: int = 16) -> None:
+        self._tile_words = stretch_words
         self._buffers = Buffers()
 
     def prepare(self, *, plain: bool) -> None:
@@ -87,31 +90,20 @@ class NumbaEngine:
     def _sweep_long(
         self, block: SweepBlock, market: Market, evaluator: Evaluator, compiled: Compiled
     ) -> FloatArray:
-        """Run the kernels stretch by stretch of time; return (P, A, 6)."""
-        lag, (assets, length) = block.settings.lag, market.marks.shape
-        words, sets = -(-length // WORD), len(block.sets)
-        extremes = self._buffers.take("blocks", (assets, words, 3))
-        fillable = self._buffers.take("fillable", (assets, words)).view(np.uint64)
-        states = self._buffers.take("states", (sets, assets, STATE))
-        states[...] = 0.0
-        states[..., 0] = states[..., 2] = states[..., 3] = 1.0
-        carries = np.zeros((sets * assets, len(compiled.steps)), dtype=np.uint64)
-        sums, out = np.zeros((assets, 2)), np.empty((sets, assets, 6))
-        for origin in range(0, words, self._stretch_words):
-            count = min(words - origin, self._stretch_words)
-            bars = slice(origin * WORD, min(length, (origin + count) * WORD))
-            tape = self._buffers.take("tape", (assets, count * WORD + 1, COLUMNS))
-            prepare_stretch(
-                market.fill_prices, market.marks, block.settings.buy_factor,
-                block.settings.sell_factor, lag, origin, count, sums, tape, extremes, fillable,
-            )  # fmt: skip
-            series = self._buffers.take("series", (compiled.width, assets, count * WORD))
-            evaluator.write(compiled.series, bars, series)
-            advance_long(
-                compiled.steps, compiled.slots, compiled.order, series, origin, count, tape,
-                extremes, fillable, market.marks, lag, _stretch(sets, assets), states, carries,
-                sums, out,
-            )  # fmt: skip
+        """Run the kernel of segments; return (P, A, 6)."""
+        assets, length = market.marks.shape
+        tables = self._buffers.take("tables", (assets, *table_shape(length)))
+        fill_table(market.marks, tables)
+        plan, sources, given = evaluator.planned(compiled.series)
+        sums, levels, gaps = _stacked(sources, (assets, length))
+        others = np.stack(given) if given else np.empty((0, assets, length))
+        out = np.empty((len(block.sets), assets, 6))
+        factors = np.array([block.settings.buy_factor, block.settings.sell_factor])
+        sweep_segments(
+            compiled.steps, compiled.slots, compiled.order, plan, sums, levels, gaps, others,
+            market.fill_prices, market.marks, tables, factors, block.settings.lag,
+            self._tile_words, _parts(assets), out,
+        )  # fmt: skip
         return out
 
     def _sweep_walks(
@@ -163,6 +155,27 @@ def _price_table(market: Market) -> FloatArray:
 
 def _options(settings: Settings) -> FloatArray:
     return np.array([settings.buy_factor, settings.sell_factor, settings.borrow_a_bar])
+
+
+def _stacked(
+    sources: list[RunningSums], shape: tuple[int, int]
+) -> tuple[FloatArray, FloatArray, NDArray[np.int64]]:
+    """Return sums (K, A, T), levels (K, A), and counts of what is missing, (K, A, T) or empty."""
+    if not sources:
+        return np.empty((0, *shape)), np.empty((0, shape[0])), np.empty((0, shape[0], 0), np.int64)
+    sums = sources[0].sums[None] if len(sources) == 1 else np.stack([one.sums for one in sources])
+    levels = np.stack([one.base[:, 0] for one in sources])
+    counts = [one.gaps for one in sources]
+    if all(count is None for count in counts):
+        return sums, levels, np.empty((len(sources), shape[0], 0), np.int64)
+    none = np.zeros(shape, np.int64)
+    return sums, levels, np.stack([none if count is None else count for count in counts])
+
+
+def _parts(assets: int) -> int:
+    """Return how many tasks share the sets of an asset: cores get equal numbers of tasks."""
+    threads: int = numba.get_num_threads()
+    return 1 if assets >= 4 * threads else threads
 
 
 def _stretch(sets: int, assets: int) -> int:

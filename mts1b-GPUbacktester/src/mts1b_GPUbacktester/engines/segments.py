@@ -1,10 +1,10 @@
-"""Long with all cash, by segments: between two trades only prefix sums and block extremes count.
+"""Long with all cash, by segments: between two trades only prefix sums and extremes count.
 
 While a position is held, equity is a constant times the price. So the returns of a segment come
-from prefix sums of the asset's own returns, and its peaks and falls from the highest and lowest
-marks of blocks of 64 bars: a block that can neither lift the peak nor deepen the fall is passed
-over, the others are walked. Exact up to rounding, and the cost is one word per 64 bars plus the
-trades.
+from prefix sums of the asset's own returns, and its peaks and falls from a table of extremes: a
+segment that by its bounds can neither lift the peak nor deepen the fall is passed over, of the
+others the table knows the fall. Exact up to rounding, and the cost is one word per 64 bars plus
+the trades.
 """
 
 from __future__ import annotations
@@ -14,210 +14,92 @@ from typing import Any
 import numba
 import numpy as np
 
-from mts1b_GPUbacktester.engines.bits import above_word, first_bit, latched, not_below_word
+from mts1b_GPUbacktester.engines.bits import first_bit, latched, ones
 from mts1b_GPUbacktester.engines.compiling import compiled
-from mts1b_GPUbacktester.engines.tape import WORD
+from mts1b_GPUbacktester.engines.extremes import bounds, deepest_fall, lowest
+from mts1b_GPUbacktester.engines.tape import COLUMNS, WORD, fill_tape
+from mts1b_GPUbacktester.engines.tiles import fill_series
+from mts1b_GPUbacktester.engines.words import run_words
 
-__all__ = ["STATE", "advance_long", "run_words"]
+__all__ = ["sweep_segments"]
 
-STATE = 9
+_STATE = 9
 _ENTRY, _TRADES, _HELD = 6, 7, 8
-_DEPTH = 16
 _CANCELLED = 1e-5
-_TILE = 64
 
 
 @compiled()
-def _compared(code: int, flat: Any, left: int, right: int, carries: Any, at: int, step: int) -> Any:
-    """Return the word of a comparison: above, not below, or getting above."""
-    if code == 0:
-        return above_word(flat, flat, left, right)
-    if code == 1:
-        return not_below_word(flat, flat, left, right)
-    not_above = not_below_word(flat, flat, right, left)
-    earlier = (not_above << np.uint64(1)) | carries[at, step]
-    carries[at, step] = not_above >> np.uint64(63)
-    return above_word(flat, flat, left, right) & earlier
+def _find_events(wishes: Any, words: int, opens: Any, holding: Any, events: Any) -> int:
+    """Write the bars of a tile after which a position begins or ends; return how many.
 
-
-@compiled()
-def run_words(
-    steps: Any,
-    slots: Any,
-    row: int,
-    series: Any,
-    asset: int,
-    first: int,
-    last: int,
-    carries: Any,
-    at: int,
-    out: Any,
-) -> None:
-    """Run a program over words ``first`` to ``last`` of one account; bits of the last step.
-
-    ``series`` is (S, A, n * 64) from word 0 of a stretch of time; ``slots[row]`` names the series
-    of each leaf; ``carries[at]`` (steps,) goes from word to word, zero before the first of all;
-    ``out`` (n, words) gets the words of the first n places of the stack, from position 0.
+    ``holding`` is 1 where a position is held before. Four places a word are written without asking
+    how many it needs.
     """
-    flat = series.reshape(-1)
-    assets, width = series.shape[1], series.shape[2]
-    if len(steps) == 1 and steps[0, 0] == 0:
-        # By far the most common rule, one comparison, without the interpreter.
-        left = (slots[row, steps[0, 1]] * assets + asset) * width
-        right = (slots[row, steps[0, 2]] * assets + asset) * width
-        for word in range(first, last):
-            out[0, word - first] = above_word(flat, flat, left + word * WORD, right + word * WORD)
-        return
-    stack = np.empty(_DEPTH, dtype=np.uint64)
-    one, top_bit = np.uint64(1), np.uint64(63)
-    for word in range(first, last):
-        depth = 0
-        for step in range(len(steps)):
-            code = steps[step, 0]
-            if code <= 2:
-                left = (slots[row, steps[step, 1]] * assets + asset) * width + word * WORD
-                right = (slots[row, steps[step, 2]] * assets + asset) * width + word * WORD
-                stack[depth] = _compared(code, flat, left, right, carries, at, step)
-                depth += 1
-            elif code == 3:
-                depth -= 1
-                stack[depth - 1] &= stack[depth]
-            elif code == 4:
-                depth -= 1
-                stack[depth - 1] |= stack[depth]
-            elif code == 5:
-                stack[depth - 1] = ~stack[depth - 1]
-            elif code == 7:
-                now = stack[depth - 1]
-                stack[depth - 1] = now & ~((now << one) | carries[at, step])
-                carries[at, step] = now >> top_bit
-            else:
-                depth -= 1
-                made = latched(stack[depth - 1], stack[depth], carries[at, step])
-                carries[at, step] = made >> top_bit
-                stack[depth - 1] = made
-        for place in range(len(out)):
-            out[place, word - first] = stack[place]
+    one, top_bit, full, count = np.uint64(1), np.uint64(63), ~np.uint64(0), 0
+    for word in range(words):
+        held, fillable = wishes[word], opens[word]
+        if fillable != full:
+            held = latched(held & fillable, ~held & fillable, holding)
+        left = held ^ ((held << one) | holding)
+        holding = held >> top_bit
+        base, found = word * WORD, ones(left)
+        for place in range(4):
+            events[count + place] = base + first_bit(left)
+            left &= left - one
+        place = 4
+        while left != 0:
+            events[count + place] = base + first_bit(left)
+            left &= left - one
+            place += 1
+        count += found
+    return count
 
 
 @compiled()
-def _climb(marks: Any, start: int, stop: int, units: float, peak: float, worst: float) -> Any:
-    """Walk the bars of a held stretch; return the peak and the deepest ratio to it."""
-    for bar in range(start, stop):
-        value = units * marks[bar]
-        if value > peak:
-            peak = value
-        elif value < worst * peak:
-            worst = value / peak
-    return peak, worst
+def _trade(
+    events: Any, count: int, ahead: int, tape: Any, table: Any, marks: Any, state: Any
+) -> None:
+    """Carry out the trades of an account at its events.
 
-
-@compiled()
-def _lowest(marks: Any, start: int, stop: int) -> float:
-    """Return the lowest mark; four at a time, so that none waits for the one before."""
-    a = b = c = d = marks[start]
-    bar = start
-    while bar + 4 <= stop:
-        a = min(a, marks[bar])
-        b = min(b, marks[bar + 1])
-        c = min(c, marks[bar + 2])
-        d = min(d, marks[bar + 3])
-        bar += 4
-    while bar < stop:
-        a = min(a, marks[bar])
-        bar += 1
-    lowest: float = min(min(a, b), min(c, d))
-    return lowest
-
-
-@compiled()
-def _fall(
-    marks: Any, blocks: Any, start: int, stop: int, units: float, peak: float, worst: float
-) -> Any:
-    """Do as :func:`_climb`, passing over blocks that change nothing."""
-    bar = start
-    while bar < stop:
-        word = bar // WORD
-        end = min(stop, (word + 1) * WORD)
-        high, low = units * blocks[word, 0], units * blocks[word, 1]
-        if high <= peak:
-            if low < worst * peak:
-                worst = min(worst, units * _lowest(marks, bar, end) / peak)
-            bar = end
-        elif end - bar == WORD:
-            worst = min(worst, low / peak, blocks[word, 2])
-            peak = max(peak, high)
-            bar = end
+    ``ahead`` is what is added to a bar of the tile for the bar of its fill.
+    """
+    cash, units, entry, trades = state[0], state[1], int(state[_ENTRY]), int(state[_TRADES])
+    peak, worst, total, squares = state[2], state[3], state[4], state[5]
+    deepest = worst * peak
+    held = state[_HELD] != 0.0
+    for place in range(count):
+        row = events[place]
+        if not held:
+            units, entry = cash * tape[row, 0], row + ahead
+            total += tape[row, 1]
+            squares += tape[row, 2]
+            trades += 1
+            held = True
+            continue
+        high, low = bounds(table, entry, row + ahead)
+        if units * high <= peak:
+            if units * low < deepest:
+                least = units * lowest(marks, table, entry, row + ahead)
+                if least < deepest:
+                    worst, deepest = least / peak, least
         else:
-            peak, worst = _climb(marks, bar, end, units, peak, worst)
-            bar = end
-    return peak, worst
+            peak, worst = deepest_fall(marks, table, entry, row + ahead, units, peak, worst)
+            deepest = worst * peak
+        cash = units * tape[row, 4]
+        total += tape[row, 5]
+        squares += tape[row, 6]
+        if cash > peak:
+            peak, deepest = cash, worst * cash
+        elif cash < deepest:
+            worst, deepest = cash / peak, cash
+        held = False
+    state[0], state[1], state[_ENTRY], state[_TRADES] = cash, units, entry, trades
+    state[2], state[3], state[4], state[5] = peak, worst, total, squares
+    state[_HELD] = 1.0 if held else 0.0
 
 
 @compiled()
-def _measure_words(
-    wishes: Any,
-    first: int,
-    last: int,
-    origin: int,
-    tape: Any,
-    blocks: Any,
-    fillable: Any,
-    marks: Any,
-    lag: int,
-    states: Any,
-    at: int,
-    asset: int,
-) -> None:
-    """Move one account over words ``first`` to ``last`` of a stretch that starts at ``origin``.
-
-    ``wishes`` holds these words from position 0; row 0 of ``tape`` is the bar before the first
-    that the stretch can fill.
-    """
-    cash, units = states[at, asset, 0], states[at, asset, 1]
-    peak, worst = states[at, asset, 2], states[at, asset, 3]
-    total, squares = states[at, asset, 4], states[at, asset, 5]
-    entry, trades = int(states[at, asset, _ENTRY]), int(states[at, asset, _TRADES])
-    held = states[at, asset, _HELD] != 0.0
-    inverted = ~np.uint64(0) if held else np.uint64(0)
-    for word in range(first, last):
-        wish, open_bits = wishes[0, word - first], fillable[origin + word]
-        events = (wish ^ inverted) & open_bits
-        while events != 0:
-            position = first_bit(events)
-            row = word * WORD + position + 1
-            bar = origin * WORD + row - 1 + lag
-            if held:
-                peak, worst = _fall(marks, blocks, entry, bar, units, peak, worst)
-                cash = units * tape[row, 1]
-                change = tape[row, 3]
-                total += change + tape[row - 1, 4]
-                squares += change * change + tape[row - 1, 5]
-                if cash > peak:
-                    peak = cash
-                elif cash < worst * peak:
-                    worst = cash / peak
-            else:
-                entry = bar
-                units = cash * tape[row, 0]
-                trades += 1
-                change = tape[row, 2]
-                total += change - tape[row, 4]
-                squares += change * change - tape[row, 5]
-            held = not held
-            inverted = ~inverted
-            # Two shifts: one of 64 is not defined.
-            later = ((~np.uint64(0)) << np.uint64(position)) << np.uint64(1)
-            events = (wish ^ inverted) & open_bits & later
-    states[at, asset, 0], states[at, asset, 1] = cash, units
-    states[at, asset, 2], states[at, asset, 3] = peak, worst
-    states[at, asset, 4], states[at, asset, 5] = total, squares
-    states[at, asset, _ENTRY], states[at, asset, _TRADES] = entry, trades
-    states[at, asset, _HELD] = 1.0 if held else 0.0
-
-
-@compiled()
-def _finish(sums: Any, blocks: Any, marks: Any, state: Any, out: Any) -> None:
+def _finish(sums: Any, table: Any, marks: Any, state: Any, out: Any) -> None:
     """Mark what is open and turn sums into numbers.
 
     ``out`` (6,): final equity, mean and sample deviation of returns, deepest fall, trades, and 1
@@ -227,7 +109,8 @@ def _finish(sums: Any, blocks: Any, marks: Any, state: Any, out: Any) -> None:
     cash, units, peak, worst = state[0], state[1], state[2], state[3]
     total, squares, trades = state[4], state[5], state[_TRADES]
     if state[_HELD] != 0.0:
-        peak, worst = _fall(marks, blocks, int(state[_ENTRY]), length, units, peak, worst)
+        entry = int(state[_ENTRY])
+        peak, worst = deepest_fall(marks, table, entry, length, units, peak, worst)
         cash = units * marks[length - 1]
         total += sums[0]
         squares += sums[1]
@@ -243,53 +126,82 @@ def _finish(sums: Any, blocks: Any, marks: Any, state: Any, out: Any) -> None:
         out[5] = 1.0 if centred <= _CANCELLED * (squares + sums[1]) else 0.0
 
 
+@compiled()
+def _sweep_asset(
+    steps: Any,
+    slots: Any,
+    rows: Any,
+    plan: Any,
+    sums: Any,
+    levels: Any,
+    gaps: Any,
+    given: Any,
+    asset: int,
+    fills: Any,
+    marks: Any,
+    table: Any,
+    factors: Any,
+    lag: int,
+    tile: int,
+    out: Any,
+) -> None:
+    """Sweep the sets ``rows`` on one asset; see :func:`sweep_segments`."""
+    length = len(marks)
+    words = (length + WORD - 1) // WORD
+    series = np.empty((len(plan), 1, tile * WORD))
+    tape, opens = np.empty((tile * WORD, COLUMNS)), np.empty(tile, dtype=np.uint64)
+    wishes, events = np.empty((1, tile), dtype=np.uint64), np.empty(tile * WORD + 4, dtype=np.int64)
+    carries = np.zeros((len(rows), len(steps)), dtype=np.uint64)
+    states, held_sums = np.zeros((len(rows), _STATE)), np.zeros(2)
+    states[:, 0] = states[:, 2] = states[:, 3] = 1.0
+    for first in range(0, words, tile):
+        count = min(words - first, tile)
+        start = first * WORD
+        fill_series(
+            plan, sums, levels, gaps, given, asset, start, min(length, start + count * WORD),
+            series[:, 0],
+        )  # fmt: skip
+        fill_tape(fills, marks, factors[0], factors[1], start + lag, count, held_sums, tape, opens)
+        for place in range(len(rows)):
+            run_words(steps, slots, rows[place], series, 0, 0, count, carries, place, wishes)
+            holding = np.uint64(states[place, _HELD])
+            found = _find_events(wishes[0], count, opens, holding, events)
+            _trade(events, found, start + lag, tape, table, marks, states[place])
+    for place in range(len(rows)):
+        _finish(held_sums, table, marks, states[place], out[rows[place], asset])
+
+
 @compiled(parallel=True)
-def advance_long(
+def sweep_segments(
     steps: Any,
     slots: Any,
     order: Any,
-    series: Any,
-    origin: int,
-    words: int,
-    tape: Any,
-    blocks: Any,
-    fillable: Any,
-    marks: Any,
-    lag: int,
-    stretch: int,
-    states: Any,
-    carries: Any,
+    plan: Any,
     sums: Any,
+    levels: Any,
+    gaps: Any,
+    given: Any,
+    fills: Any,
+    marks: Any,
+    tables: Any,
+    factors: Any,
+    lag: int,
+    tile: int,
+    parts: int,
     out: Any,
 ) -> None:
-    """Move every set on every asset over ``words`` words of time from word ``origin``.
+    """Sweep every set (P) on every asset (A) into ``out`` (P, A, 6): see :func:`_finish`.
 
-    ``states`` is (P, A, STATE), ``carries`` (P * A, steps). Shared out over the cores by asset and
-    ``stretch`` sets; a task takes all its sets through a tile of time before the next tile, so that
-    the prices of the tile stay near the core. After the last word of all, ``out`` (P, A, 6) gets
-    what :func:`_finish` says, from the ``sums`` (A, 2) of the assets.
+    ``plan`` to ``given`` are those of :func:`fill_series`, ``tables`` of ``extremes.py``;
+    ``factors``: what a unit costs and brings, per unit of price. Shared out over the cores by asset
+    and ``parts`` of the sets; a task computes the averages and prices of ``tile`` words and takes
+    all its sets through them before it goes on, so that nothing but prices comes from memory.
     """
     sets, assets = len(slots), len(marks)
-    stretches = (sets + stretch - 1) // stretch
-    for task in numba.prange(assets * stretches):
-        asset, begin = task // stretches, (task % stretches) * stretch
-        end = min(sets, begin + stretch)
-        columns, extremes = tape[asset], blocks[asset]
-        opens, marked = fillable[asset], marks[asset]
-        wishes = np.empty((1, _TILE), dtype=np.uint64)
-        for first in range(0, words, _TILE):
-            last = min(words, first + _TILE)
-            for at in range(begin, end):
-                row = order[at]
-                run_words(
-                    steps, slots, row, series, asset, first, last, carries, row * assets + asset,
-                    wishes,
-                )  # fmt: skip
-                _measure_words(
-                    wishes, first, last, origin, columns, extremes, opens, marked, lag, states, row,
-                    asset,
-                )  # fmt: skip
-        if origin + words == len(opens):
-            for at in range(begin, end):
-                row = order[at]
-                _finish(sums[asset], extremes, marked, states[row, asset], out[row, asset])
+    stretch = (sets + parts - 1) // parts
+    for task in numba.prange(assets * parts):
+        asset, begin = task // parts, (task % parts) * stretch
+        _sweep_asset(
+            steps, slots, order[begin : min(sets, begin + stretch)], plan, sums, levels, gaps,
+            given, asset, fills[asset], marks[asset], tables[asset], factors, lag, tile, out,
+        )  # fmt: skip

@@ -11,8 +11,8 @@ import numba
 import numpy as np
 
 from mts1b_GPUbacktester.engines.compiling import compiled
-from mts1b_GPUbacktester.engines.segments import run_words
 from mts1b_GPUbacktester.engines.tape import WORD
+from mts1b_GPUbacktester.engines.words import run_words
 
 __all__ = ["sweep_walks", "walk"]
 
