@@ -169,3 +169,8 @@ def test_a_fill_at_the_close_of_the_signal_can_not_be_followed() -> None:
 def test_a_parameter_needs_a_value() -> None:
     with pytest.raises(BadRule, match="'fast' has no value"):
         RuleStream(r.long_when(r.close > r.param("fast")), Settings(), {}, assets=1)
+
+
+def test_a_window_that_is_none_is_told_before_the_first_bar() -> None:
+    with pytest.raises(BadRule, match="whole number of bars"):
+        RuleStream(r.long_when(r.close > r.sma(r.close, 0.5)), Settings(), {}, assets=1)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import operator
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -67,6 +67,20 @@ class RuleStream:
         self._levels: dict[Side, BoolArray] = {}
         self._sides = sides_of(bound, settings.direction)
         self._fraction = settings.fraction.bind(dict(params))
+        for side in self._sides:
+            self._prepare(side)
+        self._prepare(self._fraction)
+
+    def _prepare(self, node: e.Node | None) -> None:
+        """Make what each window keeps, so that a wrong one is told before the first bar."""
+        if node is None:
+            return
+        if isinstance(node, e.Windowed) and node not in self._steps:
+            self._steps[node] = _stepper(node, self._assets)
+        for item in fields(node):  # type: ignore[arg-type]
+            part = getattr(node, item.name)
+            if isinstance(part, e.Node):
+                self._prepare(part)
 
     def step(self, bar: Mapping[str, FloatArray]) -> Wish:
         """Take one bar, field -> (A,), and return what the rule wants at its close."""
@@ -148,10 +162,7 @@ class RuleStream:
                 return np.asarray(joined, dtype=np.float64)
             case e.Windowed():
                 source = np.broadcast_to(self._value(node.source), (self._assets,))
-                step = self._steps.get(node)
-                if step is None:
-                    step = self._steps[node] = _stepper(node, self._assets)
-                return step(source)
+                return self._steps[node](source)
         raise BadRule(f"{node!r} has no value; bind its parameters first")
 
 

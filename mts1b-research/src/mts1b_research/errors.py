@@ -4,7 +4,13 @@ from typing import ClassVar
 
 from mts1b_platform.exit_codes import ExitCode
 
-__all__ = ["ResearchError", "StrategyConfigError", "UnknownStrategy"]
+__all__ = [
+    "BacktestFailed",
+    "NotComparable",
+    "ResearchError",
+    "StrategyConfigError",
+    "UnknownStrategy",
+]
 
 
 class ResearchError(Exception):
@@ -21,5 +27,15 @@ class UnknownStrategy(ResearchError):
 
 class StrategyConfigError(ResearchError):
     """A strategy's parameters make no sense: mend the configuration."""
+
+    exit_code: ClassVar[ExitCode] = ExitCode.CONFIGURATION
+
+
+class BacktestFailed(ResearchError):
+    """A service of an event-driven backtest could not go on; the message says which and why."""
+
+
+class NotComparable(ResearchError):
+    """There is nothing to compare: change the panel, the strategy or the terms."""
 
     exit_code: ClassVar[ExitCode] = ExitCode.CONFIGURATION

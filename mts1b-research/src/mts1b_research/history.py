@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import numpy as np
+import numpy.typing as npt
 import sqlalchemy as sa
 from mts1b_foundation.market_data import Bar, UniversePanel
 from mts1b_foundation.symbology import Symbol
@@ -15,8 +16,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from mts1b_research.strategy import MarketView
 from mts1b_research.tables import bars
 
-__all__ = ["BarHistory"]
+__all__ = ["EVERY_BAR", "BarHistory"]
 
+EVERY_BAR = 10**9
+"""A history that is never full: all bars there are."""
+
+Floats = npt.NDArray[np.float64]
 _ADD = bars.insert()
 _Row = tuple[float, float, float, float, float]
 _NEVER = datetime.min.replace(tzinfo=UTC)
@@ -29,6 +34,8 @@ class BarHistory:
         self._rows: dict[str, dict[datetime, _Row]] = {}
         self._dates: dict[str, list[datetime]] = {}
         self._cache: dict[tuple[Symbol, ...], tuple[list[datetime], int]] = {}
+        self._cubes: dict[tuple[Symbol, ...], Floats] = {}
+        self._filled: dict[tuple[Symbol, ...], int] = {}
 
     async def load(self, connection: AsyncConnection) -> None:
         """Read back what the store holds."""
@@ -68,6 +75,8 @@ class BarHistory:
         dates = self._dates.setdefault(symbol, [])
         if dates and timestamp < dates[-1]:
             self._cache.clear()  # a late bar: what was settled is not
+            self._cubes.clear()
+            self._filled.clear()
         insort(dates, timestamp)
 
     def bars_seen(self, symbols: Sequence[Symbol], as_of: datetime) -> int:
@@ -96,8 +105,11 @@ class BarHistory:
         shared = self._shared(tuple(symbols))
         count = bisect_right(shared, as_of)
         dates = shared[max(count - last, 0) : count]
-        series = [self._rows[symbol] for symbol in symbols]
-        cube = np.array([[one[t] for one in series] for t in dates], dtype=np.float64)
+        cube = self._cube(tuple(symbols), shared)[count - len(dates) : count]
+        if last < EVERY_BAR:
+            cube = cube.copy()  # the strategy's own
+        else:
+            cube.flags.writeable = False
         panel = UniversePanel(
             open=cube[:, :, 0],
             high=cube[:, :, 1],
@@ -108,3 +120,20 @@ class BarHistory:
             symbols=[str(symbol) for symbol in symbols],
         )
         return MarketView(as_of=as_of, panel=panel, bars_seen=count)
+
+    def _cube(self, symbols: tuple[Symbol, ...], dates: list[datetime]) -> Floats:
+        """Return the values of all shared bars, (at least T, A, 5); what is new is added.
+
+        Views are parts of it, so a strategy that looks at everything costs no more with every bar.
+        """
+        cube = self._cubes.get(symbols, np.empty((0, len(symbols), 5)))
+        filled = self._filled.get(symbols, 0)
+        if len(dates) > len(cube):
+            grown = np.empty((max(64, 2 * len(dates)), len(symbols), 5))
+            grown[:filled] = cube[:filled]
+            cube = grown
+        series = [self._rows[symbol] for symbol in symbols]
+        for place in range(filled, len(dates)):
+            cube[place] = [one[dates[place]] for one in series]
+        self._cubes[symbols], self._filled[symbols] = cube, len(dates)
+        return cube

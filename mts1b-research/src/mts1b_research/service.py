@@ -23,7 +23,7 @@ from mts1b_foundation.symbology import Symbol
 from mts1b_platform.halt import HaltStore
 from mts1b_platform.lockstep import LockstepParticipant, Mark, digest_rows
 from mts1b_platform.pump import Event, EventPump
-from mts1b_platform.service.base import Service
+from mts1b_platform.service.base import Service, ServiceContext
 from mts1b_platform.store import OutboxRelay, Store
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -41,7 +41,10 @@ _PATIENCE_S = 90.0
 
 
 class ResearchService(Service):
-    """Run the configured strategies on every bar."""
+    """Run the configured strategies on every bar.
+
+    :param registry: knows the kinds of strategies; by default those of entry points.
+    """
 
     name: ClassVar[str] = "research"
 
@@ -49,6 +52,10 @@ class ResearchService(Service):
     _relay: OutboxRelay
     _pump: EventPump
     _runner: StrategyRunner
+
+    def __init__(self, ctx: ServiceContext, *, registry: StrategyRegistry | None = None) -> None:
+        super().__init__(ctx)
+        self._registry = registry if registry is not None else StrategyRegistry()
 
     async def start(self) -> None:
         """Restore the history, attach to the bars, answer the replay."""
@@ -96,8 +103,7 @@ class ResearchService(Service):
             ctx.tasks.start("research.pump", self._pump.run())
 
     def _sleeves(self) -> list[Sleeve]:
-        registry = StrategyRegistry()
-        settings = self.ctx.settings
+        registry, settings = self._registry, self.ctx.settings
         brokers = {fund.fund.fund_id: fund.fund.broker for fund in settings.funds}
         return [
             Sleeve(
