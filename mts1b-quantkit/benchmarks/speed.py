@@ -38,6 +38,7 @@ FIGURES = Path(__file__).with_name("figures.md")
 SHARED = (
     *("sharpe", "sortino", "annual_volatility", "downside_deviation", "cagr", "total_return"),
     *("max_drawdown", "calmar", "omega", "tail_ratio", "stability", "value_at_risk"),
+    "expected_shortfall",
 )
 """The metrics of one series that empyrical has too."""
 
@@ -197,12 +198,8 @@ def measures(quick: bool) -> Iterator[Figure]:
     values = returns(rows, columns)
     frame = pd.DataFrame(values, pd.date_range("2014-01-01", periods=rows, freq="B"))
 
-    def own() -> None:
-        for name in SHARED:
-            getattr(m, name)(values)
-        m.expected_shortfall(values, method="empirical")
-
-    what = f"{len(SHARED) + 1} metrics on {rows:,} x {columns:,} returns"
+    own = lambda: m.summary(frame, SHARED)  # noqa: E731
+    what = f"{len(SHARED)} metrics on {rows:,} x {columns:,} returns"
     few = 20
     for peer, call in (
         ("empyrical-reloaded", empyrical(frame, few)),
@@ -210,10 +207,13 @@ def measures(quick: bool) -> Iterator[Figure]:
     ):
         if call is None:
             continue
-        one, other = medians(own, call, repeats=1)
+        one, other = medians(own, call, repeats=3)
         target = "20x" if peer.startswith("e") else "100x"
         scaled = other.times(columns / few)
         yield Figure(what, one, target, peer, scaled, f"they: {few} columns, scaled up")
+    (one,) = medians(lambda: m.summary(frame), repeats=3)
+    what = f"all {len(m.SUMMARY_METRICS)} metrics of a summary, {rows:,} x {columns:,} returns"
+    yield Figure(what, one, "")
     (one,) = medians(
         lambda: m.probability_of_backtest_overfitting(values), repeats=1 if quick else 3
     )

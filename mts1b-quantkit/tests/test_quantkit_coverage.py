@@ -29,6 +29,7 @@ VALUES = {
 """Results, enumerations and protocols: they hold numbers and compute none."""
 
 TRUTHS = {
+    "summary::test_a_summary_has_each_metric_of_returns_alone": "metrics.summary",
     "covariance::test_sample_covariance_is_numpys": "covariance.sample_covariance",
     "covariance::test_ewma_covariance_is_pandas_last_block": "covariance.ewma_covariance",
     "covariance::test_biased_identity_target_is_scikit_learns": "covariance.ledoit_wolf",
@@ -170,6 +171,7 @@ TRUTHS = {
 }
 BY_PANDAS = ("factors::test_factors_by_pandas", "factors::test_more_factors_by_pandas")
 EDGES = {
+    "summary::test_a_summary_refuses_what_it_does_not_know": "metrics.summary",
     "laws::test_what_is_refused": (
         "allocators.black_litterman_posterior metrics.sharpe_standard_error_from_moments "
         "metrics.deflated_sharpe_from_moments risk.expected_shortfall_from_moments "
@@ -206,6 +208,7 @@ EDGES = {
     ),
 }
 LAWS = {
+    "summary::test_a_summary_does_not_depend_on_order_or_company": "metrics.summary",
     "laws::test_a_view_without_weight_changes_nothing_and_a_certain_one_holds": (
         "allocators.black_litterman_posterior"
     ),

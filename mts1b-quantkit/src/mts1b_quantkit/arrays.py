@@ -257,6 +257,9 @@ def _read_pandas(data: Any, what: str) -> Table:
         return Table(values, Kind.PANDAS, index=data.index, name=data.name)
     if not isinstance(data, pandas.DataFrame):
         raise BadInput(f"{what} is a {type(data).__name__}; give a Series or a DataFrame")
+    if data.shape[1] and (data.dtypes == np.float64).all():  # as nearly always: no column by column
+        values = np.ascontiguousarray(data.to_numpy())
+        return Table(values, Kind.PANDAS, data.columns, data.index)
     columns = [
         _numbers(_without_missing(data.iloc[:, j]), f"{what}, column {name!r}")
         for j, name in enumerate(data.columns)

@@ -50,6 +50,7 @@ from mts1b_quantkit.metrics.spread import (
     semi_deviation,
     skewness,
 )
+from mts1b_quantkit.metrics.summary import SUMMARY_METRICS, summary
 from mts1b_quantkit.metrics.tail import (
     entropic_value_at_risk,
     expected_shortfall,
@@ -65,6 +66,7 @@ from mts1b_quantkit.metrics.windows import rolling
 
 __all__ = [
     "ROLLING_METRICS",
+    "SUMMARY_METRICS",
     "Overfitting",
     "alpha",
     "annual_volatility",
@@ -106,6 +108,7 @@ __all__ = [
     "skewness",
     "sortino",
     "stability",
+    "summary",
     "tail_ratio",
     "total_return",
     "tracking_error",

@@ -9,8 +9,9 @@ import numpy as np
 
 from mts1b_quantkit.arrays import FloatArray, as_table
 from mts1b_quantkit.errors import BadInput
-from mts1b_quantkit.metrics.columns import deviation, less, quotient, require_periods
+from mts1b_quantkit.metrics.columns import deviation, quotient, require_periods
 from mts1b_quantkit.metrics.growth import annual_growth
+from mts1b_quantkit.metrics.sample import Sample
 
 __all__ = [
     "alpha",
@@ -95,7 +96,11 @@ def _beside(
 
 
 def _excess(r: FloatArray, b: FloatArray, rate: Any) -> tuple[FloatArray, FloatArray]:
-    return less(r, rate, "risk_free_rate"), less(b, rate, "risk_free_rate")
+    return _less(r, rate), _less(b, rate)
+
+
+def _less(values: FloatArray, rate: Any) -> FloatArray:
+    return Sample.of(values).less(rate, "risk_free_rate").values.T
 
 
 def _slope(r: FloatArray, b: FloatArray) -> FloatArray:
@@ -116,6 +121,7 @@ def _capture(
         kept = rows(other)
         if not kept.any():
             return np.full(values.shape[1], np.nan)
-        return quotient(annual_growth(values[kept], periods), annual_growth(other[kept], periods))
+        ours, theirs = Sample.of(values[kept]), Sample.of(other[kept])
+        return quotient(annual_growth(ours, periods), annual_growth(theirs, periods))
 
     return _beside(returns, benchmark, ratio)

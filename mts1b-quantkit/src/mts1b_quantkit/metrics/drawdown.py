@@ -9,19 +9,32 @@ import numpy as np
 from mts1b_quantkit.arrays import FloatArray, as_table
 from mts1b_quantkit.errors import BadInput
 from mts1b_quantkit.metrics.columns import reduce_columns
+from mts1b_quantkit.metrics.sample import Sample
 
-__all__ = ["average_drawdown", "drawdown_series", "drawdowns", "max_drawdown"]
+__all__ = [
+    "average_drawdown",
+    "average_drawdown_of",
+    "drawdown_path",
+    "drawdown_series",
+    "max_drawdown",
+    "max_drawdown_of",
+]
 
 
 def drawdown_series(returns: Any) -> Any:
     """Return wealth over its running peak, less one: (T,) or (T, K), zero or negative."""
     table = as_table(returns)
-    return table.rows(drawdowns(table.matrix))
+    return table.rows(drawdown_path(table.matrix))
 
 
 def max_drawdown(returns: Any) -> Any:
     """Return the deepest drawdown, zero or negative."""
-    return reduce_columns(returns, lambda values: drawdowns(values).min(axis=0))
+    return reduce_columns(returns, max_drawdown_of)
+
+
+def max_drawdown_of(sample: Sample) -> FloatArray:
+    """Return the deepest drawdown of each series."""
+    return sample.drawdowns.bottom
 
 
 def average_drawdown(returns: Any, *, over: Literal["periods", "episodes"] = "periods") -> Any:
@@ -36,33 +49,21 @@ def average_drawdown(returns: Any, *, over: Literal["periods", "episodes"] = "pe
     if over not in ("periods", "episodes"):
         raise BadInput(f"over is {over!r}; use 'periods' or 'episodes'")
     if over == "periods":
-        return reduce_columns(returns, lambda values: drawdowns(values).mean(axis=0))
+        return reduce_columns(returns, average_drawdown_of)
     return reduce_columns(
-        returns, lambda values: np.array([_mean_depth(path) for path in drawdowns(values).T])
+        returns,
+        lambda sample: np.array([_mean_depth(path) for path in sample.drawdowns.values]),
     )
 
 
-def drawdowns(values: FloatArray) -> FloatArray:
-    """Return the drawdown path of each column."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        wealth = np.cumprod(1.0 + values, axis=0)
-    if not np.isfinite(wealth[-1]).all():  # what leaves the range of numbers never comes back
-        return _step_by_step(values)
-    peak = np.maximum.accumulate(wealth, axis=0)
-    np.maximum(peak, 1.0, out=peak)
-    wealth /= peak
-    wealth -= 1.0
-    return np.asarray(wealth)
+def average_drawdown_of(sample: Sample) -> FloatArray:
+    """Return the mean of the drawdown path of each series."""
+    return sample.drawdowns.mean
 
 
-def _step_by_step(values: FloatArray) -> FloatArray:
-    """Keep wealth over its peak alone, where wealth itself leaves the range of numbers."""
-    result = np.empty_like(values)
-    below = np.ones(values.shape[1])
-    for row, change in enumerate(values):
-        below = np.minimum(below * (1.0 + change), 1.0)
-        result[row] = below
-    return result - 1.0
+def drawdown_path(values: FloatArray) -> FloatArray:
+    """Return the drawdown path of each column of (T, K)."""
+    return np.ascontiguousarray(Sample.of(values).drawdowns.values.T)
 
 
 def _mean_depth(path: FloatArray) -> float:

@@ -8,9 +8,22 @@ import numpy as np
 
 from mts1b_quantkit.arrays import FloatArray
 from mts1b_quantkit.errors import BadInput
-from mts1b_quantkit.metrics.columns import less, quantiles, quotient, reduce_columns
+from mts1b_quantkit.metrics.columns import Measure, quotient, reduce_columns
+from mts1b_quantkit.metrics.sample import Sample
 
-__all__ = ["omega", "payoff_ratio", "profit_factor", "stability", "tail_ratio", "win_rate"]
+__all__ = [
+    "omega",
+    "omega_of",
+    "payoff_ratio",
+    "payoff_ratio_of",
+    "profit_factor",
+    "stability",
+    "stability_of",
+    "tail_ratio",
+    "tail_ratio_of",
+    "win_rate",
+    "win_rate_of",
+]
 
 
 def omega(returns: Any, *, threshold: Any = 0.0) -> Any:
@@ -18,33 +31,42 @@ def omega(returns: Any, *, threshold: Any = 0.0) -> Any:
 
     :param threshold: per period; a number, or one value per row.
     """
-    return reduce_columns(
-        returns, lambda values: _gain_to_loss(less(values, threshold, "threshold"))
-    )
+    return reduce_columns(returns, omega_of(threshold))
+
+
+def omega_of(threshold: Any) -> Measure:
+    """Return the measure with its parameters."""
+
+    def ratio(sample: Sample) -> FloatArray:
+        excess = sample.less(threshold, "threshold")
+        return quotient(excess.gains, excess.losses)
+
+    return ratio
 
 
 def profit_factor(returns: Any) -> Any:
     """Return the sum of the gains over the sum of the losses: omega at zero."""
-    return reduce_columns(returns, _gain_to_loss)
+    return reduce_columns(returns, omega_of(0.0))
 
 
 def payoff_ratio(returns: Any) -> Any:
     """Return the mean gain over the mean loss; NaN without a gain or without a loss."""
+    return reduce_columns(returns, payoff_ratio_of)
 
-    def ratio(values: FloatArray) -> FloatArray:
-        gains = quotient(np.maximum(values, 0.0).sum(axis=0), (values > 0.0).sum(axis=0))
-        losses = quotient(np.maximum(-values, 0.0).sum(axis=0), (values < 0.0).sum(axis=0))
-        return quotient(gains, losses)
 
-    return reduce_columns(returns, ratio)
+def payoff_ratio_of(sample: Sample) -> FloatArray:
+    """Return the mean gain over the mean loss of each series."""
+    return quotient(quotient(sample.gains, sample.rises), quotient(sample.losses, sample.falls))
 
 
 def win_rate(returns: Any) -> Any:
     """Return the share of gains among the rows that are not zero; NaN where all are."""
-    return reduce_columns(
-        returns,
-        lambda values: quotient((values > 0.0).sum(axis=0), (values != 0.0).sum(axis=0)),
-    )
+    return reduce_columns(returns, win_rate_of)
+
+
+def win_rate_of(sample: Sample) -> FloatArray:
+    """Return the share of gains of each series."""
+    return quotient(sample.rises, sample.rises + sample.falls)
 
 
 def tail_ratio(returns: Any, *, quantile: float = 0.95) -> Any:
@@ -52,14 +74,19 @@ def tail_ratio(returns: Any, *, quantile: float = 0.95) -> Any:
 
     :raises BadInput: unless 0.5 < quantile < 1.
     """
+    return reduce_columns(returns, tail_ratio_of(quantile))
+
+
+def tail_ratio_of(quantile: float) -> Measure:
+    """Return the measure with its parameter."""
     if not 0.5 < quantile < 1.0:
         raise BadInput(f"quantile is {quantile}; give the upper one, between 0.5 and 1")
 
-    def ratio(values: FloatArray) -> FloatArray:
-        low, high = quantiles(values, 1.0 - quantile, quantile)
+    def ratio(sample: Sample) -> FloatArray:
+        low, high = sample.quantile(1.0 - quantile), sample.quantile(quantile)
         return quotient(np.abs(high), np.abs(low))
 
-    return reduce_columns(returns, ratio)
+    return ratio
 
 
 def stability(returns: Any) -> Any:
@@ -67,21 +94,20 @@ def stability(returns: Any) -> Any:
 
     NaN also where capital does not move, or ends.
     """
-
-    def fit(values: FloatArray) -> FloatArray:
-        rows = len(values)
-        if rows < 3:
-            return np.full(values.shape[1], np.nan)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            path = np.cumsum(np.log1p(values), axis=0)
-            time = np.arange(rows)[:, None] - (rows - 1) / 2.0
-            centred = path - path.mean(axis=0)
-            across = (time * centred).sum(axis=0) ** 2
-            spread = np.where(np.ptp(path, axis=0) == 0.0, np.nan, (centred**2).sum(axis=0))
-            return quotient(across, (time**2).sum() * spread)
-
-    return reduce_columns(returns, fit)
+    return reduce_columns(returns, stability_of)
 
 
-def _gain_to_loss(excess: FloatArray) -> FloatArray:
-    return quotient(np.maximum(excess, 0.0).sum(axis=0), np.maximum(-excess, 0.0).sum(axis=0))
+def stability_of(sample: Sample) -> FloatArray:
+    """Return R^2 of the line of each series."""
+    rows, path = sample.rows, sample.work()
+    if rows < 3:
+        return np.full(len(path), np.nan)
+    time = np.arange(rows) - (rows - 1) / 2.0
+    with np.errstate(divide="ignore", invalid="ignore"):
+        np.log1p(sample.values, out=path)
+        np.add.accumulate(path, axis=1, out=path)
+        still = path.max(axis=1) == path.min(axis=1)
+        path -= path.mean(axis=1)[:, None]
+        across = np.einsum("ij,j->i", path, time) ** 2
+        spread = np.where(still, np.nan, np.einsum("ij,ij->i", path, path))
+        return quotient(across, (time**2).sum() * spread)

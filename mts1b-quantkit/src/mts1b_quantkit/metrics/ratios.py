@@ -8,18 +8,11 @@ import numpy as np
 
 from mts1b_quantkit.arrays import FloatArray
 from mts1b_quantkit.errors import BadInput
-from mts1b_quantkit.metrics.columns import (
-    deviation,
-    less,
-    quotient,
-    reduce_columns,
-    require_periods,
-)
-from mts1b_quantkit.metrics.drawdown import drawdowns
+from mts1b_quantkit.metrics.columns import Measure, quotient, reduce_columns, require_periods
 from mts1b_quantkit.metrics.growth import annual_growth
-from mts1b_quantkit.metrics.spread import below
+from mts1b_quantkit.metrics.sample import Sample
 
-__all__ = ["calmar", "sharpe", "sortino"]
+__all__ = ["calmar", "calmar_of", "sharpe", "sharpe_of", "sortino", "sortino_of"]
 
 
 def sharpe(returns: Any, *, risk_free_rate: Any = 0.0, periods_per_year: float = 252) -> Any:
@@ -27,13 +20,18 @@ def sharpe(returns: Any, *, risk_free_rate: Any = 0.0, periods_per_year: float =
 
     :param risk_free_rate: per period; a number, or one value per row.
     """
+    return reduce_columns(returns, sharpe_of(risk_free_rate, periods_per_year))
+
+
+def sharpe_of(risk_free_rate: Any, periods_per_year: float) -> Measure:
+    """Return the measure with its parameters."""
     scale = np.sqrt(require_periods(periods_per_year))
 
-    def ratio(values: FloatArray) -> FloatArray:
-        excess = less(values, risk_free_rate, "risk_free_rate")
-        return np.asarray(quotient(excess.mean(axis=0), deviation(excess)) * scale)
+    def ratio(sample: Sample) -> FloatArray:
+        excess = sample.less(risk_free_rate, "risk_free_rate")
+        return np.asarray(quotient(excess.mean, excess.deviation) * scale)
 
-    return reduce_columns(returns, ratio)
+    return ratio
 
 
 def sortino(
@@ -50,23 +48,29 @@ def sortino(
 
     :raises BadInput: when both are given.
     """
-    scale = np.sqrt(require_periods(periods_per_year))
     if threshold is not None and not (np.isscalar(risk_free_rate) and risk_free_rate == 0.0):
         raise BadInput("sortino takes one target: give threshold or risk_free_rate, not both")
     target = risk_free_rate if threshold is None else threshold
+    return reduce_columns(returns, sortino_of(target, periods_per_year))
 
-    def ratio(values: FloatArray) -> FloatArray:
-        excess = less(values, target, "threshold")
-        return np.asarray(quotient(excess.mean(axis=0), below(excess)) * scale)
 
-    return reduce_columns(returns, ratio)
+def sortino_of(target: Any, periods_per_year: float) -> Measure:
+    """Return the measure with its parameters."""
+    scale = np.sqrt(require_periods(periods_per_year))
+
+    def ratio(sample: Sample) -> FloatArray:
+        excess = sample.less(target, "threshold")
+        return np.asarray(quotient(excess.mean, excess.downside) * scale)
+
+    return ratio
 
 
 def calmar(returns: Any, *, periods_per_year: float = 252) -> Any:
     """Return CAGR / |maximum drawdown|, both over the whole sample."""
+    return reduce_columns(returns, calmar_of(periods_per_year))
+
+
+def calmar_of(periods_per_year: float) -> Measure:
+    """Return the measure with its parameters."""
     periods = require_periods(periods_per_year)
-
-    def ratio(values: FloatArray) -> FloatArray:
-        return quotient(annual_growth(values, periods), -drawdowns(values).min(axis=0) + 0.0)
-
-    return reduce_columns(returns, ratio)
+    return lambda sample: quotient(annual_growth(sample, periods), -sample.drawdowns.bottom + 0.0)

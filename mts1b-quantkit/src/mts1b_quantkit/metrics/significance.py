@@ -15,11 +15,12 @@ import numpy as np
 from mts1b_quantkit.arrays import FloatArray
 from mts1b_quantkit.errors import BadInput
 from mts1b_quantkit.metrics.columns import (
-    deviation,
+    Measure,
     quotient,
     reduce_columns,
     require_confidence,
 )
+from mts1b_quantkit.metrics.sample import Sample
 from mts1b_quantkit.metrics.spread import excess_kurtosis, skew
 from mts1b_quantkit.special import ndtr, ndtri
 
@@ -33,8 +34,10 @@ __all__ = [
     "min_track_record_length_from_moments",
     "probabilistic_sharpe",
     "probabilistic_sharpe_from_moments",
+    "probabilistic_sharpe_of",
     "sharpe_standard_error",
     "sharpe_standard_error_from_moments",
+    "sharpe_standard_error_of",
 ]
 
 ErrorMethod = Literal["iid", "mertens"]
@@ -49,16 +52,21 @@ def sharpe_standard_error(returns: Any, *, method: ErrorMethod = "iid") -> Any:
 
     :raises BadInput: for another method.
     """
+    return reduce_columns(returns, sharpe_standard_error_of(method))
+
+
+def sharpe_standard_error_of(method: str) -> Measure:
+    """Return the measure with its parameter."""
     _require_method(method)
 
-    def error(values: FloatArray) -> FloatArray:
-        ratio, third, fourth = _moments(values)
+    def error(sample: Sample) -> FloatArray:
+        ratio, third, fourth = _moments(sample)
         normal = method == "iid"
         third, fourth = (0.0 * third, 0.0 * fourth) if normal else (third, fourth)
         with np.errstate(invalid="ignore"):
-            return np.asarray(np.sqrt(_error_term(ratio, third, fourth) / len(values)))
+            return np.asarray(np.sqrt(_error_term(ratio, third, fourth) / sample.rows))
 
-    return reduce_columns(returns, error)
+    return error
 
 
 def sharpe_standard_error_from_moments(
@@ -105,13 +113,18 @@ def probabilistic_sharpe(returns: Any, *, benchmark: float = 0.0) -> Any:
 
     :param benchmark: a Sharpe ratio per period.
     """
+    return reduce_columns(returns, probabilistic_sharpe_of(benchmark))
+
+
+def probabilistic_sharpe_of(benchmark: float) -> Measure:
+    """Return the measure with its parameter."""
     level = _finite("benchmark", benchmark)
 
-    def probability(values: FloatArray) -> FloatArray:
-        ratio, third, fourth = _moments(values)
-        return _probability(ratio, len(values), third, fourth, level)
+    def probability(sample: Sample) -> FloatArray:
+        ratio, third, fourth = _moments(sample)
+        return _probability(ratio, sample.rows, third, fourth, level)
 
-    return reduce_columns(returns, probability)
+    return probability
 
 
 def probabilistic_sharpe_from_moments(
@@ -180,7 +193,7 @@ def min_track_record_length(
     equation 13). Infinite where the ratio does not exceed the benchmark.
     """
     level, needed = _finite("benchmark", benchmark), require_confidence(confidence)
-    return reduce_columns(returns, lambda values: _track_length(*_moments(values), level, needed))
+    return reduce_columns(returns, lambda sample: _track_length(*_moments(sample), level, needed))
 
 
 def min_track_record_length_from_moments(
@@ -210,9 +223,9 @@ def min_backtest_length(n_trials: int, *, target_sharpe: float = 1.0) -> float:
     return (_expected_maximum(n_trials) / target_sharpe) ** 2
 
 
-def _moments(values: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-    ratio = quotient(values.mean(axis=0), deviation(values))
-    return ratio, skew(values), excess_kurtosis(values)
+def _moments(sample: Sample) -> tuple[FloatArray, FloatArray, FloatArray]:
+    ratio = quotient(sample.mean, sample.deviation)
+    return ratio, skew(sample), excess_kurtosis(sample)
 
 
 def _error_term(ratio: Any, third: Any, fourth: Any) -> Any:

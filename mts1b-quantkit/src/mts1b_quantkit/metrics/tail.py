@@ -12,22 +12,21 @@ import numpy as np
 
 from mts1b_quantkit.arrays import FloatArray
 from mts1b_quantkit.errors import BadInput
-from mts1b_quantkit.metrics.columns import (
-    deviation,
-    quantiles,
-    reduce_columns,
-    require_confidence,
-)
+from mts1b_quantkit.metrics.columns import Measure, reduce_columns, require_confidence
+from mts1b_quantkit.metrics.sample import Sample
 from mts1b_quantkit.metrics.spread import excess_kurtosis, skew
 from mts1b_quantkit.special import ndtri
 
 __all__ = [
     "cornish_fisher",
     "entropic_value_at_risk",
+    "entropic_value_at_risk_of",
     "expected_shortfall",
+    "expected_shortfall_of",
     "fractional_tail",
     "normal_density",
     "value_at_risk",
+    "value_at_risk_of",
 ]
 
 
@@ -45,10 +44,15 @@ def value_at_risk(
 
     :raises BadInput: for an unknown method or a confidence outside (0, 1).
     """
+    return reduce_columns(returns, value_at_risk_of(confidence, method))
+
+
+def value_at_risk_of(confidence: float, method: str) -> Measure:
+    """Return the measure with its parameters."""
     tail = 1.0 - require_confidence(confidence)
     if method not in _QUANTILES:
         raise BadInput(f"method is {method!r}; use one of {', '.join(_QUANTILES)}")
-    return reduce_columns(returns, lambda values: _QUANTILES[method](values, tail))
+    return lambda sample: _QUANTILES[method](sample, tail)
 
 
 def expected_shortfall(
@@ -66,10 +70,15 @@ def expected_shortfall(
 
     :raises BadInput: for an unknown method or a confidence outside (0, 1).
     """
+    return reduce_columns(returns, expected_shortfall_of(confidence, method))
+
+
+def expected_shortfall_of(confidence: float, method: str) -> Measure:
+    """Return the measure with its parameters."""
     tail = 1.0 - require_confidence(confidence)
     if method not in _SHORTFALLS:
         raise BadInput(f"method is {method!r}; use one of {', '.join(_SHORTFALLS)}")
-    return reduce_columns(returns, lambda values: _SHORTFALLS[method](values, tail))
+    return lambda sample: _SHORTFALLS[method](sample, tail)
 
 
 def entropic_value_at_risk(returns: Any, *, confidence: float = 0.95) -> Any:
@@ -80,10 +89,13 @@ def entropic_value_at_risk(returns: Any, *, confidence: float = 0.95) -> Any:
 
     :raises BadInput: for a confidence outside (0, 1).
     """
+    return reduce_columns(returns, entropic_value_at_risk_of(confidence))
+
+
+def entropic_value_at_risk_of(confidence: float) -> Measure:
+    """Return the measure with its parameter."""
     tail = 1.0 - require_confidence(confidence)
-    return reduce_columns(
-        returns, lambda values: np.array([-_entropic(column, tail) for column in values.T])
-    )
+    return lambda sample: np.array([-_entropic(series, tail) for series in sample.values])
 
 
 def _entropic(returns: FloatArray, tail: float) -> float:
@@ -124,23 +136,15 @@ def normal_density(z: float) -> float:
     return math.exp(-0.5 * z * z) / math.sqrt(2.0 * math.pi)
 
 
-def fractional_tail(values: FloatArray, tail: float) -> FloatArray:
-    """Return the mean of the ``tail`` * T smallest values of each column, the last in part."""
-    amount = _settle(tail * len(values))
+def fractional_tail(sample: Sample, tail: float) -> FloatArray:
+    """Return the mean of the ``tail`` * T smallest values of each series, the last in part."""
+    amount = _settle(tail * sample.rows)
     whole = math.floor(amount)
-    ordered = _smallest(values, min(whole + 1, len(values)))
-    total = ordered[:whole].sum(axis=0)
+    ordered = sample.lowest(min(whole + 1, sample.rows))
+    total = ordered[:, :whole].sum(axis=1)
     if amount > whole:
-        total = total + (amount - whole) * ordered[whole]
+        total = total + (amount - whole) * ordered[:, whole]
     return np.asarray(total / amount)
-
-
-def _smallest(values: FloatArray, count: int) -> FloatArray:
-    """Return the ``count`` smallest of each column in rising order."""
-    columns = np.ascontiguousarray(values.T)
-    if count < len(values):
-        columns = np.partition(columns, count - 1, axis=1)[:, :count]
-    return np.ascontiguousarray(np.sort(columns, axis=1).T)
 
 
 def _settle(amount: float) -> float:
@@ -149,37 +153,37 @@ def _settle(amount: float) -> float:
     return float(nearest) if nearest and abs(amount - nearest) < 1e-9 * nearest else amount
 
 
-def _historical(values: FloatArray, tail: float) -> FloatArray:
-    return quantiles(values, tail)[0]
+def _historical(sample: Sample, tail: float) -> FloatArray:
+    return sample.quantile(tail)
 
 
-def _order(values: FloatArray, tail: float) -> FloatArray:
-    position = max(1, math.ceil(_settle(tail * len(values))))
-    return np.asarray(_smallest(values, position)[-1])
+def _order(sample: Sample, tail: float) -> FloatArray:
+    position = max(1, math.ceil(_settle(tail * sample.rows)))
+    return np.array(sample.lowest(position)[:, -1])
 
 
-def _gaussian(values: FloatArray, tail: float) -> FloatArray:
-    return np.asarray(values.mean(axis=0) + float(ndtri(tail)) * deviation(values))
+def _gaussian(sample: Sample, tail: float) -> FloatArray:
+    return np.asarray(sample.mean + float(ndtri(tail)) * sample.deviation)
 
 
-def _cornish_fisher(values: FloatArray, tail: float) -> FloatArray:
-    z = cornish_fisher(float(ndtri(tail)), skew(values), excess_kurtosis(values))
-    return np.asarray(values.mean(axis=0) + z * deviation(values))
+def _cornish_fisher(sample: Sample, tail: float) -> FloatArray:
+    z = cornish_fisher(float(ndtri(tail)), skew(sample), excess_kurtosis(sample))
+    return np.asarray(sample.mean + z * sample.deviation)
 
 
-def _empirical(values: FloatArray, tail: float) -> FloatArray:
-    count = int(_settle((len(values) - 1) * tail)) + 1
-    return np.asarray(_smallest(values, count).mean(axis=0))
+def _empirical(sample: Sample, tail: float) -> FloatArray:
+    count = int(_settle((sample.rows - 1) * tail)) + 1
+    return np.asarray(sample.lowest(count).mean(axis=1))
 
 
-def _below_var(values: FloatArray, tail: float) -> FloatArray:
-    inside = values <= _historical(values, tail)
-    return np.asarray(np.where(inside, values, 0.0).sum(axis=0) / inside.sum(axis=0))
+def _below_var(sample: Sample, tail: float) -> FloatArray:
+    inside = sample.values <= _historical(sample, tail)[:, None]
+    return np.asarray(np.where(inside, sample.values, 0.0).sum(axis=1) / inside.sum(axis=1))
 
 
-def _gaussian_shortfall(values: FloatArray, tail: float) -> FloatArray:
+def _gaussian_shortfall(sample: Sample, tail: float) -> FloatArray:
     density = normal_density(float(ndtri(tail)))
-    return np.asarray(values.mean(axis=0) - density / tail * deviation(values))
+    return np.asarray(sample.mean - density / tail * sample.deviation)
 
 
 _QUANTILES = {

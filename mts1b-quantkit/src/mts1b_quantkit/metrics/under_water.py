@@ -9,29 +9,49 @@ import numpy as np
 
 from mts1b_quantkit.arrays import FloatArray, Kind, Table, as_table
 from mts1b_quantkit.errors import BadInput
-from mts1b_quantkit.metrics.columns import reduce_columns, require_confidence
-from mts1b_quantkit.metrics.drawdown import drawdowns
+from mts1b_quantkit.metrics.columns import Measure, reduce_columns, require_confidence
+from mts1b_quantkit.metrics.drawdown import drawdown_path
+from mts1b_quantkit.metrics.sample import Sample
 from mts1b_quantkit.metrics.tail import fractional_tail
 
-__all__ = ["conditional_drawdown_at_risk", "drawdown_table", "pain_index", "ulcer_index"]
+__all__ = [
+    "conditional_drawdown_at_risk",
+    "conditional_drawdown_at_risk_of",
+    "drawdown_table",
+    "pain_index",
+    "pain_index_of",
+    "ulcer_index",
+    "ulcer_index_of",
+]
 
 
 def ulcer_index(returns: Any, *, ddof: Literal[0, 1] = 0) -> Any:
     """Return sqrt(sum(drawdown^2) / (T - ddof)), positive (Martin and McCann 1989)."""
+    return reduce_columns(returns, ulcer_index_of(ddof))
+
+
+def ulcer_index_of(ddof: int) -> Measure:
+    """Return the measure with its parameter."""
     if ddof not in (0, 1):
         raise BadInput(f"ddof is {ddof}; use 0 or 1")
 
-    def index(values: FloatArray) -> FloatArray:
-        if len(values) <= ddof:
-            return np.full(values.shape[1], np.nan)
-        return np.asarray(np.sqrt((drawdowns(values) ** 2).sum(axis=0) / (len(values) - ddof)))
+    def index(sample: Sample) -> FloatArray:
+        if sample.rows <= ddof:
+            return np.full(len(sample.values), np.nan)
+        path = sample.drawdowns.values
+        return np.asarray(np.sqrt(np.einsum("ij,ij->i", path, path) / (sample.rows - ddof)))
 
-    return reduce_columns(returns, index)
+    return index
 
 
 def pain_index(returns: Any) -> Any:
     """Return the mean depth below the peak, positive (Becker 2006)."""
-    return reduce_columns(returns, lambda values: -drawdowns(values).mean(axis=0) + 0.0)
+    return reduce_columns(returns, pain_index_of)
+
+
+def pain_index_of(sample: Sample) -> FloatArray:
+    """Return the mean depth of each series."""
+    return -sample.drawdowns.mean + 0.0
 
 
 def conditional_drawdown_at_risk(returns: Any, *, confidence: float = 0.95) -> Any:
@@ -39,8 +59,13 @@ def conditional_drawdown_at_risk(returns: Any, *, confidence: float = 0.95) -> A
 
     The last observation counts in part (Chekhlov, Uryasev and Zabarankin 2005).
     """
+    return reduce_columns(returns, conditional_drawdown_at_risk_of(confidence))
+
+
+def conditional_drawdown_at_risk_of(confidence: float) -> Measure:
+    """Return the measure with its parameter."""
     tail = 1.0 - require_confidence(confidence)
-    return reduce_columns(returns, lambda values: fractional_tail(drawdowns(values), tail))
+    return lambda sample: fractional_tail(sample.drawdowns, tail)
 
 
 def drawdown_table(returns: Any) -> Any:
@@ -56,7 +81,7 @@ def drawdown_table(returns: Any) -> Any:
     table = as_table(returns)
     if table.matrix.shape[1] != 1:
         raise BadInput("returns has several columns; make one table for each")
-    path = drawdowns(table.matrix)[:, 0]
+    path = drawdown_path(table.matrix)[:, 0]
     rows = sorted(_episodes(path), key=lambda row: (row[3], row[1]))
     peaks, valleys, recoveries, depths = zip(*rows, strict=True) if rows else ((), (), (), ())
     columns = {

@@ -9,12 +9,8 @@ import numpy as np
 
 from mts1b_quantkit.arrays import FloatArray
 from mts1b_quantkit.errors import BadInput
-from mts1b_quantkit.metrics.columns import (
-    deviation,
-    quantiles,
-    reduce_columns,
-    require_confidence,
-)
+from mts1b_quantkit.metrics.columns import reduce_columns, require_confidence
+from mts1b_quantkit.metrics.sample import Sample
 from mts1b_quantkit.metrics.spread import excess_kurtosis, skew
 from mts1b_quantkit.metrics.tail import cornish_fisher, fractional_tail, normal_density
 from mts1b_quantkit.special import ndtri, stdtrit
@@ -52,10 +48,10 @@ def value_at_risk(
     tail = 1.0 - require_confidence(confidence)
     if method == "historical":
         _refuse_df(df, method)
-        return reduce_columns(returns, lambda values: -quantiles(values, tail)[0])
+        return reduce_columns(returns, lambda sample: -sample.quantile(tail))
     quantile = _check(method, df)
     return reduce_columns(
-        returns, lambda values: _loss(values, lambda s, k: _QUANTILES[quantile](tail, df, s, k))
+        returns, lambda sample: _loss(sample, lambda s, k: _QUANTILES[quantile](tail, df, s, k))
     )
 
 
@@ -74,10 +70,10 @@ def expected_shortfall(
     tail = 1.0 - require_confidence(confidence)
     if method == "historical":
         _refuse_df(df, method)
-        return reduce_columns(returns, lambda values: -fractional_tail(values, tail))
+        return reduce_columns(returns, lambda sample: -fractional_tail(sample, tail))
     shortfall = _check(method, df)
     return reduce_columns(
-        returns, lambda values: _loss(values, lambda s, k: _SHORTFALLS[shortfall](tail, df, s, k))
+        returns, lambda sample: _loss(sample, lambda s, k: _SHORTFALLS[shortfall](tail, df, s, k))
     )
 
 
@@ -151,9 +147,9 @@ def _require_deviation(standard_deviation: float) -> None:
         raise BadInput(f"standard_deviation is {standard_deviation}; give a finite one, >= 0")
 
 
-def _loss(values: FloatArray, standardised: Any) -> FloatArray:
-    z = standardised(skew(values), excess_kurtosis(values))
-    return np.asarray(-values.mean(axis=0) - deviation(values) * z)
+def _loss(sample: Sample, standardised: Any) -> FloatArray:
+    z = standardised(skew(sample), excess_kurtosis(sample))
+    return np.asarray(-sample.mean - sample.deviation * z)
 
 
 def _gaussian(tail: float, df: float | None, skewness: Any, kurtosis: Any) -> Any:
