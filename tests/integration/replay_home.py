@@ -66,12 +66,12 @@ def mts(home: Path, *arguments: str, check: bool = True) -> subprocess.Completed
 class PaperRun:
     """A running ``mts paper``."""
 
-    def __init__(self, home: Path, *arguments: str) -> None:
+    def __init__(self, home: Path, *arguments: str, variables: Mapping[str, str] = {}) -> None:
         self.home = home
         self._output = (home / "paper.out").open("w")
         self.process = subprocess.Popen(
             [MTS, "paper", "--no-report", *arguments],
-            env=environment(home),
+            env={**environment(home), **variables},
             stdin=subprocess.DEVNULL,
             stdout=self._output,
             stderr=subprocess.STDOUT,
@@ -131,9 +131,9 @@ class PaperRun:
         self._output.close()
 
 
-def run_paper(home: Path, *arguments: str) -> str:
+def run_paper(home: Path, *arguments: str, variables: Mapping[str, str] = {}) -> str:
     """Run the replay to its end; return the state hash."""
-    run = PaperRun(home, *arguments)
+    run = PaperRun(home, *arguments, variables=variables)
     try:
         return run.finish()
     finally:

@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from numpy._core._multiarray_umath import __cpu_dispatch__, __cpu_features__
 
 from tests.integration.replay_home import CALM, audit, make_home, mts, run_paper
 
@@ -31,6 +32,16 @@ def test_another_run_ends_in_the_same_state(
 ) -> None:
     home = make_home(tmp_path / "home", CALM)
     assert run_paper(home, *arguments) == reference[1]
+
+
+def test_an_older_processor_ends_in_the_same_state(
+    reference: tuple[Path, str], tmp_path: Path
+) -> None:
+    names = [name for name in __cpu_dispatch__ if __cpu_features__.get(name)]
+    older = {"NPY_DISABLE_CPU_FEATURES": " ".join(names), "OPENBLAS_CORETYPE": "Nehalem"}
+    home = make_home(tmp_path / "home", CALM)
+    arguments = ("--layout", "one", "--bus", "local")
+    assert run_paper(home, *arguments, variables=older) == reference[1]
 
 
 def test_another_tape_ends_in_another_state(reference: tuple[Path, str], tmp_path: Path) -> None:

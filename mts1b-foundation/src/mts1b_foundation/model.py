@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -123,19 +124,29 @@ def canonical_text(value: object) -> str:
 
     None is the empty text; times are UTC with microseconds.
     """
-    if type(value) is str:
-        return value
-    match value:
-        case None:
-            return ""
-        case bool():
-            return "true" if value else "false"
-        case Decimal():
-            text = f"{value:f}"
-            return text.rstrip("0").rstrip(".") if "." in text else text
-        case datetime():
-            return value.astimezone(UTC).isoformat(timespec="microseconds")
-        case StrEnum():
-            return value.value
-        case _:
-            return str(value)
+    kind: type = type(value)
+    return _writer_of(kind)(value)
+
+
+def _decimal_text(value: Decimal) -> str:
+    text = f"{value:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _time_text(value: datetime) -> str:
+    return value.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+@cache
+def _writer_of(kind: type) -> Callable[[Any], str]:
+    """Return what writes values of a type; an enumeration's member is written as its value."""
+    if kind is type(None):
+        return lambda value: ""
+    if issubclass(kind, bool):
+        return lambda value: "true" if value else "false"
+    if issubclass(kind, StrEnum):
+        texts = {member: str(member.value) for member in kind}
+        return lambda value: texts[value]
+    if issubclass(kind, Decimal):
+        return _decimal_text
+    return _time_text if issubclass(kind, datetime) else str

@@ -43,7 +43,9 @@ class VenueSync:
 
     def __init__(self, record: OmsRecord, venue: BrokerProtocol) -> None:
         self._record = record
-        self._venue = venue
+        self._fills = venue if isinstance(venue, FillHistory) else None
+        self._corrected = venue if isinstance(venue, CorrectionHistory) else None
+        self._orders = venue if isinstance(venue, OrderQuery) else None
         self._turn = asyncio.Lock()
 
     async def read(self, *, everything: bool = True) -> News | CouldNotLook:
@@ -55,8 +57,8 @@ class VenueSync:
         try:
             fills: list[Fill] = []
             cursor = self._record.cursor
-            if isinstance(self._venue, FillHistory):
-                fills, cursor = await self._venue.fills_since(cursor)
+            if self._fills is not None:
+                fills, cursor = await self._fills.fills_since(cursor)
             corrections, place = await self._corrections()
             return News(fills, cursor, corrections, place, await self._views(fills, everything))
         except NO_EVIDENCE as error:
@@ -64,18 +66,18 @@ class VenueSync:
 
     async def _corrections(self) -> tuple[list[FillCorrection], str | None]:
         place = self._record.corrections_cursor
-        if not isinstance(self._venue, CorrectionHistory):
+        if self._corrected is None:
             return [], place
-        return await self._venue.corrections_since(place)
+        return await self._corrected.corrections_since(place)
 
     async def _views(self, fills: Sequence[Fill], everything: bool) -> list[Order]:
-        if not isinstance(self._venue, OrderQuery):
+        if self._orders is None:
             return []
         found, touched = [], {fill.order_id for fill in fills}
         known = list(self._record.open_orders.values())
         wanted = [order for order in known if everything or order.order_id in touched]
         for order in _unexplained(wanted, fills):
-            theirs = await self._venue.get_order_by_key(order.idempotency_key)
+            theirs = await self._orders.get_order_by_key(order.idempotency_key)
             if theirs is not None:
                 found.append(theirs)
         return found

@@ -4,15 +4,35 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
+from types import TracebackType
 
 from mts1b_platform.clock import Clock, SystemClock
 
 __all__ = ["StageLatency"]
 
 _BUCKETS_PER_OCTAVE = 16
+
+
+class _Stage:
+    """One body of a ``with``."""
+
+    __slots__ = ("_begin", "_clock", "_latency", "_name")
+
+    def __init__(self, latency: StageLatency, name: str, clock: Clock) -> None:
+        self._latency, self._name, self._clock = latency, name, clock
+
+    def __enter__(self) -> None:
+        self._begin = self._clock.monotonic()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._latency.record(self._name, self._clock.monotonic() - self._begin)
 
 
 class StageLatency:
@@ -26,14 +46,9 @@ class StageLatency:
         self._buckets: dict[str, dict[int, int]] = {}
         self._largest: dict[str, float] = {}
 
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
+    def stage(self, name: str) -> AbstractContextManager[None]:
         """Record how long the body took, also when it raises."""
-        begin = self._clock.monotonic()
-        try:
-            yield
-        finally:
-            self.record(name, self._clock.monotonic() - begin)
+        return _Stage(self, name, self._clock)
 
     def record(self, name: str, seconds: float) -> None:
         """Record one duration."""

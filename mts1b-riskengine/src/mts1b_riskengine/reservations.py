@@ -209,7 +209,9 @@ class ReservationLedger:
     async def _changed(
         self, tx: AsyncConnection, reservation: Reservation, before: Decimal
     ) -> None:
-        self._weigh(reservation, reservation.remaining - before)
+        grown = reservation.remaining - before
+        if grown:
+            self._weigh(reservation, grown)
         if reservation.remaining > 0:
             self._hold(reservation)
         else:

@@ -209,12 +209,16 @@ class PaperClient(VenueDesk):
         venue, now = await self._look()
         fills = venue.state.fills
         place = max(self._position(cursor, len(fills), "fills"), venue.first_kept_fill(now))
-        while True:
-            while place < len(fills):
-                place += 1
-                yield fills[place - 1]
-            async with self._news:
-                while not self._closed and place == len(fills):
-                    await self._news.wait()
-            if place == len(fills):
-                return
+        self._readers += 1
+        try:
+            while True:
+                while place < len(fills):
+                    place += 1
+                    yield fills[place - 1]
+                async with self._news:
+                    while not self._closed and place == len(fills):
+                        await self._news.wait()
+                if place == len(fills):
+                    return
+        finally:
+            self._readers -= 1

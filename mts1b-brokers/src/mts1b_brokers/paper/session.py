@@ -45,6 +45,7 @@ class PaperSession:
     _closed: bool = field(default=False, init=False, repr=False)
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock, init=False, repr=False)
     _acts: set[asyncio.Task[None]] = field(default_factory=set, init=False, repr=False)
+    _readers: int = field(default=0, init=False, repr=False)
     _news: asyncio.Condition = field(default_factory=asyncio.Condition, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -110,6 +111,8 @@ class PaperSession:
 
         :param at: the market's time, where that may be ahead of the venue's.
         """
+        if self._venue is not None and self._ledger is None and not self._turn.locked():
+            return await self._act_at_once(self._venue, decide, at)
         answers: list[T] = []
 
         def step(venue: PaperVenue) -> Draft | None:
@@ -123,6 +126,26 @@ class PaperSession:
         while not answers:
             await self._step(step)
         return answers[0]
+
+    async def _act_at_once(self, venue: PaperVenue, decide: Decide[T], at: datetime | None) -> T:
+        """Act where nothing is on disk, so that nothing has to be waited for."""
+        await self._opened()
+        while True:
+            now = self._time() if at is None else max(self._time(), at)
+            fired = venue.fired(now)
+            if fired is not None:
+                await self._take_effect(venue, fired)
+                continue
+            answer, draft = decide(venue, now)
+            if draft is not None:
+                await self._take_effect(venue, draft)
+            return answer
+
+    async def _take_effect(self, venue: PaperVenue, draft: Draft) -> None:
+        venue.state.apply(draft)
+        if draft.fills and self._readers:
+            async with self._news:
+                self._news.notify_all()
 
     async def _step(self, decide: Callable[[PaperVenue], Draft | None]) -> None:
         """Carry out one decision.
@@ -156,7 +179,7 @@ class PaperSession:
             ) from error
         finally:
             self._turn.release()
-        if draft.fills:
+        if draft.fills and self._readers:
             async with self._news:
                 self._news.notify_all()
 
@@ -165,9 +188,11 @@ class PaperSession:
 
         :raises VenueUnavailable: in maintenance.
         """
-        async with self._turn:
-            venue, now = await self._opened(), self._time()
-            venue.require_open(now)
-            if venue.fired(now) is None:
-                return venue, now
+        if self._turn.locked() or self._venue is None:
+            async with self._turn:
+                await self._opened()
+        venue, now = await self._opened(), self._time()
+        venue.require_open(now)
+        if venue.fired(now) is None:
+            return venue, now
         return await self._act(lambda venue, now: ((venue, now), None))
