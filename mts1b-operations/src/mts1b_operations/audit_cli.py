@@ -87,6 +87,44 @@ def verify(
 
 
 @audit.command()
+def compare(
+    theirs: Annotated[Path, typer.Argument(help="a copy of another reader's checkpoints file")],
+    as_json: JsonOption = False,
+) -> None:
+    """Compare what another reader was shown with this log; exit code 1 and a proof if it differs.
+
+    Everybody who reads the log should keep the file audit/checkpoints that he was shown.
+    """
+    from mts1b_platform.config import mts_home
+    from mts1b_platform.rng import SystemRng
+    from mts1b_platform.signing import KeyRing
+    from pydantic import ValidationError
+
+    from mts1b_operations.audit.split_view import View, compare_views, read_checkpoints
+    from mts1b_operations.places import AUDIT_FOLDER, KEY_FOLDER
+
+    home = mts_home(os.environ)
+    ring = KeyRing(home / KEY_FOLDER, SystemRng())
+    try:
+        checkpoints = read_checkpoints(theirs)
+        with _reader() as reader:
+            hashes = [row[1] for row in reader.rows()]
+        view = compare_views(hashes, checkpoints, ring, evidence=home / AUDIT_FOLDER)
+    except (OSError, ValidationError) as error:
+        raise typer.BadParameter(f"{theirs} can not be read: {error}") from error
+    except ChainIntegrityError as error:
+        bad = {"same": False, "index": error.index, "reason": error.reason}
+        emit(bad, as_json, text=f"false: {error}")
+        raise typer.Exit(ExitCode.FAILED) from error
+    if view is View.AHEAD:
+        text = "false: they were shown a longer log; this one is old, or was cut"
+        emit({"same": False, "reason": "this log is shorter"}, as_json, text=text)
+        raise typer.Exit(ExitCode.FAILED)
+    text = f"true: {len(checkpoints)} checkpoints are of this log"
+    emit({"same": True, "checkpoints": len(checkpoints)}, as_json, text=text)
+
+
+@audit.command()
 def export(
     target: Annotated[Path, typer.Argument(help="the file to write")], as_json: JsonOption = False
 ) -> None:

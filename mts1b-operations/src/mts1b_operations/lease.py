@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from mts1b_foundation.commands import LeaseGrant, LeaseRequest
 from mts1b_platform.halt import HaltStateUnreadable, HaltStore
 from mts1b_platform.ids import derive_id
@@ -17,11 +19,20 @@ class LeaseOffice:
 
     Of one holder the newest incarnation alone gets a lease: a process that was frozen and comes
     back after its successor has started gets none. Incarnations are compared as texts.
+
+    :param sound: whether the audit log is written to; while it is not, nobody gets a lease.
     """
 
-    def __init__(self, halts: HaltStore, *, seconds: float = LEASE_S) -> None:
+    def __init__(
+        self,
+        halts: HaltStore,
+        *,
+        seconds: float = LEASE_S,
+        sound: Callable[[], bool] = lambda: True,
+    ) -> None:
         self._halts = halts
         self._seconds = seconds
+        self._sound = sound
         self._newest: dict[str, str] = {}
 
     def grant(self, request: LeaseRequest) -> LeaseGrant:
@@ -31,7 +42,7 @@ class LeaseOffice:
         except HaltStateUnreadable:
             return LeaseGrant(epoch=request.epoch)
         newest = self._newest.setdefault(request.holder, request.incarnation)
-        if request.incarnation < newest:
+        if request.incarnation < newest or not self._sound():
             return LeaseGrant(epoch=state.epoch, active=state.active)
         self._newest[request.holder] = request.incarnation
         return LeaseGrant(

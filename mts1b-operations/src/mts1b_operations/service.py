@@ -38,6 +38,7 @@ from mts1b_operations.operator import ScriptedOperator
 from mts1b_operations.parts import Parts
 from mts1b_operations.places import STORE_NAME
 from mts1b_operations.probes import poll_services
+from mts1b_operations.pulse import AuditPulse
 from mts1b_operations.store_probe import probe_store
 from mts1b_operations.tables import METADATA
 from mts1b_operations.watchdogs.override_store import load_overrides
@@ -68,6 +69,7 @@ class OperationsService(Service):
         self._manager: HaltManager
         self._leases: LeaseOffice
         self._operator: ScriptedOperator | None = None
+        self._pulse: AuditPulse | None = None
         self._pump: EventPump
         self._relay: OutboxRelay
         self._api: ApiServer
@@ -113,7 +115,7 @@ class OperationsService(Service):
 
     async def _serve(self) -> None:
         ctx = self.ctx
-        self._leases = LeaseOffice(self._parts.halts)
+        self._leases = LeaseOffice(self._parts.halts, sound=self._audit_is_sound)
         await ctx.serve_model(CMD_HALT_LEASE, LeaseRequest, self._lease)
         await ctx.serve_model(CMD_HALT_REQUEST, HaltRequest, self._halt)
         await ctx.serve_model(CMD_HALT_RESUME, ResumeRequest, self._resume)
@@ -135,6 +137,11 @@ class OperationsService(Service):
         else:
             ctx.tasks.start("operations.pump", self._pump.run())
             ctx.tasks.start("operations.flush", self._flush_often())
+            self._pulse = AuditPulse(
+                self._parts.audit, clock=ctx.system_clock, actor=_ACTOR, report=ctx.log
+            )
+            ctx.tasks.start("operations.pulse", self._pulse.write())
+            ctx.tasks.start("operations.pulse_watch", self._pulse.watch())
         ctx.tasks.start("operations.probes", self._probe_often())
 
     def _start_api(self) -> None:
@@ -167,7 +174,12 @@ class OperationsService(Service):
         """Return the bus check, and whether the halt record can be read."""
         checks = await super().health()
         unreadable = any(halt.halt_id == "halt-unreadable" for halt in await self._active_halts())
-        return checks | {"halt_record": "unreadable" if unreadable else "ok"}
+        written = {} if self._pulse is None else {"audit": self._pulse.state}
+        return checks | written | {"halt_record": "unreadable" if unreadable else "ok"}
+
+    def _audit_is_sound(self) -> bool:
+        """Return whether the log is written to; a replay's clock says nothing of that."""
+        return self._pulse is None or self._pulse.is_sound
 
     async def _active_halts(self) -> list[ActiveHalt]:
         return list(active_halts(self._parts.halts))
