@@ -37,7 +37,7 @@ def test_l2_a_retired_name_breaks_the_build_and_no_renewal_mends_it() -> None:
 def test_what_is_gone_is_retired_and_stays_on_record() -> None:
     known = dict.fromkeys(NOW, False)
     left = {"field Order.quantity"}
-    with pytest.raises(NamesBroken, match=r"not on record so: value OrderStatus\.filled"):
+    with pytest.raises(NamesBroken, match=r"not on record as they are: value OrderStatus\.filled"):
         check(left, known)
     text = renewed(left, known)
     assert text == "field Order.quantity\nvalue OrderStatus.filled\tretired\n"
