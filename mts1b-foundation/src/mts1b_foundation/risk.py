@@ -303,8 +303,8 @@ class RiskApproval(FrozenModel):
     def signing_fields(self) -> list[tuple[str, str]]:
         """Return (name, text) of every bound field in the order of declaration."""
         return [
-            (name, canonical_text(getattr(self, name)))
-            for name in type(self).model_fields
+            (name, canonical_text(value))
+            for name, value in self.__dict__.items()
             if name != "signature"
         ]
 

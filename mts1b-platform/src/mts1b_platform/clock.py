@@ -56,6 +56,7 @@ class VirtualClock:
             raise ValueError("a virtual clock starts at an aware time")
         self._origin = start.astimezone(UTC)
         self._now = self._origin
+        self._elapsed_s = 0.0
         self._order = itertools.count()
         self._sleepers: list[tuple[datetime, int, asyncio.Future[None]]] = []
 
@@ -65,7 +66,7 @@ class VirtualClock:
 
     def monotonic(self) -> float:
         """Return virtual seconds since the start."""
-        return (self._now - self._origin).total_seconds()
+        return self._elapsed_s
 
     def advance(self, seconds: float) -> None:
         """Move on by ``seconds`` and wake who waited for a time up to then."""
@@ -74,6 +75,7 @@ class VirtualClock:
     def advance_to(self, moment: datetime) -> None:
         """Move on to ``moment`` (aware); an earlier moment changes nothing."""
         self._now = max(self._now, moment.astimezone(UTC))
+        self._elapsed_s = (self._now - self._origin).total_seconds()
         while self._sleepers and self._sleepers[0][0] <= self._now:
             _, _, waiter = heapq.heappop(self._sleepers)
             if not waiter.done():

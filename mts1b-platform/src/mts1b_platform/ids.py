@@ -16,12 +16,8 @@ def derive_id(prefix: str, *parts: str) -> str:
     The parts are hashed with their lengths, so ("ab", "c") and ("a", "bc") differ. A retry, a
     replay and a restart therefore give the same thing the same name.
     """
-    digest = hashlib.sha256()
-    for part in parts:
-        data = part.encode()
-        digest.update(len(data).to_bytes(8, "big"))
-        digest.update(data)
-    return f"{prefix}-{digest.hexdigest()[:24]}"
+    sized = [item for part in map(str.encode, parts) for item in (len(part).to_bytes(8), part)]
+    return f"{prefix}-{hashlib.sha256(b''.join(sized)).hexdigest()[:24]}"
 
 
 @runtime_checkable

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from types import TracebackType
 
 from mts1b_platform.clock import Clock, SystemClock
 
-__all__ = ["StageLatency"]
+__all__ = ["StageLatency", "Unmeasured"]
 
 _BUCKETS_PER_OCTAVE = 16
 
@@ -89,3 +89,17 @@ class StageLatency:
 def _upper_edge(key: int) -> float:
     octave, part = divmod(key, _BUCKETS_PER_OCTAVE)
     return float((1 << octave) * (1 + (part + 1) / _BUCKETS_PER_OCTAVE))
+
+
+class Unmeasured(StageLatency):
+    """Measure nothing, where time is not real."""
+
+    def stage(self, name: str) -> AbstractContextManager[None]:
+        """Do nothing."""
+        return _NOTHING
+
+    def record(self, name: str, seconds: float) -> None:
+        """Forget."""
+
+
+_NOTHING = nullcontext()

@@ -16,7 +16,7 @@ from mts1b_platform.clock import VirtualClock
 from mts1b_platform.config import Settings
 from mts1b_platform.halt import MemoryHaltStore
 from mts1b_platform.ids import SequentialIds
-from mts1b_platform.latency import StageLatency
+from mts1b_platform.latency import Unmeasured
 from mts1b_platform.rng import Rng
 from mts1b_platform.signing import HmacSigner, HmacVerifier
 from mts1b_platform.store import VolatileStore
@@ -94,7 +94,7 @@ class EventBacktest:
             capital=split_capital([entry.fund for entry in settings.funds], settings.strategies),
         )
         secret = rng.bytes(_KEY_BYTES)
-        latency = StageLatency(self.clock)
+        latency = Unmeasured(self.clock)
         self._volatile = VolatileStore("riskengine")
         self.risk = RiskEngine(
             self._volatile,
