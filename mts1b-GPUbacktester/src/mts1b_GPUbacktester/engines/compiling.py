@@ -23,16 +23,22 @@ _STAMP = _stamp()
 def compiled(*, parallel: bool = False, reorder: bool = False) -> Callable[[Any], Any]:
     """Return a decorator that compiles a function on its first call.
 
+    Division by zero gives what numpy gives; a check for it would keep loops from being vectorized.
+
     :param reorder: let sums be added in another order, several at a time; NaN keeps its meaning.
     """
-    faster: Any = {"reassoc", "nsz"} if reorder else False
+    options: Any = {
+        "parallel": parallel,
+        "error_model": "numpy",
+        "fastmath": {"reassoc", "nsz"} if reorder else False,
+    }
 
     def decorate(function: Callable[..., Any]) -> Any:
         try:
-            kernel = numba.njit(cache=True, parallel=parallel, fastmath=faster)(function)
+            kernel = numba.njit(cache=True, **options)(function)
         except RuntimeError:
             # No folder for the cache can be written: compile in every process.
-            return numba.njit(parallel=parallel, fastmath=faster)(function)
+            return numba.njit(**options)(function)
         _depend_on_all(kernel)
         return kernel
 

@@ -113,6 +113,49 @@ def _mark(closes: Any, marks: Any, units: Any) -> Any:
     return total, short, wrong
 
 
+@compiled(reorder=True)
+def _known_value(prices: Any, units: Any) -> Any:
+    """Return the value at prices that are all known, else NaN or infinite.
+
+    Also return the value of short positions, and how many prices are not positive.
+    """
+    total, short, wrong = 0.0, 0.0, 0.0
+    for asset in range(len(units)):
+        price = prices[asset]
+        value = units[asset] * price
+        total += value
+        short += value if value < 0.0 else 0.0
+        wrong += 1.0 if price <= 0.0 else 0.0
+    return total, short, wrong
+
+
+@compiled(reorder=True)
+def _known_rebalance(
+    fills: Any, closes: Any, weights: Any, units: Any, equity: float, traded_to: Any
+) -> Any:
+    """Write what :func:`_rebalance` leaves, where all prices and weights are known.
+
+    Return what was spent, what was moved in either direction, how many fills, and the value of all
+    and of short positions at the closes with how many of these are not positive. The first or the
+    fourth is NaN or infinite where something was not known; nothing else was changed then.
+    """
+    spent, moved, count, total, short, wrong = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    for asset in range(len(units)):
+        price, close, held = fills[asset], closes[asset], units[asset]
+        traded = weights[asset] * equity / price - held
+        notional = traded * price
+        spent += notional
+        moved += abs(notional)
+        count += 1.0 if traded != 0.0 else 0.0
+        left = held + traded
+        traded_to[asset] = left
+        value = left * close
+        total += value
+        short += value if value < 0.0 else 0.0
+        wrong += 1.0 if close <= 0.0 else 0.0
+    return spent, moved, count, total, short, wrong
+
+
 @compiled()
 def _walk(
     fills: Any,
@@ -126,28 +169,61 @@ def _walk(
     cash: float,
     equity_out: Any,
 ) -> Any:
-    """Walk the bars; ``numbers``: cost of buying, of selling, borrow a bar, share of the volume."""
+    """Walk the bars; ``numbers``: cost of buying, of selling, borrow a bar, share of the volume.
+
+    Each bar is tried as one where everything is known; where it is not, it is done again with care.
+    """
     length, assets = weights.shape
-    units, marks = np.zeros(assets), np.zeros(assets)
-    costs, count, short, wrong = 0.0, 0, 0.0, 0
+    units, others, marks = np.zeros(assets), np.zeros(assets), np.zeros(assets)
+    bought, sold = numbers[0], numbers[1]
+    costs, count, short, wrong = 0.0, 0.0, 0.0, 0.0
     limited = numbers[3] > 0.0 or lots.max() > 0.0
+    # The bar whose closes are the marks; -1 where ``marks`` holds them.
+    marked = -1
     for bar in range(length):
         cash += short * numbers[2]
         decision = bar - lag
-        if decision >= 0 and trading[decision]:
+        trades = decision >= 0 and trading[decision]
+        if trades and not limited:
+            total, _, faults = _known_value(fills[bar], units)
+            if np.isfinite(total):
+                spent, moved, more, total, below, other_faults = _known_rebalance(
+                    fills[bar], closes[bar], weights[decision], units, max(cash + total, 0.0),
+                    others,
+                )  # fmt: skip
+                if np.isfinite(spent) and np.isfinite(total):
+                    paid = 0.5 * (bought * (moved + spent) + sold * (moved - spent))
+                    cash -= spent + paid
+                    costs += paid
+                    count += more
+                    wrong += faults + other_faults
+                    units, others = others, units
+                    short, marked = below, bar
+                    equity_out[bar] = cash + total
+                    continue
+        elif not trades:
+            total, below, faults = _known_value(closes[bar], units)
+            if np.isfinite(total):
+                wrong += faults
+                short, marked = below, bar
+                equity_out[bar] = cash + total
+                continue
+        if marked >= 0:
+            marks[:] = closes[marked]
+            marked = -1
+        if trades:
             equity, more = _equity_at(fills[bar], closes[bar], marks, units, cash)
             wrong += more
             equity = max(equity, 0.0)
             if limited:
                 spent, paid, more = _rebalance_limited(
                     fills[bar], closes[bar], volumes[bar], weights[decision], marks, units, equity,
-                    numbers[0], numbers[1], lots, numbers[3],
+                    bought, sold, lots, numbers[3],
                 )  # fmt: skip
             else:
                 spent, paid, more = _rebalance(
-                    fills[bar], closes[bar], weights[decision], marks, units, equity, numbers[0],
-                    numbers[1],
-                )  # fmt: skip
+                    fills[bar], closes[bar], weights[decision], marks, units, equity, bought, sold
+                )
             cash -= spent + paid
             costs += paid
             count += more
@@ -172,8 +248,9 @@ def walk_weights(tape: Tape, orders: Orders, cash: float) -> tuple[WalkedBook, b
         ]
     )
     walked = WalkedBook(np.empty(len(tape.weights)))
-    walked.costs, walked.n_fills, sound = _walk(
+    walked.costs, fills, sound = _walk(
         tape.fills, tape.closes, tape.volumes, tape.weights, tape.trading, orders.lots, numbers,
         settings.lag, cash, walked.equity,
     )  # fmt: skip
+    walked.n_fills = int(fills)
     return walked, bool(sound) and bool(np.isfinite(walked.equity).all())
