@@ -56,3 +56,10 @@ def test_a_mandate_covers_its_own_strategy_and_symbols() -> None:
     assert (mandate.objection(other) or ("", ""))[0] == "MANDATE_MISSING"
     off = Mandate.from_settings(settings(enabled=False))
     assert (off.objection(signal(Symbol("AAA"))) or ("", ""))[0] == "MANDATE_INACTIVE"
+
+
+def test_the_share_of_the_fund_is_for_the_oms_and_not_for_the_strategy() -> None:
+    entry = settings(params={"lookback": 3, "window": 5, "capital_fraction": "0.25"})
+    assert StrategyRegistry().build(entry) == StrategyRegistry().build(
+        entry.model_copy(update={"params": {"lookback": 3, "window": 5}})
+    )

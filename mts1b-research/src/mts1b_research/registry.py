@@ -16,6 +16,8 @@ from mts1b_research.strategy import Strategy
 __all__ = ["StrategyRegistry"]
 
 _GROUP = "mts1b.strategies"
+_CAPITAL = "capital_fraction"
+"""A parameter of every strategy that the OMS reads: its share of the fund."""
 
 Factory = Callable[[str, Sequence[Symbol], Mapping[str, Any]], Strategy]
 
@@ -54,7 +56,8 @@ class StrategyRegistry:
             symbols = [Symbol(text) for text in settings.symbols]
         except ValueError as error:
             raise StrategyConfigError(f"strategy {settings.strategy_id}: {error}") from error
-        return factory(settings.strategy_id, symbols, settings.params)
+        own = {name: value for name, value in settings.params.items() if name != _CAPITAL}
+        return factory(settings.strategy_id, symbols, own)
 
     def _factory(self, settings: StrategySettings) -> Factory:
         kind, known = settings.kind, self.kinds()

@@ -66,10 +66,16 @@ class ApiServer:
         return self.port
 
     async def run(self) -> None:
-        """Serve until :meth:`stop`."""
+        """Serve until :meth:`stop`; the port is free afterwards, also when this is cancelled."""
         if self._socket is None:
             self.bind()
-        await self._server.serve(sockets=[self._socket] if self._socket else None)
+        try:
+            await self._server.serve(sockets=[self._socket] if self._socket else None)
+        finally:
+            for listening in getattr(self._server, "servers", ()):
+                listening.close()
+            if self._socket is not None:
+                self._socket.close()
 
     async def stop(self) -> None:
         """Finish what is begun, then close the port."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -133,6 +133,8 @@ class _Account:
             ):
                 values = (getattr(left, name), getattr(right, name))
                 found = self._differs(aspect, left.bar, left.symbol, *values)
+                if found is not None and aspect == "fill_fee" and aspect in self._policy:
+                    return [replace(found, cause=_fee_cause(left, right))]
                 if found is not None:
                     return [found]
         return [f for a in ASPECTS[1:5] for f in self._unpoliced(a, one, two)]
@@ -185,8 +187,6 @@ class _Account:
         if aspect == "fill_price":
             rate = (float(right) / float(left) - 1.0) * 1e4
             return f"prices are {rate:+.4g} bp apart: slippage or the price of the fill differ"
-        if aspect == "fill_fee":
-            return _fee_cause(float(left), float(right))
         if aspect == "nav":
             return "the same fills are valued apart: marks, interest, or a booking"
         return "the quantity of the fill differs: a partial fill"
@@ -227,10 +227,9 @@ def _no_policy(account: str, aspect: str, left: Any, right: Any) -> Finding:
     )
 
 
-def _fee_cause(left: float, right: float) -> str:
-    if left > 0:
-        return f"fees stand {right / left:.6g} to 1: the two sides have another fee"
-    return "one side takes a fee and the other does not"
+def _fee_cause(left: DeskFill, right: DeskFill) -> str:
+    one, two = (float(1e4 * float(f.fee) / float(abs(f.units) * f.price)) for f in (left, right))
+    return f"one side takes {one:.4g} bp and the other {two:.4g} bp"
 
 
 def _told(item: DeskOrder | DeskFill) -> str:

@@ -23,6 +23,12 @@ __all__ = ["record_of", "run_events", "system_settings"]
 
 _GIVEN = "given"
 _WIDEST = 1e15
+_SPARE = 10
+"""How many times its account's money a fund has.
+
+Risk measures a fund, with open orders at their worst, and no share of it may exceed one: with the
+rest lying idle the limits stand ten times as wide for the account.
+"""
 
 
 def run_events(panel: UniversePanel, accounts: Sequence[Account], terms: DeskTerms) -> Record:
@@ -72,7 +78,7 @@ def system_settings(
 
 
 def _fund(account: Account, terms: DeskTerms) -> dict[str, Any]:
-    cash = repr(terms.initial_cash)
+    cash = str(_SPARE * Decimal(repr(terms.initial_cash)))
     fund_id = account.fund_id
     return {
         "fund": {
@@ -106,14 +112,16 @@ def _strategy(account: Account, *, by_text: bool) -> dict[str, Any]:
             f"{account.name} is an object of this process; to compare with paper trading, give a "
             "strategy of the settings, or a rule as text"
         )
+    share = {"capital_fraction": str(1 / Decimal(_SPARE))}
     entry = {
         "strategy_id": account.name,
         "fund_id": account.fund_id,
         "symbols": [str(symbol) for symbol in account.strategy.symbols],
     }
     if by_text and account.settings is not None:
-        return entry | {"kind": account.settings.kind, "params": dict(account.settings.params)}
-    return entry | {"kind": _GIVEN}
+        params = dict(account.settings.params) | share
+        return entry | {"kind": account.settings.kind, "params": params}
+    return entry | {"kind": _GIVEN, "params": share}
 
 
 def record_of(
