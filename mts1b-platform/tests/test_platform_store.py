@@ -15,6 +15,7 @@ from mts1b_platform.eventbus.nats import NatsBus
 from mts1b_platform.eventbus.port import EventBus, PublishAck
 from mts1b_platform.eventbus.server import NatsServer
 from mts1b_platform.pump import Event, EventPump
+from mts1b_platform.simulation import DeterministicLoop, run
 from mts1b_platform.store import DecimalText, OutboxRelay, Store, StoreError, StoreNewer, UtcText
 from mts1b_platform.store.migrations import register_migration
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -137,6 +138,32 @@ async def test_a_lost_publish_ack_is_published_again_without_a_second_copy(store
     bus.failing = False
     assert await relay.flush() == 1
     assert (await bus.stream_info("OMS")).last_sequence == 1
+
+
+class NeverAnswers(LocalBus):
+    async def publish_durable(self, subject: str, data: bytes, **rest: object) -> PublishAck:
+        return await asyncio.get_running_loop().create_future()
+
+
+def test_the_end_does_not_wait_for_a_bus_that_is_silent(tmp_path: Path) -> None:
+    async def main(loop: DeterministicLoop) -> tuple[float, int]:
+        store = await Store.open(tmp_path / "store.sqlite")
+        relay = OutboxRelay(store, NeverAnswers(), STREAMS["OMS"])
+        await relay.start()
+        async with store.transaction() as tx:
+            await store.outbox.add(tx, event_id="e", subject=OMS_NAV_UPDATED, payload=b"1")
+        begin = loop.time()
+        await relay.close()
+        took = loop.time() - begin
+        answers = OutboxRelay(store, LocalBus(), STREAMS["OMS"])
+        await answers.start()
+        published = await answers.flush()
+        await store.close()
+        return took, published
+
+    took, published = run(main, seed=1)
+    assert 1.9 < took < 2.1
+    assert published == 1
 
 
 async def test_a_stream_made_anew_is_filled_from_the_store(store: Store) -> None:

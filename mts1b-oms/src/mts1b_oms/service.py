@@ -405,7 +405,7 @@ class OmsService(Service):
         await self._live.stop()
         await self._pump.close()
         if self.ctx.bus.connected:
-            await self._relay.flush()
+            await self._relay.close()
         self._restoration.note()
         if isinstance(self._venue, _Closable):
             await self._venue.close()

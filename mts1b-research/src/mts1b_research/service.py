@@ -168,6 +168,6 @@ class ResearchService(Service):
 
     async def stop(self) -> None:
         """Publish what is committed, then close."""
-        await self._relay.flush()
+        await self._relay.close()
         await self._pump.close()
         await self._store.close()

@@ -23,6 +23,7 @@ _BATCH = 500
 _RECORD_EVERY = 100
 _RETRY_S = (0.05, 2.0)
 _LOOK_EVERY_S = 10.0
+_LAST_FLUSH_S = 2.0
 _ADD = Prepared(outbox.insert())
 _RECORD = sa.text(
     "INSERT INTO outbox_position (stream, published, incarnation) "
@@ -142,6 +143,15 @@ class OutboxRelay:
                 if sent < _BATCH:
                     self._clean = True
                     return total
+
+    async def close(self) -> None:
+        """Publish what is committed, as far as the bus takes it soon.
+
+        What it does not take stays in the store, and the next start publishes it.
+        """
+        with contextlib.suppress(TimeoutError, BusError):
+            async with asyncio.timeout(_LAST_FLUSH_S):
+                await self.flush()
 
     async def _publish_batch(self) -> int:
         async with self._store.read() as connection:
