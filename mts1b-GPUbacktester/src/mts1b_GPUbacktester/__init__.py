@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mts1b_GPUbacktester import rules
     from mts1b_GPUbacktester.engines import EngineChoice
-    from mts1b_GPUbacktester.errors import BadPanel, BadRule, BadSetting, EngineMissing
+    from mts1b_GPUbacktester.errors import (
+        BadPanel,
+        BadRule,
+        BadSetting,
+        EngineMissing,
+        ExecutorMissing,
+        WorkersLost,
+    )
     from mts1b_GPUbacktester.factors import FactorSweep, sweep_factor
     from mts1b_GPUbacktester.forward import WalkForwardResult
     from mts1b_GPUbacktester.forward import run_walk_forward as walk_forward
@@ -29,6 +36,7 @@ __all__ = [
     "BadSetting",
     "EngineChoice",
     "EngineMissing",
+    "ExecutorMissing",
     "FactorSweep",
     "Lookahead",
     "Parity",
@@ -36,6 +44,7 @@ __all__ = [
     "SweepResult",
     "Tolerance",
     "WalkForwardResult",
+    "WorkersLost",
     "centred_weights",
     "check_parity",
     "find_lookahead",
@@ -57,6 +66,7 @@ _HOMES = {
     "BadSetting": "errors",
     "EngineChoice": "engines",
     "EngineMissing": "errors",
+    "ExecutorMissing": "errors",
     "DEFAULT_POLICY": "parity",
     "FactorSweep": "factors",
     "Lookahead": "lookahead",
@@ -65,6 +75,7 @@ _HOMES = {
     "SweepResult": "results",
     "Tolerance": "parity",
     "WalkForwardResult": "forward",
+    "WorkersLost": "errors",
     "centred_weights": "single",
     "check_parity": "parity",
     "find_lookahead": "lookahead",

@@ -27,21 +27,23 @@ _STRETCH = 65_536
 Cut = tuple[slice, slice, SweepBlock]
 
 
-def blocks(whole: SweepBlock, *, compiled: bool) -> list[Cut]:
+def blocks(whole: SweepBlock, *, compiled: bool, on_device: bool = False) -> list[Cut]:
     """Return (sets, assets, block) whose distinct series fit the budget; each pair comes once.
 
     Assets are the outer loop: the series of an asset are computed once for all sets where they
     fit. Where the series of one asset do not, its sets are cut too. An engine that is not
-    ``compiled`` gets one block.
+    ``compiled`` gets one block. With ``on_device`` all bars are there at once, and blocks are as
+    large as the budget lets them be: a GPU wants many accounts at a time.
     """
     assets = len(whole.prices.symbols)
     if not compiled:
         return [(slice(0, len(whole.sets)), slice(0, assets), whole)]
     every = Compiled.of(whole.rule, whole.settings, whole.sets)
-    column = 8 * _bars_at_once(whole, every)
+    length: int = whole.prices.close.shape[1]
+    column = 8 * (length if on_device else _bars_at_once(whole, every))
     cuts = list(_cuts(whole, every, max(2, whole.budget // column - _SHARED_COLUMNS)))
     widest = max(part.compiled.width for _, part in cuts if part.compiled) + _SHARED_COLUMNS
-    room = min(whole.budget, _NEAR) // (column * widest)
+    room = (whole.budget if on_device else min(whole.budget, _NEAR)) // (column * widest)
     step = max(1, min(assets, room, whole.budget // (_ACCOUNT * len(cuts[0][1].sets))))
     found = []
     for first in range(0, assets, step):

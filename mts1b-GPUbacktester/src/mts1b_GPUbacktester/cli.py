@@ -153,7 +153,7 @@ def sweep(
     fill: FillOption = "next_open",
     fees_bps: FeesOption = 5.0,
     slippage_bps: SlippageOption = 0.0,
-    engine: Annotated[Literal["auto", "numpy", "numba"], typer.Option()] = "auto",
+    engine: Annotated[Literal["auto", "numpy", "numba", "cuda"], typer.Option()] = "auto",
     by: Annotated[str, typer.Option(help="metric to order by")] = "sharpe",
     top: Annotated[int, typer.Option(help="rows to print")] = 10,
     out: Annotated[Path | None, typer.Option(help="write the whole table as parquet")] = None,
@@ -214,8 +214,8 @@ def parity(
     fill: FillOption = "next_open",
     fees_bps: FeesOption = 5.0,
     slippage_bps: SlippageOption = 0.0,
-    reference: Annotated[Literal["numpy", "numba"], typer.Option()] = "numpy",
-    engine: Annotated[Literal["numpy", "numba"], typer.Option()] = "numba",
+    reference: Annotated[Literal["numpy", "numba", "cuda"], typer.Option()] = "numpy",
+    engine: Annotated[Literal["numpy", "numba", "cuda"], typer.Option()] = "numba",
     policy: Annotated[
         Path | None, typer.Option(help="JSON: metric -> {absolute, relative}; others fail")
     ] = None,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from mts1b_platform.errors import DataError, FixConfiguration, Refused
+from mts1b_platform.errors import DataError, FixConfiguration, Refused, RetryLater
 
-__all__ = ["BadPanel", "BadRule", "BadSetting", "EngineMissing"]
+__all__ = ["BadPanel", "BadRule", "BadSetting", "EngineMissing", "ExecutorMissing", "WorkersLost"]
 
 
 class BadPanel(DataError):
@@ -21,3 +21,11 @@ class BadSetting(Refused):
 
 class EngineMissing(FixConfiguration):
     """The engine that was asked for is not installed; install its extra or name another."""
+
+
+class ExecutorMissing(FixConfiguration):
+    """The executor that was asked for is not installed or not connected."""
+
+
+class WorkersLost(RetryLater):
+    """The cluster could not finish a block; mend it and run the sweep again."""

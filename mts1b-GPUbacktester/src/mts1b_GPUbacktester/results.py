@@ -29,8 +29,8 @@ class SweepResult:
 
     ``table`` has one row per symbol and parameter set: ``symbol``, the parameters, the metrics; or
     the best rows where ``top`` was given. ``by_set`` has one row a set, with the mean of each
-    metric over its symbols. ``timings`` are seconds: ``compile`` and ``run``. ``source`` is what
-    was run.
+    metric over its symbols. ``timings`` are seconds: ``compile`` and ``run``, and on a GPU
+    ``transfer``, which is a part of ``run``. ``source`` is what was run.
     """
 
     table: pl.DataFrame

@@ -42,14 +42,15 @@ class Store:
             folder.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(mark))
 
-    def read(self, cut: Cut) -> dict[str, FloatArray] | None:
-        """Return the metrics of a block that is there already, (sets, assets)."""
+    def has(self, cut: Cut) -> bool:
+        """Return whether a block is there already."""
+        return self._path(cut).exists()
+
+    def read(self, cut: Cut) -> dict[str, FloatArray]:
+        """Return the metrics of a block that is there, (sets, assets)."""
         import polars as pl
 
-        path = self._path(cut)
-        if not path.exists():
-            return None
-        table = pl.read_parquet(path)
+        table = pl.read_parquet(self._path(cut))
         rows, assets, _ = cut
         shape = (rows.stop - rows.start, assets.stop - assets.start)
         return {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
 
 from mts1b_platform.clock import Clock, SystemClock
 
@@ -12,6 +13,7 @@ from mts1b_GPUbacktester.collect import Collected
 from mts1b_GPUbacktester.engines import EngineName, SweepBlock, choose_engine
 from mts1b_GPUbacktester.engines.port import Engine, check_metrics
 from mts1b_GPUbacktester.errors import BadSetting
+from mts1b_GPUbacktester.executors import Executor, check_executor, run_blocks
 from mts1b_GPUbacktester.grid import Grid, Params, parameter_sets, parse_bytes
 from mts1b_GPUbacktester.panels import PanelLike, Prices, panel_from
 from mts1b_GPUbacktester.program import is_plain
@@ -45,6 +47,7 @@ def run_sweep(
     top: int | None = None,
     by: str = "sharpe",
     out: Path | str | None = None,
+    executor: Executor = None,
     progress: Progress = True,
     clock: Clock | None = None,
 ) -> SweepResult:
@@ -62,9 +65,13 @@ def run_sweep(
         ``by_set`` has the mean of each.
     :param out: a folder; parts of the table are written there as parquet while the sweep runs, and
         a sweep that was interrupted goes on where it stopped.
+    :param executor: where blocks run: None for this process, "dask" for the current dask client, or
+        a ``distributed.Client``; the table is the same.
     :param progress: show it on a terminal; or a function that is told the fraction done.
-    :raises BadPanel, BadRule, BadSetting, EngineMissing: saying what, and what to change.
+    :raises BadPanel, BadRule, BadSetting, EngineMissing, ExecutorMissing, WorkersLost: saying what,
+        and what to change.
     """
+    client = check_executor(executor)
     settings = Settings(
         fill=fill, fees_bps=fees_bps, slippage_bps=slippage_bps, borrow_bps=borrow_bps,
         direction=direction, size=size, periods_per_year=periods_per_year,
@@ -75,7 +82,9 @@ def run_sweep(
     whole = SweepBlock(prices, rule, sets, settings, wanted, budget // 2)
     collected = Collected(whole, top=_rows_kept(whole, top, by, budget), by=by)
     folder = None if out is None else Path(out)
-    return _run(whole, engine, collected, folder, reporter(progress), clock or SystemClock())
+    return _run(
+        whole, engine, collected, folder, client, reporter(progress), clock or SystemClock()
+    )
 
 
 def _run(
@@ -83,23 +92,25 @@ def _run(
     engine: EngineName,
     collected: Collected,
     folder: Path | None,
+    client: Any | None,
     report: Callable[[float], None],
     clock: Clock,
 ) -> SweepResult:
     worker, choice = choose_engine(engine, whole.prices.close.size * len(whole.sets))
     began = clock.monotonic()
-    worker.prepare(plain=is_plain(whole.rule, whole.settings))
+    if client is None:
+        worker.prepare(plain=is_plain(whole.rule, whole.settings))
     prepared = clock.monotonic()
-    cuts = blocks(whole, compiled=worker.name != "numpy")
+    cuts = blocks(whole, compiled=worker.name != "numpy", on_device=worker.name == "cuda")
     store = None if folder is None else Store(folder, whole, worker.name)
-    _simulate(cuts, worker, collected, store, report)
+    _simulate(cuts, worker, choice.name, client, collected, store, report)
     finished = clock.monotonic()
     return SweepResult(
         table=collected.table(),
         by_set=collected.by_set(),
         n_trials=len(whole.sets),
         engine=choice,
-        timings={"compile": prepared - began, "run": finished - prepared},
+        timings={"compile": prepared - began, "run": finished - prepared, **_times_of(worker)},
         settings=whole.settings,
         source=whole,
         store=store,
@@ -109,20 +120,39 @@ def _run(
 def _simulate(
     cuts: Sequence[Cut],
     engine: Engine,
+    name: EngineName,
+    client: Any | None,
     collected: Collected,
     store: Store | None,
     report: Callable[[float], None],
 ) -> None:
-    """Run the blocks that are not on disk already and collect all of them."""
+    """Take up the blocks that are on disk already, run the others, and collect all of them."""
+    missing = [cut for cut in cuts if store is None or not store.has(cut)]
+    fresh = run_blocks(missing, engine, name, client)
+    pending = next(fresh, None)
     for done, cut in enumerate(cuts, start=1):
-        rows, assets, block = cut
-        values = None if store is None else store.read(cut)
-        if values is None:
-            values = engine.sweep(block).values
+        rows, assets, _ = cut
+        if pending is not None and pending[0] is cut:
+            values = pending[1]
             if store is not None:
                 store.write(cut, values)
+            pending = next(fresh, None)
+        else:
+            assert store is not None
+            values = store.read(cut)
         collected.add(rows, assets, values)
         report(done / len(cuts))
+
+
+@runtime_checkable
+class _Timed(Protocol):
+    """An engine that says what a part of its time went into."""
+
+    def times(self) -> dict[str, float]: ...
+
+
+def _times_of(engine: Engine) -> dict[str, float]:
+    return engine.times() if isinstance(engine, _Timed) else {}
 
 
 def _rows_kept(whole: SweepBlock, top: int | None, by: str, budget: int) -> int | None:

@@ -43,6 +43,9 @@ DEPENDENCY_ALLOWANCES: tuple[DependencyAllowance, ...] = (
         "mts1b-datalake", "arch", "ships the sample tape; its files are read without importing it"
     ),
     DependencyAllowance(
+        "mts1b-GPUbacktester", "numba-cuda", "takes over the module numba.cuda, which is imported"
+    ),
+    DependencyAllowance(
         "mts1b-quantkit", "pandas", "taken in and given back by whoever has imported it already"
     ),
     DependencyAllowance(

@@ -7,16 +7,20 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Literal
 
+from mts1b_GPUbacktester.engines.cuda_device import cuda_problem, is_simulated
 from mts1b_GPUbacktester.engines.numpy_engine import NumpyEngine
 from mts1b_GPUbacktester.engines.port import Engine
 from mts1b_GPUbacktester.errors import BadSetting, EngineMissing
 
 __all__ = ["EngineChoice", "EngineName", "choose_engine", "choose_for_weights"]
 
-EngineName = Literal["auto", "numpy", "numba"]
+EngineName = Literal["auto", "numpy", "numba", "cuda"]
 
 WORTH_COMPILING = 20_000_000
 """Bars x parameter sets above which loading compiled code pays (about a second)."""
+
+WORTH_A_GPU = 5_000_000_000
+"""Bars x parameter sets above which a GPU is looked for: seconds of work for two cores."""
 
 WORTH_COMPILING_WEIGHTS = 1_000_000
 """The same for bars x assets of target weights."""
@@ -26,7 +30,7 @@ WORTH_COMPILING_WEIGHTS = 1_000_000
 class EngineChoice:
     """The engine that ran, and the reason."""
 
-    name: Literal["numpy", "numba"]
+    name: Literal["numpy", "numba", "cuda"]
     reason: str
 
 
@@ -35,7 +39,7 @@ def choose_engine(
 ) -> tuple[Engine, EngineChoice]:
     """Return the engine for ``work`` bars x parameter sets; ``find`` looks for a package.
 
-    :raises EngineMissing: for numba where it is not installed.
+    :raises EngineMissing: for numba where it is not installed, for cuda where there is no GPU.
     :raises BadSetting: for an unknown name.
     """
     installed = find("numba") is not None
@@ -49,12 +53,19 @@ def choose_engine(
                     "or use engine='numpy'"
                 )
             return _numba(), EngineChoice("numba", "asked for")
+        case "cuda":
+            problem = cuda_problem(find)
+            if problem is not None:
+                raise EngineMissing(f"engine 'cuda' can not run: {problem}; or use engine='auto'")
+            return _cuda(), EngineChoice("cuda", "asked for")
         case "auto":
-            return _automatic(work, installed=installed)
-    raise BadSetting(f"engine {wanted!r} is not one of auto, numpy, numba")
+            return _automatic(work, installed=installed, find=find)
+    raise BadSetting(f"engine {wanted!r} is not one of auto, numpy, numba, cuda")
 
 
-def _automatic(work: int, *, installed: bool) -> tuple[Engine, EngineChoice]:
+def _automatic(
+    work: int, *, installed: bool, find: Callable[[str], object | None]
+) -> tuple[Engine, EngineChoice]:
     if not installed:
         return NumpyEngine(), EngineChoice("numpy", "numba is not installed")
     if work < WORTH_COMPILING:
@@ -62,7 +73,13 @@ def _automatic(work: int, *, installed: bool) -> tuple[Engine, EngineChoice]:
             f"{work:,} bars x sets are less than the {WORTH_COMPILING:,} that pay for compiling"
         )
         return NumpyEngine(), EngineChoice("numpy", reason)
-    return _numba(), EngineChoice("numba", f"{work:,} bars x sets")
+    said = f"{work:,} bars x sets"
+    if work < WORTH_A_GPU:
+        return _numba(), EngineChoice("numba", said)
+    problem = "the CUDA simulator is not for work" if is_simulated() else cuda_problem(find)
+    if problem is None:
+        return _cuda(), EngineChoice("cuda", said)
+    return _numba(), EngineChoice("numba", f"{said}; {problem}")
 
 
 def choose_for_weights(
@@ -78,6 +95,11 @@ def choose_for_weights(
     :param proportional: whether costs are basis points alone; ``name`` says what they are else.
     :raises EngineMissing, BadSetting: as :func:`choose_engine`; also for numba with other costs.
     """
+    if wanted == "cuda":
+        raise BadSetting(
+            "engine 'cuda' runs rules; portfolios of weights run with 'numpy' or 'numba', or use "
+            "engine='auto'"
+        )
     if wanted == "auto" and not proportional:
         return EngineChoice("numpy", f"models in {name} run with numpy")
     if wanted == "auto" and find("numba") is not None and work < WORTH_COMPILING_WEIGHTS:
@@ -101,3 +123,9 @@ def _numba() -> Engine:
     from mts1b_GPUbacktester.engines.numba_engine import NumbaEngine
 
     return NumbaEngine()
+
+
+def _cuda() -> Engine:
+    from mts1b_GPUbacktester.engines.cuda_engine import CudaEngine
+
+    return CudaEngine()
