@@ -4,6 +4,9 @@ SHELL := /bin/sh
 .PHONY: agreement help paper test lint check contracts docs halts tokens sim mutants lock clean
 .PHONY: chaos powercut load
 
+# A run is a dozen processes, and each would compile everything that it imports.
+unexport PYTHONDONTWRITEBYTECODE
+
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready

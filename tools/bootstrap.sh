@@ -105,7 +105,7 @@ done
 "$uv" pip install -q --python "$VENV/bin/python" --no-deps "$@" ||
     fail "could not install the workspace's packages; see above."
 # Python compiles what it imports, once; do that now and not in the first run.
-"$VENV/bin/python" -c 'from importlib.metadata import entry_points as found
+env -u PYTHONDONTWRITEBYTECODE "$VENV/bin/python" -c 'from importlib.metadata import entry_points as found
 for point in found(group="mts1b.services"): point.load()' ||
     fail "the installed packages can not be imported; see above."
 touch "$VENV/.ready"
