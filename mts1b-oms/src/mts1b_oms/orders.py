@@ -72,6 +72,11 @@ class OrderService:
         self._latency = latency
         self._risk_pause = risk_pause
 
+    @property
+    def is_reconciled(self) -> bool:
+        """Return whether record and venue agree, so that orders may leave."""
+        return self._gate.is_open
+
     async def submit(self, order: Order) -> Order:
         """Take an order through to the venue's answer and return it as recorded.
 

@@ -15,6 +15,7 @@ from mts1b_foundation.symbology import Symbol
 from mts1b_platform.ids import derive_id
 
 from mts1b_oms.corrections import take_corrections
+from mts1b_oms.drift import CASH, explain
 from mts1b_oms.fills import TWIN
 from mts1b_oms.gate import ReconciliationGate
 from mts1b_oms.gateway import card_of
@@ -62,7 +63,7 @@ def compare(
         if ours.get(symbol, ZERO) != theirs.get(symbol, ZERO)
     ]
     if cash_usd is not None and abs(ledger.cash() - cash_usd) > CASH_TOLERANCE_USD:
-        breaks.append(Break("cash", ledger.cash(), cash_usd))
+        breaks.append(Break(CASH, ledger.cash(), cash_usd))
     return tuple(breaks)
 
 
@@ -110,7 +111,8 @@ class Reconciler:
             case breaks:
                 listed = "; ".join(str(item) for item in breaks)
                 self.gate.close(
-                    f"ledger and venue {self._venue.name} differ: {listed}. Find the cause "
+                    f"ledger and venue {self._venue.name} differ: {listed} "
+                    f"({explain(breaks)}). Find the cause "
                     "(foreign trades, capital in the configuration, a restored store), then restart"
                 )
         await self._report(result, strangers)
@@ -205,7 +207,7 @@ class Reconciler:
         report = ReconciliationReport(
             venue=self._record.venue,
             agrees=result == () and not strangers,
-            reason=result.reason if isinstance(result, CouldNotLook) else "",
+            reason=result.reason if isinstance(result, CouldNotLook) else explain(result),
             breaks=tuple(breaks),
             rolled_back=bool(self._record.restored),
             as_of=self._record.clock.now(),

@@ -29,6 +29,9 @@ RESOLVABLE = frozenset(
     }
 )
 """The states in which nobody knows what the venue has."""
+WORKING = frozenset({OrderStatus.SUBMITTED, OrderStatus.ACCEPTED, OrderStatus.PARTIALLY_FILLED})
+"""The states in which the venue has it. Executions that its history no longer reaches are resolved
+too: while record and venue differ, and only those."""
 
 
 def sign_resolution(keyring: KeyRing, request: ResolveOrder) -> ResolveOrder:
@@ -56,7 +59,9 @@ class Resolver:
         self._keyring = keyring
 
     async def resolve(self, request: ResolveOrder) -> Order:
-        """Settle an order in doubt as the operator found it; return it afterwards.
+        """Settle an order as the operator found it; return it afterwards.
+
+        An order in doubt, or one whose executions the venue's history no longer reaches.
 
         What the venue executed and this record does not have is booked as one execution with an id
         that follows from the resolution. An execution that the venue reports later is booked all
@@ -72,7 +77,7 @@ class Resolver:
             raise UnknownOrder(request.order_id)
         async with self._service.keys.hold(order.idempotency_key), self._record.unit() as unit:
             current = await unit.order(order.order_id) or order
-            _require_sense(current, request)
+            _require_sense(current, request, reconciled=self._service.is_reconciled)
             settled = await self._settle(unit, current, request)
             unit.tell(
                 derive_id("evt", "resolved", order.order_id, str(request.order_version)),
@@ -111,10 +116,16 @@ class Resolver:
         return unit.change(order, OrderEvent.CANCEL_CONFIRMED, detail=request.reason)
 
 
-def _require_sense(order: Order, request: ResolveOrder) -> None:
-    if order.status not in RESOLVABLE:
+def _require_sense(order: Order, request: ResolveOrder, *, reconciled: bool) -> None:
+    lost = (
+        order.status in WORKING
+        and not reconciled
+        and request.filled_quantity > order.filled_quantity
+    )
+    if order.status not in RESOLVABLE and not lost:
         raise ResolutionRefused(
-            f"order {order.order_id} is {order.status.value}; only an order in doubt is resolved"
+            f"order {order.order_id} is {order.status.value}; only an order in doubt is resolved, "
+            "and, while record and venue differ, executions that the venue tells no more"
         )
     if order.version != request.order_version:
         raise ResolutionRefused(
