@@ -43,11 +43,12 @@ from mts1b_oms.orders import OrderService
 from mts1b_oms.outcomes import CouldNotLook
 from mts1b_oms.router import RoutingTable
 from mts1b_oms.tables.books import BookedFill
-from mts1b_oms.venue_sync import VenueSync
+from mts1b_oms.venue_sync import News, VenueSync
 
 __all__ = ["EventBacktest", "WrongMode"]
 
 _KEY_BYTES = 32
+_NOTHING_NEW = News()
 
 
 class WrongMode(OmsError):
@@ -88,6 +89,9 @@ class EventBacktest:
         self.venue: BrokerProtocol = create_venue(
             settings, home=Path(), clock=self.clock, ids=self._ids
         )
+        if not isinstance(self.venue, SimulatedVenue):
+            raise WrongMode(f"venue {self.venue.name} is not driven by bars; set broker: paper")
+        self._market: SimulatedVenue = self.venue
         self.record = MemoryRecord(
             self.clock,
             venue=self.venue.name,
@@ -156,10 +160,10 @@ class EventBacktest:
         async with self._volatile.transaction() as tx:
             for bar in bars:
                 await self._feed.take(tx, bar)
-        if isinstance(self.venue, SimulatedVenue):
-            self.venue.set_time(as_of)
-            await self.venue.on_bars(bars)
-        news = await self._sync.read()
+        self._market.set_time(as_of)
+        await self._market.on_bars(bars)
+        # Without an open order nothing can have been executed.
+        news = await self._sync.read() if self.record.open_orders else _NOTHING_NEW
         if isinstance(news, CouldNotLook):
             raise OmsError(f"venue {self.venue.name}: {news.reason}")
         async with self.record.unit() as unit:

@@ -95,7 +95,8 @@ class MemoryUnit(Unit):
         )
 
     def _tell_of_nav(self, nav: NavSnapshot, revision: int) -> None:
-        self._told[nav.fund_id, nav.strategy_id] = nav
+        if nav.strategy_id is None:  # loss limits are the fund's
+            self._told[nav.fund_id] = nav
 
     def tell(self, event_id: str, subject: str, fund_id: str | None, model: FrozenModel) -> None:
         """Drop what only a bus would carry."""
