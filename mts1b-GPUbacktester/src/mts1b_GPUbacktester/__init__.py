@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from mts1b_GPUbacktester.lookahead import Lookahead, find_lookahead
     from mts1b_GPUbacktester.panels import panel_from
     from mts1b_GPUbacktester.parity import DEFAULT_POLICY, Parity, Tolerance, check_parity
+    from mts1b_GPUbacktester.path_sweep import PathSweep, sweep_paths
     from mts1b_GPUbacktester.portfolio import run_portfolio
     from mts1b_GPUbacktester.results import BacktestResult, SweepResult
     from mts1b_GPUbacktester.search import SearchStatistics, search_statistics
@@ -40,6 +41,7 @@ __all__ = [
     "FactorSweep",
     "Lookahead",
     "Parity",
+    "PathSweep",
     "SearchStatistics",
     "SweepResult",
     "Tolerance",
@@ -55,6 +57,7 @@ __all__ = [
     "run_sweep",
     "search_statistics",
     "sweep_factor",
+    "sweep_paths",
     "walk_forward",
 ]
 
@@ -71,6 +74,7 @@ _HOMES = {
     "FactorSweep": "factors",
     "Lookahead": "lookahead",
     "Parity": "parity",
+    "PathSweep": "path_sweep",
     "SearchStatistics": "search",
     "SweepResult": "results",
     "Tolerance": "parity",
@@ -85,6 +89,7 @@ _HOMES = {
     "run_sweep": "sweep",
     "search_statistics": "search",
     "sweep_factor": "factors",
+    "sweep_paths": "path_sweep",
     "walk_forward": "forward",
 }
 _NAMES = {"walk_forward": "run_walk_forward"}

@@ -20,13 +20,17 @@ if TYPE_CHECKING:
 __all__ = ["PanelLike", "Prices", "panel_from", "window"]
 
 FIELDS = ("open", "high", "low", "close", "volume")
+_TURNED_ROWS = 64
 PanelLike = Any
 """A UniversePanel or anything that :func:`panel_from` takes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """A panel as the engines read it: contiguous float64 arrays (A, T), one row an asset."""
+    """A panel as the engines read it: contiguous float64 arrays (A, T), one row an asset.
+
+    A field of which nothing is known is one NaN, seen from everywhere, and not contiguous.
+    """
 
     open: FloatArray | None
     high: FloatArray
@@ -44,9 +48,18 @@ class Prices:
         """
         if 0 in panel.shape:
             raise BadPanel(f"the panel is empty: {panel.shape[0]} bars of {panel.shape[1]} assets")
-        arrays = {name: _turned(getattr(panel, name), name, panel) for name in FIELDS}
+        arrays = _all_turned(panel)
         symbols = tuple(str(symbol) for symbol in panel.symbols)
         return cls(**arrays, dates=panel.dates, symbols=symbols)  # type: ignore[arg-type]
+
+    def panel(self) -> UniversePanel:
+        """Return the panel of these prices, (T, A)."""
+        arrays = {
+            name: None if values is None else values.T
+            for name in FIELDS
+            for values in [getattr(self, name)]
+        }
+        return UniversePanel(**arrays, dates=self.dates, symbols=self.symbols)
 
     def part(self, assets: slice) -> Prices:
         """Return some of the assets, without a copy."""
@@ -78,7 +91,7 @@ class Prices:
         :raises BadPanel: when the panel has none.
         """
         values: FloatArray | None = getattr(self, name)
-        if values is None or np.isnan(values).all():
+        if values is None or (np.isnan(values[0]).all() and np.isnan(values).all()):
             raise BadPanel(
                 f"the panel has no {name}; give {name} prices"
                 + (", or use fill='next_close'" if name == "open" else "")
@@ -86,20 +99,56 @@ class Prices:
         return values
 
 
+def _all_turned(panel: UniversePanel) -> dict[str, FloatArray | None]:
+    """Return every field turned; one array that stands for several is turned once."""
+    turned: dict[int, FloatArray | None] = {}
+    found = {}
+    for name in FIELDS:
+        array = getattr(panel, name)
+        # A volume may be what a price may not.
+        key = id(array) if name != "volume" or _unknown(array) else -1
+        if key not in turned:
+            turned[key] = _turned(array, name, panel)
+        found[name] = turned[key]
+    return found
+
+
+def _unknown(array: Any) -> bool:
+    """Return whether no value is known; the first row mostly says so at once."""
+    values = np.asarray(array, dtype=np.float64)
+    return bool(np.isnan(values[0]).all() and np.isnan(values).all())
+
+
 def _turned(array: Any, name: str, panel: UniversePanel) -> FloatArray | None:
     if array is None:
         return None
-    values: FloatArray = np.ascontiguousarray(np.asarray(array, dtype=np.float64).T)
-    bad = np.isinf(values)
-    if name != "volume":
-        bad |= values <= 0.0
-    if bad.any():
+    given = np.asarray(array, dtype=np.float64)
+    if _unknown(given):
+        return np.broadcast_to(np.nan, given.shape[::-1])
+    values = _transposed(given)
+    least, most = np.fmin.reduce(given, axis=None), np.fmax.reduce(given, axis=None)
+    if np.isinf(least) or np.isinf(most) or (name != "volume" and least <= 0.0):
+        bad = np.isinf(values)
+        if name != "volume":
+            bad |= values <= 0.0
         asset, bar = (int(index[0]) for index in np.nonzero(bad))
         raise BadPanel(
             f"{name} of {panel.symbols[asset]} at {panel.dates[bar]} is {values[asset, bar]}; "
             "prices must be positive and finite, or NaN where there is no bar"
         )
     return values
+
+
+def _transposed(values: FloatArray) -> FloatArray:
+    """Return (A, T) from (T, A), a few rows at a time where rows are long."""
+    length, assets = values.shape
+    if assets <= _TURNED_ROWS:
+        return np.ascontiguousarray(values.T)
+    turned = np.empty((assets, length))
+    for start in range(0, length, _TURNED_ROWS):
+        rows = slice(start, start + _TURNED_ROWS)
+        turned[:, rows] = values[rows].T
+    return turned
 
 
 def panel_from(data: PanelLike) -> UniversePanel:
