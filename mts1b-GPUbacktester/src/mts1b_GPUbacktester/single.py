@@ -9,7 +9,7 @@ import numpy as np
 
 from mts1b_GPUbacktester.book import Orders
 from mts1b_GPUbacktester.engines import EngineName, Market, choose_engine
-from mts1b_GPUbacktester.errors import BadRule, BadSetting
+from mts1b_GPUbacktester.errors import BadPanel, BadRule, BadSetting
 from mts1b_GPUbacktester.evaluate import Evaluator
 from mts1b_GPUbacktester.grid import parameter_sets
 from mts1b_GPUbacktester.panels import PanelLike, Prices, panel_from, window
@@ -18,6 +18,7 @@ from mts1b_GPUbacktester.results import BacktestResult, backtest_result
 from mts1b_GPUbacktester.rules import Rule
 from mts1b_GPUbacktester.semantics import Direction, Fill, FloatArray, Settings, Size
 from mts1b_GPUbacktester.trades import costs_of, trade_table
+from mts1b_GPUbacktester.universes import universe_panel
 
 __all__ = ["centred_weights", "run_single", "run_window"]
 
@@ -27,7 +28,8 @@ Sizer = Callable[[FloatArray], FloatArray]
 
 def run_single(
     *,
-    panel: PanelLike,
+    panel: PanelLike = None,
+    universe: str | None = None,
     rule: Rule | None = None,
     factor: Factor | None = None,
     params: Mapping[str, Any] | None = None,
@@ -55,6 +57,8 @@ def run_single(
       target weights (default :func:`centred_weights`), which are traded every ``rebalance`` bars.
       An ``n_trades`` of a factor counts fills.
 
+    :param universe: the name of one that an installed package offers, such as a dataset of the data
+        lake or ``"sample"``, in place of a panel.
     :param fees_bps: a side, default 5; ``cost_bps`` is another word for it.
     :raises BadRule: unless exactly one of rule and factor is given, or parameters do not fit.
     :raises BadPanel, BadSetting, EngineMissing: saying what, and what to change.
@@ -65,24 +69,26 @@ def run_single(
         fill=fill, fees_bps=_fees(fees_bps, cost_bps), slippage_bps=slippage_bps,
         borrow_bps=borrow_bps, direction=direction, size=size, periods_per_year=periods_per_year,
     )  # fmt: skip
-    universe = panel_from(panel)
-    prices = Prices.of(universe)
+    if (panel is None) == (universe is None):
+        raise BadPanel("give exactly one of panel= and universe=")
+    data = panel_from(panel if universe is None else universe_panel(universe))
+    prices = Prices.of(data)
     bars = window(prices.dates, start, end)
     chosen = dict(params or {})
     if rule is not None:
         (checked,) = parameter_sets(rule, [chosen], size=settings.fraction)
         return run_window(prices, rule, checked, bars, settings, engine)
     assert factor is not None
-    scores = np.asarray(factor(universe, **chosen), dtype=np.float64)
-    if scores.shape != universe.shape:
-        raise BadRule(f"the factor gave shape {scores.shape}; the panel asks for {universe.shape}")
+    scores = np.asarray(factor(data, **chosen), dtype=np.float64)
+    if scores.shape != data.shape:
+        raise BadRule(f"the factor gave shape {scores.shape}; the panel asks for {data.shape}")
     weights = (sizer or centred_weights)(scores)[bars]
     orders = Orders(
         settings=settings,
-        lots=np.zeros(universe.shape[1]),
-        symbols=tuple(str(symbol) for symbol in universe.symbols),
+        lots=np.zeros(data.shape[1]),
+        symbols=tuple(str(symbol) for symbol in data.symbols),
     )
-    return simulate_weights(universe, weights, rebalance, orders, 1.0, engine, bars)
+    return simulate_weights(data, weights, rebalance, orders, 1.0, engine, bars)
 
 
 def centred_weights(scores: FloatArray) -> FloatArray:
