@@ -10,10 +10,10 @@ import numpy as np
 from mts1b_quantkit.arrays import FloatArray
 from mts1b_quantkit.errors import BadInput
 
-__all__ = ["lagged", "mean", "require_window", "rolling", "rolling_pair", "smoothed"]
+__all__ = ["lagged", "require_window", "rolling", "smoothed"]
 
-_BLOCK_ELEMENTS = 1 << 22
-"""Upper bound of rows x columns x window that are worked on at once (32 MB)."""
+_BLOCK_ELEMENTS = 1 << 15
+"""Upper bound of rows x window that are worked on at once; they stay in the cache."""
 
 
 def rolling(
@@ -22,7 +22,7 @@ def rolling(
     """Apply ``reducer`` to the last ``window`` rows, at every row.
 
     :param values: (T, A).
-    :param reducer: (rows, A, window) -> (rows, A), reducing the last axis.
+    :param reducer: (rows, window) -> (rows,), reducing the last axis.
     :return: (T, A), NaN in the first ``window`` - 1 rows and where the window holds a NaN.
     :raises BadInput: for a window below 1.
     """
@@ -31,40 +31,15 @@ def rolling(
     result = np.full((rows, columns), np.nan)
     if window > rows:
         return result
-    windows = np.lib.stride_tricks.sliding_window_view(values, window, axis=0)
-    step = max(1, _BLOCK_ELEMENTS // (columns * window))
-    for start in range(0, len(windows), step):
-        block = windows[start : start + step]
-        result[start + window - 1 : start + window - 1 + len(block)] = reducer(block)
+    step = max(1, _BLOCK_ELEMENTS // window)
+    for column in range(columns):
+        series = np.ascontiguousarray(values[:, column])
+        windows = np.lib.stride_tricks.sliding_window_view(series, window)
+        for start in range(0, len(windows), step):
+            block = windows[start : start + step]
+            at = start + window - 1
+            result[at : at + len(block), column] = reducer(block)
     return result
-
-
-def rolling_pair(
-    first: FloatArray,
-    second: FloatArray,
-    window: int,
-    reducer: Callable[[FloatArray, FloatArray], FloatArray],
-) -> FloatArray:
-    """Apply ``reducer`` to the last ``window`` rows of two (T, A) arrays, at every row."""
-    require_window(window)
-    rows, columns = first.shape
-    result = np.full((rows, columns), np.nan)
-    if window > rows:
-        return result
-    windows = [
-        np.lib.stride_tricks.sliding_window_view(values, window, axis=0)
-        for values in (first, second)
-    ]
-    step = max(1, _BLOCK_ELEMENTS // (2 * columns * window))
-    for start in range(0, rows - window + 1, step):
-        left, right = (view[start : start + step] for view in windows)
-        result[start + window - 1 : start + window - 1 + len(left)] = reducer(left, right)
-    return result
-
-
-def mean(values: FloatArray, window: int) -> FloatArray:
-    """Return the mean of the last ``window`` rows at every row."""
-    return rolling(values, window, lambda block: block.mean(axis=-1))
 
 
 def lagged(values: FloatArray, periods: int) -> FloatArray:

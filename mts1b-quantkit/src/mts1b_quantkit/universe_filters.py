@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from mts1b_quantkit.arrays import as_table
+from mts1b_quantkit.doubling import window_mean
 from mts1b_quantkit.errors import BadInput
-from mts1b_quantkit.rolling import rolling
 
 __all__ = ["average_daily_volume", "passes_adv_filter"]
 
@@ -24,7 +24,7 @@ def average_daily_volume(volume: Any, *, window: int = 21) -> Any:
     if (table.values < 0).any():
         i, j = (int(k) for k in np.argwhere(table.matrix < 0)[0])
         raise BadInput(f"volume of {table.labels[j]!r} at row {table.row_label(i)!r} is negative")
-    return table.rows(rolling(table.matrix, window, lambda block: block.mean(axis=-1)))
+    return table.rows(window_mean(table.matrix, window))
 
 
 def passes_adv_filter(volume: Any, *, minimum: float, window: int = 21) -> Any:

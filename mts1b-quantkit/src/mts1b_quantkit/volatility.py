@@ -7,15 +7,15 @@ NaN while it warms up.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from mts1b_quantkit.arrays import FloatArray, Table, as_table, require_prices
+from mts1b_quantkit.doubling import window_deviation, window_mean
 from mts1b_quantkit.errors import BadInput
 from mts1b_quantkit.metrics.columns import require_periods
-from mts1b_quantkit.rolling import require_window, rolling
+from mts1b_quantkit.rolling import require_window
 
 __all__ = [
     "garman_klass",
@@ -43,7 +43,7 @@ def realized_volatility(
         return table.per_column(logs[1:].std(axis=0, ddof=1) * scale)
     if require_window(window) < 2:
         raise BadInput("window is 1; a deviation needs two returns")
-    return table.rows(rolling(logs, window, lambda block: block.std(axis=-1, ddof=1)) * scale)
+    return table.rows(window_deviation(logs, window) * scale)
 
 
 def parkinson(
@@ -124,11 +124,10 @@ def yang_zhang(
     if require_window(window) < 2:
         raise BadInput("window is 1; a variance needs two rows")
     k = _mixing(window)
-    spread: Callable[[FloatArray], FloatArray] = lambda block: block.var(axis=-1, ddof=1)  # noqa: E731
     variance = (
-        rolling(overnight, window, spread)
-        + k * rolling(during, window, spread)
-        + (1.0 - k) * rolling(inside, window, lambda block: block.mean(axis=-1))
+        window_deviation(overnight, window) ** 2
+        + k * window_deviation(during, window) ** 2
+        + (1.0 - k) * window_mean(inside, window)
     )
     return table.rows(np.sqrt(variance * scale))
 
@@ -145,7 +144,7 @@ def _root_mean(table: Table, squares: FloatArray, window: int | None, periods: f
     scale = require_periods(periods)
     if window is None:
         return table.per_column(np.sqrt(np.maximum(squares.mean(axis=0), 0.0) * scale))
-    means = rolling(squares, window, lambda block: block.mean(axis=-1))
+    means = window_mean(squares, window)
     return table.rows(np.sqrt(np.maximum(means, 0.0) * scale))
 
 

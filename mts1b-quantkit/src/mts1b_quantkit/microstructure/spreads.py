@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from mts1b_quantkit.arrays import FloatArray, as_table, require_prices
+from mts1b_quantkit.doubling import window_mean
 from mts1b_quantkit.errors import BadInput
-from mts1b_quantkit.rolling import require_window, rolling
+from mts1b_quantkit.rolling import require_window
 
 __all__ = ["amihud_illiquidity", "roll_spread"]
 
@@ -35,7 +36,7 @@ def amihud_illiquidity(close: Any, volume: Any, *, window: int | None = None) ->
     if window is None:
         return prices.per_column(ratio[1:].mean(axis=0))
     require_window(window)
-    return prices.rows(rolling(ratio, window, lambda block: block.mean(axis=-1)))
+    return prices.rows(window_mean(ratio, window))
 
 
 def roll_spread(close: Any) -> Any:

@@ -8,10 +8,11 @@ import numpy as np
 from mts1b_foundation.market_data import UniversePanel
 
 from mts1b_quantkit.arrays import FloatArray
+from mts1b_quantkit.doubling import window_deviation, window_max, window_mean, window_skewness
 from mts1b_quantkit.errors import BadInput
 from mts1b_quantkit.factors.library.panel import score, simple_returns
 from mts1b_quantkit.factors.registry import register
-from mts1b_quantkit.rolling import lagged, mean, require_window, rolling
+from mts1b_quantkit.rolling import lagged, require_window
 
 __all__ = [
     "f_acceleration",
@@ -66,8 +67,8 @@ def f_risk_adjusted_momentum(panel: UniversePanel, /, *, h: int = 126, raw: bool
 
     def compute(close: FloatArray) -> FloatArray:
         returns = simple_returns(close)
-        deviation = rolling(returns, h, lambda block: block.std(axis=-1, ddof=1))
-        return np.asarray(mean(returns, h) / np.where(deviation > 0.0, deviation, np.nan))
+        deviation = window_deviation(returns, h)
+        return np.asarray(window_mean(returns, h) / np.where(deviation > 0.0, deviation, np.nan))
 
     return score(panel, ("close",), compute, raw=raw)
 
@@ -83,7 +84,7 @@ def f_continuous_information(panel: UniversePanel, /, *, h: int = 252, raw: bool
 
     def compute(close: FloatArray) -> FloatArray:
         steps = np.sign(simple_returns(close))
-        return np.asarray(np.sign(simple_returns(close, h)) * mean(steps, h))
+        return np.asarray(np.sign(simple_returns(close, h)) * window_mean(steps, h))
 
     return score(panel, ("close",), compute, raw=raw)
 
@@ -94,7 +95,7 @@ def f_max_return(panel: UniversePanel, /, *, h: int = 21, raw: bool = False) -> 
     return score(
         panel,
         ("close",),
-        lambda close: -rolling(simple_returns(close), h, lambda block: block.max(axis=-1)),
+        lambda close: -window_max(simple_returns(close), h),
         raw=raw,
     )
 
@@ -108,12 +109,9 @@ def f_return_skewness(panel: UniversePanel, /, *, h: int = 126, raw: bool = Fals
     if h < 3:
         raise BadInput(f"h is {h}; a skewness needs three returns")
 
-    def skew(block: FloatArray) -> FloatArray:
-        centred = block - block.mean(axis=-1, keepdims=True)
-        second, third = (centred**2).mean(axis=-1), (centred**3).mean(axis=-1)
-        return np.asarray(third / np.where(second > 0.0, second, np.nan) ** 1.5)
-
-    return score(panel, ("close",), lambda close: -rolling(simple_returns(close), h, skew), raw=raw)
+    return score(
+        panel, ("close",), lambda close: -window_skewness(simple_returns(close), h), raw=raw
+    )
 
 
 @register("f_long_term_reversal")
@@ -140,7 +138,7 @@ def f_price_to_average(panel: UniversePanel, /, *, h: int = 756, raw: bool = Fal
 
     The price form of value of Asness, Moskowitz and Pedersen 2013.
     """
-    return score(panel, ("close",), lambda close: mean(close, h) / close - 1.0, raw=raw)
+    return score(panel, ("close",), lambda close: window_mean(close, h) / close - 1.0, raw=raw)
 
 
 @register("f_overnight")
@@ -152,7 +150,7 @@ def f_overnight(panel: UniversePanel, /, *, h: int = 21, raw: bool = False) -> A
     _require_open(panel)
 
     def compute(close: FloatArray, opened: FloatArray) -> FloatArray:
-        return mean(opened / lagged(close, 1) - 1.0, h)
+        return window_mean(opened / lagged(close, 1) - 1.0, h)
 
     return score(panel, ("close", "open"), compute, raw=raw)
 
@@ -166,7 +164,7 @@ def f_intraday(panel: UniversePanel, /, *, h: int = 21, raw: bool = False) -> An
     _require_open(panel)
 
     def compute(close: FloatArray, opened: FloatArray) -> FloatArray:
-        return mean(close / opened - 1.0, h)
+        return window_mean(close / opened - 1.0, h)
 
     return score(panel, ("close", "open"), compute, raw=raw)
 

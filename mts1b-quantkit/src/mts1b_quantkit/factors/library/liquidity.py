@@ -8,9 +8,9 @@ import numpy as np
 from mts1b_foundation.market_data import UniversePanel
 
 from mts1b_quantkit.arrays import FloatArray
+from mts1b_quantkit.doubling import window_mean
 from mts1b_quantkit.factors.library.panel import score, simple_returns
 from mts1b_quantkit.factors.registry import register
-from mts1b_quantkit.rolling import rolling
 
 __all__ = ["f_dollar_volume", "f_liquidity"]
 
@@ -24,7 +24,7 @@ def f_liquidity(panel: UniversePanel, /, *, h: int = 21, raw: bool = False) -> A
 
     def compute(close: FloatArray, volume: FloatArray) -> FloatArray:
         price_move = np.abs(simple_returns(close)) / (close * volume)
-        return -rolling(price_move, h, lambda block: block.mean(axis=-1))
+        return -window_mean(price_move, h)
 
     return score(panel, ("close", "volume"), compute, raw=raw)
 
@@ -34,6 +34,6 @@ def f_dollar_volume(panel: UniversePanel, /, *, h: int = 21, raw: bool = False) 
     """Score the logarithm of the mean traded value, close times volume, of ``h`` rows."""
 
     def compute(close: FloatArray, volume: FloatArray) -> FloatArray:
-        return np.log(rolling(close * volume, h, lambda block: block.mean(axis=-1)))
+        return np.log(window_mean(close * volume, h))
 
     return score(panel, ("close", "volume"), compute, raw=raw)

@@ -9,10 +9,16 @@ import numpy as np
 from mts1b_foundation.market_data import UniversePanel
 
 from mts1b_quantkit.arrays import FloatArray
+from mts1b_quantkit.doubling import (
+    window_comoments,
+    window_deviation,
+    window_drawdown,
+    window_mean,
+)
 from mts1b_quantkit.errors import BadInput
 from mts1b_quantkit.factors.library.panel import score, simple_returns
 from mts1b_quantkit.factors.registry import register
-from mts1b_quantkit.rolling import mean, require_window, rolling, rolling_pair
+from mts1b_quantkit.rolling import require_window
 
 __all__ = [
     "f_average_range",
@@ -52,16 +58,14 @@ def f_idiosyncratic_vol(panel: UniversePanel, /, *, h: int = 63, raw: bool = Fal
     """
     _require_three(h)
 
-    def left(own: FloatArray, market: FloatArray) -> FloatArray:
-        x, y = _centred(own), _centred(market)
-        spread = (y**2).sum(axis=-1)
-        slope = (x * y).sum(axis=-1) / np.where(spread > 0.0, spread, np.nan)
-        rest = x - slope[..., None] * y
-        return np.asarray(-np.sqrt((rest**2).sum(axis=-1) / (h - 2.0)))
+    def left(own: FloatArray, market: FloatArray, both: FloatArray) -> FloatArray:
+        rest = own - both**2 / np.where(market > 0.0, market, np.nan)
+        rounding = 4.0 * h * np.finfo(float).eps * own  # what it leaves of a perfect fit is nothing
+        return np.asarray(-np.sqrt(np.where(rest <= rounding, 0.0, rest) / (h - 2.0)))
 
     def compute(close: FloatArray) -> FloatArray:
         returns = simple_returns(close)
-        return rolling_pair(returns, _market(returns), h, left)
+        return window_comoments(returns, _market(returns), h, left)
 
     return score(panel, ("close",), compute, raw=raw)
 
@@ -80,9 +84,9 @@ def f_vol_of_vol(
         raise BadInput(f"h is {h}, h_vol {h_vol}; a deviation needs two rows")
 
     def compute(close: FloatArray) -> FloatArray:
-        level = rolling(simple_returns(close), h_vol, lambda block: block.std(axis=-1, ddof=1))
-        spread = rolling(level, h, lambda block: block.std(axis=-1, ddof=1))
-        return np.asarray(-spread / mean(level, h))
+        level = window_deviation(simple_returns(close), h_vol)
+        spread = window_deviation(level, h)
+        return np.asarray(-spread / window_mean(level, h))
 
     return score(panel, ("close",), compute, raw=raw)
 
@@ -91,11 +95,7 @@ def f_vol_of_vol(
 def f_drawdown(panel: UniversePanel, /, *, h: int = 252, raw: bool = False) -> Any:
     """Score the deepest fall from a peak within the last ``h`` closes, zero or negative."""
 
-    def deepest(block: FloatArray) -> FloatArray:
-        peak = np.maximum.accumulate(block, axis=-1)
-        return np.asarray((block / peak - 1.0).min(axis=-1))
-
-    return score(panel, ("close",), lambda close: rolling(close, h, deepest), raw=raw)
+    return score(panel, ("close",), lambda close: window_drawdown(close, h), raw=raw)
 
 
 @register("f_average_range")
@@ -105,32 +105,25 @@ def f_average_range(panel: UniversePanel, /, *, h: int = 14, raw: bool = False) 
     def compute(close: FloatArray, high: FloatArray, low: FloatArray) -> FloatArray:
         before = np.vstack((np.full((1, close.shape[1]), np.nan), close[:-1]))
         true_range = np.maximum(high, before) - np.minimum(low, before)
-        return np.asarray(-mean(true_range, h) / close)
+        return np.asarray(-window_mean(true_range, h) / close)
 
     return score(panel, ("close", "high", "low"), compute, raw=raw)
 
 
 def _beta(close: FloatArray, h: int) -> FloatArray:
-    def slope(own: FloatArray, market: FloatArray) -> FloatArray:
-        y = _centred(market)
-        spread = (y**2).sum(axis=-1)
-        return np.asarray((_centred(own) * y).sum(axis=-1) / np.where(spread > 0.0, spread, np.nan))
+    def slope(own: FloatArray, market: FloatArray, both: FloatArray) -> FloatArray:
+        return np.asarray(both / np.where(market > 0.0, market, np.nan))
 
     returns = simple_returns(close)
-    return rolling_pair(returns, _market(returns), h, slope)
+    return window_comoments(returns, _market(returns), h, slope)
 
 
 def _market(returns: FloatArray) -> FloatArray:
-    """Return the mean over the assets with a return, in each column; NaN where there is none."""
+    """Return the mean over the assets with a return, (T, 1); NaN where there is none."""
     known = ~np.isnan(returns)
     count = known.sum(axis=1)
     total = np.where(known, returns, 0.0).sum(axis=1)
-    level = total / np.where(count > 0, count, math.nan)
-    return np.ascontiguousarray(np.broadcast_to(level[:, None], returns.shape))
-
-
-def _centred(block: FloatArray) -> FloatArray:
-    return np.asarray(block - block.mean(axis=-1, keepdims=True))
+    return np.asarray(total / np.where(count > 0, count, math.nan))[:, None]
 
 
 def _require_three(h: int) -> None:

@@ -6,9 +6,10 @@ from typing import Any
 
 from mts1b_foundation.market_data import UniversePanel
 
+from mts1b_quantkit.doubling import window_max
 from mts1b_quantkit.factors.library.panel import score, simple_returns
 from mts1b_quantkit.factors.registry import register
-from mts1b_quantkit.rolling import lagged, require_window, rolling
+from mts1b_quantkit.rolling import lagged, require_window
 
 __all__ = ["f_high_proximity", "f_momentum", "f_momentum_12_1", "f_reversal"]
 
@@ -45,6 +46,6 @@ def f_high_proximity(panel: UniversePanel, /, *, h: int = 252, raw: bool = False
     return score(
         panel,
         ("close", "high"),
-        lambda close, high: close / rolling(high, h, lambda block: block.max(axis=-1)),
+        lambda close, high: close / window_max(high, h),
         raw=raw,
     )

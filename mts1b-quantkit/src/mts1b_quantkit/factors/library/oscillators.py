@@ -8,10 +8,17 @@ import numpy as np
 from mts1b_foundation.market_data import UniversePanel
 
 from mts1b_quantkit.arrays import FloatArray
+from mts1b_quantkit.doubling import (
+    window_comoments,
+    window_deviation,
+    window_max,
+    window_mean,
+    window_min,
+)
 from mts1b_quantkit.errors import BadInput
 from mts1b_quantkit.factors.library.panel import score, simple_returns
 from mts1b_quantkit.factors.registry import register
-from mts1b_quantkit.rolling import mean, require_window, rolling, smoothed
+from mts1b_quantkit.rolling import require_window, smoothed
 
 __all__ = [
     "f_bollinger",
@@ -33,7 +40,7 @@ def f_rsi(panel: UniversePanel, /, *, h: int = 14, raw: bool = False) -> Any:
 
     def compute(close: FloatArray) -> FloatArray:
         returns = simple_returns(close)
-        gains, moves = mean(np.maximum(returns, 0.0), h), mean(np.abs(returns), h)
+        gains, moves = window_mean(np.maximum(returns, 0.0), h), window_mean(np.abs(returns), h)
         return np.asarray(100.0 * gains / np.where(moves > 0.0, moves, np.nan))
 
     return score(panel, ("close",), compute, raw=raw)
@@ -78,9 +85,9 @@ def f_bollinger(panel: UniversePanel, /, *, h: int = 20, raw: bool = False) -> A
         raise BadInput(f"h is {h}; a deviation needs two closes")
 
     def compute(close: FloatArray) -> FloatArray:
-        deviation = rolling(close, h, lambda block: block.std(axis=-1))
+        deviation = window_deviation(close, h, ddof=0)
         flat = deviation <= 1e-12 * np.abs(close)
-        return np.asarray((close - mean(close, h)) / np.where(flat, np.nan, deviation))
+        return np.asarray((close - window_mean(close, h)) / np.where(flat, np.nan, deviation))
 
     return score(panel, ("close",), compute, raw=raw)
 
@@ -93,8 +100,8 @@ def f_donchian(panel: UniversePanel, /, *, h: int = 55, raw: bool = False) -> An
     """
 
     def compute(close: FloatArray, high: FloatArray, low: FloatArray) -> FloatArray:
-        top = rolling(high, h, lambda block: block.max(axis=-1))
-        bottom = rolling(low, h, lambda block: block.min(axis=-1))
+        top = window_max(high, h)
+        bottom = window_min(low, h)
         width = top - bottom
         return np.asarray((close - bottom) / np.where(width > 0.0, width, np.nan))
 
@@ -109,7 +116,7 @@ def f_efficiency_ratio(panel: UniversePanel, /, *, h: int = 63, raw: bool = Fals
     def compute(close: FloatArray) -> FloatArray:
         steps = np.full_like(close, np.nan)
         steps[1:] = np.abs(np.diff(close, axis=0))
-        way = mean(steps, h) * h
+        way = window_mean(steps, h) * h
         move = np.full_like(close, np.nan)
         move[h:] = close[h:] - close[:-h]
         return np.asarray(move / np.where(way > 0.0, way, np.nan))
@@ -125,16 +132,16 @@ def f_regression_trend(panel: UniversePanel, /, *, h: int = 90, raw: bool = Fals
     """
     if require_window(h) < 3:
         raise BadInput(f"h is {h}; a trend line needs three closes")
-    time = np.arange(h) - (h - 1) / 2.0
-    spread = float((time**2).sum())
 
-    def fit(block: FloatArray) -> FloatArray:
-        centred = block - block.mean(axis=-1, keepdims=True)
-        slope = (centred * time).sum(axis=-1) / spread
-        total = (centred**2).sum(axis=-1)
+    def fit(total: FloatArray, spread: FloatArray, both: FloatArray) -> FloatArray:
+        slope = both / spread
         return np.asarray(slope * slope**2 * spread / np.where(total > 0.0, total, np.nan))
 
-    return score(panel, ("close",), lambda close: rolling(np.log(close), h, fit), raw=raw)
+    def compute(close: FloatArray) -> FloatArray:
+        row = np.arange(len(close), dtype=float)[:, None]
+        return window_comoments(np.log(close), row, h, fit)
+
+    return score(panel, ("close",), compute, raw=raw)
 
 
 @register("f_time_series_momentum")
@@ -149,7 +156,7 @@ def f_time_series_momentum(panel: UniversePanel, /, *, h: int = 252, raw: bool =
         raise BadInput(f"h is {h}; a deviation needs two returns")
 
     def compute(close: FloatArray) -> FloatArray:
-        deviation = rolling(simple_returns(close), h, lambda block: block.std(axis=-1, ddof=1))
+        deviation = window_deviation(simple_returns(close), h)
         level = np.where(deviation > 0.0, deviation, np.nan)
         return np.asarray(np.sign(simple_returns(close, h)) / level)
 

@@ -28,12 +28,16 @@ def score(
     tables = [as_table(getattr(panel, name), what=name, allow_nan=True) for name in fields]
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         values = compute(*(table.values for table in tables))
-    values = np.where(np.isfinite(values), values, np.nan)
+    endless = np.isinf(values)
+    if endless.any():
+        values = np.where(endless, np.nan, values)
     return tables[0].rows(values if raw else zscored(values))
 
 
 def simple_returns(close: FloatArray, periods: int = 1) -> FloatArray:
     """Return close over the close ``periods`` rows earlier, less one; NaN in the first rows."""
     result = np.full_like(close, np.nan)
-    result[periods:] = close[periods:] / close[:-periods] - 1.0
+    later = result[periods:]
+    np.divide(close[periods:], close[:-periods], out=later)
+    later -= 1.0
     return result

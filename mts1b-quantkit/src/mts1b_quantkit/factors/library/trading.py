@@ -9,10 +9,11 @@ import numpy as np
 from mts1b_foundation.market_data import UniversePanel
 
 from mts1b_quantkit.arrays import FloatArray
+from mts1b_quantkit.doubling import window_comoments, window_deviation, window_mean
 from mts1b_quantkit.errors import BadInput
 from mts1b_quantkit.factors.library.panel import score, simple_returns
 from mts1b_quantkit.factors.registry import register
-from mts1b_quantkit.rolling import mean, require_window, rolling, rolling_pair
+from mts1b_quantkit.rolling import require_window, rolling
 
 __all__ = [
     "f_low_spread",
@@ -53,7 +54,7 @@ def f_volume_trend(
     return score(
         panel,
         ("volume",),
-        lambda volume: mean(volume, h_fast) / mean(volume, h_slow) - 1.0,
+        lambda volume: window_mean(volume, h_fast) / window_mean(volume, h_slow) - 1.0,
         raw=raw,
     )
 
@@ -70,8 +71,8 @@ def f_volume_variability(panel: UniversePanel, /, *, h: int = 63, raw: bool = Fa
         raise BadInput(f"h is {h}; a deviation needs two rows")
 
     def compute(volume: FloatArray) -> FloatArray:
-        spread = rolling(volume, h, lambda block: block.std(axis=-1, ddof=1))
-        return np.asarray(-spread / mean(volume, h))
+        spread = window_deviation(volume, h)
+        return np.asarray(-spread / window_mean(volume, h))
 
     return score(panel, ("volume",), compute, raw=raw)
 
@@ -85,7 +86,7 @@ def f_on_balance_volume(panel: UniversePanel, /, *, h: int = 63, raw: bool = Fal
 
     def compute(close: FloatArray, volume: FloatArray) -> FloatArray:
         signed = np.sign(simple_returns(close)) * volume
-        return np.asarray(mean(signed, h) / mean(volume, h))
+        return np.asarray(window_mean(signed, h) / window_mean(volume, h))
 
     return score(panel, ("close", "volume"), compute, raw=raw)
 
@@ -99,14 +100,12 @@ def f_price_volume_correlation(panel: UniversePanel, /, *, h: int = 63, raw: boo
     if require_window(h) < 3:
         raise BadInput(f"h is {h}; a correlation needs three rows")
 
-    def negative(x: FloatArray, y: FloatArray) -> FloatArray:
-        a = x - x.mean(axis=-1, keepdims=True)
-        b = y - y.mean(axis=-1, keepdims=True)
-        size = np.sqrt((a**2).sum(axis=-1) * (b**2).sum(axis=-1))
-        return np.asarray(-(a * b).sum(axis=-1) / np.where(size > 0.0, size, np.nan))
+    def negative(x: FloatArray, y: FloatArray, both: FloatArray) -> FloatArray:
+        size = np.sqrt(x) * np.sqrt(y)
+        return np.asarray(-both / np.where(size > 0.0, size, np.nan))
 
     def compute(close: FloatArray, volume: FloatArray) -> FloatArray:
-        return rolling_pair(simple_returns(close), np.log(volume), h, negative)
+        return window_comoments(simple_returns(close), np.log(volume), h, negative)
 
     return score(panel, ("close", "volume"), compute, raw=raw)
 
@@ -121,7 +120,7 @@ def f_still_days(panel: UniversePanel, /, *, h: int = 252, raw: bool = False) ->
     def compute(close: FloatArray) -> FloatArray:
         returns = simple_returns(close)
         still = np.where(np.isnan(returns), np.nan, (returns == 0.0).astype(float))
-        return -mean(still, h)
+        return -window_mean(still, h)
 
     return score(panel, ("close",), compute, raw=raw)
 
@@ -142,15 +141,15 @@ def f_low_spread(panel: UniversePanel, /, *, h: int = 21, raw: bool = False) -> 
         constant = 3.0 - 2.0 * math.sqrt(2.0)
         alpha = (np.sqrt(2.0 * beta) - np.sqrt(beta)) / constant - np.sqrt(gamma / constant)
         spread = 2.0 * np.expm1(alpha) / (1.0 + np.exp(alpha))
-        return -mean(np.maximum(spread, 0.0), h)
+        return -window_mean(np.maximum(spread, 0.0), h)
 
     return score(panel, ("high", "low"), compute, raw=raw)
 
 
 def _median(block: FloatArray) -> FloatArray:
     middle = block.shape[-1] // 2
+    ordered = np.partition(block, middle, axis=-1)  # two places at once take five times as long
     if block.shape[-1] % 2:
-        return np.asarray(np.partition(block, middle, axis=-1)[..., middle])
-    ordered = np.partition(block, (middle - 1, middle), axis=-1)
-    result = (ordered[..., middle - 1] + ordered[..., middle]) / 2.0
+        return np.asarray(ordered[..., middle])
+    result = (ordered[..., :middle].max(axis=-1) + ordered[..., middle]) / 2.0
     return np.asarray(np.where(np.isnan(block).any(axis=-1), np.nan, result))

@@ -7,10 +7,11 @@ from typing import Any
 from mts1b_foundation.market_data import UniversePanel
 
 from mts1b_quantkit.arrays import FloatArray
+from mts1b_quantkit.doubling import window_mean
 from mts1b_quantkit.errors import BadInput
 from mts1b_quantkit.factors.library.panel import score
 from mts1b_quantkit.factors.registry import register
-from mts1b_quantkit.rolling import require_window, rolling
+from mts1b_quantkit.rolling import require_window
 
 __all__ = ["f_moving_average_cross", "f_trend"]
 
@@ -41,4 +42,4 @@ def f_moving_average_cross(
 
 
 def _average(close: FloatArray, window: int) -> FloatArray:
-    return rolling(close, window, lambda block: block.mean(axis=-1))
+    return window_mean(close, window)

@@ -9,10 +9,11 @@ import numpy as np
 from mts1b_foundation.market_data import UniversePanel
 
 from mts1b_quantkit.arrays import FloatArray
+from mts1b_quantkit.doubling import window_deviation, window_mean
 from mts1b_quantkit.errors import BadInput
 from mts1b_quantkit.factors.library.panel import score, simple_returns
 from mts1b_quantkit.factors.registry import register
-from mts1b_quantkit.rolling import rolling, smoothed
+from mts1b_quantkit.rolling import smoothed
 
 __all__ = ["f_downside_vol", "f_parkinson_vol", "f_realized_vol"]
 
@@ -30,7 +31,7 @@ def f_realized_vol(
         raise BadInput(f"h is {h}; a standard deviation needs two returns")
 
     def compute(close: FloatArray) -> FloatArray:
-        level = rolling(simple_returns(close), h, lambda block: block.std(axis=-1, ddof=1))
+        level = window_deviation(simple_returns(close), h)
         return level if ema_alpha is None else smoothed(level, ema_alpha)
 
     return score(panel, ("close",), compute, raw=raw)
@@ -42,7 +43,7 @@ def f_downside_vol(panel: UniversePanel, /, *, h: int = 63, raw: bool = False) -
 
     def compute(close: FloatArray) -> FloatArray:
         losses = np.minimum(simple_returns(close), 0.0) ** 2
-        return np.sqrt(rolling(losses, h, lambda block: block.mean(axis=-1)))
+        return np.sqrt(window_mean(losses, h))
 
     return score(panel, ("close",), compute, raw=raw)
 
@@ -53,6 +54,6 @@ def f_parkinson_vol(panel: UniversePanel, /, *, h: int = 21, raw: bool = False) 
 
     def compute(high: FloatArray, low: FloatArray) -> FloatArray:
         squares = np.log(high / low) ** 2 / (4.0 * math.log(2.0))
-        return np.sqrt(rolling(squares, h, lambda block: block.mean(axis=-1)))
+        return np.sqrt(window_mean(squares, h))
 
     return score(panel, ("high", "low"), compute, raw=raw)
