@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
+import numba
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mts1b_GPUbacktester import rules as r
+from mts1b_GPUbacktester import run_sweep
 from mts1b_GPUbacktester.averages import Averages
 from mts1b_GPUbacktester.engines import SweepBlock
+from mts1b_GPUbacktester.engines.division import divided
 from mts1b_GPUbacktester.engines.extremes import (
     bounds,
     deepest_fall,
@@ -17,11 +22,33 @@ from mts1b_GPUbacktester.engines.extremes import (
 )
 from mts1b_GPUbacktester.engines.numba_engine import NumbaEngine
 from mts1b_GPUbacktester.engines.tiles import fill_series
-from mts1b_GPUbacktester.evaluate import Evaluator
+from mts1b_GPUbacktester.evaluate import NUMBER, WHOLE, Evaluator
+from mts1b_GPUbacktester.expressions import Number
 from mts1b_GPUbacktester.panels import Prices, panel_from
 from mts1b_GPUbacktester.semantics import Settings
 
 NAMES = ("n_trades", "total_return", "max_drawdown", "sharpe")
+
+
+@numba.njit
+def divided_by(values: np.ndarray, divisor: float) -> np.ndarray:
+    quotients = np.empty_like(values)
+    for place in range(len(values)):
+        quotients[place] = divided(values[place], divisor, 1.0 / divisor)
+    return quotients
+
+
+@given(st.integers(1, 2**20), st.integers(-300, 900), st.integers(0, 2**32 - 1))
+@settings(max_examples=300, deadline=None)
+def test_division_by_way_of_the_inverse_has_every_bit(
+    divisor: int, exponent: int, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    values = np.ldexp(rng.uniform(-2, 2, 500), exponent)
+    whole = rng.integers(0, 2**53, 200).astype(np.float64)
+    beside = np.nextafter(whole * divisor, rng.choice([-np.inf, np.inf], 200))
+    for numbers in (values, whole, beside, np.array([0.0, np.nan])):
+        np.testing.assert_array_equal(divided_by(numbers, float(divisor)), numbers / divisor)
 
 
 def walked(marks: np.ndarray, units: float, peak: float, worst: float) -> tuple[float, float]:
@@ -69,16 +96,18 @@ def test_averages_of_tiles_have_the_bits_of_numpy(seed: int, gaps: bool, window:
     running = Averages().sums(values)
     Averages().simple(running, window, whole)
     counts = np.empty((1, 3, 0), np.int64) if running.gaps is None else running.gaps[None]
-    plan = np.array([[0, window], [0, 0]])
+    plan = np.array([[0, window], [0, WHOLE], [1, NUMBER]])
+    numbers = np.array([7.0, 9.0])
     for asset in range(3):
         for start in range(0, 150, 64):
-            stop, tile = min(150, start + 64), np.zeros((2, 64))
+            stop, tile = min(150, start + 64), np.zeros((3, 64))
             fill_series(
-                plan, running.sums[None], running.base[:, 0][None], counts, values[None], asset,
-                start, stop, tile,
+                plan, running.sums[None], running.base[:, 0][None], counts, values[None], numbers,
+                asset, start, stop, tile,
             )  # fmt: skip
             np.testing.assert_array_equal(tile[0, : stop - start], whole[asset, start:stop])
             np.testing.assert_array_equal(tile[1, : stop - start], values[asset, start:stop])
+            assert (tile[2, : stop - start] == 9.0).all()
 
 
 def test_the_width_of_a_tile_changes_nothing_to_the_last_bit() -> None:
@@ -99,8 +128,23 @@ def test_the_width_of_a_tile_changes_nothing_to_the_last_bit() -> None:
 
 def test_the_plan_of_a_rule_names_each_source_once() -> None:
     prices = Prices.of(panel_from({"close": np.arange(1.0, 9.0)}))
-    nodes = [r.sma(r.close, 3), r.close, r.sma(r.sma(r.close, 2), 2), r.sma(r.close, 5)]
-    plan, sources, others = Evaluator(prices, budget=2**20).planned(nodes)
-    assert plan.tolist() == [[0, 3], [0, 0], [1, 2], [0, 5]]
-    assert len(sources) == 2
-    assert len(others) == 1
+    nodes = [r.sma(r.close, 3), r.close, r.sma(r.sma(r.close, 2), 2), r.sma(r.close, 5), Number(2)]
+    plan = Evaluator(prices, budget=2**20).planned(nodes)
+    assert plan.rows.tolist() == [[0, 3], [0, WHOLE], [1, 2], [0, 5], [0, NUMBER]]
+    assert (len(plan.sources), len(plan.others), plan.numbers) == (2, 1, [2.0])
+
+
+def test_many_levels_of_a_price_take_no_memory_of_their_own() -> None:
+    close = np.full((500_000, 1), 100.0)
+    levels = [{"level": float(level)} for level in range(1, 201)]
+    rule = r.long_when(r.close > r.param("level"))
+    tracemalloc.start()
+    try:
+        found = run_sweep(
+            {"close": close}, rule, grid=levels, fill="next_close", engine="numba", progress=False
+        )
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert found.table["n_trades"].to_list() == [1] * 99 + [0] * 101
+    assert peak < 40 * close.nbytes

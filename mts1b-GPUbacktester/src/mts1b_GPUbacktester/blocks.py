@@ -21,7 +21,7 @@ _ACCOUNT = 256
 _NEAR = 32 * 2**20
 """Bytes that blocks of several assets stay below, so that series are read from a cache."""
 
-_STRETCH = 65_536
+_TILE = 1_024
 """Bars that a plain rule works on at once."""
 
 Cut = tuple[slice, slice, SweepBlock]
@@ -40,10 +40,12 @@ def blocks(whole: SweepBlock, *, compiled: bool, on_device: bool = False) -> lis
         return [(slice(0, len(whole.sets)), slice(0, assets), whole)]
     every = Compiled.of(whole.rule, whole.settings, whole.sets)
     length: int = whole.prices.close.shape[1]
-    column = 8 * (length if on_device else _bars_at_once(whole, every))
-    cuts = list(_cuts(whole, every, max(2, whole.budget // column - _SHARED_COLUMNS)))
-    widest = max(part.compiled.width for _, part in cuts if part.compiled) + _SHARED_COLUMNS
-    room = (whole.budget if on_device else min(whole.budget, _NEAR)) // (column * widest)
+    tiled = not on_device and _by_tiles(whole, every)
+    column, shared = 8 * (min(length, _TILE) if tiled else length), 8 * length * _SHARED_COLUMNS
+    cuts = list(_cuts(whole, every, max(2, (whole.budget - shared) // column)))
+    widest = max(part.compiled.width for _, part in cuts if part.compiled)
+    most = whole.budget if on_device or tiled else min(whole.budget, _NEAR)
+    room = most // (column * widest + shared)
     step = max(1, min(assets, room, whole.budget // (_ACCOUNT * len(cuts[0][1].sets))))
     found = []
     for first in range(0, assets, step):
@@ -53,17 +55,15 @@ def blocks(whole: SweepBlock, *, compiled: bool, on_device: bool = False) -> lis
     return found
 
 
-def _bars_at_once(whole: SweepBlock, every: Compiled) -> int:
-    """Return how many bars of each series are in memory.
+def _by_tiles(whole: SweepBlock, every: Compiled) -> bool:
+    """Return whether an engine holds but a tile of time of each series.
 
-    Plain rules on simple averages go by stretches of time; other values are computed whole.
+    Plain rules on simple averages go by tiles; other values are computed whole.
     """
-    length: int = whole.prices.close.shape[1]
-    streamed = is_plain(whole.rule, whole.settings) and all(
+    return is_plain(whole.rule, whole.settings) and all(
         isinstance(value, (Field, Number)) or (isinstance(value, Windowed) and value.kind == "sma")
         for value in every.series
     )
-    return min(length, _STRETCH) if streamed else length
 
 
 def _cuts(whole: SweepBlock, every: Compiled, limit: int) -> Iterator[tuple[slice, SweepBlock]]:

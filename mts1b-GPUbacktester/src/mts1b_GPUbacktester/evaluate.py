@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ from mts1b_GPUbacktester.semantics import (
     trailing_deviation,
 )
 
-__all__ = ["Evaluator"]
+__all__ = ["NUMBER", "WHOLE", "Evaluator", "Plan"]
 
 _SUMS_KEPT = 4
 
@@ -40,6 +41,24 @@ _OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     "larger": np.maximum,
     "smaller": np.minimum,
 }
+
+
+WHOLE, NUMBER = 0, -1
+"""What stands for a window where a value is no simple average."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How values are found without holding the averages among them.
+
+    ``rows`` (S, 2): the place in ``sources`` and the window of a simple average, the place in
+    ``others`` (each (A, T)) and ``WHOLE``, or the place in ``numbers`` and ``NUMBER``.
+    """
+
+    rows: NDArray[np.int64]
+    sources: list[RunningSums]
+    numbers: list[float]
+    others: list[FloatArray]
 
 
 class Evaluator:
@@ -72,27 +91,24 @@ class Evaluator:
             running = self._running(source)
             self._averages.simple_many(running, windows, positions, bars, out)
 
-    def planned(
-        self, nodes: Sequence[r.Value]
-    ) -> tuple[NDArray[np.int64], list[RunningSums], list[FloatArray]]:
-        """Return how bound values are found: a row each, sums of averages, other values whole.
-
-        A row is a place in the sums and the window of a simple average, or a place in the other
-        values (each (A, T)) and 0.
-        """
-        plan = np.zeros((len(nodes), 2), dtype=np.int64)
+    def planned(self, nodes: Sequence[r.Value]) -> Plan:
+        """Return how bound values are found, without computing averages."""
+        rows = np.zeros((len(nodes), 2), dtype=np.int64)
         places: dict[r.Value, int] = {}
-        sources, others = list[RunningSums](), list[FloatArray]()
+        sources, numbers, others = list[RunningSums](), list[float](), list[FloatArray]()
         for row, node in enumerate(nodes):
             if isinstance(node, r.Windowed) and node.kind == "sma":
                 place = places.setdefault(node.source, len(places))
                 if place == len(sources):
                     sources.append(self._running(node.source))
-                plan[row] = place, whole_bars(node.window)
+                rows[row] = place, whole_bars(node.window)
+            elif isinstance(node, r.Number):
+                rows[row] = len(numbers), NUMBER
+                numbers.append(node.value)
             else:
-                plan[row] = len(others), 0
+                rows[row] = len(others), WHOLE
                 others.append(np.broadcast_to(self._value(node), self._prices.close.shape))
-        return plan, sources, others
+        return Plan(rows, sources, numbers, others)
 
     def signals(self, rule: Rule, settings: Settings, params: dict[str, Any]) -> Signals:
         """Return what the rule wants at the close of each bar, and how much of it.

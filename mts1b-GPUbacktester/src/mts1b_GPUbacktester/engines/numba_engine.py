@@ -94,13 +94,14 @@ class NumbaEngine:
         assets, length = market.marks.shape
         tables = self._buffers.take("tables", (assets, *table_shape(length)))
         fill_table(market.marks, tables)
-        plan, sources, given = evaluator.planned(compiled.series)
-        sums, levels, gaps = _stacked(sources, (assets, length))
-        others = np.stack(given) if given else np.empty((0, assets, length))
+        plan = evaluator.planned(compiled.series)
+        sums, levels, gaps = _stacked(plan.sources, (assets, length))
+        others = np.stack(plan.others) if plan.others else np.empty((0, assets, length))
         out = np.empty((len(block.sets), assets, 6))
         factors = np.array([block.settings.buy_factor, block.settings.sell_factor])
         sweep_segments(
-            compiled.steps, compiled.slots, compiled.order, plan, sums, levels, gaps, others,
+            compiled.steps, compiled.slots, compiled.order, plan.rows, sums, levels, gaps,
+            others, np.array(plan.numbers, dtype=np.float64),
             market.fill_prices, market.marks, tables, factors, block.settings.lag,
             self._tile_words, _parts(assets), out,
         )  # fmt: skip

@@ -136,6 +136,7 @@ def _sweep_asset(
     levels: Any,
     gaps: Any,
     given: Any,
+    numbers: Any,
     asset: int,
     fills: Any,
     marks: Any,
@@ -158,8 +159,8 @@ def _sweep_asset(
         count = min(words - first, tile)
         start = first * WORD
         fill_series(
-            plan, sums, levels, gaps, given, asset, start, min(length, start + count * WORD),
-            series[:, 0],
+            plan, sums, levels, gaps, given, numbers, asset, start,
+            min(length, start + count * WORD), series[:, 0],
         )  # fmt: skip
         fill_tape(fills, marks, factors[0], factors[1], start + lag, count, held_sums, tape, opens)
         for place in range(len(rows)):
@@ -181,6 +182,7 @@ def sweep_segments(
     levels: Any,
     gaps: Any,
     given: Any,
+    numbers: Any,
     fills: Any,
     marks: Any,
     tables: Any,
@@ -192,7 +194,7 @@ def sweep_segments(
 ) -> None:
     """Sweep every set (P) on every asset (A) into ``out`` (P, A, 6): see :func:`_finish`.
 
-    ``plan`` to ``given`` are those of :func:`fill_series`, ``tables`` of ``extremes.py``;
+    ``plan`` to ``numbers`` are those of :func:`fill_series`, ``tables`` of ``extremes.py``;
     ``factors``: what a unit costs and brings, per unit of price. Shared out over the cores by asset
     and ``parts`` of the sets; a task computes the averages and prices of ``tile`` words and takes
     all its sets through them before it goes on, so that nothing but prices comes from memory.
@@ -203,5 +205,6 @@ def sweep_segments(
         asset, begin = task // parts, (task % parts) * stretch
         _sweep_asset(
             steps, slots, order[begin : min(sets, begin + stretch)], plan, sums, levels, gaps,
-            given, asset, fills[asset], marks[asset], tables[asset], factors, lag, tile, out,
+            given, numbers, asset, fills[asset], marks[asset], tables[asset], factors, lag, tile,
+            out,
         )  # fmt: skip

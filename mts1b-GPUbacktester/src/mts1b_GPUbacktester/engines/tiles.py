@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 
 from mts1b_GPUbacktester.engines.compiling import compiled
+from mts1b_GPUbacktester.engines.division import divided
+from mts1b_GPUbacktester.evaluate import NUMBER, WHOLE
 
 __all__ = ["fill_series"]
 
@@ -22,8 +24,9 @@ def _average(
         into[whole - start] = sums[whole] / window + level
     now, before = sums[later:stop], sums[later - window : stop - window]
     part = into[later - start : stop - start]
+    divisor, inverse = float(window), 1.0 / window
     for bar in range(len(part)):
-        part[bar] = (now[bar] - before[bar]) / window + level
+        part[bar] = divided(now[bar] - before[bar], divisor, inverse) + level
     for bar in range(whole, min(stop, whole + len(gaps))):
         earlier = gaps[bar - window] if bar >= window else 0
         if gaps[bar] > earlier:
@@ -37,6 +40,7 @@ def fill_series(
     levels: Any,
     gaps: Any,
     given: Any,
+    numbers: Any,
     asset: int,
     start: int,
     stop: int,
@@ -45,12 +49,15 @@ def fill_series(
     """Write bars ``start`` to ``stop`` of each series of one asset into ``tile`` (S, >= bars).
 
     ``plan`` (S, 2) says where a series comes from: the source and the window of a simple average,
-    or the place in ``given`` (G, A, T) and 0. Sources are running sums ``sums`` (K, A, T) of
-    differences from ``levels`` (K, A), and counts of what is missing, ``gaps``, as many or none.
+    the place in ``given`` (G, A, T) and WHOLE, or in ``numbers`` and NUMBER. Sources are running
+    sums ``sums`` (K, A, T) of differences from ``levels`` (K, A), and counts of what is missing,
+    ``gaps``, as many or none.
     """
     for place in range(len(plan)):
         source, window = plan[place, 0], plan[place, 1]
-        if window == 0:
+        if window == NUMBER:
+            tile[place, : stop - start] = numbers[source]
+        elif window == WHOLE:
             tile[place, : stop - start] = given[source, asset, start:stop]
         else:
             _average(
