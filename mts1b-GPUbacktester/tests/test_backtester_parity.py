@@ -206,11 +206,25 @@ top = 4
 """
 
 
-def test_a_batch_runs_from_toml_and_json(bars: Path, tmp_path: Path) -> None:
+YAML_BATCH = """
+panel: bars.parquet
+sweeps:
+  - name: cross
+    long_when: sma(close, fast) > sma(close, slow)
+    where: fast<slow
+    grid: {fast: "2:6:2", slow: [5, 9]}
+"""
+
+
+def test_a_batch_runs_from_yaml_toml_and_json(bars: Path, tmp_path: Path) -> None:
     runner = CliRunner()
     simple = {"name": "one", "long_when": "close > 1", "grid": {}}
-    texts = {"toml": BATCH, "json": json.dumps({"panel": "bars.parquet", "sweeps": [simple]})}
-    trials = {"toml": 7, "json": 1}
+    texts = {
+        "yaml": YAML_BATCH,
+        "toml": BATCH,
+        "json": json.dumps({"panel": "bars.parquet", "sweeps": [simple]}),
+    }
+    trials = {"yaml": 5, "toml": 7, "json": 1}
     for suffix, text in texts.items():
         (tmp_path / f"sweep.{suffix}").write_text(text)
         out = tmp_path / suffix
@@ -220,7 +234,11 @@ def test_a_batch_runs_from_toml_and_json(bars: Path, tmp_path: Path) -> None:
         assert done.exit_code == 0, done.output
         assert f" {trials[suffix]} parameter sets" in done.output
     out = tmp_path / "toml"
-    assert pl.read_parquet(out / "cross.parquet").height == 15
+    keys = ["symbol", "fast", "slow", "n_trades"]
+    tables = [pl.read_parquet(tmp_path / kind / "cross.parquet") for kind in ("toml", "yaml")]
+    assert tables[0].height == 15
+    # The same sweep but for its fees, which no trade depends on.
+    assert tables[0].select(keys).equals(tables[1].select(keys))
     assert pl.read_parquet(out / "dip.parquet").height == 4
     assert (out / "dip.html").exists()
     summary = json.loads((out / "summary.json").read_text())
@@ -247,7 +265,8 @@ def test_a_wrong_batch_says_what_to_change(tmp_path: Path, data: Any, message: s
 
 def test_a_batch_that_can_not_be_read_ends_with_its_code(tmp_path: Path) -> None:
     (tmp_path / "sweep.toml").write_text("a = [")
-    for name in ("sweep.toml", "sweep.ini", "none.json"):
+    (tmp_path / "sweep.yaml").write_text("a: [")
+    for name in ("sweep.toml", "sweep.yaml", "sweep.ini", "none.json"):
         done = CliRunner().invoke(
             app, ["batch", "--config", str(tmp_path / name), "--output", str(tmp_path / "o")]
         )

@@ -7,6 +7,8 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from mts1b_GPUbacktester.errors import BadSetting
 from mts1b_GPUbacktester.panels import panel_from
 from mts1b_GPUbacktester.results import SweepResult
@@ -24,7 +26,7 @@ _OWN = ("name", "panel", "grid", "where")
 
 
 def read_batch(path: Path) -> list[dict[str, Any]]:
-    """Return the sweeps of a TOML or JSON file, defaults at its top filled in.
+    """Return the sweeps of a YAML, TOML or JSON file, defaults at its top filled in.
 
     :raises BadSetting: for a file that can not be read, unknown words, or a name given twice.
     """
@@ -61,9 +63,11 @@ def _read(path: Path) -> dict[str, Any]:
             data = tomllib.loads(text)
         elif suffix == ".json":
             data = json.loads(text)
+        elif suffix in (".yaml", ".yml"):
+            data = yaml.safe_load(text)
         else:
-            raise BadSetting(f"{path} must end in .toml or .json")
-    except ValueError as error:
+            raise BadSetting(f"{path} must end in .yaml, .toml or .json")
+    except (ValueError, yaml.YAMLError) as error:
         raise BadSetting(f"{path} can not be read: {str(error).splitlines()[0]}") from None
     if not isinstance(data, dict):
         raise BadSetting(f"{path} must hold names and values, with a list 'sweeps'")

@@ -256,7 +256,7 @@ def parity(
 
 @app.command("batch")
 def batch(
-    config: Annotated[Path, typer.Option(help="a TOML or JSON file with a list 'sweeps'")],
+    config: Annotated[Path, typer.Option(help="a YAML, TOML or JSON file with a list 'sweeps'")],
     output: Annotated[Path, typer.Option(help="a folder for tables, reports and a summary")],
     as_json: JsonOption = False,
 ) -> None:
