@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -20,8 +21,9 @@ from mts1b_foundation import (
     Symbol,
     TimeInForce,
 )
+from mts1b_foundation.commands import CancelOutcome
 from mts1b_oms.approved import ApprovedOrder
-from mts1b_oms.errors import OrderRefused, ReconciliationMismatch
+from mts1b_oms.errors import OrderRefused, Overloaded, ReconciliationMismatch
 from mts1b_oms.outcomes import Fenced
 from mts1b_oms.tables.orders import history
 from mts1b_oms.tables.store import approvals_used
@@ -381,3 +383,35 @@ async def test_a_good_till_cancelled_order_waits_over_sessions(new_desk: Any, or
     done = await desk.record.order(sent.order_id)
     assert (done.status, done.average_fill_price) == (OrderStatus.FILLED, 90)
     assert desk.clock.now() - done.created_at == timedelta(days=2)
+
+
+async def until(true: Callable[[], bool]) -> None:
+    for _ in range(1000):
+        if true():
+            return
+        await asyncio.sleep(0)
+    raise AssertionError("it never came about")
+
+
+async def test_a_burst_sheds_new_risk_first_and_cancels_never(new_desk: Any, order: Any) -> None:
+    answers = asyncio.Event()
+    desk = await new_desk(wait=True, pause=answers.wait)
+    standing = await desk.orders.submit(order("standing"))
+    desk.orders.load.most = 2
+    desk.risk.down = 3
+    waiting = [asyncio.create_task(desk.orders.submit(order(key))) for key in "ab"]
+    await until(lambda: desk.risk.down == 1)
+    shed = order("shed")
+    async with asyncio.timeout(20.0):
+        with pytest.raises(Overloaded, match="send it again"):
+            await desk.orders.submit(shed)
+    assert await desk.record.order(shed.order_id) is None
+    leaving = order("leaving", reduce_only=True)
+    reducing = asyncio.create_task(desk.orders.submit(leaving))
+    reply = await desk.canceller.cancel(standing.order_id, actor="operator:ann")
+    assert reply.outcome is CancelOutcome.CONFIRMED
+    answers.set()
+    done = await asyncio.gather(*waiting, reducing)
+    assert {one.status for one in done} <= {OrderStatus.ACCEPTED, OrderStatus.CANCELED}
+    assert desk.orders.load.working == 0
+    assert (await desk.orders.submit(shed)).status is OrderStatus.ACCEPTED

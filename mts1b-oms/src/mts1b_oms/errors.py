@@ -87,6 +87,13 @@ class RiskUnavailable(OmsError):
         super().__init__(message)
 
 
+class Overloaded(OmsError):
+    """Retry: more orders are on their way than can be worked soon, so nothing was recorded."""
+
+    code = "OVERLOADED"
+    exit_code: ClassVar[ExitCode] = ExitCode.UNAVAILABLE
+
+
 class WriterFenced(OmsError):
     """Stop: another OMS has taken over this store, and this one must not write or send."""
 

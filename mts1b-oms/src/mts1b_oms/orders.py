@@ -19,6 +19,7 @@ from mts1b_oms.errors import OrderRefused, RiskUnavailable, UnknownOrder
 from mts1b_oms.gate import ReconciliationGate
 from mts1b_oms.gateway import Gateway
 from mts1b_oms.intake import Intake, same_economics
+from mts1b_oms.load import Load
 from mts1b_oms.locks import KeyedLocks
 from mts1b_oms.outcomes import CouldNotLook, Fenced, NeverSeen, Refused, Sent, Silent
 from mts1b_oms.record import OmsRecord
@@ -49,6 +50,7 @@ class OrderService:
     """Own every order from intent to terminal state.
 
     :param risk_pause: waited between attempts while risk is unavailable; None denies instead.
+    :param load: bounds how many orders are worked at once.
     """
 
     def __init__(
@@ -61,8 +63,10 @@ class OrderService:
         gate: ReconciliationGate,
         latency: StageLatency,
         risk_pause: Callable[[], Awaitable[None]] | None = None,
+        load: Load | None = None,
     ) -> None:
         self.record = record
+        self.load = load or Load()
         self.keys = KeyedLocks()
         self.cancel_wanted: set[str] = set()
         self._gateway = gateway
@@ -86,12 +90,14 @@ class OrderService:
         :raises OrderRefused: when it can not become an order; ``KEY_REUSE_MISMATCH`` when its
             key was used for other economics.
         :raises ReconciliationMismatch: while the reconciliation gate is closed.
+        :raises Overloaded: while as many orders are on their way as may be.
         """
         with self._latency.stage("oms.submit"):
             self._gate.require_open()
             self._intake.check(order)
-            async with self.keys.hold(order.idempotency_key):
-                return await self._carry_on(await self._intend(order))
+            with self.load.one_more(order):
+                async with self.keys.hold(order.idempotency_key):
+                    return await self._carry_on(await self._intend(order))
 
     async def take_parent(self, order: Order, *, algo: str, params: dict[str, Any]) -> Order:
         """Record an order that an algorithm works here; its children are what is submitted.

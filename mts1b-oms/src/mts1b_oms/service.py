@@ -68,6 +68,7 @@ from mts1b_oms.gate import ReconciliationGate
 from mts1b_oms.gateway import Gateway
 from mts1b_oms.intake import Intake
 from mts1b_oms.live import LiveWork
+from mts1b_oms.load import Load
 from mts1b_oms.orders import OrderService
 from mts1b_oms.quarantine import Quarantine
 from mts1b_oms.reconcile import Reconciler
@@ -173,6 +174,7 @@ class OmsService(Service):
             gate=self.gate,
             latency=ctx.latency,
             risk_pause=self._risk_pause if settings.risk.unavailable == "wait" else None,
+            load=Load(settings.orders.max_in_progress),
         )
         self._sync = VenueSync(self.record, self._venue)
         self._canceller = Canceller(service=self.orders, gateway=self._gateway, sync=self._sync)

@@ -117,6 +117,14 @@ class StrategySettings(_Section):
     interval: str = Field("1d", description="bar interval that it reads")
 
 
+class OrderSettings(_Section):
+    """How orders are taken."""
+
+    max_in_progress: int = Field(
+        256, ge=1, description="new orders on their way at once; more are refused for now"
+    )
+
+
 class RiskSettings(_Section):
     """How approvals are made."""
 
@@ -194,6 +202,7 @@ class Settings(BaseSettings):
     venue: VenueSettings = VenueSettings()
     funds: list[FundSettings] = Field(default_factory=list)
     strategies: list[StrategySettings] = Field(default_factory=list)
+    orders: OrderSettings = OrderSettings()
     risk: RiskSettings = RiskSettings()
     halt: HaltSettings = HaltSettings()
     limits: RiskLimits = Field(RiskLimits(), description="pre-trade limits; what is null is off")
