@@ -32,6 +32,7 @@ from mts1b_foundation.nats import (
 )
 from mts1b_foundation.orders import Fill, Order
 from mts1b_marketdata.dataset import BarDataset
+from mts1b_marketdata.errors import ReplayStopped
 from mts1b_marketdata.replay import ReplayFeed
 from mts1b_marketdata.service import ReplayRun
 from mts1b_platform.clock import VirtualClock
@@ -189,7 +190,11 @@ class _Run:
         both: set[asyncio.Future[Any]] = {played, self._failure}
         await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
         if not self._failure.done():
-            await played
+            try:
+                await played
+            except ReplayStopped as stop:
+                at = f"after bar {replay.done} of {self._feed.total}"
+                raise BacktestFailed(f"stopped {at}: {stop.__cause__ or stop}") from stop
             return
         played.cancel()
         await asyncio.wait({played})

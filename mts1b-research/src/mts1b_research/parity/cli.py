@@ -192,6 +192,8 @@ def _print(found: Parity, *, as_json: bool) -> None:
             print(f"  first at bar {one.bar} ({moment}), {where}: {one.aspect}")
             print(f"    {comparison.left}: {one.left}\n    {comparison.right}: {one.right}")
             print(f"    likely: {one.cause}")
+    if not any(run.orders for run in reference.accounts.values()):
+        print("nothing was traded: only cash was compared")
     for name, reason in found.absent.items():
         print(f"{name} took no part: {reason}")
 
