@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 from mts1b_GPUbacktester import (
     BadSetting,
+    charts,
     rules,
     run_single,
     run_sweep,
@@ -105,15 +107,53 @@ def test_the_future_does_not_change_a_walk() -> None:
         walk_forward(panel, CROSS, grid=GRID, train=1100, test=200)
 
 
-def test_reports_are_whole_pages(tmp_path: Path) -> None:
+def test_a_report_of_a_sweep_says_all_that_is_known(tmp_path: Path) -> None:
     panel = trending(0.002)
     sweep = run_sweep(panel, CROSS, grid=GRID, fill="next_close")
     sweep.report(tmp_path / "sweep.html")
     page = (tmp_path / "sweep.html").read_text()
-    for part in ("Sweep of 12 parameter sets", "probability of overfitting", "fast across"):
+    found = search_statistics(sweep)
+    for part in (
+        "Sweep of 12 parameter sets", "probability of overfitting", "fast across", "<b>12</b>",
+        f"<b>{found.deflated_sharpe:.4g}</b>", f"<b>{found.needed_years:.4g}</b>",
+        f"<b>{found.neighbour_stability:.4g}</b>", "Equity", "Drawdown", "by fees a side",
+        "Sets by their mean Sharpe ratio",
+    ):  # fmt: skip
         assert part in page
-    one = run_single(panel=panel, rule=CROSS, params=sweep.best_params(), fill="next_close")
+    assert page.endswith("</html>\n")
+    ElementTree.fromstring(page[page.index("<svg") : page.index("</svg>") + 6])
+
+
+def test_a_report_of_one_run_has_its_curves_and_trades(tmp_path: Path) -> None:
+    one = run_single(panel=trending(0.002), rule=CROSS, params={"fast": 2, "slow": 12},
+                     fill="next_close")  # fmt: skip
     one.report(tmp_path / "one.html")
     page = (tmp_path / "one.html").read_text()
     assert page.count("<polyline") == 2
-    assert page.endswith("</html>\n")
+    assert f"<b>{one.sharpe:.4g}</b>" in page
+    assert page.count("<td>long</td>") == min(200, one.trades.height)
+
+
+def test_a_parameter_pair_each_has_a_map_and_odd_grids_break_nothing(tmp_path: Path) -> None:
+    rule = CROSS.stop(r.param("stop"))
+    panel = trending(0.002)
+    panel = dict.fromkeys(("open", "high", "low", "close"), panel["close"])
+    three = run_sweep(panel, rule, grid={"fast": [2, 4], "slow": [12, 24], "stop": [0.1, 0.3]})
+    three.report(tmp_path / "three.html")
+    page = (tmp_path / "three.html").read_text()
+    assert page.count('class="heat"') == 3
+    never = run_sweep(panel, r.long_when(r.close < 0), grid=[{}])
+    never.report(tmp_path / "never.html")
+    page = (tmp_path / "never.html").read_text()
+    assert "No data." in page
+    assert "nan" not in page.lower()
+
+
+def test_a_line_keeps_the_extremes_of_a_long_series() -> None:
+    values = np.zeros(100_000)
+    values[33_333], values[66_667] = -5.0, 7.0
+    drawn = charts.line(values, "x < y", labels=range(100_000), filled=True)
+    assert ">7</text>" in drawn
+    assert ">-5</text>" in drawn
+    assert "x &lt; y" in drawn
+    assert len(drawn) < 60_000

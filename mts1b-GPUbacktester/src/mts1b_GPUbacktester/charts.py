@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from html import escape
 from typing import Any
@@ -10,80 +11,230 @@ import numpy as np
 
 from mts1b_GPUbacktester.semantics import FloatArray
 
-__all__ = ["bars", "heat_table", "line", "table"]
+__all__ = ["bars", "columns", "heat_table", "line", "table", "text_of", "tiles"]
 
-_WIDTH, _HEIGHT, _POINTS = 760, 220, 1500
+_WIDTH, _HEIGHT, _LEFT, _BELOW, _ABOVE = 760, 200, 56, 22, 10
+_POINTS = 1500
+_TICKS = 4
 
 
-def line(values: FloatArray, title: str) -> str:
-    """Return a line over time; long series are thinned to what a screen can show."""
-    known = values[np.isfinite(values)]
-    if len(known) < 2:
-        return f"<h3>{escape(title)}</h3><p>No data.</p>"
-    places = np.unique(np.linspace(0, len(values) - 1, min(len(values), _POINTS)).astype(int))
+def line(
+    values: FloatArray,
+    title: str,
+    *,
+    labels: Sequence[Any] = (),
+    percent: bool = False,
+    filled: bool = False,
+) -> str:
+    """Return a line over time; long series are thinned to what a screen can show.
+
+    :param labels: the time of each value; three of them are written below.
+    :param filled: colour what lies between the line and zero, as for a drawdown.
+    """
+    if np.isfinite(values).sum() < 2:
+        return _nothing(title)
+    places = _thinned(values)
+    shown = values[places]
+    known = shown[np.isfinite(shown)]
     low, high = float(known.min()), float(known.max())
+    if filled:
+        low, high = min(low, 0.0), max(high, 0.0)
+    across = _LEFT + places / (len(values) - 1) * (_WIDTH - _LEFT)
+    down = _down(shown, low, high)
+    pairs = [(x, y) for x, y in zip(across, down, strict=True) if np.isfinite(y)]
+    points = " ".join(f"{x:.1f},{y:.1f}" for x, y in pairs)
+    area = ""
+    if filled:
+        zero = float(_down(np.zeros(1), low, high)[0])
+        first, last = pairs[0][0], pairs[-1][0]
+        area = f'<polygon points="{first:.1f},{zero:.1f} {points} {last:.1f},{zero:.1f}"/>'
+    drawn = f'{_scale(low, high, percent)}{area}<polyline points="{points}"/>{_times(labels)}'
+    return _framed(title, drawn)
+
+
+def _thinned(values: FloatArray) -> Any:
+    """Return places that keep the lowest and the highest value of every stretch."""
+    if len(values) <= _POINTS:
+        return np.arange(len(values))
+    edges = np.linspace(0, len(values), _POINTS // 2 + 1).astype(int)
+    kept = {0, len(values) - 1}
+    for start, stop in itertools.pairwise(edges):
+        part = values[start:stop]
+        if np.isfinite(part).any():
+            kept |= {start + int(np.nanargmin(part)), start + int(np.nanargmax(part))}
+    return np.array(sorted(kept))
+
+
+def _down(values: FloatArray, low: float, high: float) -> FloatArray:
     span = high - low or 1.0
-    across = places / (len(values) - 1) * _WIDTH
-    down = _HEIGHT - (values[places] - low) / span * _HEIGHT
-    points = " ".join(
-        f"{x:.1f},{y:.1f}" for x, y in zip(across, down, strict=True) if np.isfinite(y)
+    return np.asarray(_ABOVE + (_HEIGHT - _ABOVE) * (1.0 - (values - low) / span))
+
+
+def _scale(low: float, high: float, percent: bool) -> str:
+    """Return lines across with their values."""
+    parts = []
+    for value in np.linspace(low, high, _TICKS):
+        y = float(_down(np.array([value]), low, high)[0])
+        text = f"{value:.0%}" if percent else f"{value:.3g}"
+        parts.append(
+            f'<line x1="{_LEFT}" x2="{_WIDTH}" y1="{y:.1f}" y2="{y:.1f}"/>'
+            f'<text x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{text}</text>'
+        )
+    return "".join(parts)
+
+
+def _times(labels: Sequence[Any]) -> str:
+    """Return the first, the middle and the last time below a chart."""
+    if len(labels) < 2:
+        return ""
+    places = ((0, "start", 0.0), (len(labels) // 2, "middle", 0.5), (len(labels) - 1, "end", 1.0))
+    return "".join(
+        f'<text x="{_LEFT + share * (_WIDTH - _LEFT):.0f}" y="{_HEIGHT + 17}" '
+        f'text-anchor="{anchor}">{escape(_day(labels[place]))}</text>'
+        for place, anchor, share in places
     )
-    return _framed(title, f'<polyline points="{points}"/>', f"{low:.4g}", f"{high:.4g}")
 
 
-def bars(values: FloatArray, title: str, count: int = 40) -> str:
-    """Return a histogram."""
+def _day(moment: Any) -> str:
+    return str(moment.date()) if hasattr(moment, "date") else str(moment)[:10]
+
+
+def bars(
+    values: FloatArray, title: str, *, mark: float | None = None, said: str = "", count: int = 40
+) -> str:
+    """Return a histogram; ``mark`` is a value to show in it, ``said`` what it is."""
     known = values[np.isfinite(values)]
     if len(known) == 0:
-        return f"<h3>{escape(title)}</h3><p>No data.</p>"
+        return _nothing(title)
     heights, edges = np.histogram(known, bins=count)
-    most, wide = max(int(heights.max()), 1), _WIDTH / count
+    most, wide = max(int(heights.max()), 1), (_WIDTH - _LEFT) / count
     drawn = "".join(
-        f'<rect x="{place * wide:.1f}" y="{_HEIGHT - tall / most * _HEIGHT:.1f}" '
-        f'width="{wide - 1:.1f}" height="{tall / most * _HEIGHT:.1f}"/>'
+        f'<rect x="{_LEFT + place * wide:.1f}" y="{_down(np.array([tall]), 0, most)[0]:.1f}" '
+        f'width="{wide - 1:.1f}" height="{_HEIGHT - _down(np.array([tall]), 0, most)[0]:.1f}"/>'
         for place, tall in enumerate(heights)
+        if tall
     )
-    return _framed(title, drawn, f"{edges[0]:.4g}", f"{edges[-1]:.4g}")
+    ticks = "".join(
+        f'<text x="{_LEFT + share * (_WIDTH - _LEFT):.0f}" y="{_HEIGHT + 17}" '
+        f'text-anchor="{anchor}">{edges[0] + share * (edges[-1] - edges[0]):.3g}</text>'
+        for share, anchor in ((0.0, "start"), (0.25, "middle"), (0.5, "middle"), (0.75, "middle"),
+                              (1.0, "end"))
+    )  # fmt: skip
+    marked = ""
+    if mark is not None and np.isfinite(mark) and edges[0] <= mark <= edges[-1]:
+        x = _LEFT + (mark - edges[0]) / (edges[-1] - edges[0] or 1.0) * (_WIDTH - _LEFT)
+        anchor, beside = ("end", x - 5) if x > _WIDTH / 2 else ("start", x + 5)
+        marked = (
+            f'<line class="mark" x1="{x:.1f}" x2="{x:.1f}" y1="0" y2="{_HEIGHT}"/>'
+            f'<text x="{beside:.1f}" y="12" text-anchor="{anchor}">{escape(said)}</text>'
+        )
+    return _framed(title, f"{_scale(0, most, False)}{drawn}{ticks}{marked}")
 
 
-def _framed(title: str, drawn: str, low: str, high: str) -> str:
+def columns(pairs: Sequence[tuple[str, float]], title: str) -> str:
+    """Return a column for each name and value, down from zero where the value is negative."""
+    known = [value for _, value in pairs if np.isfinite(value)]
+    if not known:
+        return _nothing(title)
+    low, high = min(0.0, *known), max(0.0, *known)
+    wide = (_WIDTH - _LEFT) / len(pairs)
+    zero = float(_down(np.zeros(1), low, high)[0])
+    drawn = []
+    for place, (name, value) in enumerate(pairs):
+        middle = _LEFT + (place + 0.5) * wide
+        drawn.append(
+            f'<text x="{middle:.0f}" y="{_HEIGHT + 17}" text-anchor="middle">{escape(name)}</text>'
+        )
+        if np.isfinite(value):
+            end = float(_down(np.array([value]), low, high)[0])
+            drawn.append(
+                f'<rect x="{middle - wide / 4:.1f}" y="{min(end, zero):.1f}" '
+                f'width="{wide / 2:.1f}" height="{abs(end - zero):.1f}"/>'
+                f'<text class="on" x="{middle:.0f}" y="{_beside(end, zero):.1f}" '
+                f'text-anchor="middle">{value:.3g}</text>'
+            )
+    return _framed(title, _scale(low, high, False) + "".join(drawn))
+
+
+def _beside(end: float, zero: float) -> float:
+    """Return where a value is written: inside its column, or above one that is too short."""
+    return min(end, zero) + (15.0 if abs(end - zero) > 20.0 else -4.0)
+
+
+def _framed(title: str, drawn: str) -> str:
     return (
-        f"<h3>{escape(title)} <small>{low} to {high}</small></h3>"
-        f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img">{drawn}</svg>'
+        f"<figure><h3>{escape(title)}</h3>"
+        f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT + _BELOW}" role="img" '
+        f'aria-label="{escape(title)}">{drawn}</svg></figure>'
+    )
+
+
+def _nothing(title: str) -> str:
+    return f"<figure><h3>{escape(title)}</h3><p>No data.</p></figure>"
+
+
+def tiles(items: Sequence[tuple[str, Any, str]]) -> str:
+    """Return a box for each name, value and what the value says."""
+    return (
+        '<div class="tiles">'
+        + "".join(
+            f"<div><b>{escape(text_of(value))}</b><span>{escape(name.replace('_', ' '))}</span>"
+            f"<small>{escape(said)}</small></div>"
+            for name, value, said in items
+        )
+        + "</div>"
     )
 
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     """Return a table of text."""
-    head = "".join(f"<th>{escape(name)}</th>" for name in headers)
+    head = "".join(f"<th>{escape(name.replace('_', ' '))}</th>" for name in headers)
     body = "".join(
-        "<tr>" + "".join(f"<td>{escape(_text(cell))}</td>" for cell in row) + "</tr>"
+        "<tr>" + "".join(f"<td>{escape(text_of(cell))}</td>" for cell in row) + "</tr>"
         for row in rows
     )
-    return f"<table><tr>{head}</tr>{body}</table>"
+    return f'<div class="wide"><table><tr>{head}</tr>{body}</table></div>'
 
 
 def heat_table(headers: Sequence[str], rows: Sequence[Sequence[Any]], title: str) -> str:
-    """Return a table whose cells after the first are coloured from the lowest to the highest."""
-    numbers = [cell for row in rows for cell in row[1:] if cell is not None]
-    low, high = (min(numbers), max(numbers)) if numbers else (0.0, 1.0)
-    span = (high - low) or 1.0
+    """Return a table of colours: blue above zero, orange below, white at zero.
+
+    Values are written where cells are wide enough; a pointer held over a cell shows it always.
+    """
+    numbers = [abs(cell) for row in rows for cell in row[1:] if cell is not None]
+    most = max(numbers, default=0.0) or 1.0
+    written = len(headers) <= 16
     head = "".join(f"<th>{escape(name)}</th>" for name in headers)
     body = "".join(
-        f"<tr><th>{escape(_text(row[0]))}</th>"
-        + "".join(_cell(cell, low, span) for cell in row[1:])
+        f"<tr><th>{escape(text_of(row[0]))}</th>"
+        + "".join(_cell(cell, most, written) for cell in row[1:])
         + "</tr>"
         for row in rows
     )
-    return f'<h3>{escape(title)}</h3><table class="heat"><tr>{head}</tr>{body}</table>'
+    return (
+        f"<figure><h3>{escape(title)} <small>orange below zero, blue above; "
+        f"darkest at {most:.3g}</small></h3>"
+        f'<div class="wide"><table class="heat"><tr>{head}</tr>{body}</table></div></figure>'
+    )
 
 
-def _cell(value: float | None, low: float, span: float) -> str:
+def _cell(value: float | None, most: float, written: bool) -> str:
     if value is None:
-        return "<td></td>"
-    hue = 10 + 120 * (value - low) / span
-    return f'<td style="background:hsl({hue:.0f} 60% 75%)">{value:.3g}</td>'
+        return '<td class="none"></td>'
+    share = min(1.0, abs(value) / most)
+    red, green, blue = (33, 102, 172) if value >= 0 else (217, 95, 2)
+    colour = ",".join(f"{255 - share * (255 - part):.0f}" for part in (red, green, blue))
+    ink = "#fff" if share > 0.6 else "#222"
+    text = f"{value:.2f}" if written else ""
+    return f'<td style="background:rgb({colour});color:{ink}" title="{value:.4g}">{text}</td>'
 
 
-def _text(value: Any) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+def text_of(value: Any) -> str:
+    """Return a number to four digits, a missing one as a dash, a time to the minute."""
+    if isinstance(value, float):
+        return f"{value:.4g}" if np.isfinite(value) else "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if hasattr(value, "isoformat"):
+        return str(value)[:16].removesuffix(" 00:00")
+    return f"{value:,}" if isinstance(value, int) else str(value)

@@ -17,7 +17,13 @@ from mts1b_GPUbacktester.semantics import FloatArray, Settings
 if TYPE_CHECKING:
     from mts1b_GPUbacktester.results import SweepResult
 
-__all__ = ["SearchStatistics", "deflated_of", "overfitting_of", "search_statistics"]
+__all__ = [
+    "SearchStatistics",
+    "deflated_of",
+    "overfitting_of",
+    "returns_of_set",
+    "search_statistics",
+]
 
 _COST_STEPS = (0.0, 1.0, 2.0, 4.0)
 
@@ -85,6 +91,11 @@ def search_statistics(
         neighbour_stability=_stability(result, best),
         cost_sensitivity=tuple(simulator.by_costs(best, periods)),
     )
+
+
+def returns_of_set(result: SweepResult, params: dict[str, Any]) -> FloatArray:
+    """Return (T,), what all accounts together return with one of a sweep's sets."""
+    return _Simulator(result).returns(params)
 
 
 class _Simulator:
