@@ -94,7 +94,7 @@ async def test_an_order_fills_at_the_next_open_and_is_booked_to_the_cent() -> No
     taken = await run.submit(order(1, 10))
     assert taken.status is OrderStatus.ACCEPTED
     booked = await run.on_bars([bar(2, 110), bar(2, 50, BBB)])
-    paid = booked[0].fill
+    paid = booked[0]
     assert paid.price == Decimal("110.022")  # the open and two basis points
     cash = NAV - paid.quantity * paid.price - paid.fees
     assert nav(run) == cash + 10 * Decimal(110)
@@ -148,9 +148,9 @@ async def test_a_limit_order_waits_and_a_partial_fill_is_averaged() -> None:
     await run.submit(waiting)
     assert await run.on_bars([bar(2, 95)]) == []
     thin = bar(3, 80).with_(volume=Decimal(4))
-    assert [item.fill.quantity for item in await run.on_bars([thin])] == [Decimal(4)]
+    assert [fill.quantity for fill in await run.on_bars([thin])] == [Decimal(4)]
     rest = await run.on_bars([bar(4, 60)])
-    assert [item.fill.quantity for item in rest] == [Decimal(6)]
+    assert [fill.quantity for fill in rest] == [Decimal(6)]
     filled = run.record.all_orders["o-1"]
     parts = [item.fill for item in run.record.fills]
     paid = sum((fill.notional for fill in parts), Decimal(0))

@@ -19,8 +19,10 @@ from mts1b_foundation import (
     TimeInForce,
 )
 from mts1b_foundation.commands import CancelOutcome, ReplaceOrder, ReplaceOutcome
+from mts1b_oms.doubt import DoubtWork
 from mts1b_oms.errors import OrderRefused, UnknownOrder
 from mts1b_oms.tables.orders import history
+from mts1b_platform.logging import get_logger
 
 SPX = Symbol("SPX")
 CONFIRMED, REFUSED, TOO_LATE, UNKNOWN = ReplaceOutcome
@@ -341,7 +343,7 @@ async def test_a_smaller_total_that_is_filled_already_completes_the_order(
     assert (done.status, done.quantity, done.filled_quantity) == (OrderStatus.FILLED, 4, 4)
 
 
-CRASHES = range(1, 12)
+CRASHES = range(1, 14)
 
 
 @pytest.mark.parametrize("point", CRASHES)
@@ -363,7 +365,7 @@ async def test_a_crash_anywhere_in_a_change_leaves_one_truth(
 
     theirs = await at_venue(desk)
     ours = await desk.record.order(sent.order_id)
-    assert died == (point <= 10), desk.lives[0].fuse.passed
+    assert died == (point <= 12), desk.lives[0].fuse.passed
     assert reply.outcome in (CONFIRMED, REFUSED)
     assert (ours.quantity, ours.status) == (theirs.quantity, OrderStatus.ACCEPTED)
     assert (theirs.quantity == 25) == (reply.outcome is CONFIRMED)
@@ -387,3 +389,30 @@ async def test_c8_the_half_that_a_change_left_behind_ends_nothing(
             now = await life.record.order(sent.order_id)
             assert (now.status, now.quantity) == (OrderStatus.ACCEPTED, 12)
     assert len(await life.venue.get_open_orders()) == 1
+
+
+async def test_a_change_that_died_at_risk_and_nobody_asks_for_again_is_given_back(
+    new_desk: Any, order: Any, crash: type[BaseException]
+) -> None:
+    """Risk had reserved 25 for an order of 10, the OMS died, and nobody ever told risk."""
+    desk = await new_desk()
+    sent = await desk.orders.submit(resting(order))
+    told = (await desk.verbs()).count("orders.accepted")
+    desk.fuse.passed, desk.fuse.blow_at = [], 4
+    with pytest.raises(crash):
+        await desk.replacer.replace(change(sent, quantity=25))
+    assert desk.fuse.passed[-1] == "after risk"
+
+    desk = await desk.reopen()
+    work = DoubtWork(desk.orders, desk.replacer, clock=desk.clock, log=get_logger("test"))
+    for _ in range(3):
+        await work.work()
+        desk.clock.advance(1.0)
+
+    ours = await desk.record.order(sent.order_id)
+    assert (ours.status, ours.quantity) == (OrderStatus.ACCEPTED, 10)
+    assert ours.version > sent.version, "who counts it at 25 takes this for news"
+    assert (await desk.verbs()).count("orders.accepted") == told + 1
+    assert desk.record.replacing == {}
+    again = await desk.replacer.replace(change(sent, quantity=25))
+    assert (again.outcome, again.code) == (REFUSED, "NEVER_SENT")

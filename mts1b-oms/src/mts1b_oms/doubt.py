@@ -50,7 +50,7 @@ class DoubtWork:
         doubtful = {
             order.order_id: order
             for order in self._service.record.open_orders.values()
-            if order.status in _DOUBTFUL
+            if order.status in _DOUBTFUL or order.order_id in self._service.record.replacing
         }
         for gone in set(self._since) - set(doubtful):
             del self._since[gone]
@@ -69,7 +69,7 @@ class DoubtWork:
 
     async def _look(self, order: Order) -> None:
         try:
-            if order.status is OrderStatus.PENDING_REPLACE:
+            if order.order_id in self._service.record.replacing:
                 await self._replacer.settle(order.order_id)
             else:
                 await self._service.carry_on(order.order_id)

@@ -29,6 +29,10 @@ __all__ = ["REPLACEABLE", "Replacer"]
 REPLACEABLE = frozenset({OrderStatus.SUBMITTED, OrderStatus.ACCEPTED, OrderStatus.PARTIALLY_FILLED})
 NEVER_ARRIVED = "NEVER_ARRIVED"
 
+_NEVER_SENT = Fenced(
+    "NEVER_SENT", "the OMS ended before it could be sent; ask again under a new key"
+)
+
 
 class Replacer:
     """Change the total quantity and the limit of orders that are working at the venue."""
@@ -51,14 +55,18 @@ class Replacer:
             raise UnknownOrder(command.order_id)
         async with self._service.keys.hold(order.idempotency_key):
             known = await self._known(command)
-            if known is not None:
+            if known is not None and known.is_begun:
                 return await self._again(known)
             self._service.require_open()
             order = await self._fresh(order)
-            change = Replace.of(command, order, at=self._record.clock.now())
+            change = known or Replace.of(command, order, at=self._record.clock.now())
             refused = await self._why_not(order, change)
+            if refused is not None and known is not None:
+                return await self._fenced(order, change, Fenced(refused.code, refused.reason))
             if refused is not None:
                 return await self._refuse(order, change, refused)
+            if known is None:
+                await self._write_ahead(order, change)
             return await self._carry_out(order, change, f"{command.actor}: {command.reason}")
 
     async def settle(self, order_id: str) -> Order | CouldNotLook:
@@ -76,6 +84,9 @@ class Replacer:
         self, order: Order, *, refused: Refused | None = None
     ) -> Order | CouldNotLook:
         change = self._record.replacing.get(order.order_id)
+        if change is not None and not change.is_begun:
+            await self._fenced(order, change, _NEVER_SENT)
+            return await self._fresh(order)
         if change is None or order.status is not OrderStatus.PENDING_REPLACE:
             return order
         await self._sync.collect()
@@ -174,6 +185,17 @@ class Replacer:
             await unit.add_replace(decided)
         return await self._reply(decided)
 
+    async def _write_ahead(self, order: Order, change: Replace) -> None:
+        """Record a change ahead of the question to risk, which reserves for it when it approves.
+
+        So what this process does not live to hear, the next one tells risk to give back.
+        """
+        left = self._record.replacing.get(order.order_id)
+        if left is not None and not left.is_begun:
+            await self._fenced(order, left, _NEVER_SENT)
+        async with self._record.unit() as unit:
+            await unit.add_replace(change)
+
     async def _carry_out(self, order: Order, change: Replace, why: str) -> ReplaceReply:
         wanted = _wanted(order, change)
         admitted = await self._service.approve(wanted, amends=order.order_id)
@@ -196,7 +218,7 @@ class Replacer:
             if await unit.is_used(approved.approval):
                 return Fenced(DenyCode.APPROVAL_USED, "its approval was used before")
             unit.use(approved.order.order_id, approved.approval)
-            await unit.add_replace(change)
+            await unit.begin_replace(change)
             unit.change(
                 current,
                 OrderEvent.REPLACE_ASKED,
@@ -211,9 +233,7 @@ class Replacer:
             current = await unit.order(order.order_id) or order
             over = current.is_terminal
             outcome = ReplaceOutcome.TOO_LATE if over else ReplaceOutcome.REFUSED
-            await unit.add_replace(
-                with_changes(change, outcome=outcome, code=fence.code, reason=fence.reason)
-            )
+            await unit.end_replace(change, outcome, fence.code, fence.reason)
             if current.status in REPLACEABLE:
                 keep(unit, current, fence.reason)
         return await self._reply(change)

@@ -176,6 +176,10 @@ class Unit:
         if change.outcome is None:
             self._replacing[change.order_id] = change
 
+    async def begin_replace(self, change: Replace) -> None:
+        """Record that a change may leave from now on."""
+        self._replacing[change.order_id] = await replaces.begin(self.tx, change)
+
     async def end_replace(
         self, change: Replace, outcome: ReplaceOutcome, code: str = "", reason: str = ""
     ) -> None:

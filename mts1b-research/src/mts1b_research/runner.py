@@ -104,6 +104,8 @@ class StrategyRunner:
         return len(orders)
 
     async def _known_plan(self, plan_id: str) -> list[Order] | None:
+        if not self._store.keeps:
+            return None
         async with self._store.read() as connection:
             text = await connection.scalar(
                 sa.select(plans.c.orders).where(plans.c.plan_id == plan_id)
@@ -128,7 +130,8 @@ class StrategyRunner:
             signals = strategy.generate_intents(view)
         signals = [signal.with_(fund_id=sleeve.fund_id) for signal in signals]
         work = sleeve.pipeline.run(signals, book, as_of)
-        await self._record(plan_id, strategy.strategy_id, signals, work)
+        if self._store.keeps:
+            await self._record(plan_id, strategy.strategy_id, signals, work)
         return [planned.order for planned in work.orders]
 
     async def _record(

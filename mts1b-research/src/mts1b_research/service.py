@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import ClassVar
 
 import sqlalchemy as sa
@@ -16,10 +15,9 @@ from mts1b_foundation.commands import (
 )
 from mts1b_foundation.market_data import Bar
 from mts1b_foundation.nats import CMD_OMS_BOOK, CMD_OMS_ORDERS, CMD_OMS_SUBMIT, MARKETDATA_BARS
-from mts1b_foundation.orders import ExecutionMode, Order
+from mts1b_foundation.orders import Order
 from mts1b_foundation.replay import ReplayStep
 from mts1b_foundation.risk import ActiveHalt
-from mts1b_foundation.symbology import Symbol
 from mts1b_platform.halt import HaltStore
 from mts1b_platform.lockstep import LockstepParticipant, Mark, digest_rows
 from mts1b_platform.pump import Event, EventPump
@@ -28,10 +26,9 @@ from mts1b_platform.store import OutboxRelay, Store
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mts1b_research.history import BarHistory
-from mts1b_research.mandates import Mandate
-from mts1b_research.pipeline import IntentPipeline
 from mts1b_research.registry import StrategyRegistry
-from mts1b_research.runner import Sleeve, StrategyRunner
+from mts1b_research.runner import StrategyRunner
+from mts1b_research.sleeves import sleeves_of
 from mts1b_research.strategy import StrategyBook
 from mts1b_research.tables import bars, metadata, plans
 
@@ -73,7 +70,7 @@ class ResearchService(Service):
         self._runner = StrategyRunner(
             self._store,
             self._history,
-            self._sleeves(),
+            sleeves_of(ctx.settings, self._registry),
             submit=self._submit,
             read_book=self._read_book,
             halt_of=halt_of,
@@ -101,22 +98,6 @@ class ResearchService(Service):
             await participant.start()
         else:
             ctx.tasks.start("research.pump", self._pump.run())
-
-    def _sleeves(self) -> list[Sleeve]:
-        registry, settings = self._registry, self.ctx.settings
-        brokers = {fund.fund.fund_id: fund.fund.broker for fund in settings.funds}
-        return [
-            Sleeve(
-                registry.build(entry),
-                IntentPipeline(
-                    Mandate.from_settings(entry),
-                    mode=ExecutionMode(settings.mode),
-                    broker=brokers[entry.fund_id],
-                ),
-            )
-            for entry in settings.strategies
-            if entry.enabled
-        ]
 
     async def _on_event(self, tx: AsyncConnection, event: Event) -> None:
         if isinstance(event.payload, Bar):
@@ -146,13 +127,7 @@ class ResearchService(Service):
             OrdersReply,
             patience_s=_PATIENCE_S,
         )
-        nav = next((n.nav_usd for n in book.navs if n.strategy_id == strategy_id), Decimal(0))
-        working: dict[Symbol, Decimal] = {}
-        for order in open_orders.orders:
-            left = order.remaining_quantity * order.side.sign
-            working[order.symbol] = working.get(order.symbol, Decimal(0)) + left
-        positions = {position.symbol: position.quantity for position in book.positions}
-        return StrategyBook(nav_usd=nav, positions=positions, working=working)
+        return StrategyBook.of(strategy_id, book, open_orders.orders)
 
     async def _digest(self) -> tuple[str, dict[str, int]]:
         async with self._store.read() as connection:

@@ -10,7 +10,9 @@ from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
+from mts1b_foundation.commands import BookReply
 from mts1b_foundation.market_data import UniversePanel
+from mts1b_foundation.orders import Order
 from mts1b_foundation.signals import MarketRegime, Signal
 from mts1b_foundation.symbology import Symbol
 from mts1b_platform.ids import derive_id
@@ -47,6 +49,17 @@ class StrategyBook:
     nav_usd: Decimal
     positions: Mapping[Symbol, Decimal]
     working: Mapping[Symbol, Decimal]
+
+    @classmethod
+    def of(cls, strategy_id: str, book: BookReply, open_orders: Sequence[Order]) -> StrategyBook:
+        """Return what a strategy owns by the books of the OMS and its open orders there."""
+        nav = next((n.nav_usd for n in book.navs if n.strategy_id == strategy_id), Decimal(0))
+        working: dict[Symbol, Decimal] = {}
+        for order in open_orders:
+            left = order.remaining_quantity * order.side.sign
+            working[order.symbol] = working.get(order.symbol, Decimal(0)) + left
+        positions = {position.symbol: position.quantity for position in book.positions}
+        return cls(nav_usd=nav, positions=positions, working=working)
 
     def exposure(self, symbol: Symbol) -> Decimal:
         """Return the position once every working order has filled."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from mts1b_brokers.registry import create_venue
 from mts1b_foundation.commands import BookQuery, BookReply, CancelReply, HaltReply
 from mts1b_foundation.market_data import Bar
-from mts1b_foundation.orders import ExecutionMode, Order
+from mts1b_foundation.orders import ExecutionMode, Fill, Order
 from mts1b_foundation.protocols import BrokerProtocol, SimulatedVenue
 from mts1b_foundation.risk import ActiveHalt, HaltRequest, RiskDecision
 from mts1b_platform.clock import VirtualClock
@@ -42,7 +42,6 @@ from mts1b_oms.nav import snapshots
 from mts1b_oms.orders import OrderService
 from mts1b_oms.outcomes import CouldNotLook
 from mts1b_oms.router import RoutingTable
-from mts1b_oms.tables.books import BookedFill
 from mts1b_oms.venue_sync import News, VenueSync
 
 __all__ = ["EventBacktest", "WrongMode"]
@@ -73,7 +72,7 @@ class EventBacktest:
 
     The classes are those of the services; the bus, the disk and the clock are left out. Bars move
     the clock. Nobody watches from outside: a loss limit that is breached halts the fund at once,
-    and what halted it stays until :meth:`resume`.
+    and what halted it stays until :meth:`resume`, or for ``operator.resume_after_sessions``.
 
     :param settings: with ``mode: backtest``; funds, strategies, limits, mandates, venue count.
     :param start: aware time before the first bar ends.
@@ -85,6 +84,8 @@ class EventBacktest:
             raise WrongMode(f"mode is {settings.mode.value}; set mode: backtest")
         self.clock = VirtualClock(start)
         self.halts = MemoryHaltStore()
+        self._operator = settings.operator
+        self._sessions: dict[str, int] = {}
         self._ids = SequentialIds()
         self.venue: BrokerProtocol = create_venue(
             settings, home=Path(), clock=self.clock, ids=self._ids
@@ -150,7 +151,7 @@ class EventBacktest:
         for envelope in self._envelopes:
             await self.risk.seed_envelope(envelope)
 
-    async def on_bars(self, bars: Sequence[Bar]) -> list[BookedFill]:
+    async def on_bars(self, bars: Sequence[Bar]) -> list[Fill]:
         """Take the bars that end at one moment: match, book, strike NAVs; return the new fills.
 
         :raises OmsError: when the venue can not be read.
@@ -171,7 +172,10 @@ class EventBacktest:
             unit.mark({bar.symbol: bar.close for bar in bars})
             unit.navs(snapshots(unit.ledger, peaks=self.record.peaks, as_of=as_of))
         await self._tell()
-        return booked
+        self._resume_by_script(as_of)
+        return [
+            item.fill.with_(fund_id=item.owner[0], strategy_id=item.owner[1]) for item in booked
+        ]
 
     async def submit(self, order: Order) -> Order:
         """Take an order through to the venue's answer, as :meth:`OrderService.submit` does.
@@ -192,9 +196,29 @@ class EventBacktest:
         """Return positions and latest NAVs."""
         return self.record.book(BookQuery(fund_id=fund_id, strategy_id=strategy_id))
 
+    def open_orders(self, fund_id: str, strategy_id: str) -> list[Order]:
+        """Return what is working for a strategy, oldest first."""
+        known = self.record.open_orders.values()
+        return [o for o in known if (o.fund_id, o.strategy_id) == (fund_id, strategy_id)]
+
+    def halt_of(self, fund_id: str, strategy_id: str) -> ActiveHalt | None:
+        """Return the widest halt that covers a strategy, or None."""
+        return self.halts.blocked(fund_id=fund_id, strategy_id=strategy_id, reduce_only=False)
+
     def resume(self, fund_id: str) -> None:
         """End the halts of a fund."""
         self.halts.lift(f"fund:{fund_id}")
+
+    def _resume_by_script(self, as_of: datetime) -> None:
+        """End a fund's halt once it has lasted the configured number of sessions after it began."""
+        if not self._operator.script:
+            return
+        for halt in self.halts.state().active:
+            if not halt.scope.startswith("fund:") or as_of <= halt.requested_at:
+                continue
+            lasted = self._sessions[halt.halt_id] = self._sessions.get(halt.halt_id, 0) + 1
+            if lasted >= self._operator.resume_after_sessions:
+                self.halts.lift(halt.scope)
 
     async def _tell(self) -> None:
         """Let risk see what was recorded, and halt what it says is to be halted."""

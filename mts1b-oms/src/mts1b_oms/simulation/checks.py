@@ -26,6 +26,9 @@ __all__ = ["Violation", "check_arrival", "check_change", "check_settled"]
 _AHEAD_OF_WIRE = frozenset({OrderStatus.SUBMITTING, OrderStatus.UNKNOWN})
 """A record that says: this may be at the venue. An order that is proved absent leaves again."""
 
+_ON_ITS_WAY_S = 8.0
+"""From the look at the gate to the wire: risk's answer, two slow commits, an approval's life."""
+
 _UNSETTLED = frozenset(
     {
         OrderStatus.CREATED,
@@ -52,12 +55,15 @@ def check_arrival(
     halted: Set[str],
     lease_ends: float,
     looked: bool,
+    gate_closed_s: float,
     surplus: Mapping[str, Decimal],
 ) -> None:
     """Check what is about to leave. Called inside the gateway's non-awaiting block.
 
     :param halted: the scopes in force, by the operator's own list.
     :param looked: whether this life of the OMS has read the venue's books.
+    :param gate_closed_s: for how long the OMS itself has known that the books differ. What had
+        passed the gate by then may still be on its way, as long as an approval lives.
     :param lease_ends: when the last lease that operations granted ends, by the loop's time.
     :param surplus: what the venue executed beyond every order, by execution: nobody can keep that
         below a cap.
@@ -75,6 +81,8 @@ def check_arrival(
         raise Violation(f"I9 {order.order_id} leaves while its record is {state}")
     if not looked:
         raise Violation(f"I8 {order.order_id} leaves before the venue's books were read")
+    if gate_closed_s > _ON_ITS_WAY_S:
+        raise Violation(f"I8 {order.order_id} leaves {gate_closed_s:.1f} s after the gate closed")
     _check_permitted(order, oms, halted, lease_ends)
     gateway = oms._gateway
     if order.mode is not gateway._mode:

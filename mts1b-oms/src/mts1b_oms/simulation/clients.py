@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Coroutine
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["Clients"]
 
 _PATIENCE_S = 2.0
+_LAST_WORDS_S = 15.0
 _FINAL = frozenset({"KEY_REUSE_MISMATCH", "ORDER_INVALID", "UNKNOWN_SYMBOL"})
 
 
@@ -68,6 +70,30 @@ class Clients:
         for task in self._tasks:
             if task.done() and not task.cancelled() and task.exception() is not None:
                 raise task.exception() or RuntimeError
+
+    async def fall_silent(self) -> None:
+        """Ask for a change of a resting order, get no answer, and never come back to it.
+
+        The venue's word on it is lost, done or not: the OMS alone can find out.
+        """
+        world, resting = self._world, []
+        for fund, strategy in OWNERS:
+            order = self._order(fund, strategy, self._orders + 1).with_(
+                symbol=PROBE,
+                side=Side.BUY,
+                quantity=Decimal(1),
+                order_type=OrderType.LIMIT,
+                limit_price=PRICE - 5,
+            )
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LAST_WORDS_S):
+                    answer = await self._submit(order)
+                    if answer is not None and answer.status is OrderStatus.ACCEPTED:
+                        resting.append(answer)
+        world.net.faults = replace(world.net.faults, venue_timeout=1.0)
+        for order in resting:
+            world.counters.hit("C5 change nobody asks about again")
+            await self._change(order, asks=1)
 
     async def probe(self) -> None:
         """Submit and cancel one order of each strategy: both must be done (L2)."""
@@ -186,10 +212,15 @@ class Clients:
             Violation(f"I1 key {order.idempotency_key} used again is answered {answer.status}")
         )
 
-    async def _change(self, order: Order) -> None:
-        """Ask for another total or limit until there is an answer, or once and never again."""
+    async def _change(self, order: Order, *, asks: int | None = None) -> None:
+        """Ask for another total or limit until there is an answer, or once and never again.
+
+        :param asks: how often at most; None: the seed decides.
+        """
         world = self._world
-        await asyncio.sleep(world.rng.uniform(0.0, 4.0))
+        if asks is None:
+            await asyncio.sleep(world.rng.uniform(0.0, 4.0))
+            asks = 1 if world.rng.random() < 0.3 else 50
         step = Decimal(world.rng.integer(-2, 2)) / 100
         request = ReplaceOrder(
             order_id=order.order_id,
@@ -198,7 +229,7 @@ class Clients:
             limit_price=(order.limit_price or PRICE) + step,
             actor="operator:sim",
         ).model_dump_json()
-        for _ in range(1 if world.rng.random() < 0.3 else 50):
+        for _ in range(asks):
             try:
                 data = await self._bus.request(
                     CMD_OMS_REPLACE, request.encode(), timeout_s=_PATIENCE_S

@@ -17,7 +17,9 @@ from mts1b_platform.simulation import SimNet
 from mts1b_platform.store import Store, StoreError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-__all__ = ["FaultyStore", "Operations"]
+from mts1b_oms.gate import ReconciliationGate
+
+__all__ = ["FaultyStore", "Operations", "WatchedGate"]
 
 
 class FaultyStore(Store):
@@ -33,6 +35,29 @@ class FaultyStore(Store):
                 await asyncio.sleep(self.net.rng.uniform(0.0, self.net.faults.store_slow_s))
             if self.net.takes(self.net.faults.store_error, "F1 commit failed"):
                 raise StoreError(f"store {self.name}: no space left on device")
+
+
+class WatchedGate(ReconciliationGate):
+    """A gate that remembers since when it is closed, by the world's own time.
+
+    :param time: seconds of the world.
+    """
+
+    def __init__(self, time: Callable[[], float]) -> None:
+        super().__init__()
+        self._time = time
+        self._closed_at = time()
+
+    @property
+    def closed_s(self) -> float:
+        """Return for how long the gate has been closed without a break, s; 0 while it is open."""
+        return 0.0 if self.is_open else self._time() - self._closed_at
+
+    def close(self, reason: str) -> None:
+        """Hold every order."""
+        if self.is_open:
+            self._closed_at = self._time()
+        super().close(reason)
 
 
 class Operations(Service):

@@ -28,7 +28,7 @@ _SCOPES = (
     ("venue:paper", HaltSeverity.VENUE_HALT),
     ("symbol:AAA", HaltSeverity.SYMBOL_HALT),
 )
-_CLOCK_WRONG_S = (1.0, 30.0)
+_CLOCK_WRONG_S = (1.0, 12.0)
 _LOOKS_AFTER_S = 10.0
 """How long people take, on average, to look at a strategy that is quarantined."""
 

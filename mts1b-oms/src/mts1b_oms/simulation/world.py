@@ -32,7 +32,7 @@ from mts1b_oms.simulation.checks import (
 )
 from mts1b_oms.simulation.clients import Clients
 from mts1b_oms.simulation.desk import CAP_UNITS, PRICE, PROBE, SYMBOLS, settings
-from mts1b_oms.simulation.processes import FaultyStore, Operations
+from mts1b_oms.simulation.processes import FaultyStore, Operations, WatchedGate
 from mts1b_oms.simulation.weather import Weather, closed_times
 
 __all__ = ["Outcome", "World", "run_seed"]
@@ -131,7 +131,9 @@ class World:
 
     def _new_oms(self, ctx: ServiceContext) -> OmsService:
         self.wire = SimVenue(self.truth, self.net, self._watch, self._watch_change)
-        return OmsService(ctx, venue=self.wire)
+        service = OmsService(ctx, venue=self.wire)
+        service.gate = self._gate = WatchedGate(self.loop.time)
+        return service
 
     async def _open_store(
         self, name: str, metadata: sa.MetaData | None = None, *, version: int = 1
@@ -160,6 +162,7 @@ class World:
                 halted=self.halted,
                 lease_ends=self.lease_ends,
                 looked=self.wire.looked,
+                gate_closed_s=self._gate.closed_s,
                 surplus=self.accidents.surplus,
             )
         except Violation as error:
@@ -230,6 +233,7 @@ class World:
             process.kill()
 
     async def _heal(self) -> None:
+        await self.clients.fall_silent()
         self.trace.record(self.loop.time(), "heal")
         self.quiet = True
         self.net.heal()

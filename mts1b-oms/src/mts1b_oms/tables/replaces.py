@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -13,7 +13,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mts1b_oms.tables.store import orders, replaces
 
-__all__ = ["Replace", "insert_replace", "open_replaces", "read_replace", "write_outcome"]
+__all__ = [
+    "Replace",
+    "begin",
+    "insert_replace",
+    "open_replaces",
+    "read_replace",
+    "write_outcome",
+]
+
+_AT_RISK = "AT_RISK"
+"""On record, risk is asked, nothing has left: risk may reserve for it from now on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +31,7 @@ class Replace:
     """One change of one order: what it was, what it shall be, and what became of it.
 
     ``quantity`` and ``limit_price`` are the terms that were asked for, ``old_*`` those before.
-    ``outcome`` is None until there is evidence.
+    ``outcome`` is None until there is evidence; until then ``code`` says whether it has begun.
     """
 
     replace_key: str
@@ -48,7 +58,13 @@ class Replace:
             old_limit_price=order.limit_price,
             old_broker_order_id=order.broker_order_id,
             asked_at=at,
+            code=_AT_RISK,
         )
+
+    @property
+    def is_begun(self) -> bool:
+        """Return whether it may have left for the venue, or is decided."""
+        return self.outcome is not None or self.code != _AT_RISK
 
     def asks_what(self, command: ReplaceOrder) -> bool:
         """Return whether a command with the same key asks for this very change."""
@@ -79,6 +95,17 @@ async def insert_replace(tx: AsyncConnection, change: Replace) -> None:
         "reason": change.reason,
     }
     await tx.execute(sa.insert(replaces), row)
+
+
+async def begin(tx: AsyncConnection, change: Replace) -> Replace:
+    """Record that a change may leave from now on; return it so."""
+    begun = replace(change, code="")
+    await tx.execute(
+        sa.update(replaces)
+        .where(replaces.c.replace_key == change.replace_key)
+        .values(code=begun.code)
+    )
+    return begun
 
 
 async def write_outcome(
