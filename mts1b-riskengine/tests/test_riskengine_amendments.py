@@ -75,6 +75,17 @@ async def test_an_event_from_before_the_change_gives_nothing_back(desk: Desk) ->
     assert await _room(desk) == CAP - 300
 
 
+async def test_a_question_that_the_order_has_overtaken_reserves_nothing(desk: Desk) -> None:
+    """It waited in risk while the OMS gave it up and said so: no later event takes it back."""
+    order = await _open(desk, 300)
+    await desk.feed(_replaced(order, 300, version=5))
+
+    decision = await desk.engine.check(_changed(order, CAP), amends=order.order_id)
+
+    assert decision.code == DenyCode.AMENDS_NOTHING
+    assert await _room(desk) == CAP - 300
+
+
 async def test_a_smaller_order_frees_its_room_only_when_it_is_confirmed(desk: Desk) -> None:
     order = await _open(desk, 300)
 

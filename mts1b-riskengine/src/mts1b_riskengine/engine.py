@@ -236,6 +236,9 @@ class RiskEngine:
         if amends and (amended is None or not amended.is_of(order)):
             reason = f"no open order {amends} of this fund, strategy, symbol and side"
             return _denied_before("amendment", DenyCode.AMENDS_NOTHING, reason)
+        if amended is not None and amended.version > order.version:
+            reason = f"order {amends} has moved on since this change of it was asked for"
+            return _denied_before("amendment", DenyCode.AMENDS_NOTHING, reason)
         now = self._clock.now()
         try:
             more = self._facts(order, now) if self._facts is not None else {}
