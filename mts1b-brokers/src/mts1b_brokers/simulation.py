@@ -23,6 +23,7 @@ __all__ = ["SimVenue", "TrueVenue"]
 Watch = Callable[[Order], None]
 WatchChange = Callable[[str, Decimal], None]
 
+_AS_LATE_AS_PROMISED = 0.98
 _BURST = 3
 """Messages at once where the venue limits them; one of them is kept for cancels."""
 
@@ -287,7 +288,7 @@ class SimVenue:
         taken = self._truth.taken_at.get(key)
         if taken is None or self._truth.lag_s == 0.0:
             return False
-        hidden = self._net.loop.time() < taken + 0.9 * self._truth.lag_s
+        hidden = self._net.loop.time() < taken + _AS_LATE_AS_PROMISED * self._truth.lag_s
         if hidden:
             self._net.counters.hit("A10 shown late")
         return hidden

@@ -120,7 +120,7 @@ _MOST: Mapping[str, float] = {
     "closed_per_min": 1.0,
     "spacing_s": 3.0,
     "dead_man_s": 20.0,
-    "clock_step_per_min": 1.0,
+    "clock_step_per_min": 3.0,
     "clock_drift": 0.001,
 }
 """How strong each fault may be."""
