@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 from mts1b_foundation import Symbol
-from mts1b_research.history import BarHistory
+from mts1b_research.history import EVERY_BAR, BarHistory
 from mts1b_research.tables import bars
 from research_desk import AAA, BBB, Oms, OpenDesk, bar, day, settings
 
@@ -91,3 +91,23 @@ def test_the_shared_bars_are_the_intersection(held: list[set[int]], shuffle: int
     common = sorted(held[0] & held[1] & held[2])
     assert [n for n in range(12) if history.bars_seen(symbols, day(n))] == common
     assert [history.bars_seen(symbols, day(n)) for n in common] == [*range(1, len(common) + 1)]
+
+
+async def test_a_view_of_every_bar_is_a_window_that_nobody_can_change(open_desk: OpenDesk) -> None:
+    desk = await open_desk(Oms(), settings())
+    for number in range(70):
+        if number != 40:
+            await desk.bars(bar(AAA, number, 100 + number), bar(BBB, number, 200 + number))
+        every = desk.history.view([AAA, BBB], day(number), last=EVERY_BAR)
+        few = desk.history.view([AAA, BBB], day(number), last=5)
+        assert every.panel.close[-5:].tolist() == few.panel.close.tolist()
+        assert every.panel.dates[-5:] == few.panel.dates
+    assert len(every.panel.dates) == every.bars_seen == 69
+    assert list(every.panel.dates) == [day(n) for n in range(70) if n != 40]
+    with pytest.raises(ValueError, match="read-only"):
+        every.panel.close[0, 0] = 1.0
+    await desk.bars(bar(AAA, 40), bar(BBB, 40))
+    late = desk.history.view([AAA, BBB], day(69), last=EVERY_BAR)
+    assert list(late.panel.dates) == [day(n) for n in range(70)]
+    assert late.panel.close[40].tolist() == [100.0, 100.0]
+    assert every.panel.close[40].tolist() == [141.0, 241.0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right, insort
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import overload
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +26,35 @@ Floats = npt.NDArray[np.float64]
 _ADD = bars.insert()
 _Row = tuple[float, float, float, float, float]
 _NEVER = datetime.min.replace(tzinfo=UTC)
+
+
+class _Span(Sequence[datetime]):
+    """A stretch of a list that only grows, without a copy."""
+
+    def __init__(self, dates: list[datetime], first: int, stop: int) -> None:
+        self._dates, self._places = dates, range(first, stop)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    @overload
+    def __getitem__(self, place: int) -> datetime: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[datetime]: ...
+    def __getitem__(self, place: int | slice) -> datetime | list[datetime]:
+        if isinstance(place, slice):
+            return [self._dates[kept] for kept in self._places[place]]
+        return self._dates[self._places[place]]
+
+
+class _KeptPanel(UniversePanel):
+    """A panel of kept bars: their shapes and the order of their dates hold already.
+
+    Looking at every date again at every bar would make a long run quadratic.
+    """
+
+    def __post_init__(self) -> None:
+        """Check nothing again."""
 
 
 class BarHistory:
@@ -104,13 +134,15 @@ class BarHistory:
         """Return the ``last`` latest bars that all symbols share up to ``as_of``."""
         shared = self._shared(tuple(symbols))
         count = bisect_right(shared, as_of)
-        dates = shared[max(count - last, 0) : count]
-        cube = self._cube(tuple(symbols), shared)[count - len(dates) : count]
+        first = max(count - last, 0)
+        cube = self._cube(tuple(symbols), shared)[first:count]
         if last < EVERY_BAR:
+            dates: Sequence[datetime] = shared[first:count]
             cube = cube.copy()  # the strategy's own
         else:
+            dates = _Span(shared, first, count)
             cube.flags.writeable = False
-        panel = UniversePanel(
+        panel = _KeptPanel(
             open=cube[:, :, 0],
             high=cube[:, :, 1],
             low=cube[:, :, 2],
