@@ -72,11 +72,12 @@ def test_a_gpu_gets_blocks_as_large_as_the_budget() -> None:
     rng = np.random.default_rng(1)
     prices = Prices.of(panel_from({"close": 100 + rng.random((2000, 40))}))
     sets = [{"fast": f, "slow": s} for f in range(2, 6) for s in range(20, 200)]
-    whole = SweepBlock(prices, CROSS, sets, Settings(fill="next_close"), ("sharpe",), 2**28)
+    rule = r.long_when(r.ema(r.close, r.param("fast")) > r.ema(r.close, r.param("slow")))
+    whole = SweepBlock(prices, rule, sets, Settings(fill="next_close"), ("sharpe",), 2**28)
     near = blocks(whole, compiled=True)
     far = blocks(whole, compiled=True, on_device=True)
     assert len(far) < len(near)
-    small = SweepBlock(prices, CROSS, sets, Settings(fill="next_close"), ("sharpe",), 2**22)
+    small = SweepBlock(prices, rule, sets, Settings(fill="next_close"), ("sharpe",), 2**22)
     for _, _, part in blocks(small, compiled=True, on_device=True):
         assert part.compiled is not None
         assert part.compiled.width * part.prices.close.size * 8 <= 2**22

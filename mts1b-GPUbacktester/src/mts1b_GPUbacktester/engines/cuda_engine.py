@@ -77,8 +77,8 @@ class CudaEngine:
             returns = np.ascontiguousarray(self.paths(signals, market, settings).returns.T)
             out[_MEAN, row] = returns.mean(axis=0)
             out[_SPREAD, row] = annual_volatility(returns, periods_per_year=1)
-        found = _metrics_of(out, market.marks.shape[1], settings.periods_per_year)
-        return SweepSummary({name: found[name] for name in block.metrics})
+        length, periods = market.marks.shape[1], settings.periods_per_year
+        return SweepSummary({name: _metric(name, out, length, periods) for name in block.metrics})
 
     def _run(
         self,
@@ -183,17 +183,18 @@ def _options(settings: Settings) -> FloatArray:
     return np.array([settings.buy_factor, settings.sell_factor, settings.borrow_a_bar])
 
 
-def _metrics_of(out: FloatArray, length: int, periods: float) -> dict[str, FloatArray]:
-    """Return metrics (P, A) from what the kernels reduce (7, P, A), by quantkit's definitions."""
+def _metric(name: str, out: FloatArray, length: int, periods: float) -> FloatArray:
+    """Return a metric (P, A) from what the kernels reduce (7, P, A), by quantkit's definitions."""
+    plain = {"max_drawdown": _FALL, "n_trades": _TRADES}
+    if name in plain:
+        return np.asarray(out[plain[name]], dtype=np.float64)
+    if name == "total_return":
+        return np.asarray(out[_EQUITY] - 1.0, dtype=np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
-        growth = out[_EQUITY] ** (periods / length) - 1.0
-        return {
-            "total_return": out[_EQUITY] - 1.0,
-            "sharpe": out[_MEAN] / out[_SPREAD] * np.sqrt(periods),
-            "sortino": out[_MEAN] / out[_LOSSES] * np.sqrt(periods),
-            "max_drawdown": out[_FALL],
-            "n_trades": out[_TRADES],
-            "annual_volatility": out[_SPREAD] * np.sqrt(periods),
-            "cagr": growth,
-            "calmar": growth / (-out[_FALL] + 0.0),
-        }
+        if name in ("sharpe", "sortino"):
+            risk = out[_SPREAD if name == "sharpe" else _LOSSES]
+            return np.asarray(out[_MEAN] / risk * np.sqrt(periods), dtype=np.float64)
+        if name == "annual_volatility":
+            return np.asarray(out[_SPREAD] * np.sqrt(periods), dtype=np.float64)
+        growth = np.asarray(out[_EQUITY] ** (periods / length) - 1.0, dtype=np.float64)
+        return growth if name == "cagr" else growth / (-out[_FALL] + 0.0)
