@@ -54,6 +54,7 @@ _SUBMISSION = (
             "test_platform_outside::test_no_meaningful_answer_is_not_a_refusal",
             _ORDERS + "test_silence_of_the_venue_is_not_a_rejection",
         ),
+        ("A11 order refused by the limit on messages",),
     ),
     Scenario("A12", "the venue accepts, then rejects"),
     Scenario("A13", "a batch fails as a whole"),
@@ -86,6 +87,7 @@ _EXECUTIONS = (
             "test_oms_doubt::"
             "test_b4_a_cancel_is_confirmed_when_every_execution_before_it_is_booked",
         ),
+        ("B4 fill after the end",),
     ),
     Scenario(
         "B5",
@@ -96,6 +98,7 @@ _EXECUTIONS = (
         "B6",
         "more is filled than was ordered",
         (_FILLS + "test_an_overfill_is_booked_in_full_and_quarantines_the_strategy",),
+        ("B6 overfill",),
     ),
     Scenario(
         "B7",
@@ -116,6 +119,7 @@ _EXECUTIONS = (
         "B12",
         "somebody trades by hand in our account",
         (_FILLS + "test_a_fill_of_no_order_of_ours_is_external_and_counted",),
+        ("B12 order by hand",),
     ),
 )
 
@@ -151,7 +155,11 @@ _CANCELS = (
     Scenario("C6", "the venue changes the id on a replace"),
     Scenario("C7", "a replace is refused and the old leg is gone"),
     Scenario("C8", "a snapshot shows the cancelled half of a replace"),
-    Scenario("C9", "a storm of cancels meets the message limit"),
+    Scenario(
+        "C9",
+        "a storm of cancels meets the message limit",
+        counters=("C9 cancel refused by the limit on messages",),
+    ),
     Scenario(
         "C10",
         "a cancel twice, or of what has ended",

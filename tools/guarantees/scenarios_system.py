@@ -179,7 +179,11 @@ _HALT = (
     Scenario("H4", "fills arrive after the halt"),
     Scenario("H5", "a stopped sender comes back and sends"),
     Scenario("H6", "the bus is down when the operator halts"),
-    Scenario("H7", "our host is dead: the venue's own timer cancels"),
+    Scenario(
+        "H7",
+        "our host is dead: the venue's own timer cancels",
+        counters=("H7 dead-man timer ran out",),
+    ),
     Scenario(
         "H8",
         "halt, restart, restore",
@@ -191,7 +195,12 @@ _REST = (
     Scenario(
         "I1",
         "the clock steps or drifts",
-        ("test_oms_doubt::test_i1_an_approval_ages_by_the_monotonic_clock",),
+        (
+            "test_oms_doubt::test_i1_an_approval_ages_by_the_monotonic_clock",
+            "test_oms_clocks::test_i1_a_wall_clock_that_steps_makes_no_order_absent",
+            "test_oms_clocks::test_i1_no_sequence_of_steps_makes_time_pass_faster",
+        ),
+        ("I1 clock steps", "I1 clock drifts"),
     ),
     Scenario(
         "I2",
@@ -229,8 +238,20 @@ _REST = (
         ("test_platform_plugins::test_two_packages_of_one_name_are_refused",),
     ),
     Scenario("K4", "a service's key is stolen"),
-    Scenario("L1", "two versions run at once"),
-    Scenario("L2", "a retired name is used again"),
+    Scenario(
+        "L1",
+        "two versions run at once",
+        ("test_platform_build::test_l1_a_service_of_another_build_refuses_to_start",),
+    ),
+    Scenario(
+        "L2",
+        "a retired name is used again",
+        (
+            "test_retired_names::"
+            "test_l2_every_name_of_today_is_on_record_and_none_is_a_retired_one",
+            "test_retired_names::test_l2_a_retired_name_breaks_the_build_and_no_renewal_mends_it",
+        ),
+    ),
     Scenario(
         "L3",
         "a mistyped setting",

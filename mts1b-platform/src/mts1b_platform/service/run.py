@@ -24,6 +24,7 @@ from mts1b_platform.logging import get_logger
 from mts1b_platform.plugins import load_plugin
 from mts1b_platform.rng import SystemRng
 from mts1b_platform.service.base import Service, ServiceContext
+from mts1b_platform.service.build import build_id, require_one_build
 from mts1b_platform.service.http import HealthServer
 from mts1b_platform.supervision import TaskGroupSupervisor
 
@@ -48,6 +49,7 @@ class ServiceHost:
         self._services: list[Service] = []
         self._buses: list[EventBus] = []
         self._log = get_logger("host")
+        self._version = ""
 
     def _failed(self, name: str, error: Exception) -> None:
         self._log.error("task failed", task=name, error=repr(error), exc_info=error)
@@ -61,8 +63,11 @@ class ServiceHost:
     async def run(self) -> None:
         """Start, wait for the end, stop.
 
+        :raises BuildMismatch: when services of another build run on this home.
         :raises Exception: what made a service fail, after the others have stopped.
         """
+        self._version = build_id()
+        require_one_build(self._home / "run", self._names, self._version)
         http = HealthServer(self._settings.service.health_port, self._health)
         try:
             port = await http.start()
@@ -113,7 +118,8 @@ class ServiceHost:
         path = self._home / "run" / f"{service.name}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_suffix(".partial")
-        partial.write_text(json.dumps({"pid": os.getpid(), "health_port": port}))
+        known = {"pid": os.getpid(), "health_port": port, "build": self._version}
+        partial.write_text(json.dumps(known))
         os.replace(partial, path)
 
     async def _health(self) -> dict[str, dict[str, str]]:
