@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from decimal import Decimal
-from enum import StrEnum
 from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
+from mts1b_foundation.deny_codes import DenyCode
+from mts1b_foundation.halts import (
+    ActiveHalt,
+    Cosignature,
+    HaltRequest,
+    HaltSeverity,
+    ResumeRequest,
+    halt_scope,
+)
 from mts1b_foundation.model import (
     FrozenModel,
     Identifier,
@@ -75,114 +83,6 @@ class RiskEnvelope(FrozenModel):
     version: int = Field(default=1, ge=1)
     created_at: UtcDatetime = Field(default_factory=lambda: datetime(1970, 1, 1, tzinfo=UTC))
     notes: str = ""
-
-
-class DenyCode(StrEnum):
-    """Name why an order was denied. The value is what the audit log and ``mts why`` show."""
-
-    DUPLICATE_KEY = "DUPLICATE_KEY"
-    KEY_REUSE_MISMATCH = "KEY_REUSE_MISMATCH"
-    SCHEMA_INVALID = "SCHEMA_INVALID"
-    BROKER_NOT_ALLOWED = "BROKER_NOT_ALLOWED"
-    ORDER_TYPE_NOT_ALLOWED = "ORDER_TYPE_NOT_ALLOWED"
-    ASSET_CLASS_NOT_ALLOWED = "ASSET_CLASS_NOT_ALLOWED"
-    UNKNOWN_SYMBOL = "UNKNOWN_SYMBOL"
-    MAX_ORDER_NOTIONAL = "MAX_ORDER_NOTIONAL"
-    MAX_ORDER_QTY = "MAX_ORDER_QTY"
-    MAX_POSITION_PCT = "MAX_POSITION_PCT"
-    MAX_POSITION_USD = "MAX_POSITION_USD"
-    MAX_GROSS_EXPOSURE = "MAX_GROSS_EXPOSURE"
-    MAX_NET_EXPOSURE = "MAX_NET_EXPOSURE"
-    MAX_SECTOR = "MAX_SECTOR"
-    MAX_ASSET_CLASS = "MAX_ASSET_CLASS"
-    MAX_COUNTRY = "MAX_COUNTRY"
-    MAX_CURRENCY = "MAX_CURRENCY"
-    MAX_SYMBOL_POSITION = "MAX_SYMBOL_POSITION"
-    PRICE_COLLAR = "PRICE_COLLAR"
-    PRICE_COLLAR_PERIOD = "PRICE_COLLAR_PERIOD"
-    PRICE_COLLAR_SOFT = "PRICE_COLLAR_SOFT"
-    COLLAR_REFERENCE = "COLLAR_REFERENCE"
-    REF_PRICE_TOO_OLD = "REF_PRICE_TOO_OLD"
-    REF_QUOTE_MISSING = "REF_QUOTE_MISSING"
-    REF_QUOTE_STALE = "REF_QUOTE_STALE"
-    REF_QUOTE_CROSSED = "REF_QUOTE_CROSSED"
-    REF_SPREAD_TOO_WIDE = "REF_SPREAD_TOO_WIDE"
-    INSTRUMENT_HALTED = "INSTRUMENT_HALTED"
-    MAX_ORDER_VALUE = "MAX_ORDER_VALUE"
-    FAT_FINGER = "FAT_FINGER"
-    ORDER_VALUE_UNKNOWN = "ORDER_VALUE_UNKNOWN"
-    MAX_ADV = "MAX_ADV"
-    ADV_UNKNOWN = "ADV_UNKNOWN"
-    MAX_DISPLAYED = "MAX_DISPLAYED"
-    DISPLAYED_UNKNOWN = "DISPLAYED_UNKNOWN"
-    TICK_SIZE = "TICK_SIZE"
-    LOT_SIZE = "LOT_SIZE"
-    MIN_NOTIONAL = "MIN_NOTIONAL"
-    INCREMENTS_UNKNOWN = "INCREMENTS_UNKNOWN"
-    MESSAGE_LIMIT = "MESSAGE_LIMIT"
-    MESSAGES_UNKNOWN = "MESSAGES_UNKNOWN"
-    REPEATED_EXECUTION = "REPEATED_EXECUTION"
-    STRATEGY_DISABLED = "STRATEGY_DISABLED"
-    REPEATS_UNKNOWN = "REPEATS_UNKNOWN"
-    SELF_MATCH = "SELF_MATCH"
-    OPEN_ORDERS_UNKNOWN = "OPEN_ORDERS_UNKNOWN"
-    DUPLICATE_ECONOMICS = "DUPLICATE_ECONOMICS"
-    HISTORY_UNKNOWN = "HISTORY_UNKNOWN"
-    FIRM_CAPITAL = "FIRM_CAPITAL"
-    FIRM_EXPOSURE_UNKNOWN = "FIRM_EXPOSURE_UNKNOWN"
-    BUYING_POWER = "BUYING_POWER"
-    CASH_UNKNOWN = "CASH_UNKNOWN"
-    REDUCING_ONLY = "REDUCING_ONLY"
-    OUTSIDE_SESSION = "OUTSIDE_SESSION"
-    SESSION_UNKNOWN = "SESSION_UNKNOWN"
-    CONTRACT_EXPIRY = "CONTRACT_EXPIRY"
-    TIF_NOT_ALLOWED = "TIF_NOT_ALLOWED"
-    ORDER_TOO_OLD = "ORDER_TOO_OLD"
-    GTD_OUT_OF_RANGE = "GTD_OUT_OF_RANGE"
-    MAX_PARENT = "MAX_PARENT"
-    PARENT_UNKNOWN = "PARENT_UNKNOWN"
-    PARENT_EXCEEDED = "PARENT_EXCEEDED"
-    UNIT_MISMATCH = "UNIT_MISMATCH"
-    NO_MANDATE = "NO_MANDATE"
-    MANDATE_INACTIVE = "MANDATE_INACTIVE"
-    MANDATE_SCOPE = "MANDATE_SCOPE"
-    MANDATE_BUDGET = "MANDATE_BUDGET"
-    RESTRICTED = "RESTRICTED"
-    NOT_PERMITTED = "NOT_PERMITTED"
-    MODE_MISMATCH = "MODE_MISMATCH"
-    REDUCE_ONLY_WOULD_OPEN = "REDUCE_ONLY_WOULD_OPEN"
-    FIRM_HALTED = "FIRM_HALTED"
-    FUND_HALTED = "FUND_HALTED"
-    STRATEGY_HALTED = "STRATEGY_HALTED"
-    HALT_STATE_UNREADABLE = "HALT_STATE_UNREADABLE"
-    DAILY_LOSS = "DAILY_LOSS"
-    WEEKLY_LOSS = "WEEKLY_LOSS"
-    MONTHLY_LOSS = "MONTHLY_LOSS"
-    SHORTING_DISABLED = "SHORTING_DISABLED"
-    BORROW_FEE_TOO_HIGH = "BORROW_FEE_TOO_HIGH"
-    BORROW_NOT_LOCATED = "BORROW_NOT_LOCATED"
-    CRO_VETO = "CRO_VETO"
-    CRO_UNAVAILABLE = "CRO_UNAVAILABLE"
-    NO_ENVELOPE = "NO_ENVELOPE"
-    AMENDS_NOTHING = "AMENDS_NOTHING"
-    NO_NAV = "NO_NAV"
-    REF_PRICE_MISSING = "REF_PRICE_MISSING"
-    REF_PRICE_STALE = "REF_PRICE_STALE"
-    GATE_ERROR = "GATE_ERROR"
-    GATE_TIMEOUT = "GATE_TIMEOUT"
-    GATE_NOT_BOOL = "GATE_NOT_BOOL"
-    GATE_DENIED = "GATE_DENIED"
-    RISK_UNAVAILABLE = "RISK_UNAVAILABLE"
-    APPROVAL_INVALID = "APPROVAL_INVALID"
-    APPROVAL_USED = "APPROVAL_USED"
-    EPOCH_CHANGED = "EPOCH_CHANGED"
-    VENUE_HALTED = "VENUE_HALTED"
-    SYMBOL_HALTED = "SYMBOL_HALTED"
-    LEASE_EXPIRED = "LEASE_EXPIRED"
-    WRITER_FENCED = "WRITER_FENCED"
-    IN_DOUBT = "IN_DOUBT"
-    NOT_RECONCILED = "NOT_RECONCILED"
-    VENUE_REFUSED = "VENUE_REFUSED"
 
 
 class GateResult(FrozenModel):
@@ -359,123 +259,6 @@ class RiskDecision(FrozenModel):
     def rejection_code(self) -> str:
         """Return ``code``, by its name on the wire."""
         return self.code
-
-
-class HaltSeverity(StrEnum):
-    """Say how wide a halt is."""
-
-    FIRM_HALT = "FIRM_HALT"
-    FUND_HALT = "FUND_HALT"
-    STRATEGY_HALT = "STRATEGY_HALT"
-    VENUE_HALT = "VENUE_HALT"
-    SYMBOL_HALT = "SYMBOL_HALT"
-
-
-_SCOPE_FIELD = {
-    HaltSeverity.FUND_HALT: ("fund", "fund_id"),
-    HaltSeverity.STRATEGY_HALT: ("strategy", "strategy_id"),
-    HaltSeverity.VENUE_HALT: ("venue", "venue"),
-    HaltSeverity.SYMBOL_HALT: ("symbol", "symbol"),
-}
-
-
-def halt_scope(
-    severity: HaltSeverity,
-    fund_id: str | None = None,
-    strategy_id: str | None = None,
-    venue: str | None = None,
-    symbol: str | None = None,
-) -> str:
-    """Return ``firm``, ``fund:ID``, ``strategy:ID``, ``venue:NAME`` or ``symbol:SYMBOL``.
-
-    :raises ValueError: when the severity needs an id that is missing.
-    """
-    if severity is HaltSeverity.FIRM_HALT:
-        return "firm"
-    given = {"fund_id": fund_id, "strategy_id": strategy_id, "venue": venue, "symbol": symbol}
-    word, need = _SCOPE_FIELD[severity]
-    if not given[need]:
-        raise ValueError(f"{severity.value} needs a {need}")
-    return f"{word}:{given[need]}"
-
-
-class HaltRequest(FrozenModel):
-    """Ask that a scope stops trading.
-
-    ``reduce_only_allowed`` lets reduce-only orders pass, so that a fund can go flat; without it
-    nothing leaves at all.
-    """
-
-    severity: HaltSeverity
-    fund_id: str | None = None
-    strategy_id: str | None = None
-    venue: str | None = None
-    symbol: str | None = None
-    reason: str = Field(min_length=1)
-    requested_by: Identifier
-    requested_at: UtcDatetime | None = None
-    halt_id: str | None = None
-    reduce_only_allowed: bool = False
-
-    @model_validator(mode="after")
-    def _scope_is_complete(self) -> Self:
-        self._scope()
-        return self
-
-    def _scope(self) -> str:
-        return halt_scope(self.severity, self.fund_id, self.strategy_id, self.venue, self.symbol)
-
-    @property
-    def scope(self) -> str:
-        """Return ``firm``, ``fund:ID``, ``strategy:ID``, ``venue:NAME`` or ``symbol:SYMBOL``."""
-        return self._scope()
-
-
-class ActiveHalt(FrozenModel):
-    """A halt in force; ``epoch`` is the halt epoch that it started."""
-
-    halt_id: Identifier
-    scope: Identifier
-    severity: HaltSeverity
-    reason: str
-    requested_by: Identifier
-    requested_at: UtcDatetime
-    epoch: int = Field(ge=1)
-    reduce_only_allowed: bool = False
-
-
-class Cosignature(FrozenModel):
-    """One operator's signature under an act."""
-
-    signed_by: str = Field(pattern=r"^operator:[A-Za-z0-9_.-]+$")
-    key_id: str = ""
-    signature: str = ""
-
-
-class ResumeRequest(FrozenModel):
-    """An operator's signed act that ends the halts of one scope.
-
-    The signature covers domain ``mts/resume/v1`` and ``signing_fields``; ``epoch`` is the halt
-    epoch that the operator saw. A resume of the firm needs a ``second`` operator, who signs the
-    same fields; neither signature covers the other.
-    """
-
-    scope: Identifier
-    reason: str = Field(min_length=1)
-    cosigned_by: str = Field(pattern=r"^operator:[A-Za-z0-9_.-]+$")
-    requested_at: UtcDatetime
-    epoch: int = Field(ge=0)
-    key_id: str = ""
-    signature: str = ""
-    second: Cosignature | None = None
-
-    def signing_fields(self) -> list[tuple[str, str]]:
-        """Return (name, text) of every bound field in the order of declaration."""
-        return [
-            (name, canonical_text(getattr(self, name)))
-            for name in type(self).model_fields
-            if name not in {"signature", "second"}
-        ]
 
 
 class SoftOverride(FrozenModel):
