@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from mts1b_quantkit import covariance as c
 from mts1b_quantkit import factors as f
 from mts1b_quantkit import metrics as m
@@ -28,7 +29,27 @@ def _clipped(data: Data) -> Any:
     return data.returns.clip(low, high, axis=0)
 
 
+def _by_quarters(data: Data) -> Any:
+    edges = [0.0, 0.25, 0.5, 0.75, 1.0]
+    return [
+        pd.Series(after).groupby(pd.cut(pd.Series(before).rank(pct=True), edges)).mean()
+        for before, after in zip(data.values[:100], data.values[1:101], strict=True)
+    ]
+
+
 COMPARISONS = [
+    Comparison(
+        "universe_filters.passes_adv_filter",
+        "DataFrame.rolling.mean",
+        lambda d: filters.passes_adv_filter(d.returns.abs(), minimum=0.01, window=21),
+        lambda d: d.returns.abs().rolling(21).mean() >= 0.01,
+    ),
+    Comparison(
+        "factors.quantile_returns",
+        "cut, groupby",
+        lambda d: f.quantile_returns(d.values[:-1], d.values[1:], n_quantiles=4)[:100],
+        _by_quarters,
+    ),
     Comparison(
         "covariance.sample_covariance",
         "DataFrame.cov",

@@ -91,7 +91,19 @@ def _cdar(path: Any) -> float:
     return float(-m.expected_shortfall(-falls))
 
 
+def _diagonal(data: Data) -> Any:
+    names = data.returns.columns
+    return pd.DataFrame(np.diag(data.returns.var()), names, names)
+
+
 COMPARISONS = [
+    Comparison(
+        "allocators.inverse_variance",
+        "CLA.min_volatility",
+        lambda d: a.inverse_variance(d.values).weights,
+        lambda d: _in_order(CLA(d.returns.mean(), _diagonal(d)).min_volatility(), d),
+        why="the least variance where nothing is correlated",
+    ),
     Comparison(
         "allocators.hrp_weights",
         "HRPOpt",

@@ -13,6 +13,18 @@ DISTRIBUTION = "quantstats"
 
 COMPARISONS = [
     Comparison(
+        "metrics.drawdown_table",
+        "drawdown_details",
+        lambda d: m.drawdown_table(d.series)["depth"].head(20),
+        lambda d: (
+            q.drawdown_details(q.to_drawdown_series(d.series))["max drawdown"]
+            .sort_values()
+            .head(20)
+            / 100.0
+        ),
+        why="the twenty deepest",
+    ),
+    Comparison(
         "metrics.sharpe",
         "sharpe",
         lambda d: m.sharpe(d.series),

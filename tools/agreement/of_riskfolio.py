@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import riskfolio as rp
 from mts1b_quantkit import allocators as a
 from mts1b_quantkit import metrics as m
 from mts1b_quantkit import risk
 from riskfolio.src import RiskFunctions
+from scipy import stats
 
 from tools.agreement.comparison import Comparison, Data
 
@@ -39,7 +41,72 @@ def _shares(data: Data, weights: Any) -> Any:
     return parts / parts.sum()
 
 
+def _even(data: Data) -> Any:
+    width = data.values.shape[1]
+    return np.full(width, 1.0 / width)
+
+
+def _views(data: Data) -> tuple[Any, Any]:
+    views = np.zeros((2, data.values.shape[1]))
+    views[0, 0], views[1, 1], views[1, 2] = 1.0, 1.0, -1.0
+    return views, np.array([[0.001], [0.0004]])
+
+
+def _believed(data: Data) -> Any:
+    _, levels = _views(data)
+    names = list(data.returns.columns)
+    found = a.black_litterman(
+        data.returns,
+        market_weights=dict(zip(names, _even(data), strict=True)),
+        views=[
+            {"symbols": [names[0]], "weights": [1.0], "expected": float(levels[0, 0])},
+            {"symbols": names[1:3], "weights": [1.0, -1.0], "expected": float(levels[1, 0])},
+        ],
+        tau=1.0 / len(data.values),
+    )
+    return _stacked(
+        np.asarray(found.diagnostics["posterior_mean"]),
+        np.asarray(found.diagnostics["posterior_covariance"]),
+        np.asarray(found.weights),
+    )
+
+
+def _believed_there(data: Data) -> Any:
+    views, levels = _views(data)
+    weights = pd.DataFrame(_even(data), index=data.returns.columns)
+    mean, covariance, held = rp.black_litterman(data.returns, weights, views, levels, delta=2.5)
+    return _stacked(mean.to_numpy()[0], covariance.to_numpy(), held.to_numpy()[:, 0])
+
+
+def _stacked(mean: Any, covariance: Any, weights: Any) -> Any:
+    """Return the three in units of their own size, as one array."""
+    return np.vstack(
+        [part / np.abs(part).max() for part in (mean[None], covariance, weights[None])]
+    )
+
+
+def _contributions(data: Data) -> Any:
+    weights = pd.DataFrame(_even(data), index=data.returns.columns, columns=["w"])
+    found = RiskFunctions.Risk_Contribution(weights, data.returns, cov=data.returns.cov(), rm="MV")
+    return np.asarray(found).ravel()
+
+
 COMPARISONS = [
+    Comparison(
+        "allocators.black_litterman",
+        "black_litterman",
+        _believed,
+        _believed_there,
+        why="equilibrium, proportional omega, tau = 1 / T: mean, covariance and weights",
+    ),
+    Comparison(
+        "risk.component_var",
+        "Risk_Contribution(MV)",
+        lambda d: risk.component_var(_even(d), np.cov(d.values.T)).component,
+        lambda d: stats.norm.ppf(0.95) * _contributions(d),
+        1e-4,
+        "riskfolio takes the derivative by differences",
+    ),
     Comparison(
         "metrics.mean_absolute_deviation",
         "MAD",

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from mts1b_quantkit import factors as f
 from mts1b_quantkit import metrics as m
-from mts1b_quantkit import options, risk
+from mts1b_quantkit import microstructure, options, risk
 from scipy import stats
 
 from tools.agreement.comparison import Comparison, Data
@@ -34,6 +34,44 @@ def _call(spot: float, strike: float) -> float:
 
 
 COMPARISONS = [
+    Comparison(
+        "risk.value_at_risk_from_moments",
+        "stats.t.ppf",
+        lambda d: risk.value_at_risk_from_moments(0.001, 0.02, method="student_t", df=5),
+        lambda d: -stats.t.ppf(0.05, 5, 0.001, 0.02 * np.sqrt(3 / 5)),
+    ),
+    Comparison(
+        "risk.expected_shortfall_from_moments",
+        "stats.t.expect",
+        lambda d: risk.expected_shortfall_from_moments(0.001, 0.02, method="student_t", df=5),
+        lambda d: _tail_of_t(),
+    ),
+    Comparison(
+        "risk.christoffersen",
+        "stats.chi2, stats.binom",
+        lambda d: [getattr(risk.christoffersen(_breaches(d)), n) for n in ("statistic", "p_value")],
+        lambda d: _chain(_breaches(d)),
+    ),
+    Comparison(
+        "risk.conditional_coverage",
+        "stats.chi2, stats.binom",
+        lambda d: [
+            getattr(risk.conditional_coverage(_breaches(d)), n) for n in ("statistic", "p_value")
+        ],
+        lambda d: _both(_breaches(d)),
+    ),
+    Comparison(
+        "risk.basel_traffic_light",
+        "stats.binom.cdf",
+        lambda d: [risk.basel_traffic_light(n).cumulative_probability for n in range(12)],
+        lambda d: stats.binom.cdf(range(12), 250, 0.01),
+    ),
+    Comparison(
+        "microstructure.bulk_buy_fraction",
+        "stats.norm.cdf",
+        lambda d: microstructure.bulk_buy_fraction(d.values, 0.01),
+        lambda d: stats.norm.cdf(d.values, scale=0.01),
+    ),
     Comparison(
         "metrics.skewness",
         "stats.skew",
@@ -108,3 +146,32 @@ def _kupiec(hits: np.ndarray) -> list[float]:
     seen = stats.binom.logpmf(count, rows, count / rows)
     statistic = 2.0 * (seen - stats.binom.logpmf(count, rows, 0.05))
     return [float(statistic), float(stats.chi2.sf(statistic, 1))]
+
+
+def _tail_of_t() -> float:
+    scale = 0.02 * np.sqrt(3 / 5)
+    edge = stats.t.ppf(0.05, 5, 0.001, scale)
+    return float(-stats.t.expect(lambda x: x, (5,), 0.001, scale, ub=edge, epsabs=1e-14) / 0.05)
+
+
+def _independence(hits: np.ndarray) -> float:
+    before, now = hits[:-1], hits[1:]
+    pooled = now.mean()
+    return float(
+        sum(
+            2.0 * stats.bernoulli.logpmf(now[before == state], rate).sum()
+            - 2.0 * stats.bernoulli.logpmf(now[before == state], pooled).sum()
+            for state in (0.0, 1.0)
+            for rate in [now[before == state].mean()]
+        )
+    )
+
+
+def _chain(hits: np.ndarray) -> list[float]:
+    statistic = _independence(hits)
+    return [statistic, float(stats.chi2.sf(statistic, 1))]
+
+
+def _both(hits: np.ndarray) -> list[float]:
+    statistic = _kupiec(hits)[0] + _independence(hits)
+    return [statistic, float(stats.chi2.sf(statistic, 2))]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import statsmodels.api as sm
+from mts1b_quantkit import covariance as c
 from mts1b_quantkit import factors as f
 from mts1b_quantkit import metrics as m
+from statsmodels.stats.correlation_tools import corr_nearest
 
 from tools.agreement.comparison import Comparison, Data
 
@@ -27,7 +29,22 @@ def _robust(data: Data) -> float:
     return float(fitted.tvalues[0])
 
 
+def _broken(data: Data) -> np.ndarray:
+    """Return a correlation matrix that pairs of assets gave and that no set of assets has."""
+    kept = np.corrcoef(data.values[:, :8].T)
+    kept[0, 1] = kept[1, 0] = -0.9
+    return np.asarray(kept)
+
+
 COMPARISONS = [
+    Comparison(
+        "covariance.nearest_psd",
+        "stats.correlation_tools.corr_nearest",
+        lambda d: c.nearest_psd(_broken(d)),
+        lambda d: corr_nearest(_broken(d), threshold=0.0, n_fact=200),
+        1e-6,
+        "both project in turn, each to its own tolerance",
+    ),
     Comparison(
         "metrics.alpha",
         "OLS",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import inspect
-import textwrap
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from types import ModuleType
 import numpy as np
 import pandas as pd
 
+from tools.agreement.alone import REASONS
 from tools.agreement.comparison import EXACT, Comparison, Data, difference
 
 __all__ = [
@@ -42,6 +42,7 @@ PEERS = {
     "sklearn": "of_sklearn",
     "scipy": "of_scipy",
     "pandas": "of_pandas",
+    "QuantLib": "of_quantlib",
 }
 """What to import of a peer, and the module that compares with it."""
 
@@ -64,6 +65,7 @@ simulated returns, and fails where a limit is exceeded.
 Where public definitions disagree, each has a name; the last column tells which one a peer uses.
 
 """
+_ABSENT = "its peers are not installed here"
 _TABLE = """| function | peer | difference | limit | definition, or what keeps them apart |
 |---|---|---|---|---|
 """
@@ -146,12 +148,13 @@ def render(data: Data, rows: list[Row]) -> str:
 def _rest(compared: set[str]) -> str:
     """Name the functions that no peer has, or has in another meaning."""
     names = sorted(name for name in public_functions() if name not in compared)
-    listed = textwrap.fill(", ".join(f"`{name}`" for name in names), 100)
+    lines = "".join(f"| `{name}` | {REASONS.get(name, _ABSENT)} |\n" for name in names)
     return (
         "\n## Without a peer\n\n"
         "These are held against printed examples of papers and handbooks, their definitions\n"
         "written out, and properties; `mts1b-quantkit/tests/test_quantkit_coverage.py` names\n"
-        f"the tests of every function. The factors are held against pandas there.\n\n{listed}\n"
+        "the tests of every function. The factors are held against pandas there.\n\n"
+        f"| function | why no peer |\n|---|---|\n{lines}"
     )
 
 

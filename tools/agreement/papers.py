@@ -26,10 +26,11 @@ _HEAD = """# Printed numbers
 Examples of papers and handbooks, typed in, beside what `mts1b_quantkit` computes. The fourth column
 counts units of the last printed digit: up to half of one is rounding; more comes from inputs that
 the source prints rounded too. `python -m tools.agreement.papers --write` computes this page again
-and a test fails where it is stale or a limit is exceeded.
+and a test fails where it is stale or a limit is exceeded. The last column says what the printed
+numbers were held against: most were typed in from memory, and a copy has still to be laid beside.
 
-| source | what | function | printed | units off | limit |
-|---|---|---|---|---|---|
+| source | what | function | printed | units off | limit | checked against |
+|---|---|---|---|---|---|---|
 """
 
 
@@ -37,7 +38,7 @@ def render() -> str:
     """Return the page."""
     return _HEAD + "".join(
         f"| {row.source} | {row.what} | `{row.function}` | {row.printed} | "
-        f"{units_off(row):.2f} | {row.limit:g} |\n"
+        f"{units_off(row):.2f} | {row.limit:g} | {row.checked} |\n"
         for row in PRINTED
     )
 

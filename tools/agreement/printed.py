@@ -8,12 +8,16 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Printed", "units_off"]
+__all__ = ["MEMORY", "RESTATED", "SOURCE", "Printed", "units_off"]
+
+MEMORY = "from memory of the paper, not checked against a copy"
+RESTATED = "another author's example prints the same"
+SOURCE = "the source itself"
 
 
 @dataclass(frozen=True)
 class Printed:
-    """Numbers of a source as it prints them, and how to compute them."""
+    """Numbers of a source as it prints them, how to compute them, and who has seen them."""
 
     source: str
     what: str
@@ -21,6 +25,7 @@ class Printed:
     printed: str
     compute: Callable[[], Any]
     limit: float = 0.51
+    checked: str = MEMORY
 
 
 def units_off(row: Printed) -> float:

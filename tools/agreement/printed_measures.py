@@ -8,7 +8,7 @@ from mts1b_quantkit.cost_models import almgren_impact
 from mts1b_quantkit.risk import GarchParameters
 
 from tools.agreement.inputs import MONTHS, NIST_SHIFTED, NIST_SMOOTHED
-from tools.agreement.printed import Printed
+from tools.agreement.printed import RESTATED, Printed
 
 __all__ = ["MEASURES"]
 
@@ -174,5 +174,6 @@ MEASURES = [
             target=50.0, smoothing=0.3, standard_deviation=2.0539
         ).batch(NIST_SMOOTHED)["value"][10:],
         0.6,
+        checked=RESTATED,
     ),
 ]

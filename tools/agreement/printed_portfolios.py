@@ -22,9 +22,11 @@ from tools.agreement.inputs import (
     RU_COVARIANCE,
     RU_MEAN,
 )
-from tools.agreement.printed import Printed
+from tools.agreement.printed import RESTATED, SOURCE, Printed
 
 __all__ = ["PORTFOLIOS"]
+
+CHAIN = np.eye(4) - np.eye(4, k=1) - np.eye(4, k=-1)
 
 LDP = "Lopez de Prado 2016"
 BLP = "Bailey and Lopez de Prado"
@@ -207,6 +209,7 @@ PORTFOLIOS = [
         "allocators.black_litterman",
         "0.000709 0.000141 0.000866",
         lambda: _idzorek("omega"),
+        checked=RESTATED,
     ),
     Printed(
         "Idzorek 2005",
@@ -223,6 +226,14 @@ PORTFOLIOS = [
         "29.88 15.59 9.35 14.82 1.04 1.65 27.81 3.49",
         lambda: _idzorek("weights"),
         4.5,
+    ),
+    Printed(
+        "NAG library, example of g02aaf",
+        "nearest correlation matrix",
+        "covariance.nearest_psd",
+        "-0.8084 0.1916 0.1068 -0.6562 0.1916 -0.8084",
+        lambda: covariance.nearest_psd(CHAIN)[np.triu_indices(4, 1)],
+        checked=SOURCE,
     ),
     Printed(
         "Higham 2002, section 3",
