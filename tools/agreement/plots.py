@@ -41,7 +41,8 @@ def frontier(data: Data, figure: Any) -> None:
     axes.scatter(own, data.values.mean(axis=0) * 252, s=12, c="0.6", label="assets")
     best = data.values @ a.max_sharpe(data.values).weights
     axes.scatter(m.annual_volatility(best), best.mean() * 252, marker="*", s=90, c="C3")
-    axes.annotate("highest ratio", (m.annual_volatility(best), best.mean() * 252))
+    at = (m.annual_volatility(best), best.mean() * 252)
+    axes.annotate("highest ratio", at, (10, -12), textcoords="offset points")
     axes.set(xlabel="volatility a year", ylabel="mean return a year")
     axes.legend(frameon=False)
 
@@ -56,9 +57,11 @@ def tree(data: Data, figure: Any) -> None:
     names = list(data.returns.columns)
     drawn = hierarchy.dendrogram(linkage, labels=names, orientation="left", ax=left)
     weights = a.hrp_weights(data.returns, distance="condensed").weights
-    right.barh(range(len(names)), [weights[name] for name in drawn["ivl"]])
-    right.set(yticks=[], xlabel="HRP weight")
+    leaves = 5.0 + 10.0 * np.arange(len(names))  # where a dendrogram has its leaves
+    right.barh(leaves, [weights[name] for name in drawn["ivl"]], height=7.0)
+    right.set(yticks=[], ylim=left.get_ylim(), xlabel="HRP weight")
     left.set(xlabel="distance")
+    left.tick_params(axis="y", labelsize=8)
 
 
 def contributions(data: Data, figure: Any) -> None:
