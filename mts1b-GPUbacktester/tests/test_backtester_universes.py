@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from mts1b_GPUbacktester import BadPanel, rules, run_single
+from mts1b_GPUbacktester.cli import app
 from mts1b_GPUbacktester.universes import universe_panel
 from mts1b_quantkit.factors import get
+from typer.testing import CliRunner
 
 r = rules
 
@@ -55,3 +59,27 @@ def test_a_name_is_found_once_or_refused_with_what_there_is() -> None:
     for given in ({}, {"panel": {"close": [1.0]}, "universe": "one"}):
         with pytest.raises(BadPanel, match="exactly one of"):
             run_single(rule=r.long_when(r.close > 0), **given)
+
+
+def test_the_shell_runs_on_a_universe_and_writes_a_report(tmp_path: Path) -> None:
+    rule = ["--long-when", "close > sma(close, n)", "--json"]
+    one = [
+        *rule,
+        "--universe",
+        "sample",
+        "--param",
+        "n=200",
+        "--report",
+        str(tmp_path / "one.html"),
+    ]
+    done = CliRunner().invoke(app, ["run", *one, "--start", "2010-01-01", "--end", "2010-12-31"])
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.output)["bars"] == 252
+    assert "<polyline" in (tmp_path / "one.html").read_text()
+    many = [*rule, "--universe", "sample", "--param", "n=50:200:50"]
+    done = CliRunner().invoke(app, ["sweep", *many, "--report", str(tmp_path / "many.html")])
+    assert done.exit_code == 0, done.output
+    assert "Sweep of 4 parameter sets" in (tmp_path / "many.html").read_text()
+    for given in ([], ["--universe", "sample", "--panel", "bars.csv"]):
+        assert CliRunner().invoke(app, ["run", *rule, *given]).exit_code == 2
+    assert CliRunner().invoke(app, ["run", *rule, "--universe", "none"]).exit_code == 6

@@ -23,7 +23,14 @@ __all__ = ["app"]
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Simulate rules on history.")
 
 PanelOption = Annotated[
-    Path, typer.Option("--panel", help="a CSV or parquet file: symbol, timestamp, open, ... volume")
+    Path | None,
+    typer.Option("--panel", help="a CSV or parquet file: symbol, timestamp, open, ... volume"),
+]
+UniverseOption = Annotated[
+    str | None, typer.Option("--universe", help="in its place, a dataset of the lake, or 'sample'")
+]
+ReportOption = Annotated[
+    Path | None, typer.Option("--report", help="write an HTML page with all of it")
 ]
 LongWhen = Annotated[
     str | None, typer.Option(help="long while true, e.g. 'sma(close, fast) > sma(close, slow)'")
@@ -73,6 +80,17 @@ _WHOLE_RULES = (
 )
 
 
+def _data(panel: Path | None, universe: str | None) -> Any:
+    """Return where the bars come from."""
+    if (panel is None) == (universe is None):
+        raise typer.BadParameter("give exactly one of --panel and --universe")
+    if universe is None:
+        return panel
+    from mts1b_GPUbacktester.universes import universe_panel
+
+    return universe_panel(universe)
+
+
 def _rule(**texts: str | None) -> Rule:
     from mts1b_GPUbacktester.specification import rule_of
 
@@ -84,7 +102,8 @@ def _rule(**texts: str | None) -> Rule:
 
 @app.command("run")
 def run(
-    panel: PanelOption,
+    panel: PanelOption = None,
+    universe: UniverseOption = None,
     long_when: LongWhen = None,
     short_when: ShortWhen = None,
     enter: EnterOption = None,
@@ -99,6 +118,7 @@ def run(
     fill: FillOption = "next_open",
     fees_bps: FeesOption = 5.0,
     slippage_bps: SlippageOption = 0.0,
+    report: ReportOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Simulate one rule with one parameter set; each asset starts with the same capital."""
@@ -110,7 +130,7 @@ def run(
         if any(len(values) != 1 for values in grid.values()):
             raise typer.BadParameter("one value for each --param; use 'sweep' for several")
         result = run_single(
-            panel=panel,
+            panel=_data(panel, universe),
             rule=_rule(
                 long_when=long_when,
                 short_when=short_when,
@@ -128,6 +148,8 @@ def run(
             fees_bps=fees_bps,
             slippage_bps=slippage_bps,
         )
+        if report is not None:
+            result.report(report)
         found = result.metrics()
         if as_json:
             print(json.dumps({**_plain(found), "costs": result.costs, "bars": len(result.returns)}))
@@ -139,7 +161,8 @@ def run(
 
 @app.command("sweep")
 def sweep(
-    panel: PanelOption,
+    panel: PanelOption = None,
+    universe: UniverseOption = None,
     long_when: LongWhen = None,
     short_when: ShortWhen = None,
     enter: EnterOption = None,
@@ -157,6 +180,7 @@ def sweep(
     by: Annotated[str, typer.Option(help="metric to order by")] = "sharpe",
     top: Annotated[int, typer.Option(help="rows to print")] = 10,
     out: Annotated[Path | None, typer.Option(help="write the whole table as parquet")] = None,
+    report: ReportOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Simulate one rule with every combination of parameters on every asset."""
@@ -165,7 +189,7 @@ def sweep(
         from mts1b_GPUbacktester.sweep import run_sweep
 
         result = run_sweep(
-            panel,
+            _data(panel, universe),
             _rule(
                 long_when=long_when,
                 short_when=short_when,
@@ -185,6 +209,8 @@ def sweep(
         )
         if out is not None:
             result.to_parquet(out)
+        if report is not None:
+            result.report(report)
         best = result.best(top, by=by)
         if as_json:
             used = {"name": result.engine.name, "reason": result.engine.reason}
@@ -200,7 +226,8 @@ def sweep(
 
 @app.command("parity")
 def parity(
-    panel: PanelOption,
+    panel: PanelOption = None,
+    universe: UniverseOption = None,
     long_when: LongWhen = None,
     short_when: ShortWhen = None,
     enter: EnterOption = None,
@@ -230,7 +257,7 @@ def parity(
         from mts1b_GPUbacktester.specification import filter_of, grid_of
 
         found = check_parity(
-            panel,
+            _data(panel, universe),
             _rule(
                 long_when=long_when,
                 short_when=short_when,
