@@ -55,33 +55,31 @@ def check_executor(executor: Executor) -> Any | None:
 
 def run_blocks(
     cuts: Iterable[Cut], engine: Engine, name: EngineName, client: Any | None
-) -> Iterator[tuple[Cut, Values]]:
+) -> Iterator[Values]:
     """Yield the metrics of each block, in the order of the blocks.
 
     :raises WorkersLost: when a block could not be finished on the cluster.
     """
     if client is None:
         for cut in cuts:
-            yield cut, engine.sweep(cut[2]).values
+            yield engine.sweep(cut[2]).values
         return
     yield from _on_cluster(cuts, name, client)
 
 
-def _on_cluster(cuts: Iterable[Cut], name: EngineName, client: Any) -> Iterator[tuple[Cut, Values]]:
+def _on_cluster(cuts: Iterable[Cut], name: EngineName, client: Any) -> Iterator[Values]:
     """Send blocks a few at a time; each carries its own prices, so that any worker can take it."""
     ahead = _AHEAD * _threads(client)
-    waiting: deque[tuple[Cut, Any]] = deque()
+    waiting: deque[Any] = deque()
     try:
         for cut in cuts:
-            waiting.append((cut, client.submit(simulate, cut[2], name, pure=False)))
+            waiting.append(client.submit(simulate, cut[2], name, pure=False))
             if len(waiting) >= ahead:
-                first, future = waiting.popleft()
-                yield first, _result(future)
+                yield _result(waiting.popleft())
         while waiting:
-            first, future = waiting.popleft()
-            yield first, _result(future)
+            yield _result(waiting.popleft())
     finally:
-        for _, future in waiting:
+        for future in waiting:
             future.cancel()
 
 

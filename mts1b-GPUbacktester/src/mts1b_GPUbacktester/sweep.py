@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import compress
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -97,6 +99,8 @@ def _run(
     clock: Clock,
 ) -> SweepResult:
     worker, choice = choose_engine(engine, whole.prices.close.size * len(whole.sets))
+    if isinstance(worker, _OnDevice):
+        whole = replace(whole, budget=min(whole.budget, worker.room()))
     began = clock.monotonic()
     if client is None:
         worker.prepare(plain=is_plain(whole.rule, whole.settings))
@@ -127,32 +131,35 @@ def _simulate(
     report: Callable[[float], None],
 ) -> None:
     """Take up the blocks that are on disk already, run the others, and collect all of them."""
-    missing = [cut for cut in cuts if store is None or not store.has(cut)]
-    fresh = run_blocks(missing, engine, name, client)
-    pending = next(fresh, None)
-    for done, cut in enumerate(cuts, start=1):
-        rows, assets, _ = cut
-        if pending is not None and pending[0] is cut:
-            values = pending[1]
+    absent = [store is None or not store.has(cut) for cut in cuts]
+    fresh = run_blocks(compress(cuts, absent), engine, name, client)
+    for done, (cut, is_absent) in enumerate(zip(cuts, absent, strict=True), start=1):
+        if is_absent:
+            values = next(fresh)
             if store is not None:
                 store.write(cut, values)
-            pending = next(fresh, None)
         else:
             assert store is not None
             values = store.read(cut)
-        collected.add(rows, assets, values)
+        collected.add(cut[0], cut[1], values)
         report(done / len(cuts))
 
 
 @runtime_checkable
-class _Timed(Protocol):
-    """An engine that says what a part of its time went into."""
+class _OnDevice(Protocol):
+    """An engine with a memory of its own."""
 
-    def times(self) -> dict[str, float]: ...
+    def times(self) -> dict[str, float]:
+        """Return the seconds of what the host does not do."""
+        ...
+
+    def room(self) -> int:
+        """Return how many bytes a block may take there."""
+        ...
 
 
 def _times_of(engine: Engine) -> dict[str, float]:
-    return engine.times() if isinstance(engine, _Timed) else {}
+    return engine.times() if isinstance(engine, _OnDevice) else {}
 
 
 def _rows_kept(whole: SweepBlock, top: int | None, by: str, budget: int) -> int | None:

@@ -47,6 +47,14 @@ class CudaEngine:
         """Return the seconds that went into copies to and from the device so far."""
         return {"transfer": self._transfer}
 
+    def room(self) -> int:
+        """Return how many bytes a block may take: most of the card's memory.
+
+        Of all of it, not of what is free now: blocks must be cut the same when a sweep goes on.
+        """
+        total = cuda.current_context().get_memory_info().total
+        return int(min(total, 2**62) * 0.7)
+
     def prepare(self, *, plain: bool) -> None:
         """Compile what plain long rules or all others need."""
         one = np.array([[1.0, 2.0], [1.0, np.nan]])
