@@ -38,7 +38,7 @@ class FaultyStore(Store):
 
 
 class WatchedGate(ReconciliationGate):
-    """A gate that remembers since when it is closed, by the world's own time.
+    """A gate of which the world knows by itself since when it was told to be closed.
 
     :param time: seconds of the world.
     """
@@ -46,16 +46,21 @@ class WatchedGate(ReconciliationGate):
     def __init__(self, time: Callable[[], float]) -> None:
         super().__init__()
         self._time = time
-        self._closed_at = time()
+        self._closed_at: float | None = time()
 
     @property
     def closed_s(self) -> float:
-        """Return for how long the gate has been closed without a break, s; 0 while it is open."""
-        return 0.0 if self.is_open else self._time() - self._closed_at
+        """Return for how long it was told to be closed without a break, s; 0 when opened."""
+        return 0.0 if self._closed_at is None else self._time() - self._closed_at
+
+    def open(self) -> None:
+        """Let orders pass."""
+        self._closed_at = None
+        super().open()
 
     def close(self, reason: str) -> None:
         """Hold every order."""
-        if self.is_open:
+        if self._closed_at is None:
             self._closed_at = self._time()
         super().close(reason)
 
