@@ -11,13 +11,14 @@ from mts1b_GPUbacktester import BadSetting, EngineMissing, Tolerance
 from mts1b_GPUbacktester.desk import DeskTerms
 from mts1b_GPUbacktester.engines import EngineName, choose_engine
 from mts1b_platform.config import StrategySettings
+from mts1b_platform.plugins import PluginMissing
 
 from mts1b_research.errors import NotComparable
 from mts1b_research.parity.comparison import DEFAULT_POLICY, Comparison, compare_records
 from mts1b_research.parity.record import Record
 from mts1b_research.parity.simulated import simulate
 from mts1b_research.parity.subject import Account, accounts_of, comparable_panel
-from mts1b_research.parity.system import run_events
+from mts1b_research.parity.system import run_events, run_memory
 from mts1b_research.strategy import Strategy
 
 __all__ = ["Parity", "compare"]
@@ -51,7 +52,7 @@ def compare(
     paper: bool = False,
     policy: Mapping[str, Tolerance] = DEFAULT_POLICY,
 ) -> Parity:
-    """Compare numpy, numba, cuda where it can run, the event-driven backtest and paper trading.
+    """Compare numpy, numba, cuda where it can run, the event-driven backtests and paper trading.
 
     The first engine is the reference that each other side is compared with, bar by bar.
 
@@ -67,6 +68,10 @@ def compare(
     accounts = accounts_of(strategy)
     bars = comparable_panel(panel, _symbols(accounts), last=last)
     records, absent = _simulated(bars, accounts, used, engines)
+    try:
+        records.append(run_memory(bars, accounts_of(strategy), traded))
+    except PluginMissing as error:
+        absent["memory"] = str(error)
     records.append(run_events(bars, accounts_of(strategy), traded))
     if paper:
         from mts1b_research.parity.paper import run_paper

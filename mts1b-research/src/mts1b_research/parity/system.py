@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -14,12 +14,13 @@ from mts1b_GPUbacktester.desk import DeskFill, DeskOrder, DeskRun, DeskTerms
 
 from mts1b_research.errors import NotComparable
 from mts1b_research.event_backtest import EventRun, run_event_backtest
+from mts1b_research.memory_backtest import run_memory_backtest
 from mts1b_research.parity.record import Record, Refusal
 from mts1b_research.parity.subject import Account, interval_of
 from mts1b_research.registry import StrategyRegistry
 from mts1b_research.strategy import Strategy
 
-__all__ = ["record_of", "run_events", "system_settings"]
+__all__ = ["record_of", "run_events", "run_memory", "system_settings"]
 
 _GIVEN = "given"
 _WIDEST = 1e15
@@ -32,11 +33,30 @@ rest lying idle the limits stand ten times as wide for the account.
 
 
 def run_events(panel: UniversePanel, accounts: Sequence[Account], terms: DeskTerms) -> Record:
-    """Return what the accounts do in the event-driven backtest.
+    """Return what the accounts do in the event-driven backtest: every service, bus and store.
 
     :raises NotComparable: for terms that the simulated venue does not know.
     :raises BacktestFailed: when a service can not go on.
     """
+    return _run("event-driven", run_event_backtest, panel, accounts, terms)
+
+
+def run_memory(panel: UniversePanel, accounts: Sequence[Account], terms: DeskTerms) -> Record:
+    """Return what the accounts do on the order path in memory, without services.
+
+    :raises NotComparable: for terms that the simulated venue does not know.
+    :raises PluginMissing: without an order path.
+    """
+    return _run("memory", run_memory_backtest, panel, accounts, terms)
+
+
+def _run(
+    side: str,
+    backtest: Callable[..., EventRun],
+    panel: UniversePanel,
+    accounts: Sequence[Account],
+    terms: DeskTerms,
+) -> Record:
     strategies = {account.name: account.strategy for account in accounts}
 
     def given(strategy_id: str, symbols: Sequence[Symbol], params: Mapping[str, Any]) -> Strategy:
@@ -45,8 +65,8 @@ def run_events(panel: UniversePanel, accounts: Sequence[Account], terms: DeskTer
     registry = StrategyRegistry()
     registry.register(_GIVEN, given)
     settings = system_settings(accounts, terms, by_text=False)
-    run = run_event_backtest(panel, settings, registry=registry, interval=interval_of(panel.dates))
-    return record_of("event-driven", run, panel, accounts)
+    run = backtest(panel, settings, registry=registry, interval=interval_of(panel.dates))
+    return record_of(side, run, panel, accounts)
 
 
 def system_settings(
