@@ -349,6 +349,7 @@ def fund_of(subject: str) -> str | None:
     return fund if mark else None
 
 
+@lru_cache(maxsize=16_384)
 def matches(pattern: str, subject: str) -> bool:
     """Tell whether ``subject`` matches a pattern with ``*`` (one token) and ``>`` (the rest)."""
     wanted, given = pattern.split("."), subject.split(".")

@@ -25,12 +25,12 @@ __all__ = ["BarWork", "VenueSilent"]
 
 _DUE = bars_pending.c.as_of <= sa.bindparam("b_as_of", type_=UtcText)
 _ANY_PENDING = Prepared(sa.select(bars_pending.c.symbol).limit(1))
-_PENDING = (
+_PENDING = Prepared(
     sa.select(bars_pending.c.payload)
     .where(_DUE)
     .order_by(bars_pending.c.as_of, bars_pending.c.symbol, bars_pending.c.interval)
 )
-_WORKED = sa.delete(bars_pending).where(_DUE)
+_WORKED = Prepared(sa.delete(bars_pending).where(_DUE))
 
 Mark = Callable[[AsyncConnection], Awaitable[None]]
 
@@ -60,7 +60,7 @@ class BarWork:
         self._venue = venue
         self._sync = sync
         self._latency = latency
-        self._keep = record.store.insert(bars_pending).on_conflict_do_nothing()
+        self._keep = Prepared(record.store.insert(bars_pending).on_conflict_do_nothing())
 
     async def keep(self, tx: AsyncConnection, event: Event) -> None:
         """Store the bar of an event, in the transaction that records the event."""
@@ -73,7 +73,7 @@ class BarWork:
             "as_of": bar.timestamp,
             "payload": bar.model_dump_json(),
         }
-        await tx.execute(self._keep, row)
+        await self._keep.run(tx, row)
 
     async def has_pending(self) -> bool:
         """Return whether any bar waits."""
@@ -105,8 +105,8 @@ class BarWork:
 
     async def _pending(self, as_of: datetime) -> list[Bar]:
         async with self._record.store.read() as tx:
-            rows = (await tx.execute(_PENDING, {"b_as_of": as_of})).scalars().all()
-        return [Bar.model_validate_json(payload) for payload in rows]
+            rows = await _PENDING.run(tx, {"b_as_of": as_of})
+        return [Bar.model_validate_json(row.payload) for row in rows]
 
     async def _book(self, as_of: datetime, bars: list[Bar], news: News, mark: Mark | None) -> int:
         async with self._record.unit() as unit:
@@ -115,7 +115,7 @@ class BarWork:
                 unit.mark({bar.symbol: bar.close for bar in bars})
                 at = max(bar.timestamp for bar in bars)
                 unit.navs(snapshots(unit.ledger, peaks=self._record.peaks, as_of=at))
-                await unit.tx.execute(_WORKED, {"b_as_of": as_of})
+                await _WORKED.run(unit.tx, {"b_as_of": as_of})
             if mark is not None:
                 await mark(unit.tx)
             return len(booked)

@@ -29,6 +29,7 @@ from mts1b_foundation.orders import FillCorrection, Order, OrderStatus
 from mts1b_foundation.risk import RiskApproval
 from mts1b_foundation.symbology import Symbol
 from mts1b_platform.ids import derive_id
+from mts1b_platform.store import Prepared
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mts1b_oms.ledger import Holding, Owner, SubBook
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SUBJECT_OF", "Unit"]
 
-_INSERT_APPROVALS = sa.insert(approvals_used)
+_INSERT_APPROVALS = Prepared(sa.insert(approvals_used))
 
 SUBJECT_OF: Mapping[OrderStatus, str] = {
     OrderStatus.CREATED: OMS_ORDERS_CREATED,
@@ -301,7 +302,7 @@ class Unit:
         if self._transitions:
             await orders.write_events(self.tx, self._transitions)
         if self._approvals:
-            await self.tx.execute(_INSERT_APPROVALS, self._approval_rows())
+            await _INSERT_APPROVALS.run_many(self.tx, self._approval_rows())
 
     def _latest(self, new: StoredOrder) -> StoredOrder:
         return StoredOrder(self._orders[new.order.order_id], new.algo, new.params)

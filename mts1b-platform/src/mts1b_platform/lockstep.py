@@ -31,6 +31,7 @@ from mts1b_platform.eventbus.port import EventBus, NoResponders, RequestTimeout
 from mts1b_platform.pump import EventPump
 from mts1b_platform.store.engine import Store
 from mts1b_platform.store.outbox import OutboxRelay
+from mts1b_platform.store.prepared import Prepared
 from mts1b_platform.store.tables import lockstep
 from mts1b_platform.store.types import UtcText
 
@@ -47,11 +48,13 @@ __all__ = [
     "state_hash",
 ]
 
-_MARK = sa.text(
-    "INSERT INTO lockstep (service, run_id, tick, as_of) VALUES (:service, :run_id, :tick, :as_of) "
-    "ON CONFLICT (service) DO UPDATE "
-    "SET run_id = excluded.run_id, tick = excluded.tick, as_of = excluded.as_of"
-).bindparams(sa.bindparam("as_of", type_=UtcText))
+_MARK = Prepared(
+    sa.text(
+        "INSERT INTO lockstep (service, run_id, tick, as_of) "
+        "VALUES (:service, :run_id, :tick, :as_of) ON CONFLICT (service) DO UPDATE "
+        "SET run_id = excluded.run_id, tick = excluded.tick, as_of = excluded.as_of"
+    ).bindparams(sa.bindparam("as_of", type_=UtcText))
+)
 
 Mark = Callable[[AsyncConnection], Awaitable[None]]
 OnStep = Callable[[ReplayStep, Mark], Awaitable[None]]
@@ -190,8 +193,8 @@ class LockstepParticipant:
         self._marked = step.tick
 
     async def _write(self, tx: AsyncConnection, step: ReplayStep, done: int) -> None:
-        await tx.execute(
-            _MARK,
+        await _MARK.run(
+            tx,
             {
                 "service": self._segment,
                 "run_id": step.run_id,

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import sqlalchemy as sa
 from mts1b_foundation.market_data import Bar, UniversePanel
 from mts1b_foundation.symbology import Symbol
+from mts1b_platform.store import Prepared
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mts1b_research.strategy import MarketView
@@ -23,7 +24,7 @@ EVERY_BAR = 10**9
 """A history that is never full: all bars there are."""
 
 Floats = npt.NDArray[np.float64]
-_ADD = bars.insert()
+_ADD = Prepared(bars.insert())
 _Row = tuple[float, float, float, float, float]
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
@@ -87,7 +88,7 @@ class BarHistory:
         )
         names = ("open", "high", "low", "close", "volume")
         row = dict(zip(names, values, strict=True))
-        await tx.execute(_ADD, {"symbol": str(bar.symbol), "timestamp": bar.timestamp, **row})
+        await _ADD.run(tx, {"symbol": str(bar.symbol), "timestamp": bar.timestamp, **row})
         if not known:
             self._keep(bar.symbol, bar.timestamp, values)
 

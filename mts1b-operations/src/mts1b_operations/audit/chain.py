@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from mts1b_platform.clock import Clock
 from mts1b_platform.signing import KeyRing
-from mts1b_platform.store import Store
+from mts1b_platform.store import Prepared, Store
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mts1b_operations.audit.checkpoint import Checkpoint, CheckpointSigner
@@ -34,7 +34,9 @@ __all__ = ["AuditChain", "AuditRecord"]
 _CHECKPOINT_EVERY = 256
 _CHUNK = 5_000
 _COLUMNS = tuple(AUDIT_ENTRIES.c)
-_LAST = (
+_NAMES = tuple(column.name for column in _COLUMNS)
+_INSERT = Prepared(AUDIT_ENTRIES.insert())
+_LAST = Prepared(
     sa.select(AUDIT_ENTRIES.c.sequence, AUDIT_ENTRIES.c.hash)
     .order_by(AUDIT_ENTRIES.c.sequence.desc())
     .limit(1)
@@ -132,10 +134,7 @@ class AuditChain:
             return []
         await self.enter(tx)
         rows, leaves = self._rows(records)
-        await tx.execute(
-            AUDIT_ENTRIES.insert(),
-            [dict(zip((c.name for c in _COLUMNS), row, strict=True)) for row in rows],
-        )
+        await _INSERT.run_many(tx, [dict(zip(_NAMES, row, strict=True)) for row in rows])
         self._unwitnessed.extend(leaves)
         self._last = rows[-1]
         self._head = _Head(self._head.tree.add(leaves), rows[-1][1], self._head.checkpoint_size)
@@ -169,7 +168,7 @@ class AuditChain:
         return self._head.tree.size
 
     async def _align(self, tx: AsyncConnection) -> None:
-        last = (await tx.execute(_LAST)).first()
+        last = (await _LAST.run(tx)).first()
         size, digest = (last.sequence + 1, last.hash) if last is not None else (0, GENESIS)
         if (size, digest) == (self._head.tree.size, self._head.last_hash):
             return

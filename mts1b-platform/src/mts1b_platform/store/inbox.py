@@ -13,14 +13,18 @@ from mts1b_platform.store.tables import consumed
 __all__ = ["Inbox"]
 
 _CLAIM = {
-    "sqlite": sa.text(
-        "INSERT INTO inbox (consumer, message_id) SELECT :consumer, value FROM json_each(:ids) "
-        "WHERE true ON CONFLICT DO NOTHING RETURNING message_id"
+    "sqlite": Prepared(
+        sa.text(
+            "INSERT INTO inbox (consumer, message_id) SELECT :consumer, value FROM json_each(:ids) "
+            "WHERE true ON CONFLICT DO NOTHING RETURNING message_id"
+        )
     ),
-    "postgresql": sa.text(
-        "INSERT INTO inbox (consumer, message_id) "
-        "SELECT :consumer, value FROM json_array_elements_text(CAST(:ids AS json)) "
-        "ON CONFLICT DO NOTHING RETURNING message_id"
+    "postgresql": Prepared(
+        sa.text(
+            "INSERT INTO inbox (consumer, message_id) "
+            "SELECT :consumer, value FROM json_array_elements_text(CAST(:ids AS json)) "
+            "ON CONFLICT DO NOTHING RETURNING message_id"
+        )
     ),
 }
 
@@ -44,10 +48,8 @@ class Inbox:
         """Record the ids; return those that are new. Duplicates within the call count once."""
         if not message_ids:
             return set()
-        result = await tx.execute(
-            self._claim, {"consumer": consumer, "ids": json.dumps(message_ids)}
-        )
-        return {row.message_id for row in result}
+        wanted = {"consumer": consumer, "ids": json.dumps(message_ids)}
+        return {row[0] for row in await self._claim.run(tx, wanted)}
 
     async def position(
         self, tx: AsyncConnection, consumer: str, stream: str, incarnation: str

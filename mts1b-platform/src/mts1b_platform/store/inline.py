@@ -133,5 +133,6 @@ class SqliteFile:
 
 
 def _begin(connection: sa.Connection) -> None:
+    """Begin as SQLite does, past SQLAlchemy's statement machinery: it happens all the time."""
     writes = connection.get_execution_options().get("mts_writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    InlineConnection(connection).execute_text("BEGIN IMMEDIATE" if writes else "BEGIN", ())
