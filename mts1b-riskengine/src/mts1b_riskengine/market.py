@@ -31,6 +31,7 @@ class MarketBoard:
 
     def __init__(self, store: Store, limits: RiskLimits) -> None:
         self._days = limits.adv_days
+        self._reach = _DAY * (3 * limits.adv_days + 7)
         self._period = timedelta(seconds=limits.collar_period_s)
         self._watches_range = limits.collar_period_pct is not None
         self._watches_volume = limits.max_adv_pct is not None or any(
@@ -70,10 +71,18 @@ class MarketBoard:
         total, last = days.get((bar.interval, day), (ZERO, None))
         if last is not None and bar.timestamp <= last:
             return
+        if last is None:
+            self._forget_before(days, day - self._reach)
         days[bar.interval, day] = (total + bar.volume, bar.timestamp)
         self._means.clear()
         row = {"symbol": str(bar.symbol), "interval": bar.interval, "day": day.isoformat()}
         await self._upsert.run(tx, {**row, "volume": total + bar.volume, "last_bar": bar.timestamp})
+
+    @staticmethod
+    def _forget_before(days: dict[tuple[str, date], tuple[Decimal, datetime]], day: date) -> None:
+        """Drop the days that no mean reaches any more, so that a long run costs no more."""
+        for key in [key for key in days if key[1] < day]:
+            del days[key]
 
     def reference_range(self, symbol: Symbol, now: datetime) -> tuple[Decimal, Decimal] | None:
         """Return the lowest and highest reference of the period that ends at ``now``."""
@@ -98,7 +107,7 @@ class MarketBoard:
             if day < today or interval == "1d":
                 best[day] = max(best.get(day, ZERO), volume)
         latest = sorted(best)[-self._days :]
-        if len(latest) < self._days or (today - latest[0]) > _DAY * (3 * self._days + 7):
+        if len(latest) < self._days or (today - latest[0]) > self._reach:
             return None
         return sum((best[day] for day in latest), ZERO) / len(latest)
 
