@@ -59,6 +59,20 @@ def implementation_shortfall(
     :param fees: in currency; negative for a rebate.
     :raises BadParameter: for a price that is not positive (1e-60 to 1e60), or filled outside of 0
         to ordered.
+
+    >>> from mts1b_oms_algos import implementation_shortfall
+    >>> cost = implementation_shortfall(
+    ...     "buy",
+    ...     ordered=1000,
+    ...     filled=800,
+    ...     decision_price=50.0,
+    ...     arrival_price=50.1,
+    ...     execution_price=50.2,
+    ...     final_price=50.5,
+    ...     fees=10.0,
+    ... )
+    >>> round(cost.total, 6)
+    0.0054
     """
     decision = _positive("decision_price", decision_price)
     arrival = _positive("arrival_price", arrival_price)

@@ -60,6 +60,19 @@ def almgren_chriss_trajectory(
     :param risk_aversion: lambda, per currency; 0 trades evenly.
     :raises BadParameter: for a value out of range, or a temporary impact that does not exceed
         permanent tau / 2: such a market would pay for being traded in.
+
+    >>> from mts1b_oms_algos import almgren_chriss_trajectory
+    >>> plan = almgren_chriss_trajectory(
+    ...     1_000_000,
+    ...     5.0,
+    ...     5,
+    ...     volatility=0.95,
+    ...     permanent_impact=2.5e-7,
+    ...     temporary_impact=2.5e-6,
+    ...     risk_aversion=2e-6,
+    ... )
+    >>> [round(x) for x in plan.holdings]
+    [1000000, 428599, 182933, 76296, 27643, 0]
     """
     _require(0.0 < abs(shares) <= _LARGEST, "shares", shares, "a number but not zero")
     _require(1 / _LARGEST <= horizon <= _LARGEST, "horizon", horizon, "a positive time")

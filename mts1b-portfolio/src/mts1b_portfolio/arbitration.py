@@ -41,6 +41,25 @@ def arbitration_score(signal: Signal, *, weight: float = 1.0) -> float:
 
     The expected return counts in the signal's own direction: a short signal that expects -2 % is
     worth as much as a long one that expects +2 %.
+
+    >>> from datetime import UTC, datetime
+    >>> from mts1b_foundation import Signal
+    >>> from mts1b_portfolio import arbitration_score
+    >>> signal = Signal(
+    ...     signal_id="1",
+    ...     agent_id="trend",
+    ...     symbol="AAPL",
+    ...     strategy="demo",
+    ...     thesis="it moves",
+    ...     direction=1,
+    ...     confidence=0.5,
+    ...     expected_return=0.02,
+    ...     horizon_minutes=60,
+    ...     reference_price="187.50",
+    ...     created_at=datetime(2026, 3, 2, 15, tzinfo=UTC),
+    ... )
+    >>> round(arbitration_score(signal), 6)
+    0.01
     """
     gain = signal.expected_return * (signal.direction or 1)
     return (
@@ -62,6 +81,25 @@ def arbitrate(
     :param weights: by agent; an agent without one has 1, one with 0 takes no part.
     :raises BadTarget: for a negative or infinite weight, a confidence outside [0, 1], or two
         signals of one id.
+
+    >>> from datetime import UTC, datetime
+    >>> from mts1b_foundation import Signal
+    >>> from mts1b_portfolio import arbitrate
+    >>> signal = Signal(
+    ...     signal_id="1",
+    ...     agent_id="trend",
+    ...     symbol="AAPL",
+    ...     strategy="demo",
+    ...     thesis="it moves",
+    ...     direction=1,
+    ...     confidence=0.5,
+    ...     expected_return=0.02,
+    ...     horizon_minutes=60,
+    ...     reference_price="187.50",
+    ...     created_at=datetime(2026, 3, 2, 15, tzinfo=UTC),
+    ... )
+    >>> arbitrate([signal]).winners["AAPL"].signal_id
+    '1'
     """
     given = dict(weights or {})
     wrong = [agent for agent, weight in given.items() if not 0.0 <= weight < math.inf]

@@ -56,6 +56,10 @@ def position_capacity(
     :param max_days: days over which the position may be built.
     :raises BadTarget: for a NAV, fraction or number of days that is not positive.
     :raises MissingPrice: without a positive price.
+
+    >>> from mts1b_portfolio import position_capacity
+    >>> position_capacity("A", 1e6, volume=[1e5] * 21, price=10.0).symbol
+    'A'
     """
     _require_positive("nav_usd", nav_usd)
     _require_positive("max_days", max_days)
@@ -81,6 +85,11 @@ def fund_capacity(
     :param max_days: days over which a rebalance may be spread.
     :raises BadTarget: when no weight is different from zero, or a number is out of range.
     :raises MissingPrice: naming a symbol without a price.
+
+    >>> from mts1b_portfolio import fund_capacity
+    >>> found = fund_capacity({"A": 1.0}, volumes={"A": [1e5] * 21}, prices={"A": 10.0})
+    >>> round(found.nav_usd)
+    10000
     """
     _require_positive("turnover", turnover)
     _require_positive("max_days", max_days)

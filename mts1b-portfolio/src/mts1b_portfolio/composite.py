@@ -31,6 +31,12 @@ def kelly_voltarget_12(signal: Any, returns: Any, nav_usd: float) -> Any:
     :param returns: (T, A) simple returns, T at least 63.
     :param nav_usd: what the weights are fractions of; 1 gives the weights themselves.
     :raises BadInput: for shapes that do not fit, too few rows, or a NAV that is not positive.
+
+    >>> import numpy as np
+    >>> from mts1b_portfolio import kelly_voltarget_12
+    >>> returns = np.random.default_rng(1).normal(0.001, 0.01, (80, 2))
+    >>> kelly_voltarget_12(np.array([0.001, 0.0]), returns, 1.0).round(2).tolist()
+    [0.6, 0.0]
     """
     if not 0.0 < nav_usd < float("inf"):
         raise BadInput(f"nav_usd is {nav_usd}; give a positive number of dollars")

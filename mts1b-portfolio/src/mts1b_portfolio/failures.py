@@ -75,6 +75,15 @@ def allocate(
     :raises AllocatorFailed: without a policy, with the optimiser's error as its cause.
     :raises BadTarget: for the policy ``hold`` without ``held``, or a gross below zero; before the
         optimiser is asked.
+
+    >>> import numpy as np
+    >>> from mts1b_portfolio import AllocationSettings
+    >>> from mts1b_quantkit.allocators import inverse_variance
+    >>> from mts1b_portfolio import allocate
+    >>> returns = np.array([[0.01, 0.02], [-0.01, -0.02]])
+    >>> outcome = allocate(inverse_variance, returns, settings=AllocationSettings())
+    >>> outcome.weights.round(6).tolist()
+    [0.8, 0.2]
     """
     table = as_table(returns)
     if table.is_vector:

@@ -32,6 +32,11 @@ def kelly_log_optimal(returns: Any, *, bounds: Any = (0, 1), budget: float | Non
     :raises BadInput: for one series, or returns that are all zero.
     :raises Infeasible: when no allowed weights survive every row, the bounds do not allow the
         budget, or nothing ever loses, so that growth has no bound.
+
+    >>> import numpy as np
+    >>> from mts1b_portfolio import kelly_log_optimal
+    >>> kelly_log_optimal(np.array([[0.1, 0.0], [-0.05, 0.0], [0.1, 0.0]])).round(6).tolist()
+    [1.0, 0.0]
     """
     table = as_table(returns)
     if table.is_vector:

@@ -23,6 +23,11 @@ def kelly_fraction(
     :param cap: bound on the absolute weight of each name, applied last; None for none.
     :raises NotPositiveDefinite: when ``cov`` has no inverse.
     :raises BadInput: for shapes or labels that do not fit, or a parameter out of range.
+
+    >>> import numpy as np
+    >>> from mts1b_portfolio import kelly_fraction
+    >>> kelly_fraction(np.array([0.08, 0.04]), np.diag([0.04, 0.04])).round(6).tolist()
+    [2.0, 1.0]
     """
     table = as_table(expected_returns, what="expected_returns")
     if not 0.0 < risk_aversion < math.inf:
@@ -38,6 +43,10 @@ def kelly_growth(
     """Return r + w'(mu - r) - w'Sw / 2, the growth rate per period of holding ``weights``.
 
     :raises BadInput: for shapes or labels that do not fit.
+
+    >>> from mts1b_portfolio import kelly_growth
+    >>> round(kelly_growth([1.0], [0.08], [[0.04]]), 6)
+    0.06
     """
     table = as_table(expected_returns, what="expected_returns")
     mean = _one_row(table)
@@ -57,6 +66,10 @@ def kelly_binary(p: float, b: float, *, cap: float | None = None) -> float:
     :param p: probability of winning.
     :param cap: bound on the absolute fraction; None for none.
     :raises BadInput: for p outside [0, 1] or b not positive.
+
+    >>> from mts1b_portfolio import kelly_binary
+    >>> round(kelly_binary(0.6, 1.0), 6)
+    0.2
     """
     _require_bet(p, b)
     return float(_capped(np.array([p - (1.0 - p) / b]), cap)[0])
@@ -68,6 +81,10 @@ def kelly_binary_growth(fraction: float, p: float, b: float) -> float:
     Minus infinity where the stake can ruin.
 
     :raises BadInput: for p outside [0, 1] or b not positive.
+
+    >>> from mts1b_portfolio import kelly_binary_growth
+    >>> round(kelly_binary_growth(0.2, 0.6, 1.0), 6)
+    0.020136
     """
     _require_bet(p, b)
     growth = 0.0

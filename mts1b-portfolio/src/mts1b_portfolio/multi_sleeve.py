@@ -42,6 +42,11 @@ def compose(
     :param returns: (T, N) returns of the sleeves, columns in the order of ``sleeves`` or labelled.
     :raises BadTarget: for no sleeves, a weight that is no number, allocations beyond the capital,
         or stated by some sleeves and not by others.
+
+    >>> from mts1b_portfolio import compose
+    >>> sleeves = {"carry": {"weights": {"A": 0.5, "B": 0.5}}, "hedge": {"weights": {"A": -1.0}}}
+    >>> dict(compose(sleeves, overlay="equal").weights)
+    {'A': -0.25, 'B': 0.25}
     """
     if not sleeves:
         raise BadTarget("there are no sleeves to compose")

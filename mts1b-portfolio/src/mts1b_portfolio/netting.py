@@ -60,6 +60,11 @@ def net_to_orders(
         close.
     :param absent: what to do with a symbol that is held but has no target.
     :raises BadTarget: for a quantity that is not finite, or a lot, minimum or band out of range.
+
+    >>> from decimal import Decimal
+    >>> from mts1b_portfolio import net_to_orders
+    >>> [(one.symbol, one.quantity) for one in net_to_orders({"A": Decimal(5)}, {"A": Decimal(2)})]
+    [('A', Decimal('3'))]
     """
     _require(lot_size > 0, "lot_size", lot_size, "positive")
     _require(min_quantity >= 0, "min_quantity", min_quantity, "zero or more")
@@ -92,6 +97,11 @@ def weights_to_quantities(
     :param nav: in the currency of ``prices``.
     :raises MissingPrice: for a weight other than zero without a finite, positive price.
     :raises BadTarget: for a weight that is not finite, or a nav or lot that is not positive.
+
+    >>> from decimal import Decimal
+    >>> from mts1b_portfolio import weights_to_quantities
+    >>> weights_to_quantities({"A": 0.5}, Decimal(1000), {"A": Decimal(30)})
+    {'A': Decimal('16')}
     """
     _require(nav.is_finite() and nav > 0, "nav", nav, "a finite, positive Decimal")
     _require(lot_size > 0, "lot_size", lot_size, "positive")

@@ -36,6 +36,10 @@ def equal_weight_long(signal: Any, *, n: int, gross: float = 1.0) -> Any:
 
     :param gross: sum of the weights, as a fraction of NAV.
     :raises BadInput: for n below 1, more than there are names, or a negative gross.
+
+    >>> from mts1b_portfolio import equal_weight_long
+    >>> equal_weight_long({"A": 2.0, "B": 1.0, "C": 3.0}, n=2)
+    {'A': 0.5, 'B': 0.0, 'C': 0.5}
     """
     table = as_table(signal, what="signal", allow_nan=True)
     rows = _rows(table)
@@ -51,6 +55,10 @@ def equal_weight_ls(signal: Any, *, n_long: int, n_short: int, gross: float = 1.
 
     :param gross: sum of the absolute weights, as a fraction of NAV.
     :raises BadInput: for a count below 1, more than there are names, or a negative gross.
+
+    >>> from mts1b_portfolio import equal_weight_ls
+    >>> equal_weight_ls({"A": 2.0, "B": 1.0, "C": 3.0}, n_long=1, n_short=1)
+    {'A': 0.0, 'B': -0.5, 'C': 0.5}
     """
     table = as_table(signal, what="signal", allow_nan=True)
     rows = _rows(table)
@@ -71,6 +79,10 @@ def fixed_weight(weights: Any, *, gross: float | None = None) -> Any:
     :param gross: scale the weights to this sum of absolute values; None leaves them.
     :raises NaNInput: for a missing weight.
     :raises BadInput: for a negative gross, or weights of zero that are to be scaled.
+
+    >>> from mts1b_portfolio import fixed_weight
+    >>> fixed_weight({"A": 3.0, "B": 1.0}, gross=1.0)
+    {'A': 0.75, 'B': 0.25}
     """
     table = as_table(weights, what="weights")
     if gross is None:

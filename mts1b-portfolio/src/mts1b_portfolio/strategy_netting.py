@@ -97,6 +97,12 @@ def net_strategies(
     :param current: signed quantities that each strategy holds now.
     :param min_quantity: an order of the book below it is left out; nobody gets a part of it.
     :raises BadTarget: for a quantity that is not finite, or a lot or minimum out of range.
+
+    >>> from decimal import Decimal
+    >>> from mts1b_portfolio import net_strategies
+    >>> targets = {"a": {"X": Decimal(5)}, "b": {"X": Decimal(-2)}}
+    >>> [one.order.quantity for one in net_strategies(targets, {}).orders]
+    [Decimal('3')]
     """
     if not lot_size > 0:
         raise BadTarget(f"lot_size is {lot_size}; it must be positive")

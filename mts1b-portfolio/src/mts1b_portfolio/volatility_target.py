@@ -37,6 +37,12 @@ def vol_target_weights(
     :raises BadInput: for shapes or labels that do not fit, too few rows, or a parameter out of
         range.
     :raises NaNInput: for a missing value.
+
+    >>> import numpy as np
+    >>> from mts1b_portfolio import vol_target_weights
+    >>> log_returns = np.random.default_rng(1).normal(0.0, 0.01, (64, 2))
+    >>> vol_target_weights(np.array([0.5, 0.5]), log_returns, target_ann_vol=0.1).round(4).tolist()
+    [0.4939, 0.4939]
     """
     _require(target_ann_vol >= 0.0, "target_ann_vol", target_ann_vol)
     _require(max_scale >= 0.0, "max_scale", max_scale)
