@@ -118,3 +118,12 @@ def test_what_a_desk_can_not_do_is_refused() -> None:
     for wrong in ({"lot": 0.0}, {"fees_bps": -1.0}, {"no_trade_band": 1.0}, {"volume_share": 0.0}):
         with pytest.raises(BadSetting):
             DeskTerms(**wrong)
+
+
+@pytest.mark.parametrize("engine", ["numpy", "numba"])
+def test_a_ruined_account_has_no_decision_to_compare(engine: Any) -> None:
+    prices = panel([10.0, 10.0, 25.0, 12.0])
+    with pytest.raises(BadSetting, match="A0 is ruined in bar 2"):
+        rule_wishes(
+            prices, r.short_when(r.close > 1.0), {}, Settings(direction="short"), engine=engine
+        )

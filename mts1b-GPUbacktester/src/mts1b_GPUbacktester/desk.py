@@ -130,7 +130,8 @@ def rule_wishes(
     Positive or negative at the bar that decides an entry, zero at the bar that decides an exit,
     NaN where nothing changes. Each asset is an account of its own.
 
-    :raises BadSetting: for a rule with stops, whose fills lie inside of bars, or another fill.
+    :raises BadSetting: for a rule with stops, whose fills lie inside of bars, another fill, or an
+        account that is ruined.
     :raises BadRule, BadPanel, EngineMissing: saying what, and what to change.
     """
     if rule.has_stops:
@@ -145,6 +146,7 @@ def rule_wishes(
     (checked,) = parameter_sets(rule, [dict(params)], size=settings.fraction)
     signals = _evaluator(prices, choice.name).signals(rule, settings, checked)
     paths = worker.paths(signals, Market.of(prices, settings), settings)
+    _require_solvent(panel, paths.equity)
     wishes = np.full(panel.shape, np.nan)
     for asset, trades in enumerate(paths.trades):
         for _, _, leave, _, _ in trades.tolist():
@@ -154,6 +156,18 @@ def rule_wishes(
             decided = int(enter) - 1
             wishes[decided, asset] = np.sign(units) * signals.fractions[asset, decided]
     return wishes
+
+
+def _require_solvent(panel: UniversePanel, equity: FloatArray) -> None:
+    """Refuse a ruined account: its end is the simulation's own, no decision of the rule."""
+    ruined = equity <= 0.0
+    if ruined.any():
+        bar = int(np.argmax(ruined.any(axis=0)))
+        asset = int(np.argmax(ruined[:, bar]))
+        raise BadSetting(
+            f"the account of {panel.symbols[asset]} is ruined in bar {bar}: a simulation ends "
+            "it and a desk's rule goes on; take a smaller size, or cut the panel before"
+        )
 
 
 def _evaluator(prices: Prices, engine: str) -> Evaluator:
