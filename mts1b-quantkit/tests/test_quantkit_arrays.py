@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from mts1b_quantkit import BadInput, NaNInput, QuantError
+from mts1b_quantkit import BadInput, NaNInput, QuantError, factors, metrics
 from mts1b_quantkit.allocators import hrp_weights
 from mts1b_quantkit.covariance import returns_from_prices, sample_covariance
 from mts1b_quantkit.factors import zscore_cross_sectional
@@ -174,3 +174,24 @@ def test_returns_from_prices() -> None:
         returns_from_prices([1.0, 0.0])
     with pytest.raises(BadInput, match="needs two"):
         returns_from_prices([1.0])
+
+
+def test_what_is_masked_is_missing() -> None:
+    """``numpy.asarray`` would bring back the number under the mask."""
+    masked = np.ma.masked_array([[0.1, 0.2], [9.0, 0.1]], mask=[[False, False], [True, False]])
+    with pytest.raises(NaNInput) as caught:
+        metrics.total_return(masked)
+    assert caught.value.row == 1
+    assert metrics.total_return(np.ma.masked_array([0.1, 0.1])) == pytest.approx(0.21)
+    whole = np.ma.masked_array([1, 2], mask=[False, True])
+    with pytest.raises(NaNInput):
+        metrics.total_return(whole)
+
+
+def test_one_number_a_row_of_a_mapping_of_columns() -> None:
+    weights = {"a": [0.5, 1.0], "b": [0.5, 0.0]}
+    np.testing.assert_array_equal(factors.turnover(weights), [np.nan, 0.5])
+    ic = factors.information_coefficient(
+        {"a": [1.0], "b": [2.0], "c": [3.0]}, {"a": [0.1], "b": [0.3], "c": [0.2]}
+    )
+    assert ic.tolist() == pytest.approx([0.5])

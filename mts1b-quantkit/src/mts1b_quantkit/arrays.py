@@ -141,6 +141,8 @@ class _Mapping:
     @staticmethod
     def rows(table: Table, values: NDArray[Any]) -> Any:
         if table.is_vector:
+            if table.index is None:  # one number a row of a mapping of columns: rows have no names
+                return values
             return dict(zip(table.index, values.tolist(), strict=True))
         return dict(zip(table.columns, values.T, strict=True))
 
@@ -236,7 +238,13 @@ def _read(data: Any, what: str) -> Table:
         return _read_polars(data, what)
     if isinstance(data, Mapping):
         return _read_mapping(data, what)
-    return Table(_numbers(np.asarray(data), what), Kind.NUMPY)
+    return Table(_array(data, what), Kind.NUMPY)
+
+
+def _array(data: Any, what: str) -> FloatArray:
+    if isinstance(data, np.ma.MaskedArray):  # asarray would bring back what is under the mask
+        return np.where(np.ma.getmaskarray(data), np.nan, _numbers(data.data, what))
+    return _numbers(np.asarray(data), what)
 
 
 def _numbers(values: NDArray[Any], what: str) -> FloatArray:
@@ -307,7 +315,7 @@ def _read_mapping(data: Mapping[Any, Any], what: str) -> Table:
     if all(np.ndim(value) == 0 for value in data.values()):
         values = _numbers(np.asarray(list(data.values())), what)
         return Table(values, Kind.MAPPING, index=names)
-    columns = [_numbers(np.asarray(data[name]), f"{what}, column {name!r}") for name in names]
+    columns = [_array(data[name], f"{what}, column {name!r}") for name in names]
     lengths = {name: column.shape for name, column in zip(names, columns, strict=True)}
     if len(set(lengths.values())) > 1:
         raise BadInput(f"{what} has columns of different shape: {lengths}")

@@ -56,6 +56,10 @@ def bs_price(
     :param t: years to expiry. :param r: rate, ``vol`` volatility, both annual.
     :raises BadInput: for a price that is not positive, a negative time or volatility, or an option
         other than call and put.
+
+    >>> from mts1b_quantkit.options import bs_price
+    >>> round(bs_price(42.0, 40.0, 0.5, 0.1, 0.2), 2)
+    4.76
     """
     s, k, years, v, rate, q = _read(spot, strike, t, vol, r, dividend_yield)
     return _plain(_price(s, k, years, v, rate, q, _sign(option)))
@@ -71,7 +75,12 @@ def bs_greeks(
     *,
     dividend_yield: Any = 0.0,
 ) -> Greeks:
-    """Return price and derivatives; see :func:`bs_price`. Time and volatility must be positive."""
+    """Return price and derivatives; see :func:`bs_price`. Time and volatility must be positive.
+
+    >>> from mts1b_quantkit.options import bs_greeks
+    >>> round(bs_greeks(49.0, 50.0, 0.3846, 0.05, 0.2).delta, 3)
+    0.522
+    """
     s, k, t, v, r, q = _read(spot, strike, t, vol, r, dividend_yield)
     if (t <= 0.0).any() or (v <= 0.0).any():
         raise BadInput("derivatives need a positive time and volatility")
@@ -109,6 +118,10 @@ def implied_volatility(
 
     NaN where no volatility gives the price: below the discounted value of the forward, or above
     that of the asset (a call) or the strike (a put).
+
+    >>> from mts1b_quantkit.options import implied_volatility
+    >>> round(implied_volatility(4.76, 42.0, 40.0, 0.5, 0.1), 3)
+    0.2
     """
     s, k, t, p, r, q = _read(spot, strike, t, price, r, dividend_yield)
     if (t <= 0.0).any():

@@ -19,6 +19,10 @@ def average_daily_volume(volume: Any, *, window: int = 21) -> Any:
     :param volume: (T,) or (T, A) daily volumes, in units or in currency; NaN where unknown.
     :return: same shape; NaN until ``window`` volumes are known without a gap.
     :raises BadInput: for a negative volume or a window below 1.
+
+    >>> from mts1b_quantkit.universe_filters import average_daily_volume
+    >>> average_daily_volume([10.0, 20.0, 30.0], window=2).tolist()
+    [nan, 15.0, 25.0]
     """
     table = as_table(volume, what="volume", allow_nan=True)
     if (table.values < 0).any():
@@ -32,6 +36,10 @@ def passes_adv_filter(volume: Any, *, minimum: float, window: int = 21) -> Any:
 
     :param minimum: in the units of ``volume``.
     :return: booleans in the shape of ``volume``; False while the average is not known.
+
+    >>> from mts1b_quantkit.universe_filters import passes_adv_filter
+    >>> passes_adv_filter([10.0, 20.0, 30.0], minimum=20, window=2).tolist()
+    [False, False, True]
     """
     if not minimum >= 0.0:
         raise BadInput(f"minimum is {minimum}; give a volume, zero or more")

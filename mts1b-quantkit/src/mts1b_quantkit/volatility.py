@@ -32,6 +32,10 @@ def realized_volatility(
     """Return the standard deviation (ddof=1) of log returns, annualised.
 
     :param close: (T,) or (T, N) prices. A window counts returns.
+
+    >>> from mts1b_quantkit.volatility import realized_volatility
+    >>> round(realized_volatility([100.0, 101.0, 99.0, 100.0]), 6)
+    0.274965
     """
     ((table, c),) = _read(close=close)
     scale = math.sqrt(require_periods(periods_per_year))
@@ -49,7 +53,12 @@ def realized_volatility(
 def parkinson(
     high: Any, low: Any, *, window: int | None = None, periods_per_year: float = 252
 ) -> Any:
-    """Return sqrt(mean(log(h / l)^2) / (4 log 2)), annualised (Parkinson 1980)."""
+    """Return sqrt(mean(log(h / l)^2) / (4 log 2)), annualised (Parkinson 1980).
+
+    >>> from mts1b_quantkit.volatility import parkinson
+    >>> round(parkinson([11.0, 12.0], [10.0, 11.0]), 6)
+    0.869991
+    """
     (table, h), (_, low_prices) = _read(high=high, low=low)
     squares = np.log(h / low_prices) ** 2 / (4.0 * math.log(2.0))
     return _root_mean(table, squares, window, periods_per_year)
@@ -67,6 +76,10 @@ def garman_klass(
     """Return the root mean of log(h/l)^2 / 2 - (2 log 2 - 1) log(c/o)^2, annualised.
 
     Garman and Klass 1980, without the gap overnight.
+
+    >>> from mts1b_quantkit.volatility import garman_klass
+    >>> round(garman_klass([10.0, 11.0], [11.0, 12.0], [10.0, 10.5], [10.5, 11.5]), 6)
+    1.218024
     """
     (table, o), (_, h), (_, lo), (_, c) = _read(open=open, high=high, low=low, close=close)
     squares = np.log(h / lo) ** 2 / 2.0 - (2.0 * math.log(2.0) - 1.0) * np.log(c / o) ** 2
@@ -85,6 +98,10 @@ def rogers_satchell(
     """Return the root mean of log(h/c) log(h/o) + log(l/c) log(l/o), annualised.
 
     Rogers and Satchell 1991: right under any drift, without the gap overnight.
+
+    >>> from mts1b_quantkit.volatility import rogers_satchell
+    >>> round(rogers_satchell([10.0, 11.0], [11.0, 12.0], [10.0, 10.5], [10.5, 11.5]), 6)
+    1.248397
     """
     (table, o), (_, h), (_, lo), (_, c) = _read(open=open, high=high, low=low, close=close)
     return _root_mean(table, _rogers_satchell(o, h, lo, c), window, periods_per_year)
@@ -103,6 +120,11 @@ def yang_zhang(
 
     The first two are sample variances (ddof=1) of log(o_t / c_{t-1}) and log(c / o), k is
     0.34 / (1.34 + (n + 1) / (n - 1)) and n the rows with a previous close (Yang and Zhang 2000).
+
+    >>> from mts1b_quantkit.volatility import yang_zhang
+    >>> bars = [10.0, 11.0, 10.5], [11.0, 12.0, 11.0], [9.5, 10.5, 10.0], [10.5, 11.5, 10.2]
+    >>> round(yang_zhang(*bars), 6)
+    1.96895
     """
     (table, o), (_, h), (_, lo), (_, c) = _read(open=open, high=high, low=low, close=close)
     overnight = np.full_like(o, np.nan)

@@ -39,6 +39,12 @@ def herc_weights(
     :param risk: of an asset, and of a cluster under its inverse-risk weights.
     :return: diagnostics ``clusters``: the number of each asset's cluster, from 0.
     :raises BadInput: for an unknown option, or an asset without variance.
+
+    >>> import numpy as np
+    >>> from mts1b_quantkit.allocators import herc_weights
+    >>> covariance = np.array([[0.04, 0.01], [0.01, 0.09]])
+    >>> herc_weights(None, covariance=covariance).weights.round(6).tolist()
+    [0.692308, 0.307692]
     """
     if risk not in ("variance", "standard_deviation"):
         raise BadInput(f"risk is {risk!r}; use 'variance' or 'standard_deviation'")
@@ -78,6 +84,12 @@ def nco_weights(
     :param bounds: of every weight, at both levels; None for no limit.
     :return: diagnostics ``clusters`` and ``condition_number``.
     :raises NotPositiveDefinite: when a cluster's covariance has no inverse.
+
+    >>> import numpy as np
+    >>> from mts1b_quantkit.allocators import nco_weights
+    >>> covariance = np.array([[0.04, 0.01], [0.01, 0.09]])
+    >>> nco_weights(None, covariance=covariance).weights.round(6).tolist()
+    [0.727273, 0.272727]
     """
     problem = read_problem(returns, covariance)
     _ = problem.variances

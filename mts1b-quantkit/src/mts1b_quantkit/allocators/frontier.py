@@ -51,6 +51,13 @@ def efficient_frontier(
     :param bounds: finite: without them the return has no highest value.
     :raises BadInput: for an infinite bound, or expected returns that are all equal.
     :raises Infeasible, NotPositiveDefinite: as :func:`min_variance` does.
+
+    >>> import numpy as np
+    >>> from mts1b_quantkit.allocators import efficient_frontier
+    >>> covariance = np.array([[0.04, 0.01], [0.01, 0.09]])
+    >>> line = efficient_frontier(None, covariance=covariance, expected_returns=[0.05, 0.08])
+    >>> line.weights.round(6).tolist()
+    [[0.0, 1.0], [0.727273, 0.272727]]
     """
     problem = read_problem(returns, covariance)
     _ = problem.variances

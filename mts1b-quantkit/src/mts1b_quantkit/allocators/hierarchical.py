@@ -46,6 +46,12 @@ def hrp_weights(
     :param leaf_order: reorder the leaves so that neighbours are closest (slow above N = 2000).
     :return: diagnostics ``leaf_order``: input positions from 0, left to right.
     :raises BadInput: for an unknown option, or an asset without variance.
+
+    >>> import numpy as np
+    >>> from mts1b_quantkit.allocators import hrp_weights
+    >>> covariance = np.array([[0.04, 0.01], [0.01, 0.09]])
+    >>> hrp_weights(None, covariance=covariance).weights.round(6).tolist()
+    [0.692308, 0.307692]
     """
     if linkage not in _LINKAGES:
         raise BadInput(f"linkage is {linkage!r}; use one of {', '.join(_LINKAGES)}")

@@ -31,6 +31,12 @@ def min_cvar(
     :return: diagnostics ``objective`` (the mean loss of the worst 1 - confidence of the rows, the
         last one in part, positive), ``value_at_risk`` and ``iterations``.
     :raises Infeasible: when the bounds do not allow the budget, or nothing limits the risk.
+
+    >>> import numpy as np
+    >>> from mts1b_quantkit.allocators import min_cvar
+    >>> returns = np.array([[0.01, 0.02], [-0.02, 0.01], [0.03, -0.01], [0.0, 0.02]])
+    >>> min_cvar(returns).weights.round(6).tolist()
+    [0.285714, 0.714286]
     """
     from scipy import sparse
 
@@ -56,6 +62,12 @@ def min_mad(returns: Any, *, bounds: Any = (0, 1), budget: float = 1.0) -> Alloc
 
     :return: diagnostics ``objective`` (mean |r - mean|) and ``iterations``.
     :raises Infeasible: when the bounds do not allow the budget.
+
+    >>> import numpy as np
+    >>> from mts1b_quantkit.allocators import min_mad
+    >>> returns = np.array([[0.01, 0.02], [-0.02, 0.01], [0.03, -0.01], [0.0, 0.02]])
+    >>> min_mad(returns).weights.round(6).tolist()
+    [0.444444, 0.555556]
     """
     from scipy import sparse
 
@@ -86,6 +98,12 @@ def min_cdar(
     :return: diagnostics ``objective`` (the mean of the worst 1 - confidence of the drawdowns,
         positive) and ``iterations``.
     :raises Infeasible: when the bounds do not allow the budget.
+
+    >>> import numpy as np
+    >>> from mts1b_quantkit.allocators import min_cdar
+    >>> returns = np.array([[0.01, 0.02], [-0.02, 0.01], [0.03, -0.01], [0.0, 0.02]])
+    >>> min_cdar(returns).weights.round(6).tolist()
+    [0.333333, 0.666667]
     """
     from scipy import sparse
 

@@ -48,6 +48,12 @@ def min_variance(
         ``condition_number``.
     :raises Infeasible: when the bounds do not allow the budget.
     :raises NotPositiveDefinite: when the covariance has no inverse.
+
+    >>> import numpy as np
+    >>> from mts1b_quantkit.allocators import min_variance
+    >>> covariance = np.array([[0.04, 0.01], [0.01, 0.09]])
+    >>> min_variance(None, covariance=covariance).weights.round(6).tolist()
+    [0.727273, 0.272727]
     """
     problem = read_problem(returns, covariance)
     programme = _programme(problem, bounds, budget)
@@ -69,6 +75,13 @@ def mean_variance(
 
     :return: diagnostics as of :func:`min_variance`; ``objective`` is what was maximised.
     :raises BadInput: for a risk aversion that is not positive.
+
+    >>> import numpy as np
+    >>> from mts1b_quantkit.allocators import mean_variance
+    >>> covariance = np.array([[0.04, 0.01], [0.01, 0.09]])
+    >>> found = mean_variance(None, covariance=covariance, expected_returns=[0.05, 0.08])
+    >>> found.weights.round(6).tolist()
+    [0.454545, 0.545455]
     """
     if not 0.0 < risk_aversion < math.inf:
         raise BadInput(f"risk_aversion is {risk_aversion}; give a positive number")
@@ -100,6 +113,13 @@ def max_sharpe(
     :param risk_free_rate: per period; it is earned on the whole budget.
     :return: diagnostics as of :func:`min_variance`; ``objective`` is the ratio.
     :raises Infeasible: when no weights within the bounds have a positive excess return.
+
+    >>> import numpy as np
+    >>> from mts1b_quantkit.allocators import max_sharpe
+    >>> covariance = np.array([[0.04, 0.01], [0.01, 0.09]])
+    >>> found = max_sharpe(None, covariance=covariance, expected_returns=[0.05, 0.08])
+    >>> found.weights.round(6).tolist()
+    [0.578125, 0.421875]
     """
     problem = read_problem(returns, covariance)
     excess = read_expected_returns(expected_returns, problem, returns) - risk_free_rate
@@ -114,6 +134,12 @@ def max_diversification(
     Choueifaty and Coignard 2008.
 
     :return: diagnostics as of :func:`min_variance`; ``objective`` is the diversification ratio.
+
+    >>> import numpy as np
+    >>> from mts1b_quantkit.allocators import max_diversification
+    >>> covariance = np.array([[0.04, 0.01], [0.01, 0.09]])
+    >>> max_diversification(None, covariance=covariance).weights.round(6).tolist()
+    [0.6, 0.4]
     """
     problem = read_problem(returns, covariance)
     return _best_ratio(problem, np.sqrt(problem.variances), bounds, budget)
@@ -132,6 +158,15 @@ def efficient_return(
 
     :return: diagnostics as of :func:`min_variance`; ``objective`` is w'Sw.
     :raises Infeasible: when the bounds do not allow the return.
+
+    >>> import numpy as np
+    >>> from mts1b_quantkit.allocators import efficient_return
+    >>> covariance = np.array([[0.04, 0.01], [0.01, 0.09]])
+    >>> found = efficient_return(
+    ...     None, covariance=covariance, expected_returns=[0.05, 0.08], target_return=0.06
+    ... )
+    >>> found.weights.round(6).tolist()
+    [0.666667, 0.333333]
     """
     problem = read_problem(returns, covariance)
     mean = read_expected_returns(expected_returns, problem, returns)

@@ -38,6 +38,12 @@ def risk_parity(returns: Any, *, covariance: Any = None, budgets: Any = None) ->
     :raises BadInput: for budgets that are not positive or do not sum to one.
     :raises NotPositiveDefinite: when long-only weights without any risk exist, or the matrix has
         a negative eigenvalue: there is nothing to share, shrink the covariance first.
+
+    >>> import numpy as np
+    >>> from mts1b_quantkit.allocators import risk_parity
+    >>> covariance = np.array([[0.04, 0.01], [0.01, 0.09]])
+    >>> risk_parity(None, covariance=covariance).weights.round(6).tolist()
+    [0.6, 0.4]
     """
     problem = read_problem(returns, covariance)
     shares = _read_budgets(budgets, problem.assets)

@@ -42,6 +42,15 @@ def black_litterman_posterior(
     :param omega: (K,) variances, or (K, K); may be zero: a view without doubt.
     :raises BadInput: for shapes that do not fit, or a tau that is not positive.
     :raises NotPositiveDefinite: when two certain views contradict or repeat each other.
+
+    >>> import numpy as np
+    >>> from mts1b_quantkit.allocators import black_litterman_posterior
+    >>> covariance = np.array([[0.04, 0.01], [0.01, 0.09]])
+    >>> found = black_litterman_posterior(
+    ...     [0.05, 0.08], covariance, [[1.0, 0.0]], [0.06], omega=[[0.002]], tau=0.05
+    ... )
+    >>> found.posterior_mean.round(6).tolist()
+    [0.055, 0.08125]
     """
     mean = as_table(prior_mean, what="prior_mean").values
     risk = as_table(covariance, what="covariance").values
@@ -91,6 +100,16 @@ def black_litterman(
         ``implied_confidence`` (Idzorek's (w - w_market) / (w_certain - w_market) for each asset,
         NaN where no view moves it), ``condition_number``.
     :raises BadInput: for a view that names unknown assets or lacks a field.
+
+    >>> import numpy as np
+    >>> from mts1b_quantkit.allocators import black_litterman
+    >>> covariance = np.array([[0.04, 0.01], [0.01, 0.09]])
+    >>> view = {"symbols": [0], "weights": [1.0], "expected": 0.06}
+    >>> found = black_litterman(
+    ...     None, covariance=covariance, market_weights=[0.6, 0.4], views=[view]
+    ... )
+    >>> found.diagnostics["posterior_mean"].round(6).tolist()
+    [0.065, 0.10375]
     """
     if not 0.0 < risk_aversion < math.inf:
         raise BadInput(f"risk_aversion is {risk_aversion}; give a positive number")

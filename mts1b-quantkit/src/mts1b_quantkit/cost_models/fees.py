@@ -39,6 +39,12 @@ class PerShareFee:
 
     :ivar per_share: in currency per unit.
     :ivar maximum_fraction: of quantity times price; it also bounds the minimum. None for none.
+
+    >>> from decimal import Decimal
+    >>> from mts1b_quantkit.cost_models import PerShareFee
+    >>> model = PerShareFee(per_share=Decimal("0.005"), minimum=Decimal(1))
+    >>> model.fee(Decimal(1000), Decimal(25))
+    Decimal('5.000')
     """
 
     per_share: Decimal
@@ -62,7 +68,13 @@ class PerShareFee:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BpsFee:
-    """Charge basis points of the value traded."""
+    """Charge basis points of the value traded.
+
+    >>> from decimal import Decimal
+    >>> from mts1b_quantkit.cost_models import BpsFee
+    >>> BpsFee(bps=Decimal(10)).fee(Decimal(100), Decimal(25))
+    Decimal('2.500')
+    """
 
     bps: Decimal
 
@@ -90,6 +102,16 @@ class TieredFee:
 
     :ivar tiers: rising in ``from_volume``, the first from zero.
     :ivar trailing_volume: of the account, in the currency of the tiers.
+
+    >>> from decimal import Decimal
+    >>> from mts1b_quantkit.cost_models import FeeTier
+    >>> from mts1b_quantkit.cost_models import TieredFee
+    >>> tiers = (
+    ...     FeeTier(from_volume=Decimal(0), maker_bps=Decimal(2), taker_bps=Decimal(5)),
+    ...     FeeTier(from_volume=Decimal(1000), maker_bps=Decimal(1), taker_bps=Decimal(4)),
+    ... )
+    >>> TieredFee(tiers=tiers, trailing_volume=Decimal(2000)).fee(Decimal(100), Decimal(50))
+    Decimal('2.0000')
     """
 
     tiers: tuple[FeeTier, ...]
@@ -127,6 +149,13 @@ class VenueFee:
 
     :ivar models: the fee of each venue.
     :ivar venue: whose fees count where a call names none; None to make every call name one.
+
+    >>> from decimal import Decimal
+    >>> from mts1b_quantkit.cost_models import BpsFee
+    >>> from mts1b_quantkit.cost_models import VenueFee
+    >>> models = {"A": BpsFee(bps=Decimal(1)), "B": BpsFee(bps=Decimal(2))}
+    >>> VenueFee(models=models, venue="B").fee(Decimal(100), Decimal(50))
+    Decimal('1.0000')
     """
 
     models: Mapping[str, FeeModel]

@@ -44,6 +44,17 @@ def almgren_impact(
 
     :param shares: signed; a sale has negative impact.
     :raises BadInput: for a volume, share count or horizon that is not positive.
+
+    >>> from mts1b_quantkit.cost_models import almgren_impact
+    >>> impact = almgren_impact(
+    ...     200_000,
+    ...     average_daily_volume=2_000_000,
+    ...     shares_outstanding=100_000_000,
+    ...     daily_volatility=0.02,
+    ...     horizon_days=0.5,
+    ... )
+    >>> round(impact.cost, 6)
+    0.001916
     """
     positive = {
         "average_daily_volume": average_daily_volume,

@@ -40,7 +40,13 @@ class SlippageModel(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FixedBpsSlippage:
-    """Move the price by the same basis points whatever the size."""
+    """Move the price by the same basis points whatever the size.
+
+    >>> from decimal import Decimal
+    >>> from mts1b_quantkit.cost_models import FixedBpsSlippage
+    >>> FixedBpsSlippage(bps=Decimal(10)).fill_price(Decimal(-100), Decimal(50))
+    Decimal('49.950')
+    """
 
     bps: Decimal
 
@@ -61,6 +67,11 @@ class SpreadSlippage:
     """Cross half of the quoted spread.
 
     :ivar spread_bps: ask less bid over the middle, in basis points.
+
+    >>> from decimal import Decimal
+    >>> from mts1b_quantkit.cost_models import SpreadSlippage
+    >>> SpreadSlippage(spread_bps=Decimal(10)).fill_price(Decimal(100), Decimal(50))
+    Decimal('50.0250')
     """
 
     spread_bps: Decimal
@@ -82,6 +93,11 @@ class SquareRootSlippage:
     """Move the price by coefficient x daily volatility x sqrt(quantity / average daily volume).
 
     The square-root law of impact (Barra 1997; Toth et al. 2011).
+
+    >>> from mts1b_quantkit.cost_models import SquareRootSlippage
+    >>> model = SquareRootSlippage(average_daily_volume=1e6, daily_volatility=0.02)
+    >>> round(model.fraction(10_000, 50.0), 6)
+    0.002
     """
 
     average_daily_volume: Decimal
@@ -118,6 +134,11 @@ class EwmaSlippage:
     :ivar decay: weight of the past, in [0, 1).
     :ivar average: so far, as a fraction of price; None before the first fill.
     :ivar n_fills: how many fills it has seen.
+
+    >>> from mts1b_quantkit.cost_models import EwmaSlippage
+    >>> model = EwmaSlippage(decay=0.5).after(100, 50.0, 50.1).after(-100, 50.0, 49.8)
+    >>> round(model.fraction(100, 50.0), 6)
+    0.003
     """
 
     decay: Decimal = Decimal("0.94")

@@ -28,6 +28,12 @@ def denoised_covariance(returns: Any, *, ratio: float | None = None, ddof: int =
 
     :param ratio: T / N of the edge; None for that of the returns.
     :raises BadInput: for an asset without variance, or a ratio that is not positive.
+
+    >>> import numpy as np
+    >>> from mts1b_quantkit.covariance import denoised_covariance
+    >>> returns = np.array([[0.01, 0.02], [-0.02, 0.01], [0.03, -0.01], [0.0, 0.02]])
+    >>> denoised_covariance(returns).round(6).tolist()
+    [[0.000433, 0.0], [0.0, 0.0002]]
     """
     table = matrix_of(returns)
     sample = sample_covariance_of(table, ddof)
@@ -47,15 +53,20 @@ def denoised_covariance(returns: Any, *, ratio: float | None = None, ddof: int =
 
 
 def gerber_covariance(returns: Any, *, threshold: float = 0.5, ddof: int = 1) -> Any:
-    """Count joint moves instead of averaging products (Gerber, Markowitz, Ernst, Miao, Javid and
-    Sargen 2022).
+    """Count joint moves instead of averaging products.
 
-    The correlation of two assets is (concordant - discordant) / (T - both within their thresholds),
-    the paper's second form, which is positive semidefinite; an asset's threshold is ``threshold``
-    standard deviations from zero.
+    Gerber, Markowitz, Ernst, Miao, Javid and Sargen 2022. The correlation of two assets is
+    (concordant - discordant) / (T - both within their thresholds), the paper's second form, which
+    is positive semidefinite; an asset's threshold is ``threshold`` standard deviations from zero.
 
     :param ddof: of these deviations.
     :raises BadInput: for a threshold below zero, or an asset without variance.
+
+    >>> import numpy as np
+    >>> from mts1b_quantkit.covariance import gerber_covariance
+    >>> returns = np.array([[0.01, 0.02], [-0.02, 0.01], [0.03, -0.01], [0.0, 0.02]])
+    >>> gerber_covariance(returns).round(6).tolist()
+    [[0.000433, -0.000147], [-0.000147, 0.0002]]
     """
     if not 0.0 <= threshold < math.inf:
         raise BadInput(f"threshold is {threshold}; give zero or more standard deviations")
@@ -81,6 +92,12 @@ def semi_covariance(returns: Any, *, benchmark: float = 0.0) -> Any:
     """Return mean(min(r_i - b, 0) min(r_j - b, 0)) over all T rows (Estrada 2008).
 
     :param benchmark: per period.
+
+    >>> import numpy as np
+    >>> from mts1b_quantkit.covariance import semi_covariance
+    >>> returns = np.array([[0.01, 0.02], [-0.02, 0.01], [0.03, -0.01], [0.0, 0.02]])
+    >>> semi_covariance(returns).round(6).tolist()
+    [[0.0001, 0.0], [0.0, 2.5e-05]]
     """
     if not math.isfinite(benchmark):
         raise BadInput(f"benchmark is {benchmark}; give a finite return per period")
@@ -100,6 +117,10 @@ def nearest_psd(
 
     :param minimum: the smallest eigenvalue, of the correlation for ``higham``.
     :raises BadInput: for a matrix that is not square, or a diagonal that is not positive.
+
+    >>> from mts1b_quantkit.covariance import nearest_psd
+    >>> nearest_psd([[1.0, 1.0, 0.0], [1.0, 1.0, 1.0], [0.0, 1.0, 1.0]])[0].round(4).tolist()
+    [1.0, 0.7607, 0.1573]
     """
     if method not in ("higham", "clip"):
         raise BadInput(f"method is {method!r}; use 'higham' or 'clip'")

@@ -50,6 +50,10 @@ def returns_from_prices(prices: Any, *, log: bool = False) -> Any:
 
     :raises NaNInput: for a missing price.
     :raises BadInput: for fewer than two rows, or a price that is not positive.
+
+    >>> from mts1b_quantkit.covariance import returns_from_prices
+    >>> returns_from_prices([100.0, 125.0, 100.0]).round(6).tolist()
+    [0.25, -0.2]
     """
     table = as_table(prices, what="prices")
     matrix = table.matrix
@@ -66,6 +70,12 @@ def sample_covariance(returns: Any, *, ddof: int = 1) -> Any:
     """Return the sample covariance, divided by T - ``ddof``.
 
     :raises BadInput: when T does not exceed ``ddof``.
+
+    >>> import numpy as np
+    >>> from mts1b_quantkit.covariance import sample_covariance
+    >>> returns = np.array([[0.01, 0.02], [-0.02, 0.01], [0.03, -0.01], [0.0, 0.02]])
+    >>> sample_covariance(returns).round(6).tolist()
+    [[0.000433, -0.000167], [-0.000167, 0.0002]]
     """
     table = matrix_of(returns)
     _, sample = _centred(table, ddof)
@@ -78,6 +88,12 @@ def ewma_covariance(returns: Any, *, halflife: float) -> Any:
     A row's weight halves every ``halflife`` rows of age. The result is corrected for bias with
     reliability weights, 1 - sum(w^2), so that an endless half-life gives the sample covariance
     with ddof=1 (and every half-life gives the last block of pandas' ``ewm(halflife=).cov()``).
+
+    >>> import numpy as np
+    >>> from mts1b_quantkit.covariance import ewma_covariance
+    >>> returns = np.array([[0.01, 0.02], [-0.02, 0.01], [0.03, -0.01], [0.0, 0.02]])
+    >>> ewma_covariance(returns, halflife=2).round(6).tolist()
+    [[0.00043, -0.000211], [-0.000211, 0.000229]]
     """
     table = matrix_of(returns)
     if not halflife > 0:
@@ -108,6 +124,12 @@ def ledoit_wolf(
     :param ddof: 1 divides by T - 1 throughout, as the authors' code does for returns whose mean
         was removed; 0 divides by T, as the 2004 paper does.
     :raises BadInput: for an unknown target, T <= ddof, or an asset without variance.
+
+    >>> import numpy as np
+    >>> from mts1b_quantkit.covariance import ledoit_wolf
+    >>> returns = np.array([[0.01, 0.02], [-0.02, 0.01], [0.03, -0.01], [0.0, 0.02]])
+    >>> round(ledoit_wolf(returns).shrinkage, 6)
+    0.83557
     """
     if target not in _TARGETS:
         raise BadInput(f"target is {target!r}; use one of {', '.join(sorted(_TARGETS))}")
@@ -136,6 +158,12 @@ def oas(
     ``simplified`` leaves out its 2/N terms, as scikit-learn does.
 
     :raises BadInput: for an unknown formula.
+
+    >>> import numpy as np
+    >>> from mts1b_quantkit.covariance import oas
+    >>> returns = np.array([[0.01, 0.02], [-0.02, 0.01], [0.03, -0.01], [0.0, 0.02]])
+    >>> round(oas(returns).shrinkage, 6)
+    1.0
     """
     if formula not in ("simplified", "paper"):
         raise BadInput(f"formula is {formula!r}; use 'simplified' or 'paper'")

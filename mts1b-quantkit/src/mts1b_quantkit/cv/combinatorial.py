@@ -29,6 +29,10 @@ class CombinatorialPurgedKFold:
 
     :param purge: rows left out of training before each test block, and after it.
     :param embargo: further rows left out after each test block.
+
+    >>> from mts1b_quantkit.cv import CombinatorialPurgedKFold
+    >>> CombinatorialPurgedKFold(6, 2).n_paths
+    5
     """
 
     def __init__(

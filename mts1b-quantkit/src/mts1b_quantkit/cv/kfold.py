@@ -29,6 +29,11 @@ class PurgedKFold:
     :param label_end: (T,) position of the last row that each row's label depends on, inclusive;
         None where a label depends on its own row alone.
     :param embargo: rows left out after each test block.
+
+    >>> import numpy as np
+    >>> from mts1b_quantkit.cv import PurgedKFold
+    >>> [train.tolist() for train, _ in PurgedKFold(2, embargo=1).split(np.zeros(6))]
+    [[4, 5], [0, 1, 2]]
     """
 
     def __init__(self, n_splits: int, *, label_end: Any = None, embargo: int = 0) -> None:

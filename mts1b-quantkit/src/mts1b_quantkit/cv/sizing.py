@@ -34,6 +34,10 @@ class Sizing:
     asset in proportion to its score less the mean of the row. Equal scores: the first column wins.
 
     :ivar gross: sum of absolute weights.
+
+    >>> from mts1b_quantkit.cv import Sizing
+    >>> Sizing(method="equal_weight_ls", n_long=2, n_short=2).gross
+    1.0
     """
 
     method: SizingMethod = SizingMethod.EQUAL_WEIGHT_LS

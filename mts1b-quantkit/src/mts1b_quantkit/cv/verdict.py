@@ -30,6 +30,10 @@ def verdict(in_sample: float, out_of_sample: float) -> Verdict:
     earns nothing in sample, or whose ratios are not defined, is abandoned.
 
     :raises BadInput: for an infinite ratio.
+
+    >>> from mts1b_quantkit.cv import verdict
+    >>> verdict(1.5, 1.0).value
+    'acceptable'
     """
     if math.isinf(in_sample) or math.isinf(out_of_sample):
         raise BadInput(f"the ratios are {in_sample} and {out_of_sample}; give finite ones")

@@ -24,6 +24,11 @@ class WalkForward:
         test begins at ``train_size`` + ``purge``.
     :param embargo: rows left out of training after each earlier test window.
     :raises BadInput: for sizes that are no whole numbers.
+
+    >>> import numpy as np
+    >>> from mts1b_quantkit.cv import WalkForward
+    >>> [(len(train), test.tolist()) for train, test in WalkForward(3, 2).split(np.zeros(7))]
+    [(3, [3, 4]), (3, [5, 6])]
     """
 
     def __init__(

@@ -2,6 +2,22 @@
 
 Every built-in factor has NaN while it warms up or data is missing, uses rows up to and including
 its own, and is z-scored across assets unless ``raw=True``.
+
+>>> from datetime import date
+>>> import numpy as np
+>>> from mts1b_foundation.market_data import UniversePanel
+>>> from mts1b_quantkit.factors import f_reversal
+>>> close = np.array([[10.0, 20.0], [11.0, 19.0], [12.0, 20.0]])
+>>> panel = UniversePanel(
+...     close=close,
+...     high=close,
+...     low=close,
+...     volume=close,
+...     dates=[date(2026, 1, day) for day in (5, 6, 7)],
+...     symbols=["A", "B"],
+... )
+>>> f_reversal(panel, h=1).tolist()
+[[nan, nan], [-1.0, 1.0], [-1.0, 1.0]]
 """
 
 from mts1b_quantkit.factors.cross_section import (

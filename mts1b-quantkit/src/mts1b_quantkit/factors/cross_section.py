@@ -33,6 +33,10 @@ def zscore_cross_sectional(
 
     :param values: (T, A), or (A,) for one cross-section; NaN where there is no score.
     :raises BadInput: for an unknown method.
+
+    >>> from mts1b_quantkit.factors import zscore_cross_sectional
+    >>> zscore_cross_sectional([1.0, 2.0, 3.0]).round(6).tolist()
+    [-1.224745, 0.0, 1.224745]
     """
     if method not in ("standard", "mad"):
         raise BadInput(f"method is {method!r}; use 'standard' or 'mad'")
@@ -44,6 +48,10 @@ def rank_cross_sectional(values: Any, *, percent: bool = False) -> Any:
     """Return ranks from 1 (smallest) within each row, ties averaged.
 
     :param percent: divide by the number of scores in the row.
+
+    >>> from mts1b_quantkit.factors import rank_cross_sectional
+    >>> rank_cross_sectional([5.0, 1.0, 5.0]).tolist()
+    [2.5, 1.0, 2.5]
     """
     table = as_table(values, what="values", allow_nan=True)
     rows = _rows(table)
@@ -57,6 +65,10 @@ def winsorize(values: Any, *, lower: float = 0.05, upper: float = 0.95) -> Any:
     """Clip each row to its own ``lower`` and ``upper`` quantiles, linearly interpolated.
 
     :raises BadInput: unless 0 <= lower <= upper <= 1.
+
+    >>> from mts1b_quantkit.factors import winsorize
+    >>> winsorize([1.0, 2.0, 3.0, 100.0], lower=0.0, upper=0.5).tolist()
+    [1.0, 2.0, 2.5, 2.5]
     """
     if not 0.0 <= lower <= upper <= 1.0:
         raise BadInput(f"lower is {lower}, upper {upper}; give 0 <= lower <= upper <= 1")

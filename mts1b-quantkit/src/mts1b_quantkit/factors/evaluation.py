@@ -44,6 +44,10 @@ def information_coefficient(
     :param factor: (T, A). :param forward_returns: (T, A), the returns AFTER the row.
     :return: (T,), NaN where fewer than three pairs are known or one side does not vary.
     :raises BadInput: for shapes that differ, or another method.
+
+    >>> from mts1b_quantkit.factors import information_coefficient
+    >>> information_coefficient([[1.0, 2.0, 3.0]], [[0.1, 0.3, 0.2]]).tolist()
+    [0.5]
     """
     if method not in ("spearman", "pearson"):
         raise BadInput(f"method is {method!r}; use 'spearman' or 'pearson'")
@@ -66,6 +70,10 @@ def information_coefficient_summary(ic: Any, *, lags: int = 4) -> InformationCoe
     Bartlett's weights, without a small-sample correction (Newey and West 1987).
 
     :raises BadInput: for fewer than two coefficients, or a negative number of lags.
+
+    >>> from mts1b_quantkit.factors import information_coefficient_summary
+    >>> round(information_coefficient_summary([0.1, 0.3, 0.2, 0.0, 0.1]).information_ratio, 6)
+    1.227881
     """
     table = as_table(ic, what="ic", allow_nan=True)
     values = table.values[~np.isnan(table.values)] if table.is_vector else np.empty(0)
@@ -96,6 +104,10 @@ def quantile_returns(factor: Any, forward_returns: Any, *, n_quantiles: int = 5)
 
     :return: (T, n_quantiles), NaN for an empty quantile.
     :raises BadInput: for shapes that differ, or fewer than two quantiles.
+
+    >>> from mts1b_quantkit.factors import quantile_returns
+    >>> quantile_returns([[1.0, 2.0]], [[0.1, 0.3]], n_quantiles=2).tolist()
+    [[0.1, 0.3]]
     """
     if int(n_quantiles) != n_quantiles or n_quantiles < 2:
         raise BadInput(f"n_quantiles is {n_quantiles}; give a whole number, 2 or more")
@@ -120,6 +132,10 @@ def turnover(weights: Any) -> Any:
     A missing weight is a weight of zero. One half, so that replacing the whole portfolio is 1.
 
     :param weights: (T, A).
+
+    >>> from mts1b_quantkit.factors import turnover
+    >>> turnover([[0.5, 0.5], [1.0, 0.0]]).tolist()
+    [nan, 0.5]
     """
     table = as_table(weights, what="weights", allow_nan=True)
     if table.is_vector:
@@ -139,6 +155,10 @@ def neutralize(values: Any, exposures: Any) -> Any:
     :return: the residuals, in the kind of ``values``; their mean and their products with the
         exposures are zero in each row.
     :raises BadInput: for shapes that do not fit.
+
+    >>> from mts1b_quantkit.factors import neutralize
+    >>> neutralize([1.0, 2.0, 4.0], [0.0, 1.0, 2.0]).round(6).tolist()
+    [0.166667, -0.333333, 0.166667]
     """
     table = as_table(values, what="values", allow_nan=True)
     rows = table.values[None, :] if table.is_vector else table.values

@@ -21,6 +21,10 @@ def register(name: str) -> Callable[[F], F]:
     """Return a decorator that enters a factor under ``name`` and leaves it as it is.
 
     :raises BadInput: (a ValueError) when the name does not start with ``f_`` or is taken.
+
+    >>> from mts1b_quantkit.factors import register
+    >>> callable(register("f_my_factor"))
+    True
     """
     if not name.startswith("f_"):
         raise BadInput(f"{name!r} is no factor name; it starts with 'f_', as in 'f_momentum_12_1'")
@@ -38,6 +42,10 @@ def get(name: str) -> FactorFn:
     """Return the factor registered under ``name``.
 
     :raises BadInput: naming the known factors, when there is none.
+
+    >>> from mts1b_quantkit.factors import get
+    >>> get("f_momentum").__name__
+    'f_momentum'
     """
     try:
         return FACTOR_REGISTRY[name]

@@ -29,6 +29,12 @@ def beta(returns: Any, benchmark: Any, *, risk_free_rate: Any = 0.0) -> Any:
 
     :param benchmark: (T,) returns of the benchmark.
     :raises BadInput: when the rows do not match.
+
+    >>> from mts1b_quantkit.metrics import beta
+    >>> returns = [0.03, -0.02, 0.01, 0.04, -0.01]
+    >>> benchmark = [0.02, -0.01, 0.01, 0.02, -0.02]
+    >>> round(beta(returns, benchmark), 6)
+    1.287879
     """
     return _beside(returns, benchmark, lambda r, b: _slope(*_excess(r, b, risk_free_rate)))
 
@@ -39,6 +45,12 @@ def alpha(
     """Return (1 + a)^``periods_per_year`` - 1, a = mean(r - rf) - beta mean(b - rf) per period.
 
     Jensen 1968, compounded to a year.
+
+    >>> from mts1b_quantkit.metrics import alpha
+    >>> returns = [0.03, -0.02, 0.01, 0.04, -0.01]
+    >>> benchmark = [0.02, -0.01, 0.01, 0.02, -0.02]
+    >>> round(alpha(returns, benchmark), 6)
+    2.383348
     """
     periods = require_periods(periods_per_year)
 
@@ -52,13 +64,27 @@ def alpha(
 
 
 def tracking_error(returns: Any, benchmark: Any, *, periods_per_year: float = 252) -> Any:
-    """Return sd(r - b) (ddof=1) times sqrt(``periods_per_year``)."""
+    """Return sd(r - b) (ddof=1) times sqrt(``periods_per_year``).
+
+    >>> from mts1b_quantkit.metrics import tracking_error
+    >>> returns = [0.03, -0.02, 0.01, 0.04, -0.01]
+    >>> benchmark = [0.02, -0.01, 0.01, 0.02, -0.02]
+    >>> round(tracking_error(returns, benchmark), 6)
+    0.180997
+    """
     scale = np.sqrt(require_periods(periods_per_year))
     return _beside(returns, benchmark, lambda r, b: deviation(r - b) * scale)
 
 
 def information_ratio(returns: Any, benchmark: Any, *, periods_per_year: float = 252) -> Any:
-    """Return mean(r - b) / sd(r - b) times sqrt(``periods_per_year``) (Goodwin 1998)."""
+    """Return mean(r - b) / sd(r - b) times sqrt(``periods_per_year``) (Goodwin 1998).
+
+    >>> from mts1b_quantkit.metrics import information_ratio
+    >>> returns = [0.03, -0.02, 0.01, 0.04, -0.01]
+    >>> benchmark = [0.02, -0.01, 0.01, 0.02, -0.02]
+    >>> round(information_ratio(returns, benchmark), 6)
+    8.353719
+    """
     scale = np.sqrt(require_periods(periods_per_year))
     return _beside(
         returns, benchmark, lambda r, b: quotient((r - b).mean(axis=0), deviation(r - b)) * scale
@@ -66,17 +92,38 @@ def information_ratio(returns: Any, benchmark: Any, *, periods_per_year: float =
 
 
 def capture_ratio(returns: Any, benchmark: Any, *, periods_per_year: float = 252) -> Any:
-    """Return the CAGR over the CAGR of the benchmark."""
+    """Return the CAGR over the CAGR of the benchmark.
+
+    >>> from mts1b_quantkit.metrics import capture_ratio
+    >>> returns = [0.03, -0.02, 0.01, 0.04, -0.01]
+    >>> benchmark = [0.02, -0.01, 0.01, 0.02, -0.02]
+    >>> round(capture_ratio(returns, benchmark), 6)
+    6.387342
+    """
     return _capture(returns, benchmark, periods_per_year, lambda b: np.ones(len(b), bool))
 
 
 def up_capture(returns: Any, benchmark: Any, *, periods_per_year: float = 252) -> Any:
-    """Return the capture ratio over the rows in which the benchmark rose; NaN where none is."""
+    """Return the capture ratio over the rows in which the benchmark rose; NaN where none is.
+
+    >>> from mts1b_quantkit.metrics import up_capture
+    >>> returns = [0.03, -0.02, 0.01, 0.04, -0.01]
+    >>> benchmark = [0.02, -0.01, 0.01, 0.02, -0.02]
+    >>> round(up_capture(returns, benchmark), 6)
+    11.763282
+    """
     return _capture(returns, benchmark, periods_per_year, lambda b: b[:, 0] > 0.0)
 
 
 def down_capture(returns: Any, benchmark: Any, *, periods_per_year: float = 252) -> Any:
-    """Return the capture ratio over the rows in which the benchmark fell; NaN where none is."""
+    """Return the capture ratio over the rows in which the benchmark fell; NaN where none is.
+
+    >>> from mts1b_quantkit.metrics import down_capture
+    >>> returns = [0.03, -0.02, 0.01, 0.04, -0.01]
+    >>> benchmark = [0.02, -0.01, 0.01, 0.02, -0.02]
+    >>> round(down_capture(returns, benchmark), 6)
+    1.0
+    """
     return _capture(returns, benchmark, periods_per_year, lambda b: b[:, 0] < 0.0)
 
 

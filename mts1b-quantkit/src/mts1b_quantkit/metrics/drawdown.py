@@ -22,13 +22,25 @@ __all__ = [
 
 
 def drawdown_series(returns: Any) -> Any:
-    """Return wealth over its running peak, less one: (T,) or (T, K), zero or negative."""
+    """Return wealth over its running peak, less one: (T,) or (T, K), zero or negative.
+
+    >>> import numpy as np
+    >>> from mts1b_quantkit.metrics import drawdown_series
+    >>> drawdown_series([0.25, -0.5, 0.5]).tolist()
+    [0.0, -0.5, -0.25]
+    """
     table = as_table(returns)
     return table.rows(drawdown_path(table.matrix))
 
 
 def max_drawdown(returns: Any) -> Any:
-    """Return the deepest drawdown, zero or negative."""
+    """Return the deepest drawdown, zero or negative.
+
+    >>> from mts1b_quantkit.metrics import max_drawdown
+    >>> returns = [0.03, -0.02, 0.01, 0.04, -0.01]
+    >>> round(max_drawdown(returns), 6)
+    -0.02
+    """
     return reduce_columns(returns, max_drawdown_of)
 
 
@@ -45,6 +57,11 @@ def average_drawdown(returns: Any, *, over: Literal["periods", "episodes"] = "pe
     drawdowns, from peak to recovery, the last one included (Bacon 2008); zero where there is none.
 
     :raises BadInput: for another ``over``.
+
+    >>> from mts1b_quantkit.metrics import average_drawdown
+    >>> returns = [0.03, -0.02, 0.01, 0.04, -0.01]
+    >>> round(average_drawdown(returns), 6)
+    -0.00804
     """
     if over not in ("periods", "episodes"):
         raise BadInput(f"over is {over!r}; use 'periods' or 'episodes'")

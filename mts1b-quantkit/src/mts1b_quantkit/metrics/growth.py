@@ -18,7 +18,13 @@ _LARGEST = 1e300
 
 
 def total_return(returns: Any) -> Any:
-    """Return the compounded return, prod(1 + r) - 1; infinite beyond the range of numbers."""
+    """Return the compounded return, prod(1 + r) - 1; infinite beyond the range of numbers.
+
+    >>> from mts1b_quantkit.metrics import total_return
+    >>> returns = [0.03, -0.02, 0.01, 0.04, -0.01]
+    >>> round(total_return(returns), 6)
+    0.049671
+    """
     return reduce_columns(returns, total_return_of)
 
 
@@ -33,6 +39,11 @@ def cagr(returns: Any, *, periods_per_year: float = 252, years: float | None = N
     :param years: calendar length; None for T / ``periods_per_year``. Ruin (a product of zero) is
         -1, a negative product NaN.
     :raises BadInput: for a length that is not positive.
+
+    >>> from mts1b_quantkit.metrics import cagr
+    >>> returns = [0.03, -0.02, 0.01, 0.04, -0.01]
+    >>> round(cagr(returns), 6)
+    10.510169
     """
     return reduce_columns(returns, cagr_of(periods_per_year, years))
 

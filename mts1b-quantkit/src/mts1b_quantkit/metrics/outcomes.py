@@ -30,6 +30,11 @@ def omega(returns: Any, *, threshold: Any = 0.0) -> Any:
     """Return sum(max(r - t, 0)) / sum(max(t - r, 0)) (Keating and Shadwick 2002).
 
     :param threshold: per period; a number, or one value per row.
+
+    >>> from mts1b_quantkit.metrics import omega
+    >>> returns = [0.03, -0.02, 0.01, 0.04, -0.01]
+    >>> round(omega(returns), 6)
+    2.666667
     """
     return reduce_columns(returns, omega_of(threshold))
 
@@ -45,12 +50,24 @@ def omega_of(threshold: Any) -> Measure:
 
 
 def profit_factor(returns: Any) -> Any:
-    """Return the sum of the gains over the sum of the losses: omega at zero."""
+    """Return the sum of the gains over the sum of the losses: omega at zero.
+
+    >>> from mts1b_quantkit.metrics import profit_factor
+    >>> returns = [0.03, -0.02, 0.01, 0.04, -0.01]
+    >>> round(profit_factor(returns), 6)
+    2.666667
+    """
     return reduce_columns(returns, omega_of(0.0))
 
 
 def payoff_ratio(returns: Any) -> Any:
-    """Return the mean gain over the mean loss; NaN without a gain or without a loss."""
+    """Return the mean gain over the mean loss; NaN without a gain or without a loss.
+
+    >>> from mts1b_quantkit.metrics import payoff_ratio
+    >>> returns = [0.03, -0.02, 0.01, 0.04, -0.01]
+    >>> round(payoff_ratio(returns), 6)
+    1.777778
+    """
     return reduce_columns(returns, payoff_ratio_of)
 
 
@@ -60,7 +77,13 @@ def payoff_ratio_of(sample: Sample) -> FloatArray:
 
 
 def win_rate(returns: Any) -> Any:
-    """Return the share of gains among the rows that are not zero; NaN where all are."""
+    """Return the share of gains among the rows that are not zero; NaN where all are.
+
+    >>> from mts1b_quantkit.metrics import win_rate
+    >>> returns = [0.03, -0.02, 0.01, 0.04, -0.01]
+    >>> round(win_rate(returns), 6)
+    0.6
+    """
     return reduce_columns(returns, win_rate_of)
 
 
@@ -73,6 +96,11 @@ def tail_ratio(returns: Any, *, quantile: float = 0.95) -> Any:
     """Return |q-quantile| / |(1 - q)-quantile|, linearly interpolated.
 
     :raises BadInput: unless 0.5 < quantile < 1.
+
+    >>> from mts1b_quantkit.metrics import tail_ratio
+    >>> returns = [0.03, -0.02, 0.01, 0.04, -0.01]
+    >>> round(tail_ratio(returns), 6)
+    2.111111
     """
     return reduce_columns(returns, tail_ratio_of(quantile))
 
@@ -93,6 +121,11 @@ def stability(returns: Any) -> Any:
     """Return R^2 of a straight line through the cumulative log returns; NaN below three rows.
 
     NaN also where capital does not move, or ends.
+
+    >>> from mts1b_quantkit.metrics import stability
+    >>> returns = [0.03, -0.02, 0.01, 0.04, -0.01]
+    >>> round(stability(returns), 6)
+    0.458928
     """
     return reduce_columns(returns, stability_of)
 

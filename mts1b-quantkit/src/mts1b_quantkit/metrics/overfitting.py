@@ -47,6 +47,12 @@ def probability_of_backtest_overfitting(matrix: Any, *, n_splits: int = 16) -> O
     :param n_splits: an even number of blocks, 2 or more.
     :raises BadInput: for another number, too few rows or trials, or a trial that does not move
         within some half.
+
+    >>> import numpy as np
+    >>> from mts1b_quantkit.metrics import probability_of_backtest_overfitting
+    >>> trials = np.random.default_rng(7).normal(size=(160, 5))
+    >>> 0.0 <= probability_of_backtest_overfitting(trials, n_splits=8).probability <= 1.0
+    True
     """
     table = as_table(matrix, what="matrix")
     values, blocks = table.matrix, _require_blocks(n_splits)

@@ -19,6 +19,11 @@ def sharpe(returns: Any, *, risk_free_rate: Any = 0.0, periods_per_year: float =
     """Return mean(r - rf) / sd(r - rf) * sqrt(``periods_per_year``), ddof=1 (Sharpe 1994).
 
     :param risk_free_rate: per period; a number, or one value per row.
+
+    >>> from mts1b_quantkit.metrics import sharpe
+    >>> returns = [0.03, -0.02, 0.01, 0.04, -0.01]
+    >>> round(sharpe(returns), 6)
+    6.226494
     """
     return reduce_columns(returns, sharpe_of(risk_free_rate, periods_per_year))
 
@@ -47,6 +52,11 @@ def sortino(
     Price 1994).
 
     :raises BadInput: when both are given.
+
+    >>> from mts1b_quantkit.metrics import sortino
+    >>> returns = [0.03, -0.02, 0.01, 0.04, -0.01]
+    >>> round(sortino(returns), 6)
+    15.874508
     """
     if threshold is not None and not (np.isscalar(risk_free_rate) and risk_free_rate == 0.0):
         raise BadInput("sortino takes one target: give threshold or risk_free_rate, not both")
@@ -66,7 +76,13 @@ def sortino_of(target: Any, periods_per_year: float) -> Measure:
 
 
 def calmar(returns: Any, *, periods_per_year: float = 252) -> Any:
-    """Return CAGR / |maximum drawdown|, both over the whole sample."""
+    """Return CAGR / |maximum drawdown|, both over the whole sample.
+
+    >>> from mts1b_quantkit.metrics import calmar
+    >>> returns = [0.03, -0.02, 0.01, 0.04, -0.01]
+    >>> round(calmar(returns), 6)
+    525.508432
+    """
     return reduce_columns(returns, calmar_of(periods_per_year))
 
 

@@ -51,6 +51,11 @@ def sharpe_standard_error(returns: Any, *, method: ErrorMethod = "iid") -> Any:
     returns of any distribution (Mertens 2002).
 
     :raises BadInput: for another method.
+
+    >>> from mts1b_quantkit.metrics import sharpe_standard_error
+    >>> returns = [0.03, -0.02, 0.01, 0.04, -0.01]
+    >>> round(sharpe_standard_error(returns), 6)
+    0.464095
     """
     return reduce_columns(returns, sharpe_standard_error_of(method))
 
@@ -77,7 +82,12 @@ def sharpe_standard_error_from_moments(
     skewness: float = 0.0,
     excess_kurtosis: float = 0.0,
 ) -> float:
-    """Return the standard error of a Sharpe ratio; see :func:`sharpe_standard_error`."""
+    """Return the standard error of a Sharpe ratio; see :func:`sharpe_standard_error`.
+
+    >>> from mts1b_quantkit.metrics import sharpe_standard_error_from_moments
+    >>> round(sharpe_standard_error_from_moments(1.5, 60), 3)
+    0.188
+    """
     _require_method(method)
     third, fourth = (0.0, 0.0) if method == "iid" else (skewness, excess_kurtosis)
     spread = _finite("sharpe", sharpe)
@@ -93,6 +103,10 @@ def annualise_sharpe(sharpe: float, q: int, autocorrelations: Sequence[float] = 
     :param sharpe: per period.
     :param autocorrelations: rho_1, rho_2, ...; those from lag q on have no effect.
     :raises BadInput: when they allow no variance of the sum.
+
+    >>> from mts1b_quantkit.metrics import annualise_sharpe
+    >>> round(annualise_sharpe(0.1, 12, [0.2]), 6)
+    0.296319
     """
     if q != int(q) or q < 1:
         raise BadInput(f"q is {q}; give a whole number of periods, 1 or more")
@@ -112,6 +126,11 @@ def probabilistic_sharpe(returns: Any, *, benchmark: float = 0.0) -> Any:
     (Bailey and Lopez de Prado 2012, equation 11).
 
     :param benchmark: a Sharpe ratio per period.
+
+    >>> from mts1b_quantkit.metrics import probabilistic_sharpe
+    >>> returns = [0.03, -0.02, 0.01, 0.04, -0.01]
+    >>> round(probabilistic_sharpe(returns), 6)
+    0.781711
     """
     return reduce_columns(returns, probabilistic_sharpe_of(benchmark))
 
@@ -135,7 +154,12 @@ def probabilistic_sharpe_from_moments(
     excess_kurtosis: float = 0.0,
     benchmark: float = 0.0,
 ) -> float:
-    """Return the probability of a Sharpe ratio above ``benchmark``; see the form on returns."""
+    """Return the probability of a Sharpe ratio above ``benchmark``; see the form on returns.
+
+    >>> from mts1b_quantkit.metrics import probabilistic_sharpe_from_moments
+    >>> round(probabilistic_sharpe_from_moments(0.458, 24), 3)
+    0.982
+    """
     ratio = _finite("sharpe", sharpe)
     count = _observations(n_observations)
     level = _finite("benchmark", benchmark)
@@ -149,6 +173,10 @@ def expected_max_sharpe(n_trials: int, variance: float) -> float:
     (Bailey and Lopez de Prado 2014).
 
     :param variance: variance of the trials' Sharpe ratios, per period.
+
+    >>> from mts1b_quantkit.metrics import expected_max_sharpe
+    >>> round(expected_max_sharpe(100, 0.04), 6)
+    0.506121
     """
     if not 0.0 <= variance < math.inf:
         raise BadInput(f"variance is {variance}; give a finite one, >= 0")
@@ -161,6 +189,11 @@ def deflated_sharpe(returns: Any, *, n_trials: int, variance: float) -> Any:
     Bailey and Lopez de Prado 2014.
 
     :param variance: variance of the trials' Sharpe ratios, per period.
+
+    >>> from mts1b_quantkit.metrics import deflated_sharpe
+    >>> returns = [0.03, -0.02, 0.01, 0.04, -0.01]
+    >>> round(deflated_sharpe(returns, n_trials=10, variance=0.01), 6)
+    0.679273
     """
     return probabilistic_sharpe(returns, benchmark=expected_max_sharpe(n_trials, variance))
 
@@ -174,7 +207,12 @@ def deflated_sharpe_from_moments(
     skewness: float = 0.0,
     excess_kurtosis: float = 0.0,
 ) -> float:
-    """Return the deflated Sharpe ratio of given moments; see :func:`deflated_sharpe`."""
+    """Return the deflated Sharpe ratio of given moments; see :func:`deflated_sharpe`.
+
+    >>> from mts1b_quantkit.metrics import deflated_sharpe_from_moments
+    >>> round(deflated_sharpe_from_moments(0.1, 1250, n_trials=100, variance=0.0005), 6)
+    0.937051
+    """
     return probabilistic_sharpe_from_moments(
         sharpe,
         n_observations,
@@ -191,6 +229,11 @@ def min_track_record_length(
 
     1 + (1 - skew SR + (kurtosis - 1) / 4 SR^2) (z / (SR - SR*))^2 (Bailey and Lopez de Prado 2012,
     equation 13). Infinite where the ratio does not exceed the benchmark.
+
+    >>> from mts1b_quantkit.metrics import min_track_record_length
+    >>> returns = [0.03, -0.02, 0.01, 0.04, -0.01]
+    >>> round(min_track_record_length(returns), 6)
+    18.8802
     """
     level, needed = _finite("benchmark", benchmark), require_confidence(confidence)
     return reduce_columns(returns, lambda sample: _track_length(*_moments(sample), level, needed))
@@ -204,19 +247,27 @@ def min_track_record_length_from_moments(
     skewness: float = 0.0,
     excess_kurtosis: float = 0.0,
 ) -> float:
-    """Return the observations needed; see :func:`min_track_record_length`."""
+    """Return the observations needed; see :func:`min_track_record_length`.
+
+    >>> from mts1b_quantkit.metrics import min_track_record_length_from_moments
+    >>> round(min_track_record_length_from_moments(0.1), 2)
+    272.91
+    """
     needed = require_confidence(confidence)
     ratio, level = np.asarray(_finite("sharpe", sharpe)), _finite("benchmark", benchmark)
     return float(_track_length(ratio, skewness, excess_kurtosis, level, needed))
 
 
 def min_backtest_length(n_trials: int, *, target_sharpe: float = 1.0) -> float:
-    """Return the years of data below which the best of ``n_trials`` reaches ``target_sharpe``
-    by chance alone.
+    """Return the years below which the best of ``n_trials`` reaches a ratio by chance alone.
 
     (E[max] / target)^2 (Bailey, Borwein, Lopez de Prado and Zhu 2014, theorem 1).
 
     :param target_sharpe: annualised.
+
+    >>> from mts1b_quantkit.metrics import min_backtest_length
+    >>> round(min_backtest_length(45), 4)
+    4.9981
     """
     if not 0.0 < target_sharpe < math.inf:
         raise BadInput(f"target_sharpe is {target_sharpe}; give a positive annual ratio")

@@ -27,7 +27,13 @@ __all__ = [
 
 
 def annual_volatility(returns: Any, *, periods_per_year: float = 252) -> Any:
-    """Return the standard deviation (ddof=1) times sqrt(``periods_per_year``)."""
+    """Return the standard deviation (ddof=1) times sqrt(``periods_per_year``).
+
+    >>> from mts1b_quantkit.metrics import annual_volatility
+    >>> returns = [0.03, -0.02, 0.01, 0.04, -0.01]
+    >>> round(annual_volatility(returns), 6)
+    0.404722
+    """
     return reduce_columns(returns, annual_volatility_of(periods_per_year))
 
 
@@ -43,6 +49,11 @@ def downside_deviation(returns: Any, *, threshold: Any = 0.0, periods_per_year: 
     Sortino and Price 1994. ``periods_per_year=1`` gives the value per period.
 
     :param threshold: per period; a number, or one value per row.
+
+    >>> from mts1b_quantkit.metrics import downside_deviation
+    >>> returns = [0.03, -0.02, 0.01, 0.04, -0.01]
+    >>> round(downside_deviation(returns), 6)
+    0.158745
     """
     return reduce_columns(returns, downside_deviation_of(threshold, periods_per_year))
 
@@ -54,7 +65,13 @@ def downside_deviation_of(threshold: Any, periods_per_year: float) -> Measure:
 
 
 def mean_absolute_deviation(returns: Any) -> Any:
-    """Return mean(|r - mean|) per period (Konno and Yamazaki 1991)."""
+    """Return mean(|r - mean|) per period (Konno and Yamazaki 1991).
+
+    >>> from mts1b_quantkit.metrics import mean_absolute_deviation
+    >>> returns = [0.03, -0.02, 0.01, 0.04, -0.01]
+    >>> round(mean_absolute_deviation(returns), 6)
+    0.02
+    """
     return reduce_columns(returns, mean_absolute_deviation_of)
 
 
@@ -64,7 +81,13 @@ def mean_absolute_deviation_of(sample: Sample) -> FloatArray:
 
 
 def semi_deviation(returns: Any) -> Any:
-    """Return sqrt(sum(min(r - mean, 0)^2) / (T - 1)) per period; NaN for one row."""
+    """Return sqrt(sum(min(r - mean, 0)^2) / (T - 1)) per period; NaN for one row.
+
+    >>> from mts1b_quantkit.metrics import semi_deviation
+    >>> returns = [0.03, -0.02, 0.01, 0.04, -0.01]
+    >>> round(semi_deviation(returns), 6)
+    0.018028
+    """
     return reduce_columns(returns, semi_deviation_of)
 
 
@@ -78,12 +101,24 @@ def semi_deviation_of(sample: Sample) -> FloatArray:
 
 
 def skewness(returns: Any, *, bias: bool = True) -> Any:
-    """Return m3 / m2^1.5; with ``bias=False`` the sample-adjusted G1 (needs three rows)."""
+    """Return m3 / m2^1.5; with ``bias=False`` the sample-adjusted G1 (needs three rows).
+
+    >>> from mts1b_quantkit.metrics import skewness
+    >>> returns = [0.03, -0.02, 0.01, 0.04, -0.01]
+    >>> round(skewness(returns), 6)
+    0.0
+    """
     return reduce_columns(returns, lambda sample: skew(sample, bias=bias))
 
 
 def kurtosis(returns: Any, *, bias: bool = True) -> Any:
-    """Return the EXCESS kurtosis m4 / m2^2 - 3; ``bias=False`` gives G2 (needs four rows)."""
+    """Return the EXCESS kurtosis m4 / m2^2 - 3; ``bias=False`` gives G2 (needs four rows).
+
+    >>> from mts1b_quantkit.metrics import kurtosis
+    >>> returns = [0.03, -0.02, 0.01, 0.04, -0.01]
+    >>> round(kurtosis(returns), 6)
+    -1.565089
+    """
     return reduce_columns(returns, lambda sample: excess_kurtosis(sample, bias=bias))
 
 

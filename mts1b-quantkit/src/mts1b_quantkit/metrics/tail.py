@@ -43,6 +43,11 @@ def value_at_risk(
     population skewness and excess kurtosis (Favre and Galeano 2002).
 
     :raises BadInput: for an unknown method or a confidence outside (0, 1).
+
+    >>> from mts1b_quantkit.metrics import value_at_risk
+    >>> returns = [0.03, -0.02, 0.01, 0.04, -0.01]
+    >>> round(value_at_risk(returns), 6)
+    -0.018
     """
     return reduce_columns(returns, value_at_risk_of(confidence, method))
 
@@ -69,6 +74,11 @@ def expected_shortfall(
     phi(z) / (1 - confidence).
 
     :raises BadInput: for an unknown method or a confidence outside (0, 1).
+
+    >>> from mts1b_quantkit.metrics import expected_shortfall
+    >>> returns = [0.03, -0.02, 0.01, 0.04, -0.01]
+    >>> round(expected_shortfall(returns), 6)
+    -0.02
     """
     return reduce_columns(returns, expected_shortfall_of(confidence, method))
 
@@ -88,6 +98,11 @@ def entropic_value_at_risk(returns: Any, *, confidence: float = 0.95) -> Any:
     the value at risk, never above the expected shortfall (Ahmadi-Javid 2012).
 
     :raises BadInput: for a confidence outside (0, 1).
+
+    >>> from mts1b_quantkit.metrics import entropic_value_at_risk
+    >>> returns = [0.03, -0.02, 0.01, 0.04, -0.01]
+    >>> round(entropic_value_at_risk(returns), 6)
+    -0.02
     """
     return reduce_columns(returns, entropic_value_at_risk_of(confidence))
 

@@ -26,7 +26,13 @@ __all__ = [
 
 
 def ulcer_index(returns: Any, *, ddof: Literal[0, 1] = 0) -> Any:
-    """Return sqrt(sum(drawdown^2) / (T - ddof)), positive (Martin and McCann 1989)."""
+    """Return sqrt(sum(drawdown^2) / (T - ddof)), positive (Martin and McCann 1989).
+
+    >>> from mts1b_quantkit.metrics import ulcer_index
+    >>> returns = [0.03, -0.02, 0.01, 0.04, -0.01]
+    >>> round(ulcer_index(returns), 6)
+    0.010991
+    """
     return reduce_columns(returns, ulcer_index_of(ddof))
 
 
@@ -45,7 +51,13 @@ def ulcer_index_of(ddof: int) -> Measure:
 
 
 def pain_index(returns: Any) -> Any:
-    """Return the mean depth below the peak, positive (Becker 2006)."""
+    """Return the mean depth below the peak, positive (Becker 2006).
+
+    >>> from mts1b_quantkit.metrics import pain_index
+    >>> returns = [0.03, -0.02, 0.01, 0.04, -0.01]
+    >>> round(pain_index(returns), 6)
+    0.00804
+    """
     return reduce_columns(returns, pain_index_of)
 
 
@@ -58,6 +70,11 @@ def conditional_drawdown_at_risk(returns: Any, *, confidence: float = 0.95) -> A
     """Return the mean of the worst 1 - ``confidence`` of the drawdown series, negative or zero.
 
     The last observation counts in part (Chekhlov, Uryasev and Zabarankin 2005).
+
+    >>> from mts1b_quantkit.metrics import conditional_drawdown_at_risk
+    >>> returns = [0.03, -0.02, 0.01, 0.04, -0.01]
+    >>> round(conditional_drawdown_at_risk(returns), 6)
+    -0.02
     """
     return reduce_columns(returns, conditional_drawdown_at_risk_of(confidence))
 
@@ -77,6 +94,10 @@ def drawdown_table(returns: Any) -> Any:
     lists with positions.
 
     :raises BadInput: for a matrix: each series has its own table.
+
+    >>> from mts1b_quantkit.metrics import drawdown_table
+    >>> drawdown_table([0.25, -0.5, 1.0])
+    {'peak': [0], 'valley': [1], 'recovery': [2], 'depth': [-0.5]}
     """
     table = as_table(returns)
     if table.matrix.shape[1] != 1:

@@ -28,6 +28,10 @@ def rolling(returns: Any, metric: str | Callable[..., Any], window: int, **param
     :param parameters: keywords of the metric; numbers, not one value per row.
     :return: (T,) or (T, K) in the input's kind.
     :raises BadInput: for an unknown name, or a window below 1.
+
+    >>> from mts1b_quantkit.metrics import rolling
+    >>> rolling([0.25, -0.5, 0.5], "total_return", 2).tolist()
+    [nan, -0.375, -0.25]
     """
     require_window(window)
     function = _named(metric) if isinstance(metric, str) else metric

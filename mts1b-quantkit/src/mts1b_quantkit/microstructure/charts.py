@@ -38,6 +38,11 @@ class Cusum:
 
     :param slack: half of the shift that matters, in the units of x.
     :param threshold: an alarm above it, in the units of x.
+
+    >>> from mts1b_quantkit.microstructure import Cusum
+    >>> chart = Cusum(target=10.0, slack=0.5, threshold=2.0)
+    >>> [chart.update(x).alarm for x in (10.0, 12.0, 12.0)]
+    [False, False, True]
     """
 
     def __init__(self, *, target: float, slack: float, threshold: float) -> None:
@@ -73,6 +78,11 @@ class EwmaChart:
 
     value = smoothing x + (1 - smoothing) value, started at the target; the limits are target +-
     width standard_deviation sqrt(smoothing / (2 - smoothing)).
+
+    >>> from mts1b_quantkit.microstructure import EwmaChart
+    >>> chart = EwmaChart(target=50.0, smoothing=0.3, standard_deviation=2.0)
+    >>> [round(chart.update(x).value, 2) for x in (52.0, 47.0, 53.0)]
+    [50.6, 49.52, 50.56]
     """
 
     def __init__(

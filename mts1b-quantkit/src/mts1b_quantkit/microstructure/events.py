@@ -22,6 +22,10 @@ def cusum_filter(values: Any, *, threshold: float) -> NDArray[np.intp]:
 
     :param values: (T,) levels, e.g. log prices.
     :raises BadInput: for a threshold that is not positive.
+
+    >>> from mts1b_quantkit.microstructure import cusum_filter
+    >>> cusum_filter([0.0, 1.0, 2.0, 3.0, 2.0], threshold=1.5).tolist()
+    [2]
     """
     if not 0.0 < threshold < math.inf:
         raise BadInput(f"threshold is {threshold}; give a positive number in the units of values")

@@ -20,6 +20,10 @@ def bulk_buy_fraction(price_change: Any, standard_deviation: Any) -> Any:
     """Return Phi(price_change / standard_deviation): the share of a bar's volume that was bought.
 
     :raises BadInput: unless the deviation is positive.
+
+    >>> from mts1b_quantkit.microstructure import bulk_buy_fraction
+    >>> round(float(bulk_buy_fraction(0.0, 0.01)), 6)
+    0.5
     """
     deviation = np.asarray(standard_deviation, dtype=float)
     if not (np.isfinite(deviation) & (deviation > 0.0)).all():
@@ -35,6 +39,11 @@ class Vpin:
     mean |bought - sold| / bucket_volume of the last ``window`` full buckets.
 
     :param price_change_std: standard deviation of the price change of a bar, known beforehand.
+
+    >>> from mts1b_quantkit.microstructure import Vpin
+    >>> flow = Vpin(bucket_volume=5.0, price_change_std=0.5, window=2)
+    >>> [round(flow.update(p, 5.0), 4) for p in (10.0, 11.0, 10.0)]
+    [nan, nan, 0.9545]
     """
 
     def __init__(self, *, bucket_volume: float, price_change_std: float, window: int = 50) -> None:
@@ -98,6 +107,11 @@ def vpin(
         looks ahead: give a number to use it as a signal.
     :raises BadInput: for shapes that differ, fewer than three bars without ``price_change_std``, or
         prices that never move.
+
+    >>> from mts1b_quantkit.microstructure import vpin
+    >>> flow = vpin([10.0, 11.0, 10.0], [5.0, 5.0, 5.0], bucket_volume=5.0, window=2)
+    >>> bool(0.0 < flow[-1] < 1.0)
+    True
     """
     prices, traded = as_table(close, what="close"), as_table(volume, what="volume")
     if not prices.is_vector or prices.values.shape != traded.values.shape:

@@ -21,6 +21,10 @@ def amihud_illiquidity(close: Any, volume: Any, *, window: int | None = None) ->
     :param window: rows of a moving mean; None for one number an asset.
     :raises BadInput: for shapes that differ, or a volume of zero: such a day has no price impact
         to measure, drop it.
+
+    >>> from mts1b_quantkit.microstructure import amihud_illiquidity
+    >>> amihud_illiquidity([10.0, 11.0, 10.0], [100.0, 100.0, 200.0])
+    6.818181818181823e-05
     """
     prices, traded = as_table(close, what="close"), as_table(volume, what="volume")
     if prices.values.shape != traded.values.shape:
@@ -45,6 +49,10 @@ def roll_spread(close: Any) -> Any:
     NaN where the covariance is positive, for which the model has no spread.
 
     :param close: (T,) or (T, N), three rows or more.
+
+    >>> from mts1b_quantkit.microstructure import roll_spread
+    >>> round(roll_spread([10.0, 10.1, 10.0, 10.1, 10.0]), 6)
+    0.23094
     """
     table = as_table(close, what="close")
     if len(table.values) < 4:

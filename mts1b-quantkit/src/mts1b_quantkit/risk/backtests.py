@@ -49,6 +49,12 @@ def kupiec(breaches: Any, *, confidence: float = 0.95) -> CoverageTest:
 
     Twice the log likelihood of the observed rate over that of 1 - ``confidence``; chi-squared with
     one degree of freedom.
+
+    >>> import numpy as np
+    >>> from mts1b_quantkit.risk import kupiec
+    >>> breaches = np.arange(250) % 20 == 0
+    >>> round(kupiec(breaches).p_value, 6)
+    0.885347
     """
     hits = _read(breaches)
     return _result(_coverage(hits, 1.0 - require_confidence(confidence)), 1)
@@ -61,6 +67,12 @@ def christoffersen(breaches: Any) -> CoverageTest:
     one degree of freedom.
 
     :raises BadInput: for fewer than two rows.
+
+    >>> import numpy as np
+    >>> from mts1b_quantkit.risk import christoffersen
+    >>> breaches = np.arange(250) % 20 == 0
+    >>> round(christoffersen(breaches).p_value, 6)
+    0.250618
     """
     return _result(_independence(_read(breaches)), 1)
 
@@ -69,6 +81,12 @@ def conditional_coverage(breaches: Any, *, confidence: float = 0.95) -> Coverage
     """Test rate and independence together (Christoffersen 1998): the sum of both statistics.
 
     Chi-squared with two degrees of freedom.
+
+    >>> import numpy as np
+    >>> from mts1b_quantkit.risk import conditional_coverage
+    >>> breaches = np.arange(250) % 20 == 0
+    >>> round(conditional_coverage(breaches).p_value, 6)
+    0.511543
     """
     hits = _read(breaches)
     rate = 1.0 - require_confidence(confidence)
@@ -84,6 +102,10 @@ def acerbi_szekely_z2(
     holds, negative when it understates the risk; -0.7 rejects at about 5 % for any tail.
 
     :param expected_shortfall: positive; a number, or one value per row.
+
+    >>> from mts1b_quantkit.risk import acerbi_szekely_z2
+    >>> round(acerbi_szekely_z2([0.01, -0.03, 0.02], 0.02, [0, 1, 0], confidence=0.5), 6)
+    0.0
     """
     tail = 1.0 - require_confidence(confidence)
     values = as_table(returns).values
@@ -104,6 +126,10 @@ def basel_traffic_light(
     Yellow from a cumulative probability of 95 %, red from 99.99 %. In the yellow zone of the
     standard case the multiplier rises from 3 as the committee prints it (4 in the red zone); for
     other lengths it is read off at the same cumulative probabilities.
+
+    >>> from mts1b_quantkit.risk import basel_traffic_light
+    >>> basel_traffic_light(6).zone
+    'yellow'
     """
     count = _whole("n_breaches", n_breaches, least=0)
     rows = _whole("n_observations", n_observations, least=1)

@@ -36,6 +36,12 @@ def component_var(weights: Any, covariance: Any, confidence: float = 0.95) -> Co
 
     :param weights: (N,). :param covariance: (N, N) per period.
     :raises BadInput: for shapes or labels that do not fit, or a portfolio without risk.
+
+    >>> import numpy as np
+    >>> from mts1b_quantkit.risk import component_var
+    >>> covariance = np.array([[0.04, 0.01], [0.01, 0.09]])
+    >>> component_var([0.6, 0.4], covariance).component.round(6).tolist()
+    [0.150753, 0.150753]
     """
     quantile = float(ndtri(require_confidence(confidence)))
     table = as_table(covariance, what="covariance", largest=LARGEST**2)

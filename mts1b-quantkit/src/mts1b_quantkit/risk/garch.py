@@ -107,6 +107,12 @@ def garch_forecast(
         the first 75 rows with weights falling by 0.94 a row.
     :raises BadInput: for a matrix, too few rows, returns that never move, or a horizon below 1.
     :raises NotConverged: when no start leads to a maximum.
+
+    >>> from mts1b_quantkit.risk import GarchParameters
+    >>> from mts1b_quantkit.risk import garch_forecast
+    >>> model = GarchParameters(mean=0.0, omega=2e-6, alpha=0.13, beta=0.86)
+    >>> garch_forecast([0.01, -0.02, 0.005], horizon=2, parameters=model).variance.round(8).tolist()
+    [0.00017425, 0.00017451]
     """
     steps = _whole(horizon)
     if mean not in ("constant", "zero") or start not in ("sample", "backcast"):

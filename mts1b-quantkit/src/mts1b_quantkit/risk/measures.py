@@ -44,6 +44,11 @@ def value_at_risk(
     :param returns: (T,) or (T, K) simple returns.
     :param df: degrees of freedom above 2, for ``student_t`` alone.
     :raises BadInput: for an unknown method, a confidence outside (0, 1), or a missing ``df``.
+
+    >>> from mts1b_quantkit.risk import value_at_risk
+    >>> returns = [0.03, -0.02, 0.01, 0.04, -0.01]
+    >>> round(value_at_risk(returns), 6)
+    0.018
     """
     tail = 1.0 - require_confidence(confidence)
     if method == "historical":
@@ -66,6 +71,11 @@ def expected_shortfall(
 
     ``historical``: exactly (1 - confidence) T observations, the last one in part (Rockafellar and
     Uryasev 2002). Other methods and errors as in :func:`value_at_risk`.
+
+    >>> from mts1b_quantkit.risk import expected_shortfall
+    >>> returns = [0.03, -0.02, 0.01, 0.04, -0.01]
+    >>> round(expected_shortfall(returns), 6)
+    0.02
     """
     tail = 1.0 - require_confidence(confidence)
     if method == "historical":
@@ -93,6 +103,10 @@ def value_at_risk_from_moments(
     quantile (Favre and Galeano 2002).
 
     :raises BadInput: for an unknown method, a negative deviation, or a missing ``df``.
+
+    >>> from mts1b_quantkit.risk import value_at_risk_from_moments
+    >>> round(value_at_risk_from_moments(0.001, 0.02), 6)
+    0.031897
     """
     tail = 1.0 - require_confidence(confidence)
     _require_deviation(standard_deviation)
@@ -114,6 +128,10 @@ def expected_shortfall_from_moments(
 
     ``cornish_fisher`` is the average of the Cornish-Fisher value at risk over the tail (Maillard
     2012). Errors as in :func:`value_at_risk_from_moments`.
+
+    >>> from mts1b_quantkit.risk import expected_shortfall_from_moments
+    >>> round(expected_shortfall_from_moments(0.001, 0.02), 6)
+    0.040254
     """
     tail = 1.0 - require_confidence(confidence)
     _require_deviation(standard_deviation)

@@ -22,6 +22,10 @@ def ewma_volatility(returns: Any, *, decay: float = 0.94) -> Any:
 
     :param returns: (T,) or (T, K) simple returns.
     :raises BadInput: for a decay outside (0, 1).
+
+    >>> from mts1b_quantkit.risk import ewma_volatility
+    >>> ewma_volatility([0.01, -0.02, 0.03]).round(6).tolist()
+    [0.01, 0.010863, 0.012842]
     """
     if not 0.0 < decay < 1.0:
         raise BadInput(f"decay is {decay}; give a fraction between 0 and 1, e.g. 0.94")
