@@ -14,6 +14,7 @@ from mts1b_foundation.nats import STREAMS
 from mts1b_foundation.orders import Order
 from mts1b_oms.service import OmsService
 from mts1b_oms.simulation.checks import Violation, check_arrival
+from mts1b_oms.simulation.processes import WatchedGate
 from mts1b_oms.simulation.world import World
 from mts1b_platform.halt import HaltStateUnreadable, HaltStore
 from mts1b_platform.ratelimit import RateLimiter
@@ -83,7 +84,9 @@ class RaceWorld(World):
             cancels=RateLimiter(200.0, burst=200),
             queues=self._queues,
         )
-        return OmsService(ctx, venue=self.wire)
+        service = OmsService(ctx, venue=self.wire)
+        service.gate = self._gate = WatchedGate(self.loop.time)
+        return service
 
     def _watch(self, order: Order) -> None:
         self.truth_of_halts.at_the_wire(order, self.loop.time())
@@ -100,6 +103,8 @@ class RaceWorld(World):
                 halted=frozenset(),  # the halts are the strikers', looked at above
                 lease_ends=self.lease_ends,
                 looked=self.wire.looked,
+                gate_closed_s=self._gate.closed_s,
+                surplus=self.accidents.surplus,
             )
         except Violation as error:
             if str(error).startswith("I7"):
@@ -155,7 +160,7 @@ class RaceWorld(World):
         if self.rng.random() < 0.1:
             self.counters.hit("oms killed under halt")
             self.processes["oms"].kill()
-            self._restart_later("oms")
+            self.restart_later("oms")
         await begin
         await asyncio.sleep(self.rng.uniform(0.0, 3.0 if self.far else 1.0))
         if not self.far and self.rng.random() < 0.5:
