@@ -20,7 +20,12 @@ from mts1b_quantkit.allocators import (
     inverse_volatility,
     risk_parity,
 )
-from mts1b_quantkit.allocators.hierarchical import _row_distances
+from mts1b_quantkit.allocators.hierarchical import (
+    _condensed_distance,
+    _row_distances,
+    correlation_distance,
+)
+from mts1b_quantkit.allocators.inputs import read_problem
 from mts1b_quantkit.covariance import ledoit_wolf, sample_covariance
 from scipy.spatial.distance import pdist, squareform
 
@@ -262,3 +267,11 @@ def test_an_allocation_is_frozen_and_reads_by_name() -> None:
         result.weights = None  # type: ignore[misc]
     with pytest.raises(TypeError):
         result.diagnostics["leaf_order"] = ()  # type: ignore[index]
+
+
+@pytest.mark.parametrize("size", [2, 3, 40, 300])
+def test_condensed_distances_are_the_triangle_of_the_matrix(size: int) -> None:
+    values = np.random.default_rng(size).normal(size=(50, size))
+    problem = read_problem(values, None)
+    whole = correlation_distance(problem)
+    np.testing.assert_array_equal(_condensed_distance(problem), whole[np.triu_indices(size, 1)])

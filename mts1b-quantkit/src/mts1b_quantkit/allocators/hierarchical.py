@@ -21,6 +21,8 @@ __all__ = ["correlation_distance", "hrp_weights"]
 _LINKAGES = ("single", "complete", "average", "weighted", "centroid", "median", "ward")
 _GRAM_FROM = 1000
 """Number of assets from which one matrix product replaces N^2/2 separate distances."""
+_CACHED = 1 << 15
+"""Distances that are worked on together, so that they stay in the processor's cache."""
 _TOGETHER_TO = 64
 _TOGETHER_FROM = 16
 """Clusters of up to so many assets are computed together where there are so many of one size."""
@@ -58,8 +60,8 @@ def hrp_weights(
     if distance not in ("euclidean", "condensed"):
         raise BadInput(f"distance is {distance!r}; use 'euclidean' or 'condensed'")
     problem = read_problem(returns, covariance)
-    order = _leaves(correlation_distance(problem), linkage, distance, leaf_order)
-    ordered = np.ascontiguousarray(problem.covariance[np.ix_(order, order)])
+    order = _leaves(problem, linkage, distance, leaf_order)
+    ordered = _reordered(problem.covariance, order)
     weights = np.empty(problem.size)
     weights[order] = _bisect(ordered)
     return allocation(problem.assets, to_budget(weights), leaf_order=tuple(order.tolist()))
@@ -78,18 +80,40 @@ def correlation_distance(problem: Problem) -> FloatArray:
     return np.asarray(distance)
 
 
-def _leaves(distance: FloatArray, method: str, kind: str, leaf_order: bool) -> NDArray[np.intp]:
-    if len(distance) == 1:
+def _condensed_distance(problem: Problem) -> FloatArray:
+    """Return the upper triangle of :func:`correlation_distance`, row after row, to the same bits.
+
+    At thousands of assets the whole matrix would cost several passes over main memory.
+    """
+    deviation, size = np.sqrt(problem.variances), problem.size
+    result = np.empty(size * (size - 1) // 2)
+    start = 0
+    for row in range(size - 1):
+        part = result[start : start + size - 1 - row]
+        np.multiply(deviation[row], deviation[row + 1 :], out=part)
+        np.divide(problem.covariance[row, row + 1 :], part, out=part)
+        start += len(part)
+    for start in range(0, len(result), _CACHED):
+        part = result[start : start + _CACHED]
+        np.clip(part, -1.0, 1.0, out=part)
+        np.subtract(1.0, part, out=part)
+        part *= 0.5
+        np.sqrt(part, out=part)
+    return result
+
+
+def _leaves(problem: Problem, method: str, kind: str, leaf_order: bool) -> NDArray[np.intp]:
+    if problem.size == 1:
         return np.zeros(1, dtype=np.intp)
     from scipy.cluster import hierarchy  # a third of a second, needed by this function alone
     from scipy.spatial.distance import pdist, squareform
 
     if kind == "condensed":
-        condensed = squareform(distance, checks=False)
-    elif len(distance) < _GRAM_FROM:
-        condensed = pdist(distance)
+        condensed = _condensed_distance(problem)
+    elif problem.size < _GRAM_FROM:
+        condensed = pdist(correlation_distance(problem))
     else:
-        condensed = squareform(_row_distances(distance), checks=False)
+        condensed = squareform(_row_distances(correlation_distance(problem)), checks=False)
     tree = hierarchy.linkage(condensed, method=method, optimal_ordering=leaf_order)
     return np.asarray(hierarchy.leaves_list(tree), dtype=np.intp)
 
@@ -104,6 +128,14 @@ def _row_distances(rows: FloatArray) -> FloatArray:
     np.clip(gram, 0.0, None, out=gram)
     np.fill_diagonal(gram, 0.0)
     return np.asarray(np.sqrt(gram, out=gram))
+
+
+def _reordered(matrix: FloatArray, order: NDArray[np.intp]) -> FloatArray:
+    """Return matrix[order][:, order], row by row: half the time of fancy indexing at thousands."""
+    result = np.empty_like(matrix, order="C")
+    for row, place in zip(result, order.tolist(), strict=True):
+        np.take(matrix[place], order, out=row, mode="clip")  # without a mode, numpy buffers out
+    return result
 
 
 def _bisect(ordered: FloatArray) -> FloatArray:
