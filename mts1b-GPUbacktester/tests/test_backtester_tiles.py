@@ -21,6 +21,7 @@ from mts1b_GPUbacktester.engines.extremes import (
     table_shape,
 )
 from mts1b_GPUbacktester.engines.numba_engine import NumbaEngine
+from mts1b_GPUbacktester.engines.numpy_engine import NumpyEngine
 from mts1b_GPUbacktester.engines.tiles import fill_series
 from mts1b_GPUbacktester.evaluate import NUMBER, WHOLE, Evaluator
 from mts1b_GPUbacktester.expressions import Number
@@ -148,3 +149,16 @@ def test_many_levels_of_a_price_take_no_memory_of_their_own() -> None:
         tracemalloc.stop()
     assert found.table["n_trades"].to_list() == [1] * 99 + [0] * 101
     assert peak < 40 * close.nbytes
+
+
+def test_a_fall_from_a_high_that_an_exit_made_is_seen() -> None:
+    rng = np.random.default_rng(8)
+    close = 100 * np.exp(np.cumsum(rng.normal(0.001, 0.02, (30, 2_000)), 0))
+    opens = close * np.exp(rng.normal(0, 0.02, close.shape))
+    prices = Prices.of(panel_from({"close": close, "open": opens}))
+    rule = r.long_when(r.close > r.sma(r.close, r.param("n")))
+    block = SweepBlock(prices, rule, [{"n": 2}], Settings(fees_bps=0), NAMES, 2**24)
+    left, right = NumpyEngine().sweep(block).values, NumbaEngine().sweep(block).values
+    np.testing.assert_array_equal(left["n_trades"], right["n_trades"])
+    np.testing.assert_allclose(right["max_drawdown"], left["max_drawdown"], rtol=1e-12)
+    np.testing.assert_allclose(1 + right["total_return"], 1 + left["total_return"], rtol=1e-12)
