@@ -20,6 +20,8 @@ BY_HAND = "external"
 """Fund and strategy of what somebody does by hand in the account."""
 
 _RECENT = 20
+_AWAY = Decimal(5)
+"""How far from the market an order by hand rests: it is open to the end, for a report to name."""
 
 
 class Accidents:
@@ -68,15 +70,15 @@ class Accidents:
         if self._truth.is_closed:
             return
         number = len(self.by_hand) + 1
-        rests = net.rng.random() < 0.3
+        rests, buys = net.rng.random() < 0.5, net.rng.random() < 0.5
         order = Order(
             order_id=derive_id("hand", str(number)),
             idempotency_key=f"by-hand-{number}",
             symbol=SYMBOLS[net.rng.integer(0, len(SYMBOLS) - 1)],
-            side=Side.BUY if net.rng.random() < 0.5 else Side.SELL,
+            side=Side.BUY if buys else Side.SELL,
             quantity=Decimal(net.rng.integer(1, 10)),
             order_type=OrderType.LIMIT if rests else OrderType.MARKET,
-            limit_price=PRICE if rests else None,
+            limit_price=PRICE + (-_AWAY if buys else _AWAY) if rests else None,
             tif=TimeInForce.GTC,
             fund_id=BY_HAND,
             strategy_id=BY_HAND,

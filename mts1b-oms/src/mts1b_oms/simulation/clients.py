@@ -22,6 +22,7 @@ from mts1b_foundation.nats import CMD_OMS_CANCEL, CMD_OMS_REPLACE, CMD_OMS_SUBMI
 from mts1b_foundation.orders import Order, OrderStatus, OrderType, Side, TimeInForce
 from mts1b_platform.eventbus.port import BusError, RemoteError
 from mts1b_platform.ids import derive_id
+from mts1b_platform.simulation import Faults
 
 from mts1b_oms.simulation.checks import Violation
 from mts1b_oms.simulation.desk import OWNERS, PRICE, PROBE, SYMBOLS
@@ -74,9 +75,12 @@ class Clients:
     async def fall_silent(self) -> None:
         """Ask for a change of a resting order, get no answer, and never come back to it.
 
-        The venue's word on it is lost, done or not: the OMS alone can find out.
+        The venue's word on it is lost, done or not: the OMS alone can find out. In half of the
+        runs the weather is calm by then, so that the change does get as far as the venue.
         """
         world, resting = self._world, []
+        if world.rng.random() < 0.5:
+            world.net.faults = Faults.none()
         for fund, strategy in OWNERS:
             order = self._order(fund, strategy, self._orders + 1).with_(
                 symbol=PROBE,

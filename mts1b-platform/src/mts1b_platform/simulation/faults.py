@@ -116,7 +116,7 @@ _MOST: Mapping[str, float] = {
     "query_lost": 0.15,
     "correction_per_min": 6.0,
     "overfill_per_min": 3.0,
-    "external_per_min": 2.0,
+    "external_per_min": 3.0,
     "closed_per_min": 1.0,
     "spacing_s": 3.0,
     "dead_man_s": 20.0,
