@@ -316,8 +316,8 @@ def table(lines: list[str]) -> str:
         "# Speed\n\n"
         "Written by `python mts1b-quantkit/benchmarks/speed.py --write`: medians of alternating\n"
         "calls in one run, by the wall and, in brackets, the time that the processors worked; the\n"
-        "ratio is that of the latter. One thread, on a machine that others used too (a load of 5\n"
-        "to 12 on two cores): the wall is several times a quiet one's, the ratios hold.\n\n"
+        "ratio is that of the latter. One thread, unless OPENBLAS_NUM_THREADS says otherwise.\n"
+        "Where the wall is longer than the processors' time, others used the machine.\n\n"
         f"{platform.machine()}, Python {platform.python_version()}, numpy {np.__version__}.\n\n"
         "| what | time | peer | its time | ratio | target | note |\n|---|---|---|---|---|---|---|\n"
         + "\n".join(lines)

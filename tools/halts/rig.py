@@ -27,6 +27,7 @@ from mts1b_platform.eventbus.nats import NatsBus
 from mts1b_platform.eventbus.port import BusError, EventBus, RemoteError
 from mts1b_platform.eventbus.server import NatsAddress, NatsServer, read_address
 from mts1b_platform.halt import HaltStore
+from mts1b_platform.supervision import end_tasks
 
 from tools.halts.oms_process import WIRE_LOG
 
@@ -185,9 +186,7 @@ class Rig:
 
     async def close(self) -> None:
         """End everything."""
-        for task in self._asked:
-            task.cancel()
-        await asyncio.gather(*self._asked, return_exceptions=True)
+        await end_tasks([*self._asked])
         for name, child in reversed(self.children.items()):
             await self._end(name, child)
         await self.bus.close()

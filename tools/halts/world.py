@@ -20,6 +20,7 @@ from mts1b_platform.halt import HaltStateUnreadable, HaltStore
 from mts1b_platform.ratelimit import RateLimiter
 from mts1b_platform.service.base import ServiceContext
 from mts1b_platform.simulation import DeterministicLoop, Faults, SimProcess
+from mts1b_platform.supervision import end_tasks
 
 from tools.halts.clients import Racers
 from tools.halts.orders_of import settings_of
@@ -226,8 +227,6 @@ class RaceWorld(World):
     async def close(self) -> None:
         """End everything."""
         tasks = [*self._work, *self.racers.tasks]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end_tasks(tasks)
         for process in self.processes.values():
             process.kill()

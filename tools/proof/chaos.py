@@ -26,6 +26,7 @@ from mts1b_platform.config import LogSettings
 from mts1b_platform.eventbus.nats import NatsBus
 from mts1b_platform.eventbus.server import read_address
 from mts1b_platform.logging import configure_logging
+from mts1b_platform.supervision import end_tasks
 
 from tools.proof.desk import free_port, write_settings
 from tools.proof.fleet import Fleet
@@ -140,8 +141,7 @@ async def _trade(
     except TimeoutError as error:
         found.verdict.problems.append(str(error))
     finally:
-        market.cancel()
-        await asyncio.gather(market, return_exceptions=True)
+        await end_tasks([market])
         await traders.close()
         found.ended = [f"{item.name} ({item.code}): {item.last}" for item in fleet.ended]
         found.said, found.intents = dict(traders.said), traders.intents
@@ -158,7 +158,7 @@ async def _come_to_rest(
     for name in fleet.names:
         await fleet.ready(name)
     await traders.finish(_REST_S)
-    market.cancel()
+    await end_tasks([market])
     while True:
         found.verdict = compare(fleet.home, fleet.venue_home, traders.intents)
         found.rest_s = time.perf_counter() - begin

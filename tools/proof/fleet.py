@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mts1b_deploy.launch import ends_with, mts_command
+from mts1b_platform.supervision import end_tasks
 
 __all__ = ["NAMES", "Ended", "Fleet"]
 
@@ -162,9 +163,7 @@ class Fleet:
 
     async def close(self) -> None:
         """End everything, the last started first."""
-        for keeper in self._keepers:
-            keeper.cancel()
-        await asyncio.gather(*self._keepers, return_exceptions=True)
+        await end_tasks(self._keepers)
         for name in reversed(self.names):
             child = self.children.get(name)
             if child is None or child.returncode is not None:

@@ -32,6 +32,7 @@ from mts1b_platform.eventbus.nats import NatsBus
 from mts1b_platform.eventbus.port import BusError, RemoteError
 from mts1b_platform.eventbus.server import read_address
 from mts1b_platform.logging import configure_logging
+from mts1b_platform.supervision import end_tasks
 
 from tools.proof.desk import free_port, order_of, write_settings
 from tools.proof.fleet import Fleet
@@ -209,8 +210,7 @@ async def _bursts(
                 break
         return found
     finally:
-        prices.cancel()
-        await asyncio.gather(prices, return_exceptions=True)
+        await end_tasks([prices])
 
 
 async def _prices(traders: Traders) -> None:

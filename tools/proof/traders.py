@@ -23,6 +23,7 @@ from mts1b_foundation.commands import (
 from mts1b_foundation.nats import CMD_OMS_CANCEL, CMD_OMS_SUBMIT, bars_subject
 from mts1b_foundation.orders import Order, OrderStatus
 from mts1b_platform.eventbus.port import BusError, EventBus, RemoteError
+from mts1b_platform.supervision import end_tasks
 
 from tools.proof.desk import PRICE, SYMBOLS, bar_of, order_of
 
@@ -98,8 +99,7 @@ class Traders:
     async def pause(self) -> None:
         """Send nothing new; what was asked goes on until it is answered."""
         if self._sender is not None:
-            self._sender.cancel()
-            await asyncio.gather(self._sender, return_exceptions=True)
+            await end_tasks([self._sender])
             self._sender = None
 
     @property
@@ -115,9 +115,7 @@ class Traders:
     async def close(self) -> None:
         """Give up."""
         await self.pause()
-        for task in tuple(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end_tasks([*self._tasks])
 
     def acknowledged_after(self, moment: float) -> float | None:
         """Return when the first order that was asked for after ``moment`` was acknowledged."""

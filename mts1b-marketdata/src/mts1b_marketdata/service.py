@@ -14,6 +14,7 @@ from mts1b_platform.eventbus.port import BusError
 from mts1b_platform.halt import HaltStateUnreadable, HaltStore
 from mts1b_platform.lockstep import LockstepDriver, state_hash
 from mts1b_platform.service import Service, ServiceContext
+from mts1b_platform.supervision import end_tasks
 
 from mts1b_marketdata.config import load_source_config
 from mts1b_marketdata.errors import ReplayStopped
@@ -198,5 +199,4 @@ class MarketDataService(Service):
     async def stop(self) -> None:
         """Stop between two requests; an interrupted tick is taken up again at the next start."""
         if self._work is not None:
-            self._work.cancel()
-            await asyncio.wait({self._work})
+            await end_tasks([self._work])

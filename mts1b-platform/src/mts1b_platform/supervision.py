@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 
 from mts1b_platform.eventbus.port import RemoteError, RequestHandler
 
-__all__ = ["OwnedTasks", "TaskGroupSupervisor", "answer", "remote_code"]
+__all__ = ["OwnedTasks", "TaskGroupSupervisor", "answer", "end_tasks", "remote_code"]
 
 _AGAIN_S = 2.0
 
@@ -63,7 +63,7 @@ class TaskGroupSupervisor:
 
     async def stop(self) -> None:
         """Cancel what still runs, and wait for it."""
-        await _end(list(self._tasks))
+        await end_tasks(list(self._tasks))
 
 
 class OwnedTasks:
@@ -89,10 +89,10 @@ class OwnedTasks:
     async def stop(self) -> None:
         """Cancel everything and return when it has ended."""
         self._stopped = True
-        await _end(list(self._running))
+        await end_tasks(list(self._running))
 
 
-async def _end(tasks: list[asyncio.Task[None]]) -> None:
+async def end_tasks(tasks: Sequence[asyncio.Task[None]]) -> None:
     """Cancel tasks until they have ended.
 
     One cancellation may get lost: before Python 3.12, ``asyncio.wait_for`` forgets it where what
