@@ -97,7 +97,8 @@ class Clients:
         world.net.faults = replace(world.net.faults, venue_timeout=1.0)
         for order in resting:
             world.counters.hit("C5 change nobody asks about again")
-            await self._change(order, asks=1)
+            # Small: what rests here must leave the cap some room for the orders that probe it.
+            await self._change(order, asks=1, most=5)
 
     async def probe(self) -> None:
         """Submit and cancel one order of each strategy: both must be done (L2)."""
@@ -216,10 +217,11 @@ class Clients:
             Violation(f"I1 key {order.idempotency_key} used again is answered {answer.status}")
         )
 
-    async def _change(self, order: Order, *, asks: int | None = None) -> None:
+    async def _change(self, order: Order, *, asks: int | None = None, most: int = 25) -> None:
         """Ask for another total or limit until there is an answer, or once and never again.
 
         :param asks: how often at most; None: the seed decides.
+        :param most: the largest total that is asked for.
         """
         world = self._world
         if asks is None:
@@ -229,7 +231,7 @@ class Clients:
         request = ReplaceOrder(
             order_id=order.order_id,
             replace_key=f"change-{order.order_id}",
-            quantity=Decimal(world.rng.integer(1, 25)),
+            quantity=Decimal(world.rng.integer(1, most)),
             limit_price=(order.limit_price or PRICE) + step,
             actor="operator:sim",
         ).model_dump_json()
