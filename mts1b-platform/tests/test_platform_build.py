@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 from mts1b_platform.config import Settings
-from mts1b_platform.service import build
 from mts1b_platform.service.build import BuildMismatch, build_id, require_one_build
 from mts1b_platform.service.run import run_services
 
@@ -44,9 +43,11 @@ def test_one_build_starts_and_what_is_gone_or_its_own_does_not_count(tmp_path: P
     (tmp_path / "torn.json").write_text('{"pid"')
     require_one_build(tmp_path, ["oms"], "aaaa")
     require_one_build(tmp_path / "none", ["oms"], "aaaa")
+    with pytest.raises(BuildMismatch, match="oms"):
+        require_one_build(tmp_path, ["riskengine"], "aaaa")
 
 
-def test_a_build_is_the_files_of_every_part(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_build_is_the_files_of_every_part() -> None:
     assert build_id() == build_id()
     parts = {("mts1b-oms", "0.1", "a.py,sha256=1,"), ("mts1b-brokers", "0.1", "b.py,sha256=2,")}
     found = set()
@@ -56,8 +57,7 @@ def test_a_build_is_the_files_of_every_part(monkeypatch: pytest.MonkeyPatch) -> 
         {("mts1b-oms", "0.2", "a.py,sha256=1,"), ("mts1b-brokers", "0.1", "b.py,sha256=2,")},
         {("mts1b-oms", "0.1", "a.py,sha256=1,")},
     ):
-        monkeypatch.setattr(build, "_parts", lambda changed=changed: changed)
-        found.add(build_id())
+        found.add(build_id(changed))
     assert len(found) == 4
 
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mts1b_platform.errors import FixConfiguration, RetryLater
+from mts1b_platform.processes import is_alive
 from mts1b_platform.rng import Rng, SystemRng
 
 __all__ = [
@@ -120,16 +121,6 @@ def _die_with(parent: int) -> Callable[[], None]:
     return ask
 
 
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
 class NatsServer:
     """One nats-server child in one MTS_HOME, on loopback, with a token and durable streams.
 
@@ -186,7 +177,7 @@ class NatsServer:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
                 owner, child = self._owner_and_child(handle)
-                if loop.time() >= deadline or owner is None or _is_alive(owner):
+                if loop.time() >= deadline or owner is None or is_alive(owner):
                     os.close(handle)
                     raise NatsServerBusy(
                         f"a nats-server already runs in {self._folder} (pid {child or owner}); "

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Collection, Mapping
 from importlib.metadata import distributions
 from pathlib import Path
 
 from mts1b_platform.errors import PlatformError
+from mts1b_platform.processes import is_alive
 
 __all__ = ["BuildMismatch", "build_id", "require_one_build"]
 
@@ -24,14 +24,16 @@ class BuildMismatch(PlatformError):
     """Services of another build run on this home; says which."""
 
 
-def build_id() -> str:
+def build_id(parts: Collection[tuple[str, str, str]] | None = None) -> str:
     """Return a digest over every installed part of this system: equal files, equal digest.
 
     Of an installed wheel its record counts, which has the hash of each file. Of a checkout that
     is installed to be edited, the version alone: its files change under running services.
+
+    :param parts: name, version and record of each; None: those that are installed here.
     """
     digest = hashlib.sha256()
-    for name, version, record in sorted(_parts()):
+    for name, version, record in sorted(_parts() if parts is None else parts):
         digest.update(f"{name}\0{version}\0{record}\0".encode())
     return digest.hexdigest()[:16]
 
@@ -77,12 +79,4 @@ def _read(path: Path) -> Mapping[str, object]:
 def _lives(known: Mapping[str, object]) -> bool:
     """Return whether a file announces a service whose process is there."""
     pid = known.get("pid")
-    if not isinstance(pid, int) or "health_port" not in known:
-        return False
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+    return isinstance(pid, int) and "health_port" in known and is_alive(pid)
