@@ -144,7 +144,9 @@ SCENARIOS: dict[str, tuple[Scenario, float, bool]] = {
 """The scenario, its limit in seconds, and whether operations have a machine of their own."""
 
 
-async def measure(names: Sequence[str], runs: int) -> list[Measured]:
+async def measure(
+    names: Sequence[str], runs: int, *, rate_per_s: float = _RATE_PER_S
+) -> list[Measured]:
     """Halt ``runs`` times in each scenario, under a load of orders."""
     found: list[Measured] = []
     for apart in (False, True):
@@ -153,12 +155,14 @@ async def measure(names: Sequence[str], runs: int) -> list[Measured]:
             continue
         with tempfile.TemporaryDirectory(prefix="mts-halt-") as folder:
             async with running(Path(folder), apart=apart) as rig:
-                found += await _scenarios(rig, chosen, runs)
+                found += await _scenarios(rig, chosen, runs, rate_per_s)
     return found
 
 
-async def _scenarios(rig: Rig, names: Sequence[str], runs: int) -> list[Measured]:
-    load = asyncio.create_task(rig.load(_RATE_PER_S))
+async def _scenarios(
+    rig: Rig, names: Sequence[str], runs: int, rate_per_s: float
+) -> list[Measured]:
+    load = asyncio.create_task(rig.load(rate_per_s))
     try:
         found = []
         for name in names:

@@ -119,8 +119,8 @@ def halt(
     )
     if done.silent:
         raise ResidueLeft(
-            f"no answer from {', '.join(done.silent)}: it sends nothing once its lease ends, two "
-            "seconds from now at the latest, but its open orders were not cancelled"
+            f"no answer from {', '.join(done.silent)} in two seconds: its lease has ended, so it "
+            "sends nothing, but its open orders were not cancelled"
         )
     if done.residue:
         raise ResidueLeft(f"these orders may still be open: {', '.join(done.residue)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
@@ -151,8 +152,8 @@ class HaltDone:
     """A halt in force, whom it reached, and what became of the orders in its scope.
 
     ``reached``: ``bus`` when the operations service has it, else ``local``. ``confirmed`` names the
-    senders that said they stopped, ``silent`` those that did not answer: their lease ends within
-    two seconds. ``residue`` are the orders that may still be open.
+    senders that said they stopped, ``silent`` those that did not answer in the two seconds that a
+    lease lasts, so that theirs is over. ``residue`` are the orders that may still be open.
     """
 
     active: ActiveHalt
@@ -175,8 +176,8 @@ async def halt(
     """Halt a scope, then cancel its open orders until the venue shows none.
 
     The local record is written before anything else, so orders stop even when bus and store
-    are gone. Then every sender of this machine is told by its socket, then the service by the
-    bus; where it does not answer, the halt is audited here.
+    are gone. Then every sender of this machine is told by its socket, and the service by the bus;
+    where it does not answer, the halt is audited here.
 
     :param cancel: False leaves open orders where they are.
     :param patience_s: how long to go on cancelling.
@@ -189,8 +190,11 @@ async def halt(
     except OSError:
         active = None  # told to senders and service all the same; both write the record too
     in_force = active or asked
-    confirmed, silent = await senders.tell(home, in_force)
-    reached = await _announce_halt(home, request, clock)
+    told = asyncio.create_task(senders.tell(home, in_force))
+    try:
+        reached = await _announce_halt(home, request, clock)
+    finally:
+        confirmed, silent = await told
     canceled, residue = (
         await senders.cancel_until_none(
             home,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,29 +12,36 @@ from mts1b_platform.clock import Clock
 from mts1b_platform.halt import SocketSilent, ask, sockets_of
 from pydantic import ValidationError
 
+from mts1b_operations.lease import LEASE_S
 from mts1b_operations.places import RUN_FOLDER
 
 __all__ = ["cancel_once", "cancel_until_none", "tell"]
 
-_TOLD_S = 1.0
 _CANCEL_S = 10.0
 _AGAIN_S = 0.25
 
 
 async def tell(home: Path, halt: ActiveHalt) -> tuple[list[str], list[str]]:
-    """Tell every sender of a halt; return who confirmed it, and who is silent."""
-    confirmed: list[str] = []
-    silent: list[str] = []
-    for path in sockets_of(home / RUN_FOLDER):
-        name = path.stem.removeprefix("halt-")
-        request = {"do": "halt", "halt": halt.model_dump(mode="json")}
-        try:
-            reply = await ask(path, request, timeout_s=_TOLD_S)
-        except SocketSilent:
-            silent.append(name)
-            continue
-        (confirmed if reply.get("halted") is True else silent).append(name)
-    return confirmed, silent
+    """Tell every sender of a halt, at once; return who confirmed it, and who is silent.
+
+    A busy sender may answer late, so each has as long as its lease may last: what was silent then
+    may not send either.
+    """
+    paths = sockets_of(home / RUN_FOLDER)
+    answers = await asyncio.gather(*(_confirms(path, halt) for path in paths))
+    found: dict[bool, list[str]] = {True: [], False: []}
+    for path, confirmed in zip(paths, answers, strict=True):
+        found[confirmed].append(path.stem.removeprefix("halt-"))
+    return found[True], found[False]
+
+
+async def _confirms(path: Path, halt: ActiveHalt) -> bool:
+    request = {"do": "halt", "halt": halt.model_dump(mode="json")}
+    try:
+        reply = await ask(path, request, timeout_s=LEASE_S)
+    except SocketSilent:
+        return False
+    return reply.get("halted") is True
 
 
 async def cancel_once(home: Path, *, scope: str, actor: str, reason: str) -> CancelAllReply | None:
