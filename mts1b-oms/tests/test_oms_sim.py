@@ -22,15 +22,17 @@ from mts1b_oms.simulation.mutants import (
 from mts1b_platform.simulation import Faults
 from typer.testing import CliRunner
 
-DIGEST = (
-    "from mts1b_oms.simulation import run_seed; o = run_seed(4, orders=20); print(o.digest, "
-    "o.violation)"
+DIGESTS = (
+    "import sys; from mts1b_oms.simulation import run_seed; "
+    "outcomes = [run_seed(int(seed), orders=20) for seed in sys.argv[1:]]; "
+    "print(outcomes[-1].digest, outcomes[-1].violation)"
 )
 
 
-def in_a_new_process(hash_seed: str) -> str:
+def in_a_new_process(hash_seed: str, *seeds: int) -> str:
+    """Run seeds one after the other; return what the last one printed."""
     done = subprocess.run(
-        [sys.executable, "-c", DIGEST],
+        [sys.executable, "-c", DIGESTS, *map(str, seeds)],
         env={**os.environ, "PYTHONHASHSEED": hash_seed},
         capture_output=True,
         text=True,
@@ -39,8 +41,8 @@ def in_a_new_process(hash_seed: str) -> str:
     return done.stdout.strip()
 
 
-def test_a_seed_replays_to_the_byte_under_another_hash_seed() -> None:
-    first, second = in_a_new_process("1"), in_a_new_process("2")
+def test_a_seed_replays_to_the_byte_under_another_hash_seed_and_after_others() -> None:
+    first, second = in_a_new_process("1", 4), in_a_new_process("2", 2, 4)
     assert first == second
     assert len(first.split()) == 1, "it violates something"
 

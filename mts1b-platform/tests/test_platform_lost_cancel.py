@@ -85,3 +85,53 @@ async def test_a_pump_whose_bus_forgets_a_cancellation_ends(tmp_path: Path) -> N
     assert bus.reader.forgot == 1
     await store.close()
     await bus.close()
+
+
+class _Ends:
+    """A consumer that waits for ever and notes when it is cancelled."""
+
+    def __init__(self, stream: str, ended: list[str]) -> None:
+        self._stream, self._ended = stream, ended
+
+    async def fetch(self, max_messages: int, *, timeout_s: float) -> list[Any]:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self._ended.append(self._stream)
+        return []
+
+    async def close(self) -> None:
+        return
+
+
+class _EndsBus(LocalBus):
+    def __init__(self) -> None:
+        super().__init__()
+        self.ended: list[str] = []
+
+    async def consumer(self, stream: str, durable: str, **options: Any) -> Any:
+        return _Ends(stream, self.ended)
+
+
+async def test_readers_end_in_the_order_in_which_they_began(tmp_path: Path) -> None:
+    """So that a simulated death is the same in each process that replays its seed."""
+    store = await Store.open(tmp_path / "a.sqlite", name="a")
+
+    async def handle(tx: Any, event: Any) -> None:
+        return
+
+    streams = list(STREAMS)
+    for _ in range(5):
+        bus = _EndsBus()
+        for stream in streams:
+            await bus.ensure_stream(STREAMS[stream])
+        pump = EventPump(bus, store, name="a", streams=streams, handler=handle)
+        await pump.start()
+        supervisor = _supervisor()
+        supervisor.start("pump", pump.run())
+        await asyncio.sleep(0.01)
+        supervisor.kill()
+        await supervisor.stop()
+        assert bus.ended == streams
+        await bus.close()
+    await store.close()

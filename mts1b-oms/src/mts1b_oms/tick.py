@@ -61,6 +61,7 @@ class BarWork:
         self._sync = sync
         self._latency = latency
         self._keep = Prepared(record.store.insert(bars_pending).on_conflict_do_nothing())
+        self._may_wait = True
 
     async def keep(self, tx: AsyncConnection, event: Event) -> None:
         """Store the bar of an event, in the transaction that records the event."""
@@ -73,12 +74,16 @@ class BarWork:
             "as_of": bar.timestamp,
             "payload": bar.model_dump_json(),
         }
+        self._may_wait = True
         await self._keep.run(tx, row)
 
     async def has_pending(self) -> bool:
-        """Return whether any bar waits."""
-        async with self._record.store.read() as tx:
-            return (await _ANY_PENDING.run(tx)).first() is not None
+        """Return whether any bar waits; the store is asked once after the last one."""
+        if self._may_wait:
+            # In the writer's turn: no bar is on its way into the store meanwhile.
+            async with self._record.store.transaction() as tx:
+                self._may_wait = (await _ANY_PENDING.run(tx)).first() is not None
+        return self._may_wait
 
     async def work(self, as_of: datetime, mark: Mark | None = None) -> int:
         """Work through every kept bar up to ``as_of``; return how many fills were booked.

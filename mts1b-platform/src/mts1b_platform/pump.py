@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mts1b_platform.eventbus.port import BusError, Consumer, EventBus, Message, dead_letter_subject
 from mts1b_platform.store.engine import Store
+from mts1b_platform.supervision import end_tasks
 
 __all__ = ["Event", "EventPump", "PumpStalled"]
 
@@ -149,9 +150,12 @@ class EventPump:
 
     async def run(self, *, idle_s: float = 0.5) -> None:
         """Process events as they come, until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            for stream in self._streams:
-                group.create_task(self._follow(stream, idle_s))
+        # A TaskGroup would cancel them in the order of their addresses: no run would repeat.
+        tasks = [asyncio.create_task(self._follow(stream, idle_s)) for stream in self._streams]
+        try:
+            await asyncio.gather(*tasks)
+        finally:
+            await end_tasks(tasks)
 
     async def _follow(self, stream: str, idle_s: float) -> None:
         task = asyncio.current_task()

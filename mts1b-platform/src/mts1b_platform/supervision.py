@@ -40,13 +40,13 @@ class TaskGroupSupervisor:
 
     def __init__(self, on_failure: Callable[[str, Exception], None]) -> None:
         self._on_failure = on_failure
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[asyncio.Task[None], None] = {}
 
     def start(self, name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run ``work`` until it ends, fails or is stopped."""
         task = asyncio.create_task(self._guard(name, work), name=name)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks[task] = None
+        task.add_done_callback(self._tasks.pop)
         task.add_done_callback(lambda _: work.close())  # also one that was never begun
         return task
 
@@ -57,8 +57,8 @@ class TaskGroupSupervisor:
             self._on_failure(name, error)
 
     def kill(self) -> None:
-        """Cancel what still runs and wait for nothing, as when a process dies."""
-        for task in sorted(self._tasks, key=asyncio.Task.get_name):
+        """Cancel what still runs, the oldest first, and wait for nothing: a process dies."""
+        for task in self._tasks:
             task.cancel()
 
     async def stop(self) -> None:
@@ -75,7 +75,7 @@ class OwnedTasks:
     def __init__(self, supervisor: TaskGroupSupervisor) -> None:
         self._supervisor = supervisor
         self._stopped = False
-        self._running: set[asyncio.Task[None]] = set()
+        self._running: dict[asyncio.Task[None], None] = {}
 
     def start(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         """Run ``work``; what it raises goes to the supervisor. After the stop nothing starts."""
@@ -83,8 +83,8 @@ class OwnedTasks:
             work.close()
             return
         task = self._supervisor.start(name, work)
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
+        self._running[task] = None
+        task.add_done_callback(self._running.pop)
 
     async def stop(self) -> None:
         """Cancel everything and return when it has ended."""
@@ -93,14 +93,15 @@ class OwnedTasks:
 
 
 async def end_tasks(tasks: Sequence[asyncio.Task[None]]) -> None:
-    """Cancel tasks until they have ended.
+    """Cancel tasks in their order until they have ended.
 
     One cancellation may get lost: before Python 3.12, ``asyncio.wait_for`` forgets it where what
     it waits for comes in the same moment.
     """
     left = set(tasks)
     while left:
-        for task in sorted(left, key=asyncio.Task.get_name):
-            task.cancel()
+        for task in tasks:
+            if task in left:
+                task.cancel()
         _, left = await asyncio.wait(left, timeout=_AGAIN_S)
     await asyncio.gather(*tasks, return_exceptions=True)

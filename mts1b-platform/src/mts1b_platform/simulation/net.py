@@ -116,7 +116,7 @@ class SimBus:
         self.owner = owner
         self._alive = True
         self._subscriptions: list[Subscription] = []
-        self._tasks: set[asyncio.Task[bytes]] = set()
+        self._tasks: dict[asyncio.Task[bytes], None] = {}
 
     @property
     def connected(self) -> bool:
@@ -215,12 +215,12 @@ class SimBus:
     def run(self, work: Coroutine[Any, Any, bytes]) -> asyncio.Task[bytes]:
         """Run work of this process; it dies with it."""
         task = self._net.loop.create_task(work)
-        self._tasks.add(task)
+        self._tasks[task] = None
         task.add_done_callback(self._forget)
         return task
 
     def _forget(self, task: asyncio.Task[bytes]) -> None:
-        self._tasks.discard(task)
+        self._tasks.pop(task, None)
         if not task.cancelled():
             task.exception()  # looked at: the requester may have given up meanwhile
 
@@ -269,7 +269,7 @@ class SimBus:
         mine = [subject for subject, (bus, _) in self._net.handlers.items() if bus is self]
         for subject in mine:
             del self._net.handlers[subject]
-        for task in sorted(self._tasks, key=asyncio.Task.get_name):
+        for task in self._tasks:
             task.cancel()
 
 

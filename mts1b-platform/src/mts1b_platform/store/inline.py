@@ -10,6 +10,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
@@ -80,6 +81,25 @@ def _named(text: str, error: sqlite3.Error) -> sa.exc.DBAPIError:
     return kind(text, None, error)
 
 
+@cache
+def _known() -> tuple[sa.Engine, dict[Any, Any]]:
+    """Return an engine whose dialect has looked at SQLite, and the statements compiled for it.
+
+    Both are the same for every file: a process that opens stores again and again, as the
+    simulator does, compiles each statement once.
+    """
+    engine = sa.create_engine("sqlite://")
+    with engine.connect():
+        return engine, {}
+
+
+def _engine(connect: Callable[[], Any]) -> sa.Engine:
+    known, compiled = _known()
+    pool = sa.QueuePool(connect, dialect=known.dialect)
+    options = {"compiled_cache": compiled}
+    return sa.Engine(pool, known.dialect, known.url, execution_options=options)
+
+
 class SqliteFile:
     """One database file: a connection that writes, and some that read.
 
@@ -89,7 +109,7 @@ class SqliteFile:
     def __init__(self, path: Path, *, read_only: bool) -> None:
         self._uri = f"{path.resolve().as_uri()}?mode={'ro' if read_only else 'rwc'}"
         self._read_only = read_only
-        self._engine = sa.create_engine("sqlite://", creator=self._connect, poolclass=sa.QueuePool)
+        self._engine = _engine(self._connect)
         sa.event.listen(self._engine, "begin", _begin)
         self._writer: sa.Connection | None = None
 
