@@ -21,7 +21,7 @@ from mts1b_foundation.orders import Order, OrderStatus
 from mts1b_foundation.risk import RiskApproval
 from mts1b_platform.clock import Clock
 from mts1b_platform.store import Prepared, Store
-from sqlalchemy.ext.asyncio import AsyncConnection
+from mts1b_platform.store.connection import AsyncConnection
 
 from mts1b_oms.errors import WriterFenced
 from mts1b_oms.ledger import Ledger, Owner, SubBook

@@ -51,11 +51,11 @@ from mts1b_platform.pump import Event, EventPump
 from mts1b_platform.service.base import Service, ServiceContext
 from mts1b_platform.signing import KeyRing, Verifier
 from mts1b_platform.store import OutboxRelay, Store
+from mts1b_platform.store.connection import AsyncConnection
 from mts1b_platform.supervision import OwnedTasks
 from mts1b_riskengine.client import RiskEngineClient
 from mts1b_riskengine.service import APPROVAL_KEY
 from pydantic import ValidationError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mts1b_oms.cancels import Canceller
 from mts1b_oms.capital import split_capital

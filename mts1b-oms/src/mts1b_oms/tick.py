@@ -11,8 +11,8 @@ from mts1b_foundation.protocols import BrokerProtocol, SimulatedVenue
 from mts1b_platform.latency import StageLatency
 from mts1b_platform.pump import Event
 from mts1b_platform.store import UtcText
+from mts1b_platform.store.connection import AsyncConnection
 from mts1b_platform.store.prepared import Prepared
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mts1b_oms.errors import OmsError
 from mts1b_oms.nav import snapshots

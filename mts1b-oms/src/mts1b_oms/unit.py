@@ -30,7 +30,7 @@ from mts1b_foundation.risk import RiskApproval
 from mts1b_foundation.symbology import Symbol
 from mts1b_platform.ids import derive_id
 from mts1b_platform.store import Prepared
-from sqlalchemy.ext.asyncio import AsyncConnection
+from mts1b_platform.store.connection import AsyncConnection
 
 from mts1b_oms.ledger import Holding, Owner, SubBook
 from mts1b_oms.tables import books, corrections, orders, replaces, reports

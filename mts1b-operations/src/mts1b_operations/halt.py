@@ -20,7 +20,7 @@ from mts1b_platform.halt import HaltStore
 from mts1b_platform.ids import derive_id
 from mts1b_platform.signing import KeyRing
 from mts1b_platform.store import Store
-from sqlalchemy.ext.asyncio import AsyncConnection
+from mts1b_platform.store.connection import AsyncConnection
 
 from mts1b_operations import resume as signed
 from mts1b_operations.audit.chain import AuditChain, AuditRecord

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 from mts1b_foundation.risk import ActiveHalt, ResumeRequest
-from sqlalchemy.ext.asyncio import AsyncConnection
+from mts1b_platform.store.connection import AsyncConnection
 
 from mts1b_operations.halt import HaltManager
 from mts1b_operations.halt_record import active_halts

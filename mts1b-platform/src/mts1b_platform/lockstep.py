@@ -24,11 +24,11 @@ from mts1b_foundation.nats import (
     position_subject,
 )
 from mts1b_foundation.replay import ReplayPosition, ReplayStep, ReplayStepDone, StateDigest
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mts1b_platform.clock import VirtualClock
 from mts1b_platform.eventbus.port import EventBus, NoResponders, RequestTimeout
 from mts1b_platform.pump import EventPump
+from mts1b_platform.store.connection import AsyncConnection
 from mts1b_platform.store.engine import Store
 from mts1b_platform.store.outbox import OutboxRelay
 from mts1b_platform.store.prepared import Prepared

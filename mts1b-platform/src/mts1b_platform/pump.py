@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from mts1b_foundation.model import FrozenModel
 from mts1b_foundation.nats import STREAMS, SubjectSpec, base_subject, fund_of, spec_for
 from pydantic import ValidationError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mts1b_platform.eventbus.port import BusError, Consumer, EventBus, Message, dead_letter_subject
+from mts1b_platform.store.connection import AsyncConnection
 from mts1b_platform.store.engine import Store
 from mts1b_platform.supervision import end_tasks
 

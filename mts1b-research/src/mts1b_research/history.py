@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from mts1b_foundation.market_data import Bar, UniversePanel
 from mts1b_foundation.symbology import Symbol
 from mts1b_platform.store import Prepared
-from sqlalchemy.ext.asyncio import AsyncConnection
+from mts1b_platform.store.connection import AsyncConnection
 
 from mts1b_research.strategy import MarketView
 from mts1b_research.tables import bars

@@ -23,7 +23,7 @@ from mts1b_platform.lockstep import LockstepParticipant, Mark, digest_rows
 from mts1b_platform.pump import Event, EventPump
 from mts1b_platform.service.base import Service, ServiceContext
 from mts1b_platform.store import OutboxRelay, Store
-from sqlalchemy.ext.asyncio import AsyncConnection
+from mts1b_platform.store.connection import AsyncConnection
 
 from mts1b_research.history import BarHistory
 from mts1b_research.registry import StrategyRegistry

@@ -9,7 +9,7 @@ from mts1b_foundation import DenyCode, GateResult, Order, SoftBlock, SoftOverrid
 from mts1b_foundation.nats import RISK_BLOCKS_OVERRIDDEN, RISK_BLOCKS_RAISED, with_fund
 from mts1b_platform.ids import derive_id
 from mts1b_platform.store import Store
-from sqlalchemy.ext.asyncio import AsyncConnection
+from mts1b_platform.store.connection import AsyncConnection
 
 from mts1b_riskengine import tables
 from mts1b_riskengine.economics import terms_digest

@@ -7,7 +7,7 @@ from mts1b_foundation import ExecutionMode, Fill, NavSnapshot, Order
 from mts1b_foundation.limits import RiskLimits
 from mts1b_platform.clock import Clock
 from mts1b_platform.store import Prepared, Store
-from sqlalchemy.ext.asyncio import AsyncConnection
+from mts1b_platform.store.connection import AsyncConnection
 
 from mts1b_riskengine.blocks import BlockBook
 from mts1b_riskengine.cash import CashBook

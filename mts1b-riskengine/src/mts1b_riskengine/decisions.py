@@ -17,7 +17,7 @@ from mts1b_foundation.nats import (
 )
 from mts1b_platform.ids import derive_id
 from mts1b_platform.store import Prepared, Store
-from sqlalchemy.ext.asyncio import AsyncConnection
+from mts1b_platform.store.connection import AsyncConnection
 
 from mts1b_riskengine.tables import decisions
 

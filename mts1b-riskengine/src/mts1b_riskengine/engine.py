@@ -21,7 +21,7 @@ from mts1b_platform.clock import Clock
 from mts1b_platform.latency import StageLatency
 from mts1b_platform.signing import KeyRing, Signer
 from mts1b_platform.store import Store
-from sqlalchemy.ext.asyncio import AsyncConnection
+from mts1b_platform.store.connection import AsyncConnection
 
 from mts1b_riskengine.approval import ApprovalMint
 from mts1b_riskengine.book import RiskBook

@@ -11,7 +11,7 @@ from mts1b_foundation.nats import RISK_ENVELOPE_UPDATED, with_fund
 from mts1b_platform.clock import Clock
 from mts1b_platform.ids import derive_id
 from mts1b_platform.store import Store
-from sqlalchemy.ext.asyncio import AsyncConnection
+from mts1b_platform.store.connection import AsyncConnection
 
 from mts1b_riskengine import tables
 from mts1b_riskengine.errors import EnvelopeLoosened, EnvelopeMissing, EnvelopeVersion

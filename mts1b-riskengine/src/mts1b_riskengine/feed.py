@@ -21,7 +21,7 @@ from mts1b_foundation.nats import (
 )
 from mts1b_foundation.orders import FillCorrection, OrderStatus
 from mts1b_platform.pump import Event
-from sqlalchemy.ext.asyncio import AsyncConnection
+from mts1b_platform.store.connection import AsyncConnection
 
 from mts1b_riskengine.engine import RiskEngine
 from mts1b_riskengine.positions import UNASSIGNED

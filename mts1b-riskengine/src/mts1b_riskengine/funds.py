@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from mts1b_foundation import DenyCode, HaltRequest, HaltSeverity, NavSnapshot, RiskEnvelope
 from mts1b_platform.ids import derive_id
 from mts1b_platform.store import Store
-from sqlalchemy.ext.asyncio import AsyncConnection
+from mts1b_platform.store.connection import AsyncConnection
 
 from mts1b_riskengine import tables
 from mts1b_riskengine.halts import HaltReading

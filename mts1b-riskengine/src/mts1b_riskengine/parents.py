@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from mts1b_foundation import Order
 from mts1b_foundation.limits import RiskLimits
 from mts1b_platform.store import Store
-from sqlalchemy.ext.asyncio import AsyncConnection
+from mts1b_platform.store.connection import AsyncConnection
 
 from mts1b_riskengine import tables
 from mts1b_riskengine.statements import upsert

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from mts1b_foundation import Bar, Fill, Symbol, interval_length
 from mts1b_foundation.orders import CorrectionKind, FillCorrection
 from mts1b_platform.store import DecimalText, Prepared, Store, UtcText
-from sqlalchemy.ext.asyncio import AsyncConnection
+from mts1b_platform.store.connection import AsyncConnection
 
 from mts1b_riskengine import tables
 from mts1b_riskengine.instruments import InstrumentTable

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 from mts1b_foundation import Order, RiskApproval, RiskDecision
-from sqlalchemy.ext.asyncio import AsyncConnection
+from mts1b_platform.store.connection import AsyncConnection
 
 from mts1b_riskengine.book import RiskBook
 from mts1b_riskengine.tables import decisions

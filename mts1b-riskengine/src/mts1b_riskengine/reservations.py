@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from mts1b_foundation import Fill, Order, OrderStatus, Symbol
 from mts1b_platform.ids import derive_id
 from mts1b_platform.store import Prepared, Store
-from sqlalchemy.ext.asyncio import AsyncConnection
+from mts1b_platform.store.connection import AsyncConnection
 
 from mts1b_riskengine import tables
 from mts1b_riskengine.errors import ReservationInUse

@@ -9,7 +9,7 @@ from decimal import Decimal, InvalidOperation
 
 import sqlalchemy as sa
 from mts1b_foundation import Order
-from sqlalchemy.ext.asyncio import AsyncConnection
+from mts1b_platform.store.connection import AsyncConnection
 
 from mts1b_riskengine.reservations import Reservation, ReservationLedger
 from mts1b_riskengine.tables import decisions

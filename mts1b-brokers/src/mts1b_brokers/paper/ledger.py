@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from mts1b_foundation import Fill, Order
 from mts1b_foundation.orders import FillCorrection
 from mts1b_platform.store import Prepared, Store
-from sqlalchemy.ext.asyncio import AsyncConnection
+from mts1b_platform.store.connection import AsyncConnection
 
 from mts1b_brokers.paper import tables
 from mts1b_brokers.paper.budget import MessageBudget

@@ -15,7 +15,7 @@ from mts1b_platform.halt import HaltStore
 from mts1b_platform.service.base import Service, ServiceContext
 from mts1b_platform.simulation import SimNet
 from mts1b_platform.store import Store, StoreError
-from sqlalchemy.ext.asyncio import AsyncConnection
+from mts1b_platform.store.connection import AsyncConnection
 
 from mts1b_oms.gate import ReconciliationGate
 

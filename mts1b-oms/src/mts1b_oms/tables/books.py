@@ -14,7 +14,7 @@ from mts1b_foundation.funds import NavSnapshot
 from mts1b_foundation.orders import Fill
 from mts1b_foundation.symbology import Symbol
 from mts1b_platform.store import Prepared, Store
-from sqlalchemy.ext.asyncio import AsyncConnection
+from mts1b_platform.store.connection import AsyncConnection
 
 from mts1b_oms.ledger import Holding, Ledger, Lot, Owner, SubBook
 from mts1b_oms.tables.store import cash, fills, lots, marks, navs, positions

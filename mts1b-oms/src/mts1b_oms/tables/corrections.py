@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from mts1b_foundation.orders import FillCorrection
 from mts1b_foundation.symbology import Symbol
 from mts1b_platform.store import Prepared
-from sqlalchemy.ext.asyncio import AsyncConnection
+from mts1b_platform.store.connection import AsyncConnection
 
 from mts1b_oms.ledger import Owner
 from mts1b_oms.tables.books import BookedFill, booked_of_row

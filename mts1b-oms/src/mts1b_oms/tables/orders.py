@@ -12,7 +12,7 @@ from mts1b_foundation.commands import OrdersQuery
 from mts1b_foundation.orders import TERMINAL_STATUSES, Order
 from mts1b_foundation.risk import RiskApproval
 from mts1b_platform.store import Prepared
-from sqlalchemy.ext.asyncio import AsyncConnection
+from mts1b_platform.store.connection import AsyncConnection
 
 from mts1b_oms.tables.store import approvals_used, order_events, orders
 from mts1b_oms.transitions import Transition

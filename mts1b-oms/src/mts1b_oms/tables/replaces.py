@@ -9,7 +9,7 @@ from decimal import Decimal
 import sqlalchemy as sa
 from mts1b_foundation.commands import ReplaceOrder, ReplaceOutcome
 from mts1b_foundation.orders import TERMINAL_STATUSES, Order
-from sqlalchemy.ext.asyncio import AsyncConnection
+from mts1b_platform.store.connection import AsyncConnection
 
 from mts1b_oms.tables.store import orders, replaces
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 from mts1b_foundation.commands import ReconciliationReport
-from sqlalchemy.ext.asyncio import AsyncConnection
+from mts1b_platform.store.connection import AsyncConnection
 
 from mts1b_oms.tables.store import reconciliations
 

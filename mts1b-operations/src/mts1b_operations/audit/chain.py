@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from mts1b_platform.clock import Clock
 from mts1b_platform.signing import KeyRing
 from mts1b_platform.store import Prepared, Store
-from sqlalchemy.ext.asyncio import AsyncConnection
+from mts1b_platform.store.connection import AsyncConnection
 
 from mts1b_operations.audit.checkpoint import Checkpoint, CheckpointSigner
 from mts1b_operations.audit.entry import (

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 from mts1b_platform.store import Store
-from sqlalchemy.ext.asyncio import AsyncConnection
+from mts1b_platform.store.connection import AsyncConnection
 
 from mts1b_operations.audit.entry import stamp
 from mts1b_operations.tables import WATCHDOG_OVERRIDES

@@ -8,18 +8,20 @@ import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mts1b_platform.store import tables
+from mts1b_platform.store.connection import AsyncConnection
 from mts1b_platform.store.inbox import Inbox
 from mts1b_platform.store.inline import SqliteFile
 from mts1b_platform.store.migrations import migrate
 from mts1b_platform.store.outbox import Outbox
-from mts1b_platform.store.postgres import PostgresSchema
+
+if TYPE_CHECKING:
+    from mts1b_platform.store.postgres import PostgresSchema
 
 __all__ = ["Store", "StoreError", "StoreNewer"]
 
@@ -36,6 +38,8 @@ class StoreNewer(StoreError):
 
 def _backend(target: str, name: str, *, read_only: bool) -> SqliteFile | PostgresSchema:
     if target.startswith("postgresql"):
+        from mts1b_platform.store.postgres import PostgresSchema
+
         try:
             return PostgresSchema(target, name)
         except ImportError as error:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from mts1b_platform.store.connection import AsyncConnection
 from mts1b_platform.store.prepared import Prepared
 from mts1b_platform.store.tables import consumed
 

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
+
+from mts1b_platform.store.connection import AsyncConnection
 
 __all__ = ["InlineConnection", "SqliteFile"]
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
-from alembic.migration import MigrationContext
-from alembic.operations import Operations
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from mts1b_platform.store.connection import AsyncConnection
 from mts1b_platform.store.tables import schema
+
+if TYPE_CHECKING:
+    from alembic.operations import Operations
 
 __all__ = ["migrate", "register_migration"]
 
-Step = Callable[[Operations], None]
+Step = Callable[["Operations"], None]
 _STEPS: dict[tuple[str, int], Step] = {}
 
 
@@ -47,4 +49,7 @@ async def migrate(tx: AsyncConnection, store: str, version: int) -> int:
 
 
 def _run(connection: sa.Connection, step: Step) -> None:
+    from alembic.migration import MigrationContext  # needed once in a version's life
+    from alembic.operations import Operations
+
     step(Operations(MigrationContext.configure(connection)))

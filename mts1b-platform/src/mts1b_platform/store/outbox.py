@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 from mts1b_foundation.nats import StreamSpec, spec_for
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mts1b_platform.eventbus.port import BusError, EventBus
+from mts1b_platform.store.connection import AsyncConnection
 from mts1b_platform.store.prepared import Prepared
 from mts1b_platform.store.tables import outbox, outbox_position
 

@@ -1,4 +1,4 @@
-"""PostgreSQL: one schema of a database for each store."""
+"""PostgreSQL: one schema of a database for each store. Imported where one is opened."""
 
 from __future__ import annotations
 

@@ -13,9 +13,9 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
-from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.compiler import SQLCompiler
 
+from mts1b_platform.store.connection import AsyncConnection
 from mts1b_platform.store.inline import InlineConnection
 
 __all__ = ["Forgetful", "Prepared", "Rows"]

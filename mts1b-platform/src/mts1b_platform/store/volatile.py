@@ -6,8 +6,7 @@ from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import Any, ClassVar, NoReturn, cast
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
+from mts1b_platform.store.connection import AsyncConnection
 from mts1b_platform.store.engine import Store
 from mts1b_platform.store.outbox import Outbox
 from mts1b_platform.store.prepared import Forgetful, Rows

@@ -16,7 +16,7 @@ from mts1b_platform.halt import HaltStore
 from mts1b_platform.pump import Event
 from mts1b_platform.signing import HmacSigner
 from mts1b_platform.store import Outbox, Store
-from sqlalchemy.ext.asyncio import AsyncConnection
+from mts1b_platform.store.connection import AsyncConnection
 
 from mts1b_riskengine.book import RiskBook
 from mts1b_riskengine.borrow import FixedBorrow
