@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Collection, Mapping
-from importlib.metadata import distributions
+from importlib.metadata import Distribution, distributions
 from pathlib import Path
 
 from mts1b_platform.errors import PlatformError
@@ -42,8 +42,13 @@ def _parts() -> set[tuple[str, str, str]]:
     return {
         (one.name, one.version, one.read_text("RECORD") or "")
         for one in distributions()
-        if one.name.startswith(_OURS)
+        if _is_ours(one)
     }
+
+
+def _is_ours(one: Distribution) -> bool:
+    """Return what its name says, without parsing the metadata of everything there is."""
+    return f"\nName: {_OURS}" in (one.read_text("METADATA") or "")
 
 
 def require_one_build(folder: Path, names: Collection[str], build: str) -> None:
