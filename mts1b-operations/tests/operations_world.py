@@ -27,6 +27,7 @@ from mts1b_platform.config import Settings
 from mts1b_platform.eventbus.local import LocalBus
 from mts1b_platform.eventbus.port import EventBus
 from mts1b_platform.ids import SequentialIds
+from mts1b_platform.logging import get_logger
 from mts1b_platform.rng import SystemRng
 from mts1b_platform.service import ServiceContext
 from mts1b_platform.supervision import TaskGroupSupervisor
@@ -184,8 +185,14 @@ class World:
     """One operations service on a local bus, driven tick by tick as the replay does."""
 
     def __init__(
-        self, home: Path, settings: Settings = SETTINGS, bus: EventBus | None = None
+        self,
+        home: Path,
+        settings: Settings = SETTINGS,
+        bus: EventBus | None = None,
+        *,
+        makes_streams: bool = True,
     ) -> None:
+        self._makes_streams = makes_streams
         self.home = home
         self.settings = settings
         self.bus = bus or LocalBus()
@@ -196,7 +203,7 @@ class World:
         self.ctx: ServiceContext
 
     async def start(self) -> None:
-        for spec in nats.STREAMS.values():
+        for spec in nats.STREAMS.values() if self._makes_streams else ():
             await self.bus.ensure_stream(spec)
         self.ctx = ServiceContext(
             name="operations",
@@ -206,7 +213,7 @@ class World:
             ids=SequentialIds(),
             rng=SystemRng(),
             bus=self.bus,
-            log=None,
+            log=get_logger("operations"),
             tasks=TaskGroupSupervisor(lambda name, error: self.failures.append((name, error))),
             replay=True,
         )

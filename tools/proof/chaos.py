@@ -24,6 +24,7 @@ from typing import Any
 from mts1b_foundation.nats import STREAMS
 from mts1b_platform.config import LogSettings
 from mts1b_platform.eventbus.nats import NatsBus
+from mts1b_platform.eventbus.permissions import ADMINISTRATOR
 from mts1b_platform.eventbus.server import read_address
 from mts1b_platform.logging import configure_logging
 from mts1b_platform.supervision import end_tasks
@@ -115,7 +116,9 @@ async def one_round(folder: Path, *, seed: int, cycles: int, rate_per_s: float) 
     )
     try:
         await fleet.start()
-        bus = await NatsBus.connect(lambda: read_address(home, {}), name="chaos")
+        bus = await NatsBus.connect(
+            lambda: read_address(home, {}, user=ADMINISTRATOR), name="chaos"
+        )
         try:
             await bus.ensure_stream(STREAMS["MARKETDATA"])
             traders = Traders(bus, rng, f"c{seed}", rate_per_s)

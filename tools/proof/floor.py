@@ -18,6 +18,7 @@ from pathlib import Path
 
 from mts1b_deploy.launch import ends_with
 from mts1b_platform.eventbus.nats import NatsBus
+from mts1b_platform.eventbus.permissions import ADMINISTRATOR
 from mts1b_platform.eventbus.port import BusError
 from mts1b_platform.eventbus.server import read_address
 
@@ -55,7 +56,9 @@ class Floor:
 async def measure_floor(home: Path) -> Floor:
     """Measure against the bus of ``home``, and on its disk."""
     async with _echo(home):
-        bus = await NatsBus.connect(lambda: read_address(home, {}), name="floor")
+        bus = await NatsBus.connect(
+            lambda: read_address(home, {}, user=ADMINISTRATOR), name="floor"
+        )
         try:
             await _until_answered(bus)
             requests = []
@@ -112,7 +115,7 @@ async def _until_answered(bus: NatsBus) -> None:
 
 
 async def _serve(home: Path) -> None:
-    bus = await NatsBus.connect(lambda: read_address(home, {}), name="echo")
+    bus = await NatsBus.connect(lambda: read_address(home, {}, user=ADMINISTRATOR), name="echo")
 
     async def echo(data: bytes) -> bytes:
         return data

@@ -29,6 +29,7 @@ from mts1b_foundation.commands import SubmitOrder, SubmitReply
 from mts1b_foundation.nats import CMD_OMS_SUBMIT, STREAMS
 from mts1b_platform.config import LogSettings
 from mts1b_platform.eventbus.nats import NatsBus
+from mts1b_platform.eventbus.permissions import ADMINISTRATOR
 from mts1b_platform.eventbus.port import BusError, RemoteError
 from mts1b_platform.eventbus.server import read_address
 from mts1b_platform.logging import configure_logging
@@ -170,7 +171,7 @@ async def measure(
     try:
         await fleet.start()
         floor = await measure_floor(home)
-        bus = await NatsBus.connect(lambda: read_address(home, {}), name="load")
+        bus = await NatsBus.connect(lambda: read_address(home, {}, user=ADMINISTRATOR), name="load")
         try:
             bursts = await _bursts(bus, fleet, rng, rates, seconds, bound_s)
         finally:

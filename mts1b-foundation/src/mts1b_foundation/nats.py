@@ -254,6 +254,7 @@ WATCHDOGS = (
     "theta",
     "dependency",
     "vol_dd",
+    "access",
 )
 for _name in WATCHDOGS:
     _event(f"operations.watchdog.{_name}", WatchdogAlert, "operations", "OPERATIONS")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Awaitable, Callable
 from typing import ClassVar
 
 from mts1b_foundation.commands import HaltReply, LeaseGrant, LeaseRequest
@@ -28,6 +29,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mts1b_operations.api import ApiServer, Board, PeerLimiter, create_app
 from mts1b_operations.audit.chain import AuditRecord
+from mts1b_operations.bus_log import BusLog
 from mts1b_operations.digest import EconomicDigest
 from mts1b_operations.events import AUDITED, record_of
 from mts1b_operations.fill_times import FillTimes
@@ -52,7 +54,10 @@ _STREAMS = ("RESEARCH", "RISK", "OMS")
 
 _OVERRIDES_EVERY = 20
 _SETTLE_EVERY = 16
+_BUS_LOG_EVERY_S = 1.0
 _ACTOR = "mts1b-operations"
+
+Also = Callable[[AsyncConnection], Awaitable[None]]
 
 
 class OperationsService(Service):
@@ -72,6 +77,7 @@ class OperationsService(Service):
         self._pulse: AuditPulse | None = None
         self._pump: EventPump
         self._relay: OutboxRelay
+        self._bus_log: BusLog
         self._api: ApiServer
         self._told = 0
         self._collected: list[tuple[AuditRecord, list[WatchdogAlert]]] = []
@@ -143,6 +149,9 @@ class OperationsService(Service):
             ctx.tasks.start("operations.pulse", self._pulse.write())
             ctx.tasks.start("operations.pulse_watch", self._pulse.watch())
         ctx.tasks.start("operations.probes", self._probe_often())
+        self._bus_log = BusLog(ctx.home, self._parts.store, ctx.system_clock)
+        await self._bus_log.start()
+        ctx.tasks.start("operations.bus_log", self._watch_the_bus())
 
     def _start_api(self) -> None:
         settings = self.ctx.settings.api
@@ -316,12 +325,31 @@ class OperationsService(Service):
                 if alerts:
                     await self._raise(alerts)
 
-    async def _raise(self, alerts: list[WatchdogAlert]) -> None:
+    async def _watch_the_bus(self) -> None:
+        """Make an alarm of what the bus refuses: nobody asks for that who is what it says."""
+        clock = self.ctx.system_clock
+        while True:
+            await clock.sleep(_BUS_LOG_EVERY_S)
+            looked = self._bus_log.look()
+            alerts = [
+                alert for seen in looked for alert in self._runner.observe(seen, wall=clock.now())
+            ]
+            refused = [seen for seen in looked if seen.count]
+            for seen in refused:
+                self.ctx.log.error(
+                    "bus refused", user=seen.user, count=seen.count, first=seen.first
+                )
+            if refused:
+                await self._raise(alerts, also=self._bus_log.remember)
+
+    async def _raise(self, alerts: list[WatchdogAlert], *, also: Also | None = None) -> None:
         async with self._parts.store.transaction() as tx:
             size = await self._parts.audit.enter(tx)
             if self._runner.seen != size:
                 await self._catch_up(size)
             await self._write(tx, [*map(_alert_record, alerts)], alerts)
+            if also is not None:
+                await also(tx)
         self._parts.audit.settle()
 
     async def _digest(self) -> tuple[str, dict[str, int]]:

@@ -1,6 +1,7 @@
 """The watchdogs: each judges what it sees and says so when a limit is broken."""
 
 from mts1b_operations.watchdogs.base import Breach, Watchdog, WatchdogStatus
+from mts1b_operations.watchdogs.bus_access import BusAccess, BusRefusals
 from mts1b_operations.watchdogs.db_watchdog import DbWatchdog, StoreProbe
 from mts1b_operations.watchdogs.dependency_watchdog import DependencyWatchdog, HealthPoll
 from mts1b_operations.watchdogs.portfolio_vol_dd import PortfolioVolDd
@@ -12,6 +13,8 @@ from mts1b_operations.watchdogs.strategy_watchdog import StrategyWatchdog
 __all__ = [
     "WATCHDOGS",
     "Breach",
+    "BusAccess",
+    "BusRefusals",
     "DbWatchdog",
     "DependencyWatchdog",
     "HealthPoll",

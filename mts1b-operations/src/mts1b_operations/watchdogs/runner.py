@@ -14,6 +14,7 @@ from mts1b_platform.config import WatchdogSettings
 from mts1b_operations.audit.entry import AuditEntry
 from mts1b_operations.errors import BadSelection
 from mts1b_operations.watchdogs.base import Watchdog, WatchdogStatus
+from mts1b_operations.watchdogs.bus_access import BusAccess
 from mts1b_operations.watchdogs.db_watchdog import DbWatchdog
 from mts1b_operations.watchdogs.dependency_watchdog import DependencyWatchdog
 from mts1b_operations.watchdogs.overrides import Override
@@ -33,6 +34,7 @@ WATCHDOGS: dict[str, type[Watchdog]] = {
         PortfolioVolDd,
         DependencyWatchdog,
         DbWatchdog,
+        BusAccess,
     )
 }
 """The watchdogs, by name, in the order in which they see things."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections.abc import Callable, Mapping
 
 from mts1b_foundation.nats import StreamSpec
@@ -37,11 +38,13 @@ from mts1b_platform.eventbus.nats_messages import (
     NatsFollower,
     NatsMessage,
 )
+from mts1b_platform.eventbus.permissions import inbox_of
 from mts1b_platform.eventbus.port import (
     BusError,
     Consumer,
     MessageHandler,
     NoResponders,
+    NotPermitted,
     PublishAck,
     RemoteError,
     RequestHandler,
@@ -57,6 +60,8 @@ from mts1b_platform.supervision import answer
 __all__ = ["NatsBus", "NatsUnavailable"]
 
 _ERROR = "mts-error"
+_INBOXES = "_INBOX."
+_DENIED = re.compile(r'permissions violation for publish to "([^"]+)"')
 _PUBLISH_ATTEMPTS = 20
 _ACK_S = 2.0
 _CONNECT_S = 2.0
@@ -80,8 +85,9 @@ class NatsBus:
 
     name = "nats"
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, denied: set[str]) -> None:
         self._client = client
+        self._denied = denied
         self._stream_api = client.jetstream(timeout=_ACK_S)
         self._log = get_logger("bus")
         self._running: set[asyncio.Task[None]] = set()
@@ -106,7 +112,8 @@ class NatsBus:
             address = locate()
             if address is not None:
                 try:
-                    return cls(await _open(address, name, locate))
+                    denied: set[str] = set()
+                    return cls(await _open(address, name, locate, denied), denied)
                 except (NatsError, OSError, TimeoutError) as error:
                     last = f"{address.url} does not answer: {type(error).__name__} {error}".strip()
             if loop.time() >= deadline:
@@ -145,6 +152,7 @@ class NatsBus:
                     raise StreamMissing(f"no stream keeps {subject}") from error
                 await asyncio.sleep(0.1)
             except (NatsTimeout, TimeoutError, NatsError) as error:
+                self._require_permission(subject)
                 if attempt == _PUBLISH_ATTEMPTS:
                     raise BusError(
                         f"{subject}: it is unknown whether {message_id} is stored: {error}"
@@ -153,6 +161,22 @@ class NatsBus:
             else:
                 return PublishAck(ack.stream, ack.seq, bool(ack.duplicate))
         raise BusError(f"{subject}: not published")
+
+    async def _settle(self) -> None:
+        """Return when the server has taken all that was said so far.
+
+        The library's ping overtakes what waits to be written; during the first that is written.
+        """
+        await self._client.flush()
+        await self._client.flush()
+
+    def _require_permission(self, subject: str) -> None:
+        """Tell a refusal, which the server reports without saying of which message, from silence.
+
+        :raises NotPermitted: when it has refused the subject.
+        """
+        if subject.lower() in self._denied:
+            raise NotPermitted(f"the server does not let this user publish on {subject}")
 
     async def subscribe(
         self, subject: str, handler: MessageHandler, *, queue: str | None = None
@@ -163,7 +187,7 @@ class NatsBus:
             await handler(NatsMessage.core(raw))
 
         inner = await self._client.subscribe(subject, queue=queue or "", cb=deliver)
-        await self._client.flush()
+        await self._settle()
         return _Subscribed(inner)
 
     async def serve(
@@ -177,7 +201,7 @@ class NatsBus:
             task.add_done_callback(self._running.discard)
 
         inner = await self._client.subscribe(subject, queue=queue or "", cb=begin)
-        await self._client.flush()
+        await self._settle()
         return _Subscribed(inner)
 
     async def _reply(self, raw: Msg, handler: RequestHandler) -> None:
@@ -185,7 +209,8 @@ class NatsBus:
             data, headers = await answer(handler, raw.data), None
         except RemoteError as error:
             data, headers = error.message.encode(), {_ERROR: error.code}
-        if raw.reply:
+        # A reply goes nowhere else: who asks must not make us publish on a subject of our own.
+        if raw.reply.startswith(_INBOXES):
             with contextlib.suppress(NatsError):
                 await self._client.publish(raw.reply, data, headers=headers)
 
@@ -196,6 +221,7 @@ class NatsBus:
         except NoRespondersError as error:
             raise NoResponders(f"nobody serves {subject}") from error
         except (NatsTimeout, TimeoutError) as error:
+            self._require_permission(subject)
             raise RequestTimeout(f"no reply on {subject} within {timeout_s} s") from error
         except NatsError as error:
             raise RequestTimeout(f"{subject}: {type(error).__name__} {error}") from error
@@ -323,13 +349,14 @@ class NatsBus:
 
 
 async def _open(
-    address: NatsAddress, name: str, locate: Callable[[], NatsAddress | None]
+    address: NatsAddress, name: str, locate: Callable[[], NatsAddress | None], denied: set[str]
 ) -> Client:
     log = get_logger("bus")
     client = Client()
 
     async def on_error(error: Exception) -> None:
         log.warning("bus error", error=repr(error))
+        denied.update(_DENIED.findall(str(error).lower()))
         now = None if client.is_connected or client.is_closed else locate()
         if now is not None:  # a server that restarts may have had to take another port
             client.set_server_pool([now.url])
@@ -351,6 +378,9 @@ async def _open(
                 address.url,
                 name=name or None,
                 token=address.token,
+                user=address.user,
+                password=address.password,
+                inbox_prefix=inbox_of(address.user) if address.user else "_INBOX",
                 connect_timeout=2,
                 reconnect_time_wait=0.1,  # type: ignore[arg-type]  # a fraction works
                 max_reconnect_attempts=-1,

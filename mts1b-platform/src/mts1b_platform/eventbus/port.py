@@ -15,6 +15,7 @@ __all__ = [
     "Message",
     "MessageHandler",
     "NoResponders",
+    "NotPermitted",
     "PublishAck",
     "RemoteError",
     "RequestHandler",
@@ -36,6 +37,10 @@ class RequestTimeout(BusError):
 
 class NoResponders(BusError):
     """Nobody serves the subject; the request was not carried out."""
+
+
+class NotPermitted(BusError):
+    """The server does not let us publish on the subject; nothing was sent to anybody."""
 
 
 class StreamMissing(BusError):

@@ -12,11 +12,15 @@ import shutil
 import signal
 import socket
 import sys
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from mts1b_foundation.bus_roles import BUS_ROLES, OPERATOR, BusRole
+from mts1b_foundation.nats import STREAMS
+
 from mts1b_platform.errors import FixConfiguration, RetryLater
+from mts1b_platform.eventbus.permissions import ADMINISTRATOR, authorization
 from mts1b_platform.processes import is_alive
 from mts1b_platform.rng import Rng, SystemRng
 
@@ -27,6 +31,7 @@ __all__ = [
     "NatsServerFailed",
     "NatsServerNotFound",
     "find_server_binary",
+    "make_streams",
     "read_address",
     "run_server",
 ]
@@ -51,10 +56,12 @@ class NatsServerFailed(RetryLater):
 
 @dataclass(frozen=True, slots=True)
 class NatsAddress:
-    """Where a server listens and the token that it asks for."""
+    """Where a server listens, and who we are there: a user with a password, or a token."""
 
     url: str
-    token: str | None = None
+    token: str | None = field(default=None, repr=False)
+    user: str | None = None
+    password: str | None = field(default=None, repr=False)
 
 
 def find_server_binary(environ: Mapping[str, str]) -> Path:
@@ -92,17 +99,37 @@ def _write(path: Path, text: str, mode: int = 0o600) -> None:
     os.replace(partial, path)
 
 
-def read_address(home: Path, environ: Mapping[str, str]) -> NatsAddress | None:
-    """Return the server to use: ``MTS_NATS_URL``, else the one that runs in ``home``."""
+def read_address(
+    home: Path, environ: Mapping[str, str], *, user: str = OPERATOR
+) -> NatsAddress | None:
+    """Return the server to use: ``MTS_NATS_URL``, else the one that runs in ``home``.
+
+    :param user: who we are where the server knows users; see :mod:`mts1b_foundation.bus_roles`.
+    :raises FixConfiguration: when that server does not know the user.
+    """
     url = environ.get("MTS_NATS_URL")
     if url:
         return NatsAddress(url, environ.get("MTS_NATS_TOKEN"))
     try:
         data = json.loads((home / "run" / "nats.json").read_text())
+        if "users" in data:
+            folder = Path(data["users"])
+            return NatsAddress(str(data["url"]), user=user, password=_secret_of(folder, user))
         token = Path(data["token_file"]).read_text().strip()
     except FileNotFoundError:
         return None
     return NatsAddress(str(data["url"]), token)
+
+
+def _secret_of(folder: Path, user: str) -> str:
+    path = folder / user
+    if not path.exists() and folder.exists():
+        known = ", ".join(sorted(item.name for item in folder.iterdir()))
+        raise FixConfiguration(
+            f"the bus knows no user {user!r} (known: {known}); roles stand in "
+            "mts1b_foundation.bus_roles, and a server takes them when it starts"
+        )
+    return path.read_text().strip()
 
 
 def _die_with(parent: int) -> Callable[[], None]:
@@ -122,9 +149,12 @@ def _die_with(parent: int) -> Callable[[], None]:
 
 
 class NatsServer:
-    """One nats-server child in one MTS_HOME, on loopback, with a token and durable streams.
+    """One nats-server child in one MTS_HOME, on loopback, with durable streams.
 
     :param port: 0 for any free port.
+    :param roles: a user for each, who may do what the role says and nothing else; without any,
+        whoever has the one token may do everything.
+    :param prepare: what the administrator does with the server before others are told of it.
     """
 
     def __init__(
@@ -134,12 +164,16 @@ class NatsServer:
         port: int = 0,
         environ: Mapping[str, str] | None = None,
         rng: Rng | None = None,
+        roles: Sequence[BusRole] = (),
+        prepare: Callable[[NatsAddress], Awaitable[None]] | None = None,
     ) -> None:
         self._home = home
         self._folder = home / "nats"
         self._port = port
         self._environ = os.environ if environ is None else environ
         self._rng = rng or SystemRng()
+        self._roles = tuple(roles)
+        self._prepare = prepare
         self._child: asyncio.subprocess.Process | None = None
         self._lock: int | None = None
 
@@ -203,10 +237,9 @@ class NatsServer:
             os.pwrite(self._lock, text, 0)
 
     async def _launch(self, binary: Path) -> NatsAddress:
-        token = self._token()
-        port = self._free_port()
+        about, address, access = self._access(port := self._free_port())
         config = self._folder / "server.conf"
-        _write(config, self._config(token, port))
+        _write(config, self._config(access, port))
         with (self._folder / "server.log").open("ab") as log:
             self._child = await asyncio.create_subprocess_exec(
                 str(binary),
@@ -221,14 +254,29 @@ class NatsServer:
             )
         self._note_owner(self._child.pid)
         await self._until_ready(port)
-        url = f"nats://127.0.0.1:{port}"
+        if self._prepare is not None:
+            await self._prepare(address)
         (self._home / "run").mkdir(parents=True, exist_ok=True)
-        about = {"url": url, "token_file": str(self._folder / "token"), "pid": self._child.pid}
+        about = {"url": address.url, **about, "pid": self._child.pid}
         _write(self._home / "run" / "nats.json", json.dumps(about))
-        return NatsAddress(url, token)
+        return address
 
-    def _token(self) -> str:
-        path = self._folder / "token"
+    def _access(self, port: int) -> tuple[dict[str, object], NatsAddress, str]:
+        """Return what clients must know, the address for us, and the server's own settings."""
+        url = f"nats://127.0.0.1:{port}"
+        if not self._roles:
+            path = self._folder / "token"
+            token = self._secret(path)
+            block = f'authorization {{ token: "{token}" }}'
+            return {"token_file": str(path)}, NatsAddress(url, token), block
+        folder = self._folder / "users"
+        folder.mkdir(exist_ok=True, mode=0o700)
+        names = (ADMINISTRATOR, *(role.name for role in self._roles))
+        secrets = {name: self._secret(folder / name) for name in names}
+        ours = NatsAddress(url, user=ADMINISTRATOR, password=secrets[ADMINISTRATOR])
+        return {"users": str(folder)}, ours, authorization(self._roles, secrets)
+
+    def _secret(self, path: Path) -> str:
         if not path.exists():
             _write(path, self._rng.bytes(24).hex())
         return path.read_text().strip()
@@ -252,11 +300,15 @@ class NatsServer:
         _write(last, str(port))
         return port
 
-    def _config(self, token: str, port: int) -> str:
+    def _config(self, access: str, port: int) -> str:
         return "\n".join(
             (
                 f'listen: "127.0.0.1:{port}"',
-                f'authorization {{ token: "{token}" }}',
+                access,
+                f'log_file: "{self._folder / "server.log"}"',
+                "logtime_utc: true",
+                "logfile_size_limit: 64MB",
+                "logfile_max_num: 3",
                 "max_payload: 4MB",
                 "jetstream {",
                 f'  store_dir: "{self._folder / "js"}"',
@@ -311,13 +363,25 @@ class NatsServer:
             self._lock = None
 
 
+async def make_streams(address: NatsAddress) -> None:
+    """Make every stream of the registry, or give it the subjects that it has there."""
+    from mts1b_platform.eventbus.nats import NatsBus  # here: it imports this module
+
+    bus = await NatsBus.connect(lambda: address, name="streams")
+    try:
+        for spec in STREAMS.values():
+            await bus.ensure_stream(spec)
+    finally:
+        await bus.close()
+
+
 async def run_server(home: Path, port: int, ready: Callable[[NatsAddress], None]) -> None:
-    """Run the server until SIGTERM or SIGINT.
+    """Run the system's server, with a user for each role, until SIGTERM or SIGINT.
 
     :param ready: told where the server listens, once it does.
     :raises NatsServerFailed: when the server ends by itself.
     """
-    server = NatsServer(home, port=port)
+    server = NatsServer(home, port=port, roles=BUS_ROLES, prepare=make_streams)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -89,7 +89,7 @@ class ServiceHost:
         if self._settings.bus.kind == "local":
             shared = LocalBus()
         for name in self._names:
-            bus = shared or await connect(self._home, settings=self._settings, name=name)
+            bus = shared or await connect(self._home, settings=self._settings, name=name, user=name)
             if bus not in self._buses:
                 self._buses.append(bus)
             service = self._build(name, bus)
