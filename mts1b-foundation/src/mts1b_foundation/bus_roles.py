@@ -105,7 +105,7 @@ BUS_ROLES: tuple[BusRole, ...] = (
     BusRole(
         "research",
         produces=("research", _PLATFORM),
-        reads=("MARKETDATA",),
+        reads=("MARKETDATA", "OPERATIONS"),
         calls=(CMD_OMS_SUBMIT, CMD_OMS_BOOK, CMD_OMS_ORDERS),
     ),
     BusRole("marketdata", produces=("marketdata", _PLATFORM), calls=_REPLAY),

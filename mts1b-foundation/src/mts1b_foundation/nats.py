@@ -79,6 +79,7 @@ __all__ = [
     "OPERATIONS_AUDIT_APPENDED",
     "OPERATIONS_HALT_REQUESTED",
     "OPERATIONS_HALT_RESUMED",
+    "OPERATIONS_SIGNALS_RECEIVED",
     "PLATFORM_SERVICES_HEARTBEAT",
     "RESEARCH_INTENTS_DECIDED",
     "RESEARCH_SIGNALS_PUBLISHED",
@@ -238,6 +239,9 @@ OPERATIONS_HALT_REQUESTED = _event(
 )
 OPERATIONS_HALT_RESUMED = _event(
     "operations.halt.resumed", ResumeRequest, "operations", "OPERATIONS"
+)
+OPERATIONS_SIGNALS_RECEIVED = _event(
+    "operations.signals.received", Signal, "operations", "OPERATIONS"
 )
 OPERATIONS_AUDIT_APPENDED = _add(
     "operations.audit.appended", AuditPayload, "operations", None, Durability.CORE

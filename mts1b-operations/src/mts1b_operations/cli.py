@@ -259,6 +259,19 @@ def operator_key(
     emit(facts, as_json, text=f"{'created' if new else 'kept'} key {key_id} of {name} in {path}")
 
 
+@cmd.command("signal-key")
+def signal_key(
+    source: Annotated[str, typer.Argument(help="a source of api.signals")],
+    as_json: JsonOption = False,
+) -> None:
+    """Create the secret with which a source signs its signals; an existing one stays."""
+    from mts1b_operations.signals import create_signal_key
+
+    path, new = create_signal_key(_home(), source)
+    facts = {"source": source, "file": str(path), "created": new}
+    emit(facts, as_json, text=f"{'created' if new else 'kept'} the secret of {source} in {path}")
+
+
 @status.command()
 def run_status(as_json: JsonOption = False) -> None:
     """Show services, replay, funds and halts; exit code 1 when a service is red."""

@@ -41,6 +41,7 @@ from mts1b_operations.parts import Parts
 from mts1b_operations.places import STORE_NAME
 from mts1b_operations.probes import poll_services
 from mts1b_operations.pulse import AuditPulse
+from mts1b_operations.signals import SignalRecord, intake_of
 from mts1b_operations.store_probe import probe_store
 from mts1b_operations.tables import METADATA
 from mts1b_operations.watchdogs.override_store import load_overrides
@@ -56,6 +57,9 @@ _OVERRIDES_EVERY = 20
 _SETTLE_EVERY = 16
 _BUS_LOG_EVERY_S = 1.0
 _ACTOR = "mts1b-operations"
+_LINGER_S = 0.05
+"""The log may be this late: entries that come together share a commit, and the disk is free for
+orders."""
 
 Also = Callable[[AsyncConnection], Awaitable[None]]
 
@@ -141,7 +145,7 @@ class OperationsService(Service):
             )
             await participant.start()
         else:
-            ctx.tasks.start("operations.pump", self._pump.run())
+            ctx.tasks.start("operations.pump", self._pump.run(linger_s=_LINGER_S))
             ctx.tasks.start("operations.flush", self._flush_often())
             self._pulse = AuditPulse(
                 self._parts.audit, clock=ctx.system_clock, actor=_ACTOR, report=ctx.log
@@ -160,6 +164,12 @@ class OperationsService(Service):
             halts=self._active_halts,
             health=self.health,
             limiter=PeerLimiter(self.ctx.system_clock),
+            signals=intake_of(
+                self.ctx.settings,
+                self.ctx.home,
+                SignalRecord(self._parts.store, self.ctx.system_clock, self._append),
+                self.ctx.system_clock,
+            ),
         )
         self._api = ApiServer(app, host=settings.host, port=settings.port)
         port = self._api.bind()
@@ -341,6 +351,13 @@ class OperationsService(Service):
                 )
             if refused:
                 await self._raise(alerts, also=self._bus_log.remember)
+
+    async def _append(self, tx: AsyncConnection, records: list[AuditRecord]) -> None:
+        """Append to the log what no event of the bus tells."""
+        size = await self._parts.audit.enter(tx)
+        if self._runner.seen != size:
+            await self._catch_up(size)
+        await self._write(tx, records, [])
 
     async def _raise(self, alerts: list[WatchdogAlert], *, also: Also | None = None) -> None:
         async with self._parts.store.transaction() as tx:

@@ -250,6 +250,13 @@ class KeyRing:
             return HmacVerifier(self._both(name, "key"))
         return Ed25519Verifier(self._both(name, "pub"))
 
+    def secrets(self, name: str) -> list[bytes]:
+        """Return the current and the previous secret, to share with who signs elsewhere.
+
+        :raises KeyMissing: when there is no current key.
+        """
+        return self._both(name, "key")
+
     def _both(self, name: str, kind: str) -> list[bytes]:
         found = [self._half(name, kind, previous=False)]
         if any(self._path(name, word, previous=True).exists() for word in ("key", "pub")):

@@ -110,6 +110,10 @@ class BarHistory:
             self._filled.clear()
         insort(dates, timestamp)
 
+    def knows(self, symbol: Symbol) -> bool:
+        """Return whether any bar of the symbol is known."""
+        return str(symbol) in self._rows
+
     def bars_seen(self, symbols: Sequence[Symbol], as_of: datetime) -> int:
         """Return how many bars all symbols share up to ``as_of``; 0 when none ends then."""
         dates = self._shared(tuple(symbols))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 
 import sqlalchemy as sa
 from mts1b_foundation.nats import (
@@ -14,7 +15,7 @@ from mts1b_foundation.nats import (
 )
 from mts1b_foundation.orders import Order
 from mts1b_foundation.risk import ActiveHalt
-from mts1b_foundation.signals import Signal
+from mts1b_foundation.signals import IntentDecision, Signal
 from mts1b_platform.ids import derive_id
 from mts1b_platform.store import Store
 from pydantic import TypeAdapter
@@ -24,7 +25,7 @@ from mts1b_research.pipeline import IntentPipeline, Work
 from mts1b_research.strategy import MarketView, Strategy, StrategyBook, make_signal
 from mts1b_research.tables import plans
 
-__all__ = ["Sleeve", "StrategyRunner"]
+__all__ = ["ReadBook", "Sleeve", "StrategyRunner"]
 
 _ORDERS = TypeAdapter(list[Order])
 Submit = Callable[[Order], Awaitable[Order]]
@@ -102,6 +103,42 @@ class StrategyRunner:
         for order in orders:
             await self._submit(order)
         return len(orders)
+
+    async def trade(
+        self, sleeve: Sleeve, signal: Signal, book: StrategyBook, as_of: datetime
+    ) -> list[Order]:
+        """Act on one signal from outside, as on those of a bar; return the orders sent."""
+        plan_id = derive_id("plan", sleeve.strategy.strategy_id, signal.signal_id)
+        orders = await self._known_plan(plan_id)
+        if orders is None:
+            work = sleeve.pipeline.run([signal], book, as_of)
+            await self._record(plan_id, sleeve.strategy.strategy_id, [signal], work)
+            orders = [planned.order for planned in work.orders]
+        for order in orders:
+            await self._submit(order)
+        return orders
+
+    async def refuse(
+        self, sleeve: Sleeve, signal: Signal, as_of: datetime, code: str, reason: str
+    ) -> list[Order]:
+        """Record why a signal from outside is left alone; finish it if it was not."""
+        plan_id = derive_id("plan", sleeve.strategy.strategy_id, signal.signal_id)
+        orders = await self._known_plan(plan_id)
+        if orders is None:
+            decision = IntentDecision(
+                signal_id=signal.signal_id,
+                fund_id=sleeve.fund_id,
+                strategy_id=sleeve.strategy.strategy_id,
+                symbol=signal.symbol,
+                outcome=code,
+                reason=reason,
+                decided_at=as_of,
+            )
+            work = Work([], StrategyBook(Decimal(0), {}, {}), as_of, decisions=[decision])
+            await self._record(plan_id, sleeve.strategy.strategy_id, [signal], work)
+        for order in orders or []:
+            await self._submit(order)
+        return orders or []
 
     async def _known_plan(self, plan_id: str) -> list[Order] | None:
         if not self._store.keeps:

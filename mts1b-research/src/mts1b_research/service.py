@@ -14,10 +14,17 @@ from mts1b_foundation.commands import (
     SubmitReply,
 )
 from mts1b_foundation.market_data import Bar
-from mts1b_foundation.nats import CMD_OMS_BOOK, CMD_OMS_ORDERS, CMD_OMS_SUBMIT, MARKETDATA_BARS
+from mts1b_foundation.nats import (
+    CMD_OMS_BOOK,
+    CMD_OMS_ORDERS,
+    CMD_OMS_SUBMIT,
+    MARKETDATA_BARS,
+    OPERATIONS_SIGNALS_RECEIVED,
+)
 from mts1b_foundation.orders import Order
 from mts1b_foundation.replay import ReplayStep
 from mts1b_foundation.risk import ActiveHalt
+from mts1b_foundation.signals import Signal
 from mts1b_platform.halt import HaltStore
 from mts1b_platform.lockstep import LockstepParticipant, Mark, digest_rows
 from mts1b_platform.pump import Event, EventPump
@@ -26,6 +33,7 @@ from mts1b_platform.store import OutboxRelay, Store
 from mts1b_platform.store.connection import AsyncConnection
 
 from mts1b_research.history import BarHistory
+from mts1b_research.inbound import InboundSignals
 from mts1b_research.registry import StrategyRegistry
 from mts1b_research.runner import StrategyRunner
 from mts1b_research.sleeves import sleeves_of
@@ -67,21 +75,32 @@ class ResearchService(Service):
         def halt_of(fund_id: str, strategy_id: str) -> ActiveHalt | None:
             return halts.blocked(fund_id=fund_id, strategy_id=strategy_id, reduce_only=False)
 
+        sleeves = sleeves_of(ctx.settings, self._registry)
         self._runner = StrategyRunner(
             self._store,
             self._history,
-            sleeves_of(ctx.settings, self._registry),
+            sleeves,
             submit=self._submit,
             read_book=self._read_book,
             halt_of=halt_of,
         )
+        self._inbound = InboundSignals(
+            self._store,
+            self._history,
+            self._runner,
+            sleeves,
+            read_book=self._read_book,
+            clock=ctx.clock,
+            report=ctx.log,
+        )
+        takes_signals = self._inbound.wanted and not ctx.replay
         self._pump = EventPump(
             ctx.bus,
             self._store,
             name="research",
-            streams=["MARKETDATA"],
+            streams=["MARKETDATA", "OPERATIONS"] if takes_signals else ["MARKETDATA"],
             handler=self._on_event,
-            wanted=frozenset({MARKETDATA_BARS}),
+            wanted=frozenset({MARKETDATA_BARS, OPERATIONS_SIGNALS_RECEIVED}),
         )
         await self._pump.start()
         if ctx.replay:
@@ -98,10 +117,14 @@ class ResearchService(Service):
             await participant.start()
         else:
             ctx.tasks.start("research.pump", self._pump.run())
+            if takes_signals:
+                ctx.tasks.start("research.inbound", self._inbound.run())
 
     async def _on_event(self, tx: AsyncConnection, event: Event) -> None:
         if isinstance(event.payload, Bar):
             await self._history.add(tx, event.payload)
+        elif isinstance(event.payload, Signal):
+            await self._inbound.take(tx, event.payload)
 
     async def _on_step(self, step: ReplayStep, mark: Mark) -> None:
         if not step.final:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from mts1b_platform.store import UtcText
 
-__all__ = ["bars", "metadata", "plans"]
+__all__ = ["bars", "inbound", "metadata", "plans"]
 
 metadata = sa.MetaData()
 
@@ -28,4 +28,13 @@ plans = sa.Table(
     sa.Column("strategy_id", sa.Text, nullable=False),
     sa.Column("as_of", UtcText, nullable=False),
     sa.Column("orders", sa.Text, nullable=False),
+)
+
+inbound = sa.Table(
+    "inbound",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("signal_id", sa.Text, nullable=False, unique=True),
+    sa.Column("payload", sa.Text, nullable=False),
+    sa.Column("done", sa.Boolean, nullable=False),
 )

@@ -1,4 +1,4 @@
-"""The public API: read-only, rate-limited, without secrets."""
+"""The public API: rate-limited, without secrets, and read-only but for signed signals."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from mts1b_foundation.time import INTERVALS
 
 from mts1b_operations.api.board import Board, FundStatus
 from mts1b_operations.api.limiter import PeerLimiter
+from mts1b_operations.api.signals import SignalIntake, mount_signals
 
 __all__ = ["create_app"]
 
@@ -22,6 +23,7 @@ Health = Callable[[], Awaitable[dict[str, str]]]
 
 _SYMBOL = r"^[A-Za-z0-9._:@/-]{1,40}$"
 _LONGEST_URL = 2_048
+_SIGNALS = "/v1/signals/"
 _HEADERS: Mapping[str, str] = {
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
@@ -31,38 +33,51 @@ _HEADERS: Mapping[str, str] = {
 SymbolPath = Annotated[str, Path(pattern=_SYMBOL)]
 
 
-def create_app(*, board: Board, halts: Halts, health: Health, limiter: PeerLimiter) -> FastAPI:
+def create_app(
+    *,
+    board: Board,
+    halts: Halts,
+    health: Health,
+    limiter: PeerLimiter,
+    signals: SignalIntake | None = None,
+) -> FastAPI:
     """Return the application over a board and two questions.
 
-    It publishes nothing and writes nothing; anything but GET and HEAD is refused.
+    It publishes nothing and writes nothing; anything but GET and HEAD is refused, except signals
+    where an intake for them is given.
     """
     app = FastAPI(
         title="MTS1B public API", version="1", docs_url=None, redoc_url=None, openapi_url=None
     )
-    _guard(app, limiter)
+    _guard(app, limiter, takes_signals=signals is not None)
     _market(app, board)
     _state(app, board, halts, health)
+    if signals is not None:
+        mount_signals(app, signals)
     return app
 
 
-def _guard(app: FastAPI, limiter: PeerLimiter) -> None:
+def _guard(app: FastAPI, limiter: PeerLimiter, *, takes_signals: bool) -> None:
     @app.middleware("http")
     async def guard(
         request: Request, call_next: Callable[[Request], Awaitable[Response]]
     ) -> Response:
-        response = _refusal(request, limiter) or await call_next(request)
+        posts = takes_signals and request.url.path.startswith(_SIGNALS)
+        response = _refusal(request, limiter, posts=posts) or await call_next(request)
         response.headers.update(_HEADERS)
         return response
 
 
-def _refusal(request: Request, limiter: PeerLimiter) -> Response | None:
+def _refusal(request: Request, limiter: PeerLimiter, *, posts: bool) -> Response | None:
     peer = request.client.host if request.client is not None else "unknown"
     wait = limiter.wait_for(peer)
     if wait > 0:
         retry = str(max(1, math.ceil(wait)))
         body = {"detail": f"too many requests; try again in {retry} s"}
         return JSONResponse(body, status_code=429, headers={"Retry-After": retry})
-    if request.method not in ("GET", "HEAD"):
+    if posts and request.method != "POST":
+        return JSONResponse({"detail": "POST"}, status_code=405, headers={"Allow": "POST"})
+    if not posts and request.method not in ("GET", "HEAD"):
         body = {"detail": "this API is read-only: GET or HEAD"}
         return JSONResponse(body, status_code=405, headers={"Allow": "GET, HEAD"})
     if len(request.url.path) + len(request.url.query) > _LONGEST_URL:

@@ -25,6 +25,7 @@ __all__ = [
     "RiskSettings",
     "ServiceSettings",
     "Settings",
+    "SignalSourceSettings",
     "StoreSettings",
     "StrategySettings",
     "VenueSettings",
@@ -163,11 +164,25 @@ class WatchdogSettings(_Section):
     params: dict[str, float] = Field(default_factory=dict, description="of its kind")
 
 
+class SignalSourceSettings(_Section):
+    """Who may send signals from outside, and for which strategy."""
+
+    source: str = Field(
+        pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$",
+        description="its name, in the path and of its secret: `mts cmd signal-key NAME`",
+    )
+    strategy_id: Identifier = Field(description="the strategy of kind webhook that trades them")
+    max_age_s: float = Field(60.0, gt=0, le=3600, description="how old a signal may be, seconds")
+
+
 class ApiSettings(_Section):
-    """The read-only HTTP API."""
+    """The HTTP API: read-only, but for the signals of the sources that are listed."""
 
     host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(0, ge=0, le=65535, description="0: any free port")
+    signals: list[SignalSourceSettings] = Field(
+        default_factory=list, description="who may send signals; empty: nobody"
+    )
 
 
 class ServiceSettings(_Section):
@@ -230,6 +245,7 @@ class Settings(BaseSettings):
         pairs = [(entry.fund_id, entry.strategy_id) for entry in self.mandates]
         if len(set(pairs)) != len(pairs):
             raise ValueError("a strategy has two mandates for one fund")
+        self._signals_have_a_strategy(set(ids))
         for entry in self.strategies:
             if entry.fund_id not in funds:
                 raise ValueError(
@@ -237,6 +253,19 @@ class Settings(BaseSettings):
                     f"which is not among {', '.join(sorted(funds)) or 'the funds (none)'}"
                 )
         return self
+
+    def _signals_have_a_strategy(self, strategies: set[str]) -> None:
+        sources = [entry.source for entry in self.api.signals]
+        if len(set(sources)) != len(sources):
+            raise ValueError("a source of signals is listed twice")
+        if sources and self.replay.enabled:
+            raise ValueError("a replay takes no signals from outside: remove api.signals")
+        for entry in self.api.signals:
+            if entry.strategy_id not in strategies:
+                raise ValueError(
+                    f"signals of {entry.source} are for strategy {entry.strategy_id}, "
+                    f"which is not among {', '.join(sorted(strategies)) or 'the strategies (none)'}"
+                )
 
     @classmethod
     def settings_customise_sources(
