@@ -130,3 +130,26 @@ async def test_e7_a_reader_far_behind_holds_little_in_memory(store: Store) -> No
 
     assert len(await seen(store)) == 3_000
     assert peak < 20e6, f"{peak / 1e6:.1f} MB for 3,000 small events"
+
+
+async def test_a_reader_that_may_be_late_takes_what_comes_together_in_one_commit(
+    store: Store,
+) -> None:
+    bus, commits = await bus_of(), 0
+
+    async def at_end(tx: AsyncConnection) -> None:
+        nonlocal commits
+        commits += 1
+
+    pump = EventPump(bus, store, name="reader", streams=["OMS"], handler=Reader(), at_end=at_end)
+    await pump.start()
+    running = asyncio.create_task(pump.run(linger_s=0.2))
+    for number in range(5):
+        await publish(bus, f"n{number}")
+        await asyncio.sleep(0.01)
+    async with asyncio.timeout(10):
+        while len(await seen(store)) < 5:
+            await asyncio.sleep(0.01)
+    assert commits == 1
+    running.cancel()
+    await bus.close()

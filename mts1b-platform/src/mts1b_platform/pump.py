@@ -148,21 +148,30 @@ class EventPump:
             source.incarnation = attached.incarnation
             self._sources[source.stream] = source
 
-    async def run(self, *, idle_s: float = 0.5) -> None:
-        """Process events as they come, until cancelled."""
+    async def run(self, *, idle_s: float = 0.5, linger_s: float = 0.0) -> None:
+        """Process events as they come, until cancelled.
+
+        :param linger_s: how long to wait for more before a batch is taken: each batch is one
+            durable commit, so a reader that nobody waits for leaves the disk to the others.
+        """
         # A TaskGroup would cancel them in the order of their addresses: no run would repeat.
-        tasks = [asyncio.create_task(self._follow(stream, idle_s)) for stream in self._streams]
+        tasks = [
+            asyncio.create_task(self._follow(stream, idle_s, linger_s)) for stream in self._streams
+        ]
         try:
             await asyncio.gather(*tasks)
         finally:
             await end_tasks(tasks)
 
-    async def _follow(self, stream: str, idle_s: float) -> None:
+    async def _follow(self, stream: str, idle_s: float, linger_s: float) -> None:
         task = asyncio.current_task()
         # A cancellation that what is awaited here loses is still noted on the task.
         while task is None or not task.cancelling():
             source = self._sources[stream]
             messages = await source.consumer.fetch(_BATCH, timeout_s=idle_s)
+            if linger_s and 0 < len(messages) < _BATCH:
+                await asyncio.sleep(linger_s)
+                messages += await source.consumer.fetch(_BATCH - len(messages), timeout_s=0.0)
             if messages and (messages[0].sequence or 0) <= source.position + 1:
                 await self._process([(source, messages)])
                 continue
