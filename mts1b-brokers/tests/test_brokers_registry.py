@@ -5,13 +5,16 @@ import re
 from decimal import Decimal
 from importlib.metadata import EntryPoint
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from mts1b_brokers import (
     BrokerConfigError,
+    FillPolicy,
     LiveTradingUnavailable,
     PaperClient,
     UnknownBroker,
+    VenueProfile,
     create_venue,
     known_brokers,
 )
@@ -149,3 +152,22 @@ def test_the_readme_runs():
     assert snippets
     for snippet in snippets:
         exec(compile(snippet, "README.md", "exec"), namespace)
+
+
+def test_the_settings_know_every_ready_profile():
+    known = get_args(VenueSettings.model_fields["profile"].annotation)
+    assert sorted(known) == sorted(VenueProfile.names())
+
+
+@pytest.mark.parametrize("name", VenueProfile.names())
+def test_the_venue_has_the_profile_that_the_settings_name(tmp_path, name):
+    venue = {"profile": name, "fee_bps_per_side": "3", "fill": "quote"}
+    made = _create(tmp_path, venue=venue, funds=[_fund("a")]).profile
+    ready = VenueProfile.named(name)
+    priced = {"fee_bps_per_side", "slippage_bps", "latency_ms", "max_participation"}
+    of_settings = {*priced, "fill", "initial_cash"}
+    same = set(VenueProfile.model_fields) - of_settings
+    assert {f: getattr(made, f) for f in same} == {f: getattr(ready, f) for f in same}
+    assert (made.fee_bps_per_side, made.fill) == (3, FillPolicy.QUOTE)
+    timed = _create(tmp_path, venue=venue | {"dead_man_s": 9.0}, funds=[_fund("a")]).profile
+    assert timed.dead_man_max_s == 9.0

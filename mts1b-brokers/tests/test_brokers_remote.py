@@ -202,6 +202,65 @@ async def test_an_answer_that_can_not_be_read_is_no_evidence(make_order, answer)
     await server.wait_closed()
 
 
+class _Mute:
+    """A venue that takes a connection and greets only when it is told to."""
+
+    def __init__(self, card):
+        self._greeting = b'{"card":' + card.model_dump_json().encode() + b"}\n"
+        self.called, self.left = asyncio.Event(), asyncio.Event()
+        self.greets = asyncio.Event()
+
+    async def talk(self, reader, writer):
+        self.called.set()
+        greet = asyncio.create_task(self._greet(writer))
+        with contextlib.suppress(ConnectionResetError):
+            await reader.read()
+        self.left.set()
+        greet.cancel()
+        writer.close()
+
+    async def _greet(self, writer):
+        await self.greets.wait()
+        writer.write(self._greeting)
+
+
+@pytest.mark.parametrize("begin", ["open", "get_open_orders"])
+async def test_closing_ends_a_connection_that_is_only_beginning(begin):
+    card = PaperClient().capabilities()
+    mute = _Mute(card)
+    async with await asyncio.start_server(mute.talk, "127.0.0.1", 0) as server:
+        address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        venue = RemoteVenue(address, card=card, timeout_s=60.0)
+        waiting = asyncio.create_task(getattr(venue, begin)())
+        async with asyncio.timeout(5):
+            await mute.called.wait()
+            await venue.close()
+            with pytest.raises(VenueUnavailable, match="is closed"):
+                await waiting
+            await mute.left.wait()
+
+
+@pytest.mark.parametrize("turns", range(12))
+async def test_no_connection_outlives_a_close_whenever_that_comes(turns):
+    card = PaperClient().capabilities()
+    mute = _Mute(card)
+    mute.greets.set()
+    async with await asyncio.start_server(mute.talk, "127.0.0.1", 0) as server:
+        address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        venue = RemoteVenue(address, card=card, timeout_s=60.0)
+        opening = asyncio.create_task(venue.open())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        await venue.close()
+        async with asyncio.timeout(5):
+            with contextlib.suppress(VenueUnavailable):
+                await opening
+            if mute.called.is_set():
+                await mute.left.wait()
+        with pytest.raises(VenueUnavailable, match="is closed"):
+            await venue.open()
+
+
 async def test_a_venue_with_another_card_is_not_talked_to(desk, make_order):
     paper, _, _, port = desk
     other = paper.capabilities().with_(visibility_lag_s=3.0)

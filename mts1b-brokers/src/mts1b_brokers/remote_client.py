@@ -45,6 +45,7 @@ class RemoteVenue:
         self._now: datetime | None = None
         self._number = 0
         self._line: _Line | None = None
+        self._greeting: _Line | None = None
         self._connecting = asyncio.Lock()
         self._closed = False
 
@@ -69,25 +70,36 @@ class RemoteVenue:
             raise self._unavailable(error) from error
 
     async def close(self) -> None:
-        """Hang up; streams of fills end."""
+        """Hang up, also where it is only connecting; streams of fills end."""
         self._closed = True
-        if self._line is not None:
-            self._line.hang_up()
+        for line in (self._line, self._greeting):
+            if line is not None:
+                line.hang_up()
 
     async def _connected(self) -> _Line:
         async with self._connecting:
-            if self._closed:
-                raise VenueUnavailable(f"the line to venue {self.name} is closed")
+            self._require_open()
             if self._line is None or self._line.is_broken:
                 loop = asyncio.get_running_loop()
                 _, line = await loop.create_connection(_Line, self._host, self._port)
+                self._greeting = line
                 try:
+                    self._require_open()
                     await self._check(line)
+                    self._require_open()
                     self._line = line
+                except ConnectionError:
+                    self._require_open()
+                    raise
                 finally:
+                    self._greeting = None
                     if self._line is not line:
                         line.hang_up()
             return self._line
+
+    def _require_open(self) -> None:
+        if self._closed:
+            raise VenueUnavailable(f"the line to venue {self.name} is closed")
 
     async def _check(self, line: _Line) -> None:
         theirs, ours = dict(await line.greeting), dict(self._card)

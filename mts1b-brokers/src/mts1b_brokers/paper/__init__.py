@@ -32,14 +32,15 @@ def create(settings: Settings, *, home: Path, clock: Clock, ids: Ids) -> PaperCl
     venue = settings.venue
     funded = sum((entry.fund.target_nav_usd for entry in settings.funds), Decimal(0))
     cash = venue.initial_cash_usd if venue.initial_cash_usd is not None else funded or _CASH
-    profile = VenueProfile(
+    kind = VenueProfile.named(venue.profile)
+    profile = kind.with_(
         fee_bps_per_side=venue.fee_bps_per_side,
         slippage_bps=venue.slippage_bps,
         latency_ms=Decimal(venue.latency_ms),
         max_participation=venue.max_participation,
         fill=FillPolicy(venue.fill),
         initial_cash=cash,
-        dead_man_max_s=venue.dead_man_s,
+        dead_man_max_s=kind.dead_man_max_s if venue.dead_man_s is None else venue.dead_man_s,
     )
     if settings.mode is ExecutionMode.BACKTEST:
         return PaperClient(profile=profile, clock=clock)

@@ -70,6 +70,11 @@ class ReplaySettings(_Section):
 class VenueSettings(_Section):
     """The simulated venue."""
 
+    profile: Literal["none", "open_orders", "ten_minutes", "permanent", "strict"] = Field(
+        "permanent",
+        description="how long it remembers keys, or strict: all that makes a venue hard; "
+        "see `mts mts1b-brokers profiles`",
+    )
     fee_bps_per_side: Decimal = Field(Decimal(5), ge=0, description="fee, basis points a side")
     slippage_bps: Decimal = Field(Decimal(2), ge=0, description="slippage, basis points")
     latency_ms: int = Field(0, ge=0, description="delay before an order can match")
@@ -83,7 +88,8 @@ class VenueSettings(_Section):
     dead_man_s: float | None = Field(
         None,
         gt=0,
-        description="the venue cancels everything unless the OMS renews it; null: it does not",
+        description="the venue cancels everything unless the OMS renews it; null: the OMS asks "
+        "for no such timer",
     )
     address: str | None = Field(
         None,
