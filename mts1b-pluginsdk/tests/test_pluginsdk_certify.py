@@ -114,6 +114,35 @@ def test_pytest_runs_every_card(tmp_path: Path) -> None:
     assert "the venue does not offer memory of keys for a window" in done.stdout
 
 
+_BOX = """
+from pathlib import Path
+
+from pytestcorp.exchange import Exchange
+
+
+class Box:
+    def __init__(self, broker):
+        with Path(__file__).with_name("accounts").open("a") as made:
+            made.write(".")
+        self.broker, self.account = broker, Exchange()
+
+    def connect(self):
+        return self.broker(self.account)
+"""
+
+
+def test_pytest_tries_each_card_in_a_new_account_of_the_sandbox(tmp_path: Path) -> None:
+    folder = create_plugin(PluginKind.BROKER, "pytestcorp", out=tmp_path).folder
+    (folder / "src/pytestcorp/box.py").write_text(_BOX)
+    broker = ("--mts-broker", "pytestcorp.client:PytestcorpBroker")
+    sandbox = ("--mts-sandbox", "pytestcorp.box:Box")
+    cards = "B03- or B12- or B13-"
+    done = _pytest(folder, *broker, *sandbox, "-k", cards)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "3 passed" in done.stdout
+    assert (folder / "src/pytestcorp/accounts").read_text() == "..."
+
+
 def test_pytest_fails_a_card_with_what_was_seen(tmp_path: Path) -> None:
     folder = create_plugin(PluginKind.BROKER, "pytestcorp", out=tmp_path).folder
     client = folder / "src/pytestcorp/client.py"

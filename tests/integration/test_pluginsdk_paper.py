@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from importlib import import_module
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 from mts1b_brokers import FillPolicy, PaperClient, VenueProfile
-from mts1b_foundation import Fill, FillCorrection, Order, Position
+from mts1b_brokers.paper.sandbox import PaperSandbox
 from mts1b_foundation.protocols import (
-    AccountSnapshot,
     BrokerProtocol,
     DedupePolicy,
     SimulatedVenue,
@@ -25,6 +25,7 @@ from mts1b_platform.clock import VirtualClock
 from mts1b_platform.config import Settings
 from mts1b_platform.ids import SequentialIds
 from mts1b_pluginsdk import PluginKind, create_plugin
+from mts1b_pluginsdk.cli import app
 from mts1b_pluginsdk.conformance import (
     BROKER_CARDS,
     BROKER_DUTIES,
@@ -36,9 +37,9 @@ from mts1b_pluginsdk.conformance import (
     Verdict,
     check_broker,
 )
+from typer.testing import CliRunner
 
 NOW = datetime(2024, 1, 2, 21, tzinfo=UTC)
-T = TypeVar("T")
 PROFILES = {
     "default": VenueProfile(),
     "strict": VenueProfile.named("strict"),
@@ -56,119 +57,15 @@ NEVER_PAPER = {"B207", "B208"}
 """The paper venue takes every type and lifetime, so nothing can be refused for its own."""
 
 
-class WiredPaper(PaperClient):
-    """The paper client behind a wire that a test can cut."""
-
-    box: PaperSandbox
-
-    async def _carry(self, call: Coroutine[Any, Any, T]) -> T:
-        box = self.box
-        if box.is_cut or box.loses == "request":
-            box.loses = ""
-            call.close()
-            raise ConnectionError("the wire is cut")
-        answer = await call
-        if box.loses == "answer":
-            box.loses = ""
-            raise TimeoutError("no answer came")
-        return answer
-
-    async def submit(self, order: Order) -> Order:
-        return await self._carry(super().submit(order))
-
-    async def cancel(self, order_id: str) -> bool:
-        return await self._carry(super().cancel(order_id))
-
-    async def cancel_all(self) -> list[str]:
-        return await self._carry(super().cancel_all())
-
-    async def get_open_orders(self) -> list[Order]:
-        return await self._carry(super().get_open_orders())
-
-    async def get_positions(self) -> list[Position]:
-        return await self._carry(super().get_positions())
-
-    async def get_order_by_key(self, idempotency_key: str) -> Order | None:
-        return await self._carry(super().get_order_by_key(idempotency_key))
-
-    async def account_snapshot(self) -> AccountSnapshot:
-        return await self._carry(super().account_snapshot())
-
-    async def fills_since(self, cursor: str | None) -> tuple[list[Fill], str]:
-        return await self._carry(super().fills_since(cursor))
-
-    async def corrections_since(self, cursor: str | None) -> tuple[list[FillCorrection], str]:
-        return await self._carry(super().corrections_since(cursor))
-
-    async def stream_fills(self, cursor: str | None = None) -> AsyncIterator[Fill]:
-        async for fill in super().stream_fills(cursor):
-            yield fill
-
-
-class LastingPaper(WiredPaper):
-    """A paper client without a record, which no reconnection ends."""
-
-    close = None  # type: ignore[assignment]
-
-
-class PaperSandbox:
-    """A new account at the paper venue, its desk, its screen and its wire.
-
-    Without a home, one client in memory serves every connection: quick, and no restart.
-    """
-
-    def __init__(self, home: Path | None, profile: VenueProfile) -> None:
-        self._home, self._profile = home, profile
-        self._client: PaperClient | None = None
-        self.is_cut, self.loses = False, ""
-
-    def connect(self) -> PaperClient:
-        if self._home is None and self._client is not None:
-            return self._client
-        kind = LastingPaper if self._home is None else WiredPaper
-        client = kind(home=self._home, profile=self._profile)
-        client.box = self
-        self._client = client
-        return client
-
-    @property
-    def _desk(self) -> PaperClient:
-        assert self._client is not None
-        return self._client
-
-    async def bust(self, fill_id: str) -> None:
-        await self._desk.bust(fill_id)
-
-    async def amend(self, fill_id: str, *, quantity: Decimal, price: Decimal) -> None:
-        await self._desk.amend(fill_id, quantity=quantity, price=price)
-
-    async def charge(self, fill_id: str, *, fees: Decimal) -> None:
-        await self._desk.fee(fill_id, fees=fees)
-
-    async def enter(self, order: Order) -> None:
-        await self._desk.external(order)
-
-    def cut(self) -> None:
-        self.is_cut = True
-
-    def mend(self) -> None:
-        self.is_cut = False
-
-    def lose_request(self) -> None:
-        self.loses = "request"
-
-    def lose_answer(self) -> None:
-        self.loses = "answer"
-
-
 def _certify(
     profile: VenueProfile, cards: Sequence[Card] = BROKER_CARDS, *, folder: Path | None = None
 ) -> Report:
     accounts = iter(range(len(BROKER_CARDS)))
 
     def sandbox() -> PaperSandbox:
-        home = None if folder is None else folder / str(next(accounts))
-        return PaperSandbox(home, profile)
+        if folder is None:
+            return PaperSandbox(profile=profile, in_memory=True)
+        return PaperSandbox(profile=profile, home=folder / str(next(accounts)))
 
     return asyncio.run(check_broker(sandbox, cards=cards))
 
@@ -265,3 +162,103 @@ def test_a_new_broker_is_made_from_the_systems_settings(
     assert isinstance(venue, SimulatedVenue)
     account = asyncio.run(venue.account_snapshot())
     assert (account.cash_usd, account.as_of) == (Decimal(2500), NOW)
+
+
+_NEWCOMER = '''
+"""A broker that stands on another venue's client, as a router or a journal does."""
+
+
+def _passed_on(name):
+    async def call(self, *given, **named):
+        return await getattr(self._venue, name)(*given, **named)
+
+    return call
+
+
+class Newcomer:
+    name = "paper"  # its fills are those of the venue beneath
+
+    def __init__(self, venue):
+        self._venue = venue
+
+    def capabilities(self):
+        return self._venue.capabilities()
+
+    def set_time(self, now):
+        self._venue.set_time(now)
+
+    async def stream_fills(self, cursor=None):
+        async for fill in self._venue.stream_fills(cursor):
+            yield fill
+
+
+for _name in (
+    "submit cancel cancel_all cancel_all_after replace get_open_orders get_order_by_key "
+    "get_positions account_snapshot fills_since corrections_since on_bars on_quote close"
+).split():
+    setattr(Newcomer, _name, _passed_on(_name))
+
+
+class Hasty(Newcomer):
+    """Says of every cancel that it is done."""
+
+    async def cancel(self, order_id):
+        try:
+            await self._venue.cancel(order_id)
+        except (ConnectionError, TimeoutError):
+            pass
+        return True
+'''
+
+
+@pytest.fixture
+def newcomer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    (tmp_path / "newcomer_broker.py").write_text(_NEWCOMER)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    yield
+    sys.modules.pop("newcomer_broker", None)
+
+
+def _certificate(broker: str, sandbox: str, out: Path) -> tuple[int, dict[str, Any]]:
+    arguments = ["certify", f"newcomer_broker:{broker}", "--sandbox", sandbox, "--out", str(out)]
+    done = CliRunner().invoke(app, arguments)
+    return done.exit_code, json.loads(out.read_text())
+
+
+@pytest.mark.parametrize("sandbox", ["PaperSandbox", "StrictSandbox"])
+def test_a_newcomer_is_certified_without_a_sandbox_of_its_own(
+    newcomer: None, tmp_path: Path, sandbox: str
+) -> None:
+    place = f"mts1b_brokers.paper.sandbox:{sandbox}"
+    code, found = _certificate("Newcomer", place, tmp_path / "good.json")
+    cards = found["cards"]
+    assert [card for card in cards if card["verdict"] == "failed"] == []
+    assert code == 0
+    assert sum(card["verdict"] == "passed" for card in cards) > 160
+
+
+def test_a_newcomer_that_is_wrong_is_found_in_the_sandbox(newcomer: None, tmp_path: Path) -> None:
+    place = "mts1b_brokers.paper.sandbox:PaperSandbox"
+    code, found = _certificate("Hasty", place, tmp_path / "bad.json")
+    failed = {card["number"] for card in found["cards"] if card["verdict"] == "failed"}
+    assert code == 1
+    assert "B07" in failed
+
+
+def test_every_account_is_a_new_one_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    async def trade() -> list[Path]:
+        homes = []
+        for _ in range(2):
+            sandbox = PaperSandbox()
+            await sandbox.open()
+            client = sandbox.connect()
+            assert isinstance(client, PaperClient)
+            assert await client.get_open_orders() == []
+            homes.append(client.home)
+            await sandbox.close()
+        return [home for home in homes if home is not None]
+
+    first, second = asyncio.run(trade())
+    assert first != second
+    assert not first.exists()
+    assert not second.exists()

@@ -53,6 +53,14 @@ def _print_scaffold(made: Scaffold, as_json: bool) -> None:
 
 
 _Factory = Annotated[str, typer.Argument(help="package.module:name, called without arguments.")]
+_Sandbox = Annotated[
+    str,
+    typer.Option(
+        help="package.module:name of a sandbox: each card gets a new account in it, and the "
+        "factory is called with a client of that account, e.g. mts1b_brokers.paper.sandbox:"
+        "PaperSandbox"
+    ),
+]
 _Symbol = Annotated[str, typer.Option(help="An instrument that the venue trades.")]
 _RunId = Annotated[str, typer.Option(help="Begins every idempotency key.")]
 _Patience = Annotated[float, typer.Option(min=0.05, help="Seconds to wait for a fill.")]
@@ -61,6 +69,7 @@ _Patience = Annotated[float, typer.Option(min=0.05, help="Seconds to wait for a 
 @check.command("broker")
 def check_broker(
     factory: _Factory,
+    sandbox: _Sandbox = "",
     symbol: _Symbol = "AAPL",
     run_id: _RunId = "check",
     patience: _Patience = 1.0,
@@ -74,7 +83,7 @@ def check_broker(
 
     from mts1b_pluginsdk.conformance import check_broker as run
 
-    connect, settings = _load(factory), _settings(symbol, run_id, patience)
+    connect, settings = _load(factory, sandbox), _settings(symbol, run_id, patience)
     report = asyncio.run(run(connect, settings=settings, subject=factory))
     _print_report(report, as_json)
     raise typer.Exit(0 if report.passed else 1)
@@ -86,6 +95,7 @@ def certify(
     out: Annotated[
         Path | None, typer.Option(help="Write the certificate here as JSON, and beside it as .md.")
     ] = None,
+    sandbox: _Sandbox = "",
     symbol: _Symbol = "AAPL",
     run_id: _RunId = "check",
     patience: _Patience = 1.0,
@@ -98,7 +108,7 @@ def certify(
     """
     import asyncio
 
-    connect, settings = _load(factory), _settings(symbol, run_id, patience)
+    connect, settings = _load(factory, sandbox), _settings(symbol, run_id, patience)
     certificate = asyncio.run(_certify(connect, settings, factory))
     if out is not None:
         _write(certificate, out)
@@ -172,12 +182,13 @@ def _card_as_dict(card: Card) -> dict[str, object]:
     }
 
 
-def _load(factory: str) -> Connect:
+def _load(factory: str, sandbox: str = "") -> Connect:
     from mts1b_pluginsdk.errors import FactoryUnusable
-    from mts1b_pluginsdk.factory import load_factory
+    from mts1b_pluginsdk.factory import load_factory, within
 
     try:
-        return load_factory(factory)
+        made = load_factory(factory)
+        return within(load_factory(sandbox), made) if sandbox else made
     except FactoryUnusable as error:
         raise typer.BadParameter(str(error)) from error
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from mts1b_pluginsdk.errors import FactoryUnusable
 
-__all__ = ["load_factory"]
+__all__ = ["load_factory", "within"]
 
 _SHAPE = re.compile(r"(?P<module>\w+(\.\w+)*):(?P<name>\w+(\.\w+)*)")
 
@@ -35,3 +35,12 @@ def load_factory(text: str) -> Callable[[], Any]:
     if not callable(factory):
         raise FactoryUnusable(f"{text} is a {type(factory).__name__}, not something to call")
     return factory
+
+
+def within(sandbox: Callable[..., Any], factory: Callable[..., Any]) -> Callable[[], Any]:
+    """Return what makes a new sandbox, in which ``factory`` makes a client of its account."""
+
+    def account() -> Any:
+        return sandbox(factory)
+
+    return account

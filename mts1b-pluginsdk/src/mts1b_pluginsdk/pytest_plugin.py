@@ -23,6 +23,11 @@ def pytest_addoption(parser: Any) -> None:
         help="run the conformance cards against the broker or sandbox that this makes",
     )
     group.addoption(
+        "--mts-sandbox",
+        metavar="PACKAGE.MODULE:NAME",
+        help="try it in this sandbox: --mts-broker is called with a client of each new account",
+    )
+    group.addoption(
         "--mts-patience",
         type=float,
         default=1.0,
@@ -46,10 +51,13 @@ def pytest_generate_tests(metafunc: Any) -> None:
     if not factory or _ARGUMENT not in metafunc.fixturenames:
         return
     from mts1b_pluginsdk.conformance import BROKER_CARDS, BenchSettings
-    from mts1b_pluginsdk.factory import load_factory
+    from mts1b_pluginsdk.factory import load_factory, within
     from mts1b_pluginsdk.suite import BoundCard
 
     settings = BenchSettings(patience_s=metafunc.config.getoption("--mts-patience"))
     connect = load_factory(factory)
+    sandbox = metafunc.config.getoption("--mts-sandbox")
+    if sandbox:
+        connect = within(load_factory(sandbox), connect)
     bound = [BoundCard(card, connect, settings) for card in BROKER_CARDS]
     metafunc.parametrize(_ARGUMENT, bound, ids=[str(card) for card in BROKER_CARDS])
