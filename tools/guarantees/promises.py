@@ -257,14 +257,22 @@ _SURFACE = (
     Promise(
         18,
         "Least privilege on the bus",
-        "The bus refuses who has no token.",
-        "one identity and one list of subjects for each service.",
-        ("test_platform_eventbus_contract::test_a_connection_without_the_token_is_refused",),
+        "Each service, and the operator, is a user of the bus with a secret of its own, and may "
+        "publish, serve, read and ask what one table says; what the bus refuses is an alarm.",
+        "a server of somebody else, which has one token for all; a key that is used for what its "
+        "role may do; whoever can read all files of the home.",
+        (
+            "test_platform_bus_roles::test_no_role_can_shape_a_stream_or_read_one_that_it_writes",
+            "test_platform_bus_roles::test_k4_a_key_publishes_what_its_role_says_and_nothing_else",
+            "test_operations_bus_access::test_k4_a_stolen_key_books_nothing_and_raises_an_alarm",
+            "test_platform_eventbus_contract::test_a_connection_without_the_token_is_refused",
+        ),
     ),
     Promise(
         19,
         "The public interface only reads",
-        "It answers GET and HEAD, limits each peer, and no header bends the limit.",
+        "It answers GET and HEAD, and takes signed signals where they are configured; it limits "
+        "each peer, and no header bends the limit.",
         "a fuzzing campaign, and the effect of a flood on orders.",
         (
             "test_operations_api::test_nothing_but_reading",
@@ -284,8 +292,18 @@ _SURFACE = (
     Promise(
         21,
         "Webhooks can not be forged",
-        "There is no webhook yet, so there is nothing to forge.",
-        "everything, until there is one.",
+        "A signal from outside is signed with HMAC-SHA256 over time and body, fresh, and one "
+        "signal for ever by its id; nothing is written of what is refused. It is sized at our own "
+        "price, and risk decides.",
+        "a sender whose secret is stolen; a sender's own mistakes.",
+        (
+            "test_operations_signals::test_k2_a_bad_signature_is_401_and_writes_nothing",
+            "test_operations_signals::test_every_byte_of_body_and_timestamp_is_signed",
+            "test_operations_signals::test_k2_a_replay_and_four_resends_are_one_signal",
+            "test_operations_signals::test_k2_what_is_late_or_early_is_refused",
+            "test_signals_from_outside::"
+            "test_k2_k4_signals_are_traded_once_risk_decides_and_a_stolen_key_books_nothing",
+        ),
     ),
     Promise(
         22,
