@@ -24,6 +24,11 @@ ROWS, ASSETS = 60, 4
 WILD = st.sampled_from(
     [0.0, 1.0, -1.0, 0.01, -0.02, 5e-324, 1e-300, -1e-160, 1e70, 1e74, 1e300, 7.0, np.nan, np.inf]
 )
+MOMENTLESS = {
+    *("allocators.equal_weights", "allocators.min_cvar", "allocators.min_mad"),
+    "allocators.min_cdar",
+}
+"""Allocators that ask for no covariance."""
 FEW = settings(max_examples=10, deadline=None)
 
 
@@ -145,6 +150,20 @@ def test_thin_and_flat_data_end_in_a_value_or_a_typed_error(case: Any) -> None:
     if case.name != "factors.neutralize":
         found = settled(case, given_to(case, wide))
         assert found is None or found.size > 0
+
+
+@pytest.mark.cases(gives={"weights"})
+@pytest.mark.parametrize("level", [0.001, 0.1, 1 / 3])
+def test_an_asset_that_stands_still_has_no_variance_whatever_the_rounding(
+    case: Any, level: float
+) -> None:
+    values = base("returns")
+    values[:, 2] = level
+    if case.name in MOMENTLESS:
+        assert settled(case, values) is not None
+        return
+    with pytest.raises(BadInput, match="asset 2 has no variance"):
+        case.call(values)
 
 
 @settings(max_examples=50, deadline=None)

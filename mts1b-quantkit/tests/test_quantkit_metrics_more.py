@@ -348,3 +348,11 @@ class TestRolling:
 def test_bad_input_has_a_typed_error(call: object) -> None:
     with pytest.raises(BadInput):
         call()  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("level", [0.001, 0.1, 1 / 3])
+def test_nothing_has_a_slope_on_a_benchmark_that_stands_still(level: float) -> None:
+    returns = np.random.default_rng(0).normal(0, 0.01, (60, 2))
+    still = np.full(60, level)
+    assert np.isnan(m.beta(returns, still)).all()
+    assert np.isnan(m.alpha(returns, still)).all()

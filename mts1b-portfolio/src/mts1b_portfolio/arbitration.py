@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
@@ -10,6 +9,7 @@ from itertools import pairwise
 from mts1b_foundation.signals import Signal
 
 from mts1b_portfolio.errors import BadTarget
+from mts1b_portfolio.inputs import read_mapping, read_number
 
 __all__ = ["MIN_CONFIDENCE", "Arbitration", "ScoredSignal", "arbitrate", "arbitration_score"]
 
@@ -42,6 +42,8 @@ def arbitration_score(signal: Signal, *, weight: float = 1.0) -> float:
     The expected return counts in the signal's own direction: a short signal that expects -2 % is
     worth as much as a long one that expects +2 %.
 
+    :raises BadTarget: for a negative or infinite weight, or a signal whose numbers are not finite.
+
     >>> from datetime import UTC, datetime
     >>> from mts1b_foundation import Signal
     >>> from mts1b_portfolio import arbitration_score
@@ -61,10 +63,15 @@ def arbitration_score(signal: Signal, *, weight: float = 1.0) -> float:
     >>> round(arbitration_score(signal), 6)
     0.01
     """
-    gain = signal.expected_return * (signal.direction or 1)
-    return (
-        weight * signal.confidence * max(gain, 0.0) * max(signal.liquidity_score, _LIQUIDITY_FLOOR)
+    if not isinstance(signal, Signal):
+        raise BadTarget(f"{signal!r} is no Signal; give one")
+    sure, gain, liquidity = (
+        read_number(f"{name} of signal {signal.signal_id}", getattr(signal, name), error=BadTarget)
+        for name in ("confidence", "expected_return", "liquidity_score")
     )
+    share = read_number("weight", weight, least=0.0, wanted="zero or more", error=BadTarget)
+    worth = max(gain * (signal.direction or 1), 0.0)
+    return share * sure * worth * max(liquidity, _LIQUIDITY_FLOOR)
 
 
 def arbitrate(
@@ -101,15 +108,26 @@ def arbitrate(
     >>> arbitrate([signal]).winners["AAPL"].signal_id
     '1'
     """
-    given = dict(weights or {})
-    wrong = [agent for agent, weight in given.items() if not 0.0 <= weight < math.inf]
-    if wrong:
-        raise BadTarget(f"the weight of agent {wrong[0]} is {given[wrong[0]]}; give zero or more")
-    if not 0.0 <= min_confidence <= 1.0:
-        raise BadTarget(f"min_confidence is {min_confidence}; give a fraction of one")
+    given = {
+        agent: read_number(
+            f"the weight of agent {agent}",
+            weight,
+            least=0.0,
+            wanted="zero or more",
+            error=BadTarget,
+        )
+        for agent, weight in read_mapping("weights", {} if weights is None else weights).items()
+    }
+    floor = read_number(
+        "min_confidence",
+        min_confidence,
+        least=0.0,
+        most=1.0,
+        wanted="a fraction of one",
+        error=BadTarget,
+    )
     considered = tuple(
-        _scored(signal, given.get(signal.agent_id, 1.0), min_confidence)
-        for signal in sorted(signals, key=lambda signal: signal.signal_id)
+        _scored(signal, given.get(signal.agent_id, 1.0), floor) for signal in _sorted(signals)
     )
     ids = [item.signal.signal_id for item in considered]
     twice = next((name for name, other in pairwise(ids) if name == other), None)
@@ -125,6 +143,16 @@ def arbitrate(
         best = max(able, key=lambda item: (item.score, item.signal.confidence), default=None)
         winners[symbol] = best.signal if best is not None else None
     return Arbitration(winners, considered)
+
+
+def _sorted(signals: Iterable[Signal]) -> list[Signal]:
+    if not isinstance(signals, Iterable):
+        raise BadTarget(f"signals is a {type(signals).__name__}; give a list of signals")
+    found = list(signals)
+    strange = [item for item in found if not isinstance(item, Signal)]
+    if strange:
+        raise BadTarget(f"{strange[0]!r} is no Signal; give signals alone")
+    return sorted(found, key=lambda signal: signal.signal_id)
 
 
 def _scored(signal: Signal, weight: float, min_confidence: float) -> ScoredSignal:

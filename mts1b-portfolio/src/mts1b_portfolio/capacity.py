@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from mts1b_quantkit.arrays import as_table
+from mts1b_quantkit.errors import BadInput
 from mts1b_quantkit.universe_filters import average_daily_volume
 
 from mts1b_portfolio.errors import BadTarget, MissingPrice
+from mts1b_portfolio.inputs import (
+    SMALLEST,
+    read_count,
+    read_mapping,
+    read_number,
+    read_positive,
+)
 
 __all__ = ["FundCapacity", "PositionCapacity", "fund_capacity", "position_capacity"]
 
@@ -61,11 +68,12 @@ def position_capacity(
     >>> position_capacity("A", 1e6, volume=[1e5] * 21, price=10.0).symbol
     'A'
     """
-    _require_positive("nav_usd", nav_usd)
-    _require_positive("max_days", max_days)
-    units = _daily_units(symbol, volume, price, fraction_of_adv, adv_lookback_days) * max_days
-    notional = units * price
-    return PositionCapacity(symbol, units, notional, notional / nav_usd, max_days)
+    nav = read_positive("nav_usd", nav_usd, error=BadTarget)
+    days = read_positive("max_days", max_days, error=BadTarget)
+    dollars = _price(symbol, price)
+    units = _daily_units(symbol, volume, fraction_of_adv, adv_lookback_days) * days
+    notional = units * dollars
+    return PositionCapacity(symbol, units, notional, notional / nav, days)
 
 
 def fund_capacity(
@@ -80,7 +88,7 @@ def fund_capacity(
 ) -> FundCapacity:
     """Return the NAV at which trading ``turnover`` of some position fills its share of volume.
 
-    :param weights: by symbol, fractions of NAV; a zero weight limits nothing.
+    :param weights: by symbol, fractions of NAV; a weight of zero (or below 1e-30) limits nothing.
     :param turnover: share of each position that is traded at a rebalance, 1 for all of it.
     :param max_days: days over which a rebalance may be spread.
     :raises BadTarget: when no weight is different from zero, or a number is out of range.
@@ -91,42 +99,51 @@ def fund_capacity(
     >>> round(found.nav_usd)
     10000
     """
-    _require_positive("turnover", turnover)
-    _require_positive("max_days", max_days)
+    traded = read_positive("turnover", turnover, error=BadTarget)
+    days = read_positive("max_days", max_days, error=BadTarget)
+    read_mapping("volumes", volumes)
+    read_mapping("prices", prices)
     limits: dict[str, float] = {}
-    for symbol, weight in weights.items():
-        if not math.isfinite(weight):
-            raise BadTarget(f"the weight of {symbol} is {weight}")
-        if weight == 0.0:
+    for symbol, weight in read_mapping("weights", weights).items():
+        share = abs(read_number(f"the weight of {symbol}", weight, error=BadTarget))
+        if share < SMALLEST:
             continue
         if symbol not in volumes:
-            raise BadTarget(f"{symbol} has a weight and no volumes")
-        price = prices.get(symbol)
-        units = _daily_units(symbol, volumes[symbol], price, fraction_of_adv, adv_lookback_days)
-        limits[symbol] = units * float(price or 0.0) * max_days / (abs(weight) * turnover)
+            raise BadTarget(f"{symbol} has a weight and no volumes; give them, or leave it out")
+        dollars = _price(symbol, prices.get(symbol))
+        units = _daily_units(symbol, volumes[symbol], fraction_of_adv, adv_lookback_days)
+        limits[symbol] = units * dollars * days / (share * traded)
     if not limits:
         raise BadTarget("every weight is zero; such a fund has no limit")
     tightest = min(limits, key=lambda symbol: limits[symbol])
     return FundCapacity(limits[tightest], tightest, limits)
 
 
-def _daily_units(
-    symbol: str, volume: Any, price: float | None, fraction: float, lookback: int
-) -> float:
-    if not 0.0 < fraction <= 1.0:
-        raise BadTarget(f"fraction_of_adv is {fraction}; give a share of the volume")
-    if price is None or not 0.0 < price < math.inf:
-        raise MissingPrice(symbol, price)
+def _price(symbol: str, price: Any) -> float:
+    try:
+        return read_positive("price", price)
+    except BadInput:
+        raise MissingPrice(symbol, price) from None
+
+
+def _daily_units(symbol: str, volume: Any, fraction: Any, lookback: Any) -> float:
+    share = read_number(
+        "fraction_of_adv",
+        fraction,
+        least=SMALLEST,
+        most=1.0,
+        wanted="a share of the volume",
+        error=BadTarget,
+    )
+    days = read_count("adv_lookback_days", lookback)
     table = as_table(volume, what=f"volume of {symbol}")
     if not table.is_vector:
         raise BadTarget(f"the volumes of {symbol} are a matrix; give one series")
-    average = average_daily_volume(np.ascontiguousarray(table.values), window=lookback)
-    last = float(np.asarray(average).reshape(-1)[-1])
-    if math.isnan(last):
-        raise BadTarget(f"{symbol} has {len(table.values)} volumes; {lookback} are needed")
-    return last * fraction
-
-
-def _require_positive(name: str, value: float) -> None:
-    if not 0.0 < value < math.inf:
-        raise BadTarget(f"{name} is {value}; give a positive number")
+    if len(table.values) < days:
+        raise BadTarget(f"{symbol} has {len(table.values)} volumes; {days} are needed")
+    wrong = table.values < 0.0
+    if wrong.any():
+        row = table.row_label(int(wrong.argmax()))
+        raise BadTarget(f"the volume of {symbol} at row {row!r} is negative; drop the row")
+    average = average_daily_volume(np.ascontiguousarray(table.values), window=days)
+    return float(np.asarray(average).reshape(-1)[-1]) * share

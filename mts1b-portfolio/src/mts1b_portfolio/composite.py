@@ -9,6 +9,7 @@ from mts1b_quantkit.arrays import as_table
 from mts1b_quantkit.covariance import ledoit_wolf
 from mts1b_quantkit.errors import BadInput
 
+from mts1b_portfolio.inputs import read_positive
 from mts1b_portfolio.kelly import kelly_fraction
 from mts1b_portfolio.volatility_target import vol_target_weights
 
@@ -38,8 +39,7 @@ def kelly_voltarget_12(signal: Any, returns: Any, nav_usd: float) -> Any:
     >>> kelly_voltarget_12(np.array([0.001, 0.0]), returns, 1.0).round(2).tolist()
     [0.6, 0.0]
     """
-    if not 0.0 < nav_usd < float("inf"):
-        raise BadInput(f"nav_usd is {nav_usd}; give a positive number of dollars")
+    nav = read_positive("nav_usd", nav_usd)
     table = as_table(returns)
     if table.is_vector:
         raise BadInput("returns is one series; give a (T, A) matrix")
@@ -53,4 +53,4 @@ def kelly_voltarget_12(signal: Any, returns: Any, nav_usd: float) -> Any:
     scaled = vol_target_weights(
         base, np.log1p(table.values), target_ann_vol=_TARGET, window=_WINDOW
     )
-    return named.rows(np.asarray(scaled) * nav_usd)
+    return named.rows(np.asarray(scaled) * nav)

@@ -14,6 +14,7 @@ from mts1b_quantkit.arrays import FloatArray, as_table
 from mts1b_quantkit.errors import BadInput, Infeasible, NotConverged, NotPositiveDefinite
 
 from mts1b_portfolio.errors import AllocatorFailed, BadTarget
+from mts1b_portfolio.inputs import read_number
 
 __all__ = ["AllocationOutcome", "AllocationSettings", "FailurePolicy", "allocate"]
 
@@ -85,6 +86,8 @@ def allocate(
     >>> outcome.weights.round(6).tolist()
     [0.8, 0.2]
     """
+    if not callable(allocator):
+        raise BadInput(f"allocator is {allocator!r}; give a function of the returns")
     table = as_table(returns)
     if table.is_vector:
         raise BadInput("returns is one series; give a (T, A) matrix")
@@ -108,8 +111,8 @@ def allocate(
 
 def _kept(settings: AllocationSettings, held: Any, size: int) -> FloatArray:
     """Return the policy's weights; made before the optimiser runs, so that they can not fail."""
-    if not 0.0 <= settings.gross < math.inf:
-        raise BadTarget(f"gross is {settings.gross}; give zero or more, as a fraction of NAV")
+    wanted = "zero or more, as a fraction of NAV"
+    read_number("gross", settings.gross, least=0.0, wanted=wanted, error=BadTarget)
     if settings.on_failure is FailurePolicy.EQUAL:
         return np.full(size, settings.gross / size)
     if settings.on_failure is not FailurePolicy.HOLD:
@@ -123,9 +126,11 @@ def _kept(settings: AllocationSettings, held: Any, size: int) -> FloatArray:
 
 
 def _flaw(weights: Any, size: int, labels: list[Any]) -> str:
-    values = np.asarray(
-        list(weights.values()) if isinstance(weights, dict) else weights, dtype=float
-    ).reshape(-1)
+    given = list(weights.values()) if isinstance(weights, dict) else weights
+    try:
+        values = np.asarray(given, dtype=float).reshape(-1)
+    except (TypeError, ValueError):
+        return f"a {type(weights).__name__} that holds no numbers instead of weights"
     if len(values) != size:
         return f"{len(values)} weights for {size} names"
     wrong = [label for label, value in zip(labels, values, strict=True) if not math.isfinite(value)]

@@ -11,6 +11,8 @@ from mts1b_quantkit.allocators.quadratic import Programme
 from mts1b_quantkit.arrays import FloatArray, as_table
 from mts1b_quantkit.errors import BadInput, Infeasible
 
+from mts1b_portfolio.inputs import read_number
+
 __all__ = ["kelly_log_optimal"]
 
 _STEPS = 200
@@ -49,14 +51,15 @@ def kelly_log_optimal(returns: Any, *, bounds: Any = (0, 1), budget: float | Non
             "standing still: drop the rows, or use larger units"
         )
     lower, upper = read_bounds(bounds, table)
-    weights = _start(values, lower, upper, budget)
+    total = None if budget is None else read_number("budget", budget)
+    weights = _start(values, lower, upper, total)
     for _ in range(_STEPS):
         wealth = 1.0 + values @ weights
         scaled = values / wealth[:, None]
         gradient = scaled.mean(axis=0)
         hessian = scaled.T @ scaled / len(values)
         hessian += np.eye(len(hessian)) * 1e-13 * max(float(np.trace(hessian)), 1e-300)
-        programme = Programme(hessian, lower=lower, upper=upper, budget=budget)
+        programme = Programme(hessian, lower=lower, upper=upper, budget=total)
         target = programme.solve(hessian @ weights + gradient).weights
         direction = target - weights
         gain = float(gradient @ direction)

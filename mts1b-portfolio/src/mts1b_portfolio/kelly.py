@@ -9,6 +9,8 @@ import numpy as np
 from mts1b_quantkit.arrays import FloatArray, Kind, Table, as_table
 from mts1b_quantkit.errors import BadInput, NotPositiveDefinite
 
+from mts1b_portfolio.inputs import LARGEST, read_cap, read_number, read_positive
+
 __all__ = ["kelly_binary", "kelly_binary_growth", "kelly_fraction", "kelly_growth"]
 
 
@@ -30,11 +32,11 @@ def kelly_fraction(
     [2.0, 1.0]
     """
     table = as_table(expected_returns, what="expected_returns")
-    if not 0.0 < risk_aversion < math.inf:
-        raise BadInput(f"risk_aversion is {risk_aversion}; give a positive number")
+    aversion, limit = read_positive("risk_aversion", risk_aversion), read_cap("cap", cap)
     mean = _one_row(table)
-    weights = _solve(_covariance(cov, table, len(mean)), mean) / risk_aversion
-    return table.rows(_capped(weights, cap))
+    weights = _solve(_covariance(cov, table, len(mean)), mean) / aversion
+    _require_sized(weights, table)
+    return table.rows(np.clip(weights, -limit, limit))
 
 
 def kelly_growth(
@@ -42,7 +44,8 @@ def kelly_growth(
 ) -> float:
     """Return r + w'(mu - r) - w'Sw / 2, the growth rate per period of holding ``weights``.
 
-    :raises BadInput: for shapes or labels that do not fit.
+    :raises BadInput: for shapes or labels that do not fit, or a ``cov`` that is not symmetric.
+    :raises NotPositiveDefinite: when ``cov`` gives these weights a negative variance.
 
     >>> from mts1b_portfolio import kelly_growth
     >>> round(kelly_growth([1.0], [0.08], [[0.04]]), 6)
@@ -54,8 +57,12 @@ def kelly_growth(
     if held.shape != mean.shape:
         raise BadInput(f"weights has shape {held.shape}, expected_returns {mean.shape}")
     matrix = _covariance(cov, table, len(mean))
-    drift = risk_free_rate + float(held @ (mean - risk_free_rate))
-    return drift - 0.5 * float(held @ matrix @ held)
+    cash = read_number("risk_free_rate", risk_free_rate)
+    drift = cash + float(held @ (mean - cash))
+    variance = float(held @ matrix @ held)
+    if variance < -1e-9 * float(np.abs(held) @ np.abs(matrix) @ np.abs(held)):
+        raise NotPositiveDefinite("cov gives the weights a negative variance; repair its source")
+    return drift - 0.5 * variance
 
 
 def kelly_binary(p: float, b: float, *, cap: float | None = None) -> float:
@@ -71,8 +78,9 @@ def kelly_binary(p: float, b: float, *, cap: float | None = None) -> float:
     >>> round(kelly_binary(0.6, 1.0), 6)
     0.2
     """
-    _require_bet(p, b)
-    return float(_capped(np.array([p - (1.0 - p) / b]), cap)[0])
+    chance, odds = _bet(p, b)
+    limit = read_cap("cap", cap)
+    return min(max(chance - (1.0 - chance) / odds, -limit), limit)
 
 
 def kelly_binary_growth(fraction: float, p: float, b: float) -> float:
@@ -86,9 +94,10 @@ def kelly_binary_growth(fraction: float, p: float, b: float) -> float:
     >>> round(kelly_binary_growth(0.2, 0.6, 1.0), 6)
     0.020136
     """
-    _require_bet(p, b)
+    winning, odds = _bet(p, b)
+    stake = read_number("fraction", fraction)
     growth = 0.0
-    for chance, wealth in ((p, 1.0 + b * fraction), (1.0 - p, 1.0 - fraction)):
+    for chance, wealth in ((winning, 1.0 + odds * stake), (1.0 - winning, 1.0 - stake)):
         if chance > 0.0:
             growth += chance * math.log(wealth) if wealth > 0.0 else -math.inf
     return growth
@@ -110,12 +119,12 @@ def _covariance(cov: Any, names: Table, size: int) -> FloatArray:
         raise BadInput(f"cov is labelled {table.labels}, expected_returns {list(labels)}")
     if table.kind is Kind.PANDAS and list(table.index) != table.labels:
         raise BadInput("cov has rows and columns in different order; reorder one")
+    if not np.allclose(table.values, table.values.T, rtol=1e-8, atol=0.0):
+        raise BadInput("cov is not symmetric; give the covariance of the same names on both sides")
     return table.values
 
 
 def _solve(matrix: FloatArray, mean: FloatArray) -> FloatArray:
-    if not np.allclose(matrix, matrix.T, rtol=1e-8, atol=0.0):
-        raise BadInput("cov is not symmetric")
     if not _has_inverse(matrix):
         raise NotPositiveDefinite(
             "cov has no inverse (a name repeats others or does not vary, or there are fewer rows "
@@ -134,16 +143,18 @@ def _has_inverse(matrix: FloatArray) -> bool:
     return bool(values[0] > len(values) * np.finfo(float).eps * values[-1])
 
 
-def _capped(weights: FloatArray, cap: float | None) -> FloatArray:
-    if cap is None:
-        return weights
-    if not cap >= 0.0:
-        raise BadInput(f"cap is {cap}; give a weight, zero or more")
-    return np.clip(weights, -cap, cap)
+def _require_sized(weights: FloatArray, table: Table) -> None:
+    beyond = ~(np.abs(weights) <= LARGEST)
+    if beyond.any():
+        place = int(beyond.argmax())
+        labels = table.index if table.is_vector else table.columns
+        name = place if labels is None else list(labels)[place]
+        raise BadInput(
+            f"the weight of {name!r} is {weights[place]:g}; its variance is no match for its "
+            "expected return: give both for the same period and unit"
+        )
 
 
-def _require_bet(p: float, b: float) -> None:
-    if not 0.0 <= p <= 1.0:
-        raise BadInput(f"p is {p}; give a probability")
-    if not 0.0 < b < math.inf:
-        raise BadInput(f"b is {b}; give positive odds, what one unit wins")
+def _bet(p: Any, b: Any) -> tuple[float, float]:
+    chance = read_number("p", p, least=0.0, most=1.0, wanted="a probability")
+    return chance, read_positive("b", b)

@@ -13,6 +13,7 @@ from mts1b_quantkit.arrays import as_table
 from mts1b_quantkit.errors import BadInput
 
 from mts1b_portfolio.errors import BadTarget
+from mts1b_portfolio.inputs import read_mapping, read_number
 
 __all__ = ["Composition", "compose"]
 
@@ -48,8 +49,15 @@ def compose(
     >>> dict(compose(sleeves, overlay="equal").weights)
     {'A': -0.25, 'B': 0.25}
     """
-    if not sleeves:
+    if not read_mapping("sleeves", sleeves):
         raise BadTarget("there are no sleeves to compose")
+    for name, sleeve in sleeves.items():
+        unknown = set(read_mapping(f"sleeve {name!r}", sleeve)) - {"weights", "allocation"}
+        if unknown:
+            raise BadTarget(
+                f"sleeve {name!r} has {sorted(map(str, unknown))[0]!r}; a sleeve has weights and "
+                "an allocation"
+            )
     shares = _allocations(sleeves, overlay, returns)
     contributions = {
         name: {symbol: shares[name] * weight for symbol, weight in _weights(name, sleeve).items()}
@@ -66,17 +74,20 @@ def compose(
 def _weights(name: str, sleeve: Mapping[str, Any]) -> Mapping[str, float]:
     if "weights" not in sleeve:
         raise BadTarget(f"sleeve {name!r} has no weights")
-    found = {str(symbol): float(weight) for symbol, weight in sleeve["weights"].items()}
-    wrong = [symbol for symbol, weight in found.items() if not math.isfinite(weight)]
-    if wrong:
-        raise BadTarget(f"sleeve {name!r}: the weight of {wrong[0]} is {found[wrong[0]]}")
+    found: dict[str, float] = {}
+    for symbol, weight in read_mapping(f"sleeve {name!r}: weights", sleeve["weights"]).items():
+        if str(symbol) in found:
+            raise BadTarget(f"sleeve {name!r} has two weights of {symbol}; give one")
+        found[str(symbol)] = read_number(
+            f"sleeve {name!r}: the weight of {symbol}", weight, error=BadTarget
+        )
     return found
 
 
 def _allocations(
     sleeves: Mapping[str, Mapping[str, Any]], overlay: str | None, returns: Any
 ) -> dict[str, float]:
-    if overlay not in (None, "hrp", "equal"):
+    if not isinstance(overlay, str | None) or overlay not in (None, "hrp", "equal"):
         raise BadTarget(f"overlay is {overlay!r}; use 'hrp', 'equal' or None")
     stated = {
         name: sleeve["allocation"] for name, sleeve in sleeves.items() if "allocation" in sleeve
@@ -94,10 +105,16 @@ def _stated(
     missing = [name for name in sleeves if name not in stated]
     if missing:
         raise BadTarget(f"sleeve {missing[0]!r} has no allocation; give all, or an overlay alone")
-    shares = {name: float(share) for name, share in stated.items()}
-    for name, share in shares.items():
-        if not 0.0 <= share < math.inf:
-            raise BadTarget(f"the allocation of {name!r} is {share}; give a share of the capital")
+    shares = {
+        name: read_number(
+            f"the allocation of {name!r}",
+            share,
+            least=0.0,
+            wanted="a share of the capital",
+            error=BadTarget,
+        )
+        for name, share in stated.items()
+    }
     total = math.fsum(shares.values())
     if total > 1.0 + 1e-9:
         raise BadTarget(f"the allocations sum to {total:.6g}, more than the capital")
@@ -112,8 +129,8 @@ def _by_risk(names: list[str], returns: Any) -> dict[str, float]:
         raise BadInput(f"returns has shape {table.values.shape}; give one column for each sleeve")
     columns = list(range(len(names)))
     if table.columns is not None:
-        if sorted(map(str, table.labels)) != sorted(names):
+        if sorted(map(str, table.labels)) != sorted(map(str, names)):
             raise BadInput(f"returns is labelled {table.labels}, the sleeves are {names}")
-        columns = [list(map(str, table.labels)).index(name) for name in names]
+        columns = [list(map(str, table.labels)).index(str(name)) for name in names]
     shares = hrp_weights(np.ascontiguousarray(table.values[:, columns])).weights
     return dict(zip(names, shares.tolist(), strict=True))

@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
-from typing import Literal
+from typing import Any, Literal
 
 from mts1b_foundation.orders import Side, resolve_side
 from mts1b_foundation.symbology import Symbol
 
 from mts1b_portfolio.errors import BadTarget, MissingPrice
+from mts1b_portfolio.inputs import read_decimal, read_mapping, read_number
 
-__all__ = ["OrderDelta", "net_to_orders", "weights_to_quantities"]
+__all__ = ["OrderDelta", "net_to_orders", "read_lot", "read_symbol", "weights_to_quantities"]
 
+SMALLEST_LOT = Decimal("1E-18")
+
+_LEAST = Decimal("1E-30")
 _DIGITS = 120
 """Working precision: no sum, product or whole number of lots is ever rounded."""
 
@@ -66,18 +70,22 @@ def net_to_orders(
     >>> [(one.symbol, one.quantity) for one in net_to_orders({"A": Decimal(5)}, {"A": Decimal(2)})]
     [('A', Decimal('3'))]
     """
-    _require(lot_size > 0, "lot_size", lot_size, "positive")
-    _require(min_quantity >= 0, "min_quantity", min_quantity, "zero or more")
-    _require(0 <= no_trade_band < 1, "no_trade_band", no_trade_band, "a fraction in [0, 1)")
-    _require(absent in ("close", "keep"), "absent", absent, "'close' or 'keep'")
-    names = set(targets) | (set(current) if absent == "close" else set())
+    lot = read_lot(lot_size)
+    least = read_decimal("min_quantity", min_quantity, least=Decimal(0), wanted="zero or more")
+    band = read_decimal("no_trade_band", no_trade_band, least=Decimal(0), wanted="a fraction")
+    if band >= 1:
+        raise BadTarget(f"no_trade_band is {no_trade_band}; it must be a fraction in [0, 1)")
+    if not isinstance(absent, str) or absent not in ("close", "keep"):
+        raise BadTarget(f"absent is {absent!r}; it must be 'close' or 'keep'")
+    goals, holds = read_mapping("targets", targets), read_mapping("current", current)
+    names = [*goals, *(name for name in holds if absent == "close" and name not in goals)]
     orders: list[OrderDelta] = []
     with localcontext(prec=_DIGITS):
-        for symbol in sorted(names):
-            target = _finite(symbol, "target", targets.get(symbol, Decimal(0)))
-            held = _finite(symbol, "position", current.get(symbol, Decimal(0)))
-            if abs(target - held) >= no_trade_band * abs(target):
-                orders += _changes(Symbol(symbol), held, target, lot_size, min_quantity)
+        for symbol in sorted(map(read_symbol, names)):
+            target = read_decimal(f"the target of {symbol}", goals.get(symbol, Decimal(0)))
+            held = read_decimal(f"the position of {symbol}", holds.get(symbol, Decimal(0)))
+            if abs(target - held) >= band * abs(target):
+                orders += _changes(symbol, held, target, lot, least)
     return tuple(orders)
 
 
@@ -103,17 +111,42 @@ def weights_to_quantities(
     >>> weights_to_quantities({"A": 0.5}, Decimal(1000), {"A": Decimal(30)})
     {'A': Decimal('16')}
     """
-    _require(nav.is_finite() and nav > 0, "nav", nav, "a finite, positive Decimal")
-    _require(lot_size > 0, "lot_size", lot_size, "positive")
+    worth = read_decimal("nav", nav, least=_LEAST, wanted="a finite, positive Decimal")
+    lot = read_lot(lot_size)
+    by_symbol = read_mapping("prices", prices)
     quantities: dict[str, Decimal] = {}
     with localcontext(prec=_DIGITS):
-        for symbol, weight in weights.items():
-            share = _finite(symbol, "weight", Decimal(repr(float(weight))))
+        for symbol, weight in read_mapping("weights", weights).items():
+            read = read_number(f"the weight of {symbol}", weight, error=BadTarget)
+            share = Decimal(repr(read))
             lots = Decimal(0)
             if share:
-                lots = (share * nav) // (_price(symbol, prices) * lot_size)
-            quantities[symbol] = lots * lot_size + 0
+                lots = (share * worth) // (_price(symbol, by_symbol) * lot)
+            quantities[symbol] = lots * lot + 0
     return quantities
+
+
+def read_lot(lot_size: Any) -> Decimal:
+    """Return a lot of 1e-18 to 1e30.
+
+    :raises BadTarget: for anything else.
+    """
+    return read_decimal(
+        "lot_size", lot_size, least=SMALLEST_LOT, wanted=f"a positive lot, {SMALLEST_LOT} or more"
+    )
+
+
+def read_symbol(name: Any) -> Symbol:
+    """Return ``name`` as a symbol.
+
+    :raises BadTarget: when it is none.
+    """
+    if not isinstance(name, str):  # str(5) would be a symbol, and another key than 5
+        raise BadTarget(f"{name!r} is no symbol; give a string")
+    try:
+        return Symbol(name)
+    except ValueError as error:
+        raise BadTarget(f"{name!r} is no symbol; {error}") from error
 
 
 def _changes(
@@ -144,21 +177,6 @@ def _order(
 
 def _price(symbol: str, prices: Mapping[str, Decimal]) -> Decimal:
     price = prices.get(symbol)
-    if price is not None and not isinstance(price, Decimal):
-        raise BadTarget(f"the price of {symbol} is a {type(price).__name__}; give a Decimal")
-    if price is None or not price.is_finite() or price <= 0:
+    if price is None or (isinstance(price, Decimal) and not (price.is_finite() and price > 0)):
         raise MissingPrice(symbol, price)
-    return price
-
-
-def _finite(symbol: str, what: str, value: Decimal) -> Decimal:
-    if not isinstance(value, Decimal):
-        raise BadTarget(f"the {what} of {symbol} is a {type(value).__name__}; give a Decimal")
-    if not value.is_finite():
-        raise BadTarget(f"the {what} of {symbol} is {value}; give a finite number")
-    return value
-
-
-def _require(holds: bool, name: str, value: object, range_: str) -> None:
-    if not holds:
-        raise BadTarget(f"{name} is {value!r}; it must be {range_}")
+    return read_decimal(f"the price of {symbol}", price, least=_LEAST, wanted="a positive price")

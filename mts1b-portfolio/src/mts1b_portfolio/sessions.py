@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,6 +14,7 @@ from mts1b_quantkit.arrays import as_table
 from mts1b_quantkit.errors import BadInput
 
 from mts1b_portfolio import sizers
+from mts1b_portfolio.inputs import read_number
 
 __all__ = ["DEFAULT_GROSS_CAPS", "SessionMatrix", "SessionRule", "us_equity_phase"]
 
@@ -30,6 +30,7 @@ DEFAULT_GROSS_CAPS: Mapping[SessionPhase, float] = {
 """Largest sum of absolute weights in each part of the day, as fractions of NAV."""
 
 _ALL_DAY = frozenset({AssetClass.CRYPTO, AssetClass.FX, AssetClass.PREDICTION, AssetClass.SPORTS})
+_OF_A_RULE = {"sizer", "gross_cap"}
 _NEW_YORK = ZoneInfo("America/New_York")
 _PHASES = (
     (4 * 60, SessionPhase.IBEOS),
@@ -75,8 +76,10 @@ class SessionMatrix:
         *,
         phase_of: Callable[[datetime], SessionPhase | None] | None = None,
     ) -> None:
-        if not rules:
-            raise BadInput("a session matrix needs a rule for one part of the day or more")
+        if not isinstance(rules, Mapping) or not rules:
+            raise BadInput(
+                "a session matrix needs a rule for one part of the day or more; give them by phase"
+            )
         self._rules = {rule.phase: rule for rule in map(_rule, rules.items())}
         self._phase_of = phase_of or us_equity_phase
 
@@ -85,14 +88,19 @@ class SessionMatrix:
 
         :raises BadInput: for a time without a zone, or an unknown asset class.
         """
-        if asof.tzinfo is None:
-            raise BadInput(f"asof is {asof.isoformat()}; give an aware time")
+        if not isinstance(asof, datetime) or asof.tzinfo is None:
+            raise BadInput(f"asof is {asof}; give an aware time")
         try:
             kind = AssetClass(asset_class)
         except ValueError:
             known = ", ".join(item.value for item in AssetClass)
             raise BadInput(f"asset_class is {asset_class!r}; use one of {known}") from None
-        return SessionPhase.ALL_DAY if kind in _ALL_DAY else self._phase_of(asof.astimezone(UTC))
+        if kind in _ALL_DAY:
+            return SessionPhase.ALL_DAY
+        try:
+            return self._phase_of(asof.astimezone(UTC))
+        except OverflowError:
+            raise BadInput(f"asof is {asof}; no zone has such a time") from None
 
     def resolve(self, *, asset_class: AssetClass | str, asof: datetime) -> SessionRule | None:
         """Return the rule in force; None when the market is closed or no rule covers the time.
@@ -122,12 +130,14 @@ def _rule(item: tuple[str, Mapping[str, Any]]) -> SessionRule:
     except ValueError:
         known = ", ".join(phase.value for phase in SessionPhase)
         raise BadInput(f"{name!r} is no part of the day; use {known}") from None
-    unknown = sorted(set(given) - {"sizer", "gross_cap"})
-    if unknown or "sizer" not in given:
-        raise BadInput(f"the rule of {name!r} has a sizer and a gross_cap, not {sorted(given)}")
-    cap = float(given.get("gross_cap", DEFAULT_GROSS_CAPS[phase]))
-    if not 0.0 <= cap < math.inf:
-        raise BadInput(f"the gross_cap of {name!r} is {cap}; give zero or more")
+    if not isinstance(given, Mapping) or "sizer" not in given or set(given) - _OF_A_RULE:
+        raise BadInput(f"the rule of {name!r} has a sizer and a gross_cap; it is {given!r}")
+    cap = read_number(
+        f"the gross_cap of {name!r}",
+        given.get("gross_cap", DEFAULT_GROSS_CAPS[phase]),
+        least=0.0,
+        wanted="zero or more",
+    )
     return SessionRule(phase, _sizer(given["sizer"]), cap)
 
 
@@ -135,7 +145,7 @@ def _sizer(sizer: Any) -> Sizer:
     if callable(sizer):
         found: Sizer = sizer
         return found
-    if sizer in sizers.__all__:
+    if isinstance(sizer, str) and sizer in sizers.__all__:
         named: Sizer = getattr(sizers, sizer)
         return named
     raise BadInput(f"{sizer!r} is no sizer; known: {', '.join(sizers.__all__)}")

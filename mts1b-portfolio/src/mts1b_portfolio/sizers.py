@@ -14,6 +14,7 @@ from mts1b_quantkit.errors import BadInput
 from numpy.typing import NDArray
 
 from mts1b_portfolio.composite import kelly_voltarget_12
+from mts1b_portfolio.inputs import read_count, read_number
 from mts1b_portfolio.kelly import kelly_binary, kelly_fraction
 from mts1b_portfolio.volatility_target import vol_target_weights
 
@@ -43,9 +44,9 @@ def equal_weight_long(signal: Any, *, n: int, gross: float = 1.0) -> Any:
     """
     table = as_table(signal, what="signal", allow_nan=True)
     rows = _rows(table)
-    _require_count("n", n, rows.shape[1])
-    _require_gross(gross)
-    return table.rows(np.where(_best(rows, n), gross / n, 0.0))
+    count = read_count("n", n, most=rows.shape[1])
+    total = _gross(gross)
+    return table.rows(np.where(_best(rows, count), total / count, 0.0))
 
 
 def equal_weight_ls(signal: Any, *, n_long: int, n_short: int, gross: float = 1.0) -> Any:
@@ -62,13 +63,14 @@ def equal_weight_ls(signal: Any, *, n_long: int, n_short: int, gross: float = 1.
     """
     table = as_table(signal, what="signal", allow_nan=True)
     rows = _rows(table)
-    for name, count in (("n_long", n_long), ("n_short", n_short)):
-        _require_count(name, count, rows.shape[1])
-    _require_count("n_long + n_short", n_long + n_short, rows.shape[1])
-    _require_gross(gross)
-    enough = (~np.isnan(rows)).sum(axis=1) >= n_long + n_short
-    longs = np.where(_best(rows, n_long), gross / 2.0 / n_long, 0.0)
-    shorts = np.where(_worst(rows, n_short), gross / 2.0 / n_short, 0.0)
+    available = rows.shape[1]
+    high = read_count("n_long", n_long, most=available)
+    low = read_count("n_short", n_short, most=available)
+    read_count("n_long + n_short", high + low, most=available)
+    side = _gross(gross) / 2.0
+    enough = (~np.isnan(rows)).sum(axis=1) >= high + low
+    longs = np.where(_best(rows, high), side / high, 0.0)
+    shorts = np.where(_worst(rows, low), side / low, 0.0)
     return table.rows(np.where(enough[:, None], longs - shorts, 0.0))
 
 
@@ -87,11 +89,11 @@ def fixed_weight(weights: Any, *, gross: float | None = None) -> Any:
     table = as_table(weights, what="weights")
     if gross is None:
         return table.rows(table.values.copy())
-    _require_gross(gross)
-    total = float(np.abs(table.values).sum())
-    if total == 0.0:
+    wanted, largest = _gross(gross), float(np.abs(table.values).max())
+    if largest == 0.0:
         raise BadInput("weights are all zero; they have no gross to scale")
-    return table.rows(table.values * (gross / total))
+    shares = table.values / largest  # first, so that the scale of tiny weights has room
+    return table.rows(shares * (wanted / float(np.abs(shares).sum())))
 
 
 def _rows(table: Table) -> FloatArray:
@@ -115,11 +117,5 @@ def _marked(rows: FloatArray, order: NDArray[np.intp]) -> NDArray[np.bool_]:
     return marked & ~np.isnan(rows)
 
 
-def _require_count(name: str, count: int, available: int) -> None:
-    if int(count) != count or not 1 <= count <= available:
-        raise BadInput(f"{name} is {count}; give a whole number from 1 to {available} names")
-
-
-def _require_gross(gross: float) -> None:
-    if not 0.0 <= gross < float("inf"):
-        raise BadInput(f"gross is {gross}; give zero or more, as a fraction of NAV")
+def _gross(gross: Any) -> float:
+    return read_number("gross", gross, least=0.0, wanted="zero or more, as a fraction of NAV")

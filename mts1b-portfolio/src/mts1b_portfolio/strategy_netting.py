@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
+from typing import Any
 
 from mts1b_foundation.symbology import Symbol
 
 from mts1b_portfolio.errors import BadTarget
-from mts1b_portfolio.netting import OrderDelta, net_to_orders
+from mts1b_portfolio.inputs import read_decimal, read_mapping
+from mts1b_portfolio.netting import OrderDelta, net_to_orders, read_lot, read_symbol
 
 __all__ = ["Crossing", "NetOrder", "NettedBook", "net_strategies"]
 
@@ -37,11 +39,12 @@ class NetOrder:
 
         :raises BadTarget: for less than nothing, or more than the order.
         """
-        if not _ZERO <= filled <= self.order.quantity:
+        done = read_decimal("filled", filled)
+        if not _ZERO <= done <= self.order.quantity:
             raise BadTarget(f"filled is {filled}; the order is {self.order.quantity}")
         wants = {name: share.copy_abs() for name, share in self.shares.items()}
         sign = self.order.side.sign
-        parts = _apportion(filled, wants, self.lot_size)
+        parts = _apportion(done, wants, self.lot_size)
         with localcontext(prec=_DIGITS):
             return {name: sign * part for name, part in parts.items()}
 
@@ -104,18 +107,16 @@ def net_strategies(
     >>> [one.order.quantity for one in net_strategies(targets, {}).orders]
     [Decimal('3')]
     """
-    if not lot_size > 0:
-        raise BadTarget(f"lot_size is {lot_size}; it must be positive")
+    lot, least = read_lot(lot_size), read_decimal("min_quantity", min_quantity, least=_ZERO)
+    goals, holds = _read("targets", targets), _read("current", current)
     with localcontext(prec=_DIGITS):
-        wants = _wants(targets, current, lot_size)
-        held = _sums(current)
+        wants = _wants(goals, holds, lot)
+        held = _sums(holds)
         orders: list[NetOrder] = []
         crossings: list[Crossing] = []
         for symbol in sorted(wants):
-            rest = _crossed(symbol, wants[symbol], lot_size, crossings)
-            orders += _ordered(
-                symbol, rest, held.get(symbol, _ZERO), lot_size=lot_size, minimum=min_quantity
-            )
+            rest = _crossed(symbol, wants[symbol], lot, crossings)
+            orders += _ordered(symbol, rest, held.get(symbol, _ZERO), lot_size=lot, minimum=least)
     return NettedBook(tuple(orders), tuple(crossings))
 
 
@@ -125,11 +126,10 @@ def _wants(targets: Book, current: Book, lot: Decimal) -> dict[Symbol, dict[str,
     for name in sorted({*targets, *current}):
         goals, holds = targets.get(name, {}), current.get(name, {})
         for symbol in sorted({*goals, *holds}):
-            change = _finite(name, symbol, goals.get(symbol, _ZERO))
-            change -= _finite(name, symbol, holds.get(symbol, _ZERO))
+            change = goals.get(symbol, _ZERO) - holds.get(symbol, _ZERO)
             lots = int(change / lot)
             if lots:
-                wants.setdefault(Symbol(symbol), {})[name] = lots * lot
+                wants.setdefault(symbol, {})[name] = lots * lot
     return wants
 
 
@@ -137,7 +137,7 @@ def _sums(book: Book) -> dict[Symbol, Decimal]:
     sums: dict[Symbol, Decimal] = {}
     for holds in book.values():
         for symbol, quantity in holds.items():
-            sums[Symbol(symbol)] = sums.get(Symbol(symbol), _ZERO) + quantity
+            sums[symbol] = sums.get(symbol, _ZERO) + quantity
     return sums
 
 
@@ -202,7 +202,11 @@ def _apportion(total: Decimal, wants: Mapping[str, Decimal], lot: Decimal) -> di
         return parts
 
 
-def _finite(name: str, symbol: str, value: Decimal) -> Decimal:
-    if not isinstance(value, Decimal) or not value.is_finite():
-        raise BadTarget(f"{name} has {value!r} of {symbol}; give a finite Decimal")
-    return value
+def _read(what: str, book: Any) -> dict[str, dict[Symbol, Decimal]]:
+    return {
+        str(name): {
+            read_symbol(symbol): read_decimal(f"{name} has {quantity!r} of {symbol}: it", quantity)
+            for symbol, quantity in read_mapping(f"{what} of {name}", holds).items()
+        }
+        for name, holds in read_mapping(what, book).items()
+    }

@@ -9,6 +9,8 @@ import numpy as np
 from mts1b_quantkit.arrays import FloatArray, Table, as_table
 from mts1b_quantkit.errors import BadInput
 
+from mts1b_portfolio.inputs import read_count, read_number, read_positive
+
 __all__ = ["vol_target_weights"]
 
 
@@ -44,18 +46,21 @@ def vol_target_weights(
     >>> vol_target_weights(np.array([0.5, 0.5]), log_returns, target_ann_vol=0.1).round(4).tolist()
     [0.4939, 0.4939]
     """
-    _require(target_ann_vol >= 0.0, "target_ann_vol", target_ann_vol)
-    _require(max_scale >= 0.0, "max_scale", max_scale)
-    _require(periods_per_year > 0.0, "periods_per_year", periods_per_year)
-    _require(window >= 2, "window", window)
-    _require(0.0 <= min_scale <= max_scale, "min_scale", min_scale)
-    _require(lag >= 0, "lag", lag)
+    target = read_number("target_ann_vol", target_ann_vol, least=0.0, wanted="zero or more")
+    highest = read_number("max_scale", max_scale, least=0.0, wanted="zero or more")
+    lowest = read_number(
+        "min_scale", min_scale, least=0.0, most=highest, wanted="zero or more, up to max_scale"
+    )
+    periods = read_positive("periods_per_year", periods_per_year)
+    rows, late = read_count("window", window, least=2), read_count("lag", lag, least=0)
     base = as_table(base_weights, what="base_weights")
     weights = base.values.reshape(-1)
-    recent = _recent(asset_log_returns, base, len(weights), window, lag)
-    volatility = float((recent @ weights).std(ddof=1)) * math.sqrt(periods_per_year)
-    scale = max_scale if volatility == 0.0 else min(target_ann_vol / volatility, max_scale)
-    return base.rows(weights * max(scale, min_scale))
+    recent = _recent(asset_log_returns, base, len(weights), rows, late)
+    earned = recent @ weights
+    largest = float(np.abs(earned).max()) or 1.0  # the squares of tiny returns have no room
+    volatility = float((earned / largest).std(ddof=1)) * largest * math.sqrt(periods)
+    scale = highest if volatility == 0.0 else min(target / volatility, highest)
+    return base.rows(weights * max(scale, lowest))
 
 
 def _recent(asset_log_returns: Any, base: Table, size: int, window: int, lag: int) -> FloatArray:
@@ -69,8 +74,3 @@ def _recent(asset_log_returns: Any, base: Table, size: int, window: int, lag: in
     if rows < window + lag:
         raise BadInput(f"asset_log_returns has {rows} rows; window and lag need {window + lag}")
     return np.asarray(returns.values[rows - lag - window : rows - lag])
-
-
-def _require(holds: bool, name: str, value: float) -> None:
-    if not holds or not math.isfinite(value):
-        raise BadInput(f"{name} is {value}; it is out of range")

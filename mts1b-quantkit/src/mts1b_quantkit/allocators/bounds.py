@@ -42,6 +42,8 @@ def _pairs(bounds: Any, labels: list[Any]) -> list[Any]:
         if missing:
             raise BadInput(f"bounds name no limits of {missing[0]!r}; give a pair for every asset")
         return [_pair(bounds[name]) for name in labels]
+    if isinstance(bounds, str) or np.ndim(bounds) == 0:
+        raise BadInput(f"bounds is {bounds!r}; give a pair (lower, upper), or one for each asset")
     listed = list(bounds)
     if len(listed) == 2 and all(item is None or np.ndim(item) == 0 for item in listed):
         return [listed] * len(labels)
@@ -57,4 +59,7 @@ def _pair(item: Any) -> Any:
 
 
 def _limit(value: Any, absent: float) -> float:
-    return absent if value is None else float(value)
+    try:
+        return absent if value is None else float(value)
+    except (TypeError, ValueError, OverflowError):
+        raise BadInput(f"a bound is {value!r}; give a number, or None for no limit") from None

@@ -103,9 +103,12 @@ def ewma_covariance(returns: Any, *, halflife: float) -> Any:
         raise BadInput("returns has one row; a covariance needs two")
     weights = 0.5 ** (np.arange(rows - 1, -1, -1) / halflife)
     weights /= weights.sum()
-    centred = table.values - weights @ table.values
+    mean = weights @ table.values
+    centred = table.values - mean
     correction = 1.0 - float(weights @ weights)
-    return table.square(symmetric((centred * weights[:, None]).T @ centred / correction))
+    sample = symmetric((centred * weights[:, None]).T @ centred / correction)
+    _still(table.values, mean, centred, sample)
+    return table.square(sample)
 
 
 def ledoit_wolf(
@@ -201,10 +204,20 @@ def _centred(table: Table, ddof: int) -> tuple[FloatArray, FloatArray]:
     rows = len(table.values)
     if rows <= ddof:
         raise BadInput(f"returns has {rows} rows; a covariance with ddof={ddof} needs {ddof + 1}")
-    centred = table.values - table.values.mean(axis=0)
+    mean = table.values.mean(axis=0)
+    centred = table.values - mean
     sample = centred.T @ centred  # one symmetric product: both halves are the same numbers
     sample /= rows - ddof
+    _still(table.values, mean, centred, sample)
     return centred, sample
+
+
+def _still(values: FloatArray, mean: FloatArray, centred: FloatArray, sample: FloatArray) -> None:
+    """Make the moments of constant columns zero: their mean is rounded, and no value is it."""
+    rounding = len(values) * np.finfo(float).eps * np.abs(mean)
+    for j in np.flatnonzero(np.diag(sample) <= rounding**2):
+        if (values[:, j] == values[0, j]).all():
+            centred[:, j] = sample[j] = sample[:, j] = 0.0
 
 
 def symmetric(matrix: FloatArray) -> FloatArray:

@@ -82,8 +82,10 @@ def information_coefficient_summary(ic: Any, *, lags: int = 4) -> InformationCoe
     if int(lags) != lags or lags < 0:
         raise BadInput(f"lags is {lags}; give a whole number, 0 or more")
     rows, level = len(values), float(values.mean())
-    spread = float(values.std(ddof=1))
     rest = values - level
+    if (values == values[0]).all():  # and not what rounding leaves of it
+        level, rest = float(values[0]), np.zeros(rows)
+    spread = math.sqrt(float(rest @ rest) / (rows - 1))
     variance = float(rest @ rest) / rows
     for lag in range(1, min(int(lags), rows - 1) + 1):
         variance += 2.0 * (1.0 - lag / (lags + 1.0)) * float(rest[lag:] @ rest[:-lag]) / rows
@@ -92,7 +94,7 @@ def information_coefficient_summary(ic: Any, *, lags: int = 4) -> InformationCoe
         standard_deviation=spread,
         information_ratio=_ratio(level, spread),
         t_statistic=_ratio(level, spread / math.sqrt(rows)),
-        t_newey_west=_ratio(level, math.sqrt(variance / rows)) if variance > 0.0 else math.nan,
+        t_newey_west=_ratio(level, math.sqrt(max(variance, 0.0) / rows)),
     )
 
 

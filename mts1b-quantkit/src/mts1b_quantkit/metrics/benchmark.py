@@ -151,9 +151,8 @@ def _less(values: FloatArray, rate: Any) -> FloatArray:
 
 
 def _slope(r: FloatArray, b: FloatArray) -> FloatArray:
-    centred = b - b.mean(axis=0)
-    spread = np.where(deviation(b) > 0.0, (centred**2).sum(axis=0), 0.0)
-    return quotient((centred * (r - r.mean(axis=0))).sum(axis=0), spread)
+    centred = np.where(deviation(b) > 0.0, b - b.mean(axis=0), 0.0)  # no slope on what stands still
+    return quotient((centred * (r - r.mean(axis=0))).sum(axis=0), (centred**2).sum(axis=0))
 
 
 def _capture(
