@@ -11,7 +11,7 @@ from pathlib import Path
 from mts1b_foundation.bus_roles import BUS_ROLES
 from mts1b_platform.clock import Clock
 from mts1b_platform.store import Store
-from sqlalchemy.ext.asyncio import AsyncConnection
+from mts1b_platform.store.connection import AsyncConnection
 
 from mts1b_operations.watchdogs.bus_access import BusRefusals
 

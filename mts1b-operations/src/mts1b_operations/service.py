@@ -25,7 +25,7 @@ from mts1b_platform.lockstep import LockstepParticipant, Mark
 from mts1b_platform.pump import Event, EventPump
 from mts1b_platform.service import Service, ServiceContext
 from mts1b_platform.store import OutboxRelay
-from sqlalchemy.ext.asyncio import AsyncConnection
+from mts1b_platform.store.connection import AsyncConnection
 
 from mts1b_operations.api import ApiServer, Board, PeerLimiter, create_app
 from mts1b_operations.audit.chain import AuditRecord

@@ -13,8 +13,8 @@ from mts1b_platform.config import Settings
 from mts1b_platform.rng import SystemRng
 from mts1b_platform.signing import KeyMissing, KeyRing
 from mts1b_platform.store import Store
+from mts1b_platform.store.connection import AsyncConnection
 from mts1b_platform.store.tables import outbox
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mts1b_operations.api.signals import Door, Kept, SignalIntake
 from mts1b_operations.audit.chain import AuditRecord

@@ -14,7 +14,7 @@ from mts1b_foundation.signals import Signal
 from mts1b_platform.clock import Clock
 from mts1b_platform.eventbus.port import BusError
 from mts1b_platform.store import Store
-from sqlalchemy.ext.asyncio import AsyncConnection
+from mts1b_platform.store.connection import AsyncConnection
 
 from mts1b_research.history import BarHistory
 from mts1b_research.runner import ReadBook, Sleeve, StrategyRunner
