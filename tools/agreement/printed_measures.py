@@ -110,10 +110,11 @@ MEASURES = [
     ),
     Printed(
         HULL,
-        "call and put",
+        "call and put of example 15.6 (9th edition)",
         "options.bs_price",
         "4.76 0.81",
         lambda: [options.bs_price(42, 40, 0.5, 0.1, 0.2, kind) for kind in ("call", "put")],
+        checked=RESTATED,
     ),
     Printed(
         HULL,

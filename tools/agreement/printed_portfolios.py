@@ -178,6 +178,7 @@ PORTFOLIOS = [
         "allocators.black_litterman",
         "3.9 6.9 8.4 9.0 4.3 6.8 7.6",
         lambda: _he("prior_mean"),
+        checked=RESTATED,
     ),
     Printed(
         "He and Litterman 1999, table 4",
@@ -202,6 +203,7 @@ PORTFOLIOS = [
         "0.08 0.67 6.41 4.08 7.43 3.70 4.80 6.60",
         lambda: _idzorek("prior_mean"),
         1.6,
+        checked=RESTATED,
     ),
     Printed(
         "Idzorek 2005",

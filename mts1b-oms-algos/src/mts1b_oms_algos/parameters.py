@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Literal, Self, TypeVar
 
@@ -24,6 +24,9 @@ __all__ = [
     "read_parameters",
 ]
 
+_FIRST, _LAST = datetime(1900, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
+"""Bounds of times: a window that begins within them ends within the calendar."""
+
 _SMALLEST_LOT = Decimal("1E-18")
 _LARGEST = Decimal("1E+30")
 """Bounds of quantities: whatever is within them is counted in lots without a rounding error."""
@@ -42,7 +45,7 @@ class ChildParameters(FrozenModel):
 
     child_order_type: Literal["limit", "marketable_limit", "market"] = "limit"
     lot_size: Decimal = Field(default=Decimal(1), ge=_SMALLEST_LOT, le=_LARGEST)
-    start_at: UtcDatetime | None = None
+    start_at: UtcDatetime | None = Field(default=None, ge=_FIRST, le=_LAST)
     start_slice: int = Field(default=0, ge=0, le=1_000_000)
 
 
@@ -91,8 +94,8 @@ class VwapParameters(ScheduleParameters):
     max_participation: float = Field(default=0.10, gt=0, le=1)
     n_slices: int | None = Field(default=None, ge=1, le=10_000)
     average_daily_volume: PositiveDecimal | None = None
-    session_open: UtcDatetime | None = None
-    session_close: UtcDatetime | None = None
+    session_open: UtcDatetime | None = Field(default=None, ge=_FIRST, le=_LAST)
+    session_close: UtcDatetime | None = Field(default=None, ge=_FIRST, le=_LAST)
 
 
 class AlmgrenChrissParameters(ScheduleParameters):
@@ -151,8 +154,8 @@ class PovParameters(ChildParameters):
     interval_minutes: float = Field(default=1, ge=1 / 600, le=10_080, allow_inf_nan=False)
     sent_quantity: Decimal = Field(default=Decimal(0), ge=0, le=_LARGEST)
     average_daily_volume: Decimal | None = Field(default=None, gt=0, le=_LARGEST)
-    session_open: UtcDatetime | None = None
-    session_close: UtcDatetime | None = None
+    session_open: UtcDatetime | None = Field(default=None, ge=_FIRST, le=_LAST)
+    session_close: UtcDatetime | None = Field(default=None, ge=_FIRST, le=_LAST)
 
     @property
     def interval(self) -> timedelta:
@@ -213,7 +216,9 @@ def read_parameters(model: type[P], params: Mapping[str, Any]) -> P:
     :raises UnknownParameter: naming a key that the algorithm does not take, and those it does.
     :raises BadParameter: naming a value that is out of range.
     """
-    unknown = sorted(set(params) - set(model.model_fields))
+    if not isinstance(params, Mapping):
+        raise BadParameter(f"params is a {type(params).__name__}; give a mapping")
+    unknown = sorted(str(name) for name in set(params) - set(model.model_fields))
     if unknown:
         known = ", ".join(sorted(model.model_fields))
         raise UnknownParameter(f"unknown parameter {', '.join(unknown)}; known: {known}")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import SupportsFloat
+from typing import Any, SupportsFloat
 
 from mts1b_foundation.orders import Side
 
 from mts1b_oms_algos.errors import BadParameter
 
-__all__ = ["Shortfall", "implementation_shortfall"]
+__all__ = ["Shortfall", "as_float", "implementation_shortfall"]
 
 _LARGEST = 1e60
 """No price or quantity is larger, or smaller than one over it: no part of the sum overflows."""
@@ -78,13 +78,13 @@ def implementation_shortfall(
     arrival = _positive("arrival_price", arrival_price)
     execution = _positive("execution_price", execution_price)
     final = _positive("final_price", final_price)
-    size, done = _positive("ordered", ordered), float(filled)
-    cost = float(fees)  # float-ok: a part of the analysis
+    size, done = _positive("ordered", ordered), as_float("filled", filled)
+    cost = as_float("fees", fees)  # float-ok: a part of the analysis
     if not 0.0 <= done <= size:
         raise BadParameter(f"filled is {filled}; it lies between 0 and ordered, {ordered}")
     if not abs(cost) <= _LARGEST:
         raise BadParameter(f"fees is {fees}; give a number of at most {_LARGEST:g}")
-    sign, share = Side(side).sign, done / size
+    sign, share = _side(side).sign, done / size
     return Shortfall(
         delay=sign * share * ((arrival - decision) / decision),
         execution=sign * share * ((execution - arrival) / decision),
@@ -93,8 +93,29 @@ def implementation_shortfall(
     )
 
 
+def as_float(name: str, value: Any) -> float:
+    """Return one number (int, float, Decimal, numpy) as a float; NaN and infinity are numbers here.
+
+    :raises BadParameter: for text, None, an array, or what is too large for a float.
+    """
+    if isinstance(value, SupportsFloat) and not getattr(value, "shape", ()):
+        try:
+            return float(value)
+        except (TypeError, ValueError, OverflowError):
+            pass  # a signalling NaN, or an integer of too many digits
+    raise BadParameter(f"{name} is a {type(value).__name__} and no price or size; give a number")
+
+
+def _side(side: Side | str) -> Side:
+    try:
+        return Side(side)
+    except ValueError:
+        known = ", ".join(item.value for item in Side)
+        raise BadParameter(f"side is {side!r}; use one of {known}") from None
+
+
 def _positive(name: str, value: SupportsFloat) -> float:
-    number = float(value)
+    number = as_float(name, value)
     if not 1.0 / _LARGEST <= number <= _LARGEST:
         raise BadParameter(f"{name} is {value}; give a positive number, at most {_LARGEST:g}")
     return number

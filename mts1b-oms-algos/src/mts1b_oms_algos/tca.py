@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal, localcontext
+from typing import TypeVar
 
 from mts1b_foundation.market_data import Bar
 from mts1b_foundation.orders import Fill, Order, Side
@@ -15,6 +16,8 @@ from mts1b_oms_algos.errors import BadParameter
 from mts1b_oms_algos.shortfall import Shortfall, implementation_shortfall
 
 __all__ = ["TransactionCosts", "transaction_costs"]
+
+Item = TypeVar("Item", Fill, Bar)
 
 _DIGITS = 60
 _BPS = Decimal(10_000)
@@ -162,7 +165,9 @@ def transaction_costs(
 
 
 def _checked_fills(order: Order, fills: Iterable[Fill]) -> list[Fill]:
-    done = list(fills)
+    if not isinstance(order, Order):
+        raise BadParameter(f"order is a {type(order).__name__}; give the order or its parent")
+    done = _all("fills", fills, Fill)
     for fill in done:
         if (fill.symbol, fill.side) != (order.symbol, order.side):
             raise BadParameter(
@@ -174,10 +179,19 @@ def _checked_fills(order: Order, fills: Iterable[Fill]) -> list[Fill]:
     return done
 
 
+def _all(name: str, items: Iterable[Item], kind: type[Item]) -> list[Item]:
+    found = list(items) if isinstance(items, Iterable) else [items]
+    strange = [item for item in found if not isinstance(item, kind)]
+    if strange:
+        raise BadParameter(f"{name} hold {strange[0]!r}, which is no {kind.__name__}; give those")
+    return found
+
+
 def _checked_bars(order: Order, bars: Sequence[Bar]) -> list[Bar]:
-    if not bars:
+    seen = _all("bars", bars, Bar)
+    if not seen:
         raise BadParameter(f"no bars of {order.symbol}; give those around the order's time")
-    market = sorted(bars, key=lambda bar: bar.timestamp)
+    market = sorted(seen, key=lambda bar: bar.timestamp)
     for name, found in (
         ("symbols", {str(bar.symbol) for bar in market} | {str(order.symbol)}),
         ("intervals", {bar.interval for bar in market}),

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from mts1b_oms_algos.errors import BadParameter
+from mts1b_oms_algos.shortfall import as_float
 
 __all__ = ["Trajectory", "almgren_chriss_trajectory"]
 
+_MOST_INTERVALS = 10_000_000
 _LARGEST = 1e40
 """No number of a market is larger, or a divisor smaller than one over it: nothing overflows."""
 
@@ -74,10 +76,20 @@ def almgren_chriss_trajectory(
     >>> [round(x) for x in plan.holdings]
     [1000000, 428599, 182933, 76296, 27643, 0]
     """
+    shares, horizon = as_float("shares", shares), as_float("horizon", horizon)
+    volatility = as_float("volatility", volatility)
+    permanent_impact = as_float("permanent_impact", permanent_impact)
+    temporary_impact = as_float("temporary_impact", temporary_impact)
+    fixed_cost = as_float("fixed_cost", fixed_cost)
+    risk_aversion = as_float("risk_aversion", risk_aversion)
     _require(0.0 < abs(shares) <= _LARGEST, "shares", shares, "a number but not zero")
     _require(1 / _LARGEST <= horizon <= _LARGEST, "horizon", horizon, "a positive time")
-    whole = int(n_intervals) == n_intervals and n_intervals >= 1
-    _require(whole, "n_intervals", n_intervals, "a whole number, 1 or more")
+    count = as_float("n_intervals", n_intervals)
+    if not (1.0 <= count <= _MOST_INTERVALS and count == math.floor(count)):
+        raise BadParameter(
+            f"n_intervals is {n_intervals}; give a whole number from 1 to {_MOST_INTERVALS}"
+        )
+    n_intervals = int(count)
     for name, value in (
         ("volatility", volatility),
         ("permanent_impact", permanent_impact),
