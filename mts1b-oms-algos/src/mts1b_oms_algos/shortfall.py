@@ -79,7 +79,7 @@ def implementation_shortfall(
     execution = _positive("execution_price", execution_price)
     final = _positive("final_price", final_price)
     size, done = _positive("ordered", ordered), as_float("filled", filled)
-    cost = as_float("fees", fees)  # float-ok: a part of the analysis
+    cost = as_float("fees", fees)
     if not 0.0 <= done <= size:
         raise BadParameter(f"filled is {filled}; it lies between 0 and ordered, {ordered}")
     if not abs(cost) <= _LARGEST:

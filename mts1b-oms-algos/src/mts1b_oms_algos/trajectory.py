@@ -84,12 +84,7 @@ def almgren_chriss_trajectory(
     risk_aversion = as_float("risk_aversion", risk_aversion)
     _require(0.0 < abs(shares) <= _LARGEST, "shares", shares, "a number but not zero")
     _require(1 / _LARGEST <= horizon <= _LARGEST, "horizon", horizon, "a positive time")
-    count = as_float("n_intervals", n_intervals)
-    if not (1.0 <= count <= _MOST_INTERVALS and count == math.floor(count)):
-        raise BadParameter(
-            f"n_intervals is {n_intervals}; give a whole number from 1 to {_MOST_INTERVALS}"
-        )
-    n_intervals = int(count)
+    n_intervals = _whole("n_intervals", n_intervals)
     for name, value in (
         ("volatility", volatility),
         ("permanent_impact", permanent_impact),
@@ -121,6 +116,13 @@ def almgren_chriss_trajectory(
         variance=volatility**2 * step * math.fsum(held**2 for held in holdings[1:]),
         half_life=1.0 / kappa if kappa > 0.0 else math.inf,
     )
+
+
+def _whole(name: str, value: int) -> int:
+    number = as_float(name, value)
+    if not (1.0 <= number <= _MOST_INTERVALS and number == math.floor(number)):
+        raise BadParameter(f"{name} is {value}; give a whole number from 1 to {_MOST_INTERVALS}")
+    return int(number)
 
 
 def _share_left(kappa: float, horizon: float, time: float) -> float:
