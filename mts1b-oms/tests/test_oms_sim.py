@@ -80,6 +80,16 @@ def test_an_order_path_that_forgets_the_lease_is_found() -> None:
     assert json.loads(done.stdout)["violation"].startswith("I7")
 
 
+def test_an_open_order_that_the_record_has_ended_is_found_before_the_run_ends() -> None:
+    before = 'return Silent(f"{type(error).__name__}: {error}")'
+    after = 'return Silent(f"the answer'
+    done = plant(f"{before}\n    {after}", f'return Refused("TIMEOUT", "")\n    {after}')
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)["violation"]
+    assert said.startswith("P4")
+    assert said.endswith("is open at the venue and over here")
+
+
 def test_a_fault_that_is_planted_nowhere_is_an_error() -> None:
     assert "LookupError" in plant("no such line", "").stderr
     assert "not part of the order path" in plant("import", "import", "json.tool").stderr
@@ -170,6 +180,14 @@ def test_mutants_are_judged_by_name() -> None:
     assert result.exit_code == 0, result.output
     assert "1 of 1 mutants killed" in result.output
     assert CliRunner().invoke(app, ["mutants", "--only", "gravity"]).exit_code == 2
+
+
+async def test_a_run_that_a_signal_ends_has_found_nothing() -> None:
+    fatal = "import os, signal; os.kill(os.getpid(), signal.SIGTERM)"
+    first = "from collections.abc import"
+    ended = Mutant("ended", "mts1b_oms.gateway", first, f"{fatal}\n{first}")
+    verdict = await judge(ended, seeds=[1], orders=10)
+    assert verdict == Verdict(ended, 0, "")
 
 
 async def test_a_mutant_that_changes_nothing_survives() -> None:

@@ -24,6 +24,8 @@ Watch = Callable[[Order], None]
 WatchChange = Callable[[str, Decimal], None]
 
 _AS_LATE_AS_PROMISED = 0.98
+_SLOW = 0.25
+"""How many of the orders are slow where the way to the venue is."""
 _BURST = 3
 """Messages at once where the venue limits them; one of them is kept for cancels."""
 
@@ -42,6 +44,7 @@ class TrueVenue:
         cash: Decimal,
         lag_s: float,
         new_ids: bool = False,
+        forgets_refusals: bool = False,
         maintenance: tuple[MaintenanceWindow, ...] = (),
     ) -> None:
         self._net = net
@@ -64,6 +67,7 @@ class TrueVenue:
         """Until when the venue answers nobody."""
         self.arrived: Counter[str] = Counter()
         self.refused: dict[str, Order] = {}
+        self.forgets_refusals = forgets_refusals
         self.taken_at: dict[str, float] = {}
         self.orders: dict[str, Order] = {}
         self.shown_at: dict[str, float] = {}
@@ -75,6 +79,12 @@ class TrueVenue:
         self.taken_at.setdefault(order.idempotency_key, self._net.loop.time())
         self.orders[order.order_id] = order
         return theirs
+
+    def held(self, fund: str, strategy: str, symbol: str) -> Decimal:
+        """Return how many units of a symbol were bought for a strategy, less what it sold."""
+        venue = self.paper._venue
+        owner = (fund, strategy, symbol)
+        return Decimal(0) if venue is None else venue.state.holdings.get(owner, Decimal(0))
 
     @property
     def is_closed(self) -> bool:
@@ -181,6 +191,8 @@ class SimVenue:
         self._net = net
         self._watch = watch
         self._watch_change = watch_change
+        self.told_refused: set[str] = set()
+        """The keys whose refusal was told over this connection."""
         self.looked = False
         """Whether the account was read over this connection."""
 
@@ -210,6 +222,8 @@ class SimVenue:
         self._watch(order)
         net, faults = self._net, self._net.faults
         net.trace.record(net.loop.time(), "send", order.order_id)
+        if net.takes(_SLOW if faults.venue_slow_s > 0.0 else 0.0, "A2 slow on its way"):
+            await asyncio.sleep(net.rng.uniform(0.0, faults.venue_slow_s))
         await self._wire()
         if net.takes(faults.venue_timeout / 2.0, "A4 not executed"):
             await asyncio.sleep(1.0)
@@ -220,6 +234,7 @@ class SimVenue:
                 rejected_code="VENUE_RISK",
                 rejected_reason="the venue does not want this order",
             )
+            self.told_refused.add(order.idempotency_key)
             raise BrokerRefused("the venue does not want this order", code="VENUE_RISK")
         with self._limited("A11 order refused by the limit on messages"):
             theirs = await self._truth.submit(order)
@@ -299,6 +314,8 @@ class SimVenue:
         if self._hidden(idempotency_key):
             return None
         refused = self._truth.refused.get(idempotency_key)
+        if refused is not None and self._truth.forgets_refusals:
+            return None
         return refused or await self._truth.paper.get_order_by_key(idempotency_key)
 
     async def get_open_orders(self) -> list[Order]:

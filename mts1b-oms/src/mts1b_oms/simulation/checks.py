@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mts1b_oms.service import OmsService
     from mts1b_oms.simulation.accidents import Accidents
 
-__all__ = ["Violation", "check_arrival", "check_change", "check_settled"]
+__all__ = ["Violation", "check_arrival", "check_change", "check_now", "check_settled"]
 
 _AHEAD_OF_WIRE = frozenset({OrderStatus.SUBMITTING, OrderStatus.UNKNOWN})
 """A record that says: this may be at the venue. An order that is proved absent leaves again."""
@@ -57,6 +57,7 @@ def check_arrival(
     looked: bool,
     gate_closed_s: float,
     surplus: Mapping[str, Decimal],
+    told_refused: Set[str],
 ) -> None:
     """Check what is about to leave. Called inside the gateway's non-awaiting block.
 
@@ -67,13 +68,14 @@ def check_arrival(
     :param lease_ends: when the last lease that operations granted ends, by the loop's time.
     :param surplus: what the venue executed beyond every order, by execution: nobody can keep that
         below a cap.
+    :param told_refused: the keys whose refusal this life of the OMS was told.
     :raises Violation: I1 a second order of one key, I5 beyond the cap, I7 under a halt or without
         a lease, I8 before reconciliation, I9 without the write ahead of the wire, I14 for
         another mode.
     """
     if truth.arrived[order.idempotency_key]:
         raise Violation(f"I1 {order.order_id} is sent again, and its first arrived")
-    if order.idempotency_key in truth.refused:
+    if order.idempotency_key in told_refused:
         raise Violation(f"I1 {order.order_id} is sent again, and the venue has refused it")
     record = oms.record.open_orders.get(order.order_id)
     if record is None or record.status not in _AHEAD_OF_WIRE:
@@ -129,6 +131,12 @@ def _check_permitted(order: Order, oms: OmsService, halted: Set[str], lease_ends
 def _open_at(truth: TrueVenue) -> list[Order]:
     venue = truth.paper._venue
     return [] if venue is None else [working.order for working in venue.state.open_orders()]
+
+
+def _restated_at(truth: TrueVenue) -> frozenset[str]:
+    """Return the orders of which the venue took back or restated an execution."""
+    venue = truth.paper._venue
+    return frozenset() if venue is None else frozenset(c.order_id for c in venue.state.corrections)
 
 
 def _scopes_of(order: Order) -> frozenset[str]:
@@ -190,6 +198,41 @@ def _bought(fill: Fill, surplus: Mapping[str, Decimal]) -> Decimal:
     return surplus.get(fill.fill_id, Decimal(0)) if fill.side.sign > 0 else Decimal(0)
 
 
+def check_now(
+    oms: OmsService | None, risk: RiskEngineService | None, truth: TrueVenue, accidents: Accidents
+) -> None:
+    """Check what holds at every moment: what may fill at the venue counts here as open.
+
+    Facts are late here and never ahead, so that a record or a reservation of less than the venue
+    still has open is wrong whatever is on its way. Only what a venue takes back of an execution
+    is open there before anybody can know of it.
+
+    :param oms: None while it is not up; so with ``risk``.
+    :raises Violation: I1 a second order of one key, P4 the record has ended what is open at the
+        venue or counts less of it, P10 risk does.
+    """
+    for key, count in truth.arrived.items():
+        if count > 1:
+            raise Violation(f"I1 {count} orders of key {key} arrived")
+    by_hand, restated = set(accidents.by_hand), _restated_at(truth)
+    for theirs in _open_at(truth):
+        name = theirs.order_id
+        left = Decimal(0) if name in restated else theirs.remaining_quantity
+        if name in by_hand:
+            continue
+        if oms is not None:
+            ours = oms.record.open_orders.get(name)
+            if ours is None:
+                raise Violation(f"P4 {name} is open at the venue and over here")
+            if ours.remaining_quantity < left:
+                raise Violation(f"P4 {name}: {left} may fill, {ours.remaining_quantity} open here")
+        if risk is not None:
+            reserved = risk.engine.book.reservations.get(name)
+            counted = reserved.remaining if reserved is not None else Decimal(0)
+            if counted < left:
+                raise Violation(f"P10 {name}: {left} may fill, risk counts {counted}")
+
+
 async def check_settled(
     oms: OmsService,
     risk: RiskEngineService,
@@ -228,9 +271,6 @@ async def check_settled(
 
 
 def _check_orders(ours: Mapping[str, Order], approved: Set[str], truth: TrueVenue) -> None:
-    for key, count in truth.arrived.items():
-        if count > 1:
-            raise Violation(f"I1 {count} orders of key {key} arrived")
     venue = truth.paper._venue
     for order_id, sent in truth.orders.items():
         mine = ours.get(order_id)

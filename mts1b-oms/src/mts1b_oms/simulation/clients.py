@@ -152,15 +152,16 @@ class Clients:
         rng = self._world.rng
         key = f"{strategy}-{number}"
         limit = rng.random() < 0.5
-        buys = rng.random() < 0.6
         symbol = SYMBOLS[rng.integer(0, len(SYMBOLS) - 1)]
+        quantity = Decimal(rng.integer(1, 20))
+        buys = rng.random() < self._wish_to_buy(fund, strategy, str(symbol), quantity)
         step = Decimal(rng.integer(-3, 3)) / 100
         return Order(
             order_id=derive_id("ord", key),
             idempotency_key=key,
             symbol=symbol,
             side=Side.BUY if buys else Side.SELL,
-            quantity=Decimal(rng.integer(1, 20)),
+            quantity=quantity,
             order_type=OrderType.LIMIT if limit else OrderType.MARKET,
             limit_price=PRICE + step if limit else None,
             tif=TimeInForce.GTC,
@@ -169,6 +170,11 @@ class Clients:
             created_at=self._world.loop.clock.now(),
             reference_price=PRICE,
         )
+
+    def _wish_to_buy(self, fund: str, strategy: str, symbol: str, quantity: Decimal) -> float:
+        """Return how likely it is a purchase: mostly a strategy sells what it holds, not more."""
+        held = self._world.truth.held(fund, strategy, symbol)
+        return 0.3 if held >= quantity else 0.9
 
     async def _submit_only(self, order: Order) -> None:
         await asyncio.sleep(self._world.rng.uniform(0.0, 0.1))

@@ -60,7 +60,8 @@ def known_mutants() -> tuple[Mutant, ...]:
 async def judge(mutant: Mutant, *, seeds: Iterable[int], orders: int) -> Verdict:
     """Run seeds with the fault planted, in a process of its own, until one is violated.
 
-    A run that ends with an exception, or does not end, has found the fault too.
+    A run that ends with an exception, or does not end, has found the fault too. One that a signal
+    ended from outside shows nothing: it counts as survived, after no seed.
 
     :raises MutantInvalid: when nothing could be planted.
     """
@@ -87,6 +88,8 @@ async def judge(mutant: Mutant, *, seeds: Iterable[int], orders: int) -> Verdict
         child.kill()
         await child.wait()
         return Verdict(mutant, len(given), f"no end within {_PATIENCE_S:.0f} s")
+    if child.returncode is not None and child.returncode < 0:
+        return Verdict(mutant, 0, "")
     if child.returncode != 0:
         last = errors.decode(errors="replace").strip().splitlines()[-1:]
         return Verdict(mutant, 1, _raised(mutant, last[0] if last else "no word"))

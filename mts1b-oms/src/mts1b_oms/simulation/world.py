@@ -28,6 +28,7 @@ from mts1b_oms.simulation.checks import (
     Violation,
     check_arrival,
     check_change,
+    check_now,
     check_settled,
 )
 from mts1b_oms.simulation.clients import Clients
@@ -87,6 +88,7 @@ class World:
             cash=Decimal(3_000_000),
             lag_s=lag,
             new_ids=self.rng.random() < 0.5,
+            forgets_refusals=self.rng.random() < 0.5,
             maintenance=closed_times(loop, self.rng, faults, seconds=self.trading_s),
         )
         self.accidents = Accidents(self.truth, self.net)
@@ -164,6 +166,7 @@ class World:
                 looked=self.wire.looked,
                 gate_closed_s=self._gate.closed_s,
                 surplus=self.accidents.surplus,
+                told_refused=self.wire.told_refused,
             )
         except Violation as error:
             self.fail(error)
@@ -271,6 +274,20 @@ class World:
         if last is not None:
             self.fail(last)
 
+    def _look(self) -> None:
+        """Check what holds at every moment, of the processes that are up."""
+        risk = self.processes["riskengine"]
+        counts = risk.service if risk.is_up else None
+        try:
+            check_now(
+                self.oms if self.processes["oms"].is_up else None,
+                counts if isinstance(counts, RiskEngineService) else None,
+                self.truth,
+                self.accidents,
+            )
+        except Violation as error:
+            self.fail(error)
+
     def _check_people(self) -> None:
         """Check that people have resumed all that was quarantined."""
         active = HaltStore(self.home / "halt").state().active
@@ -300,6 +317,7 @@ class World:
         beat = 0
         while True:
             await asyncio.sleep(1.0)
+            self._look()
             beat += 1
             if beat % 60 == 0:
                 await self._bars()

@@ -35,6 +35,7 @@ class Faults:
     the OMS sets it to so many seconds. ``clock_step_per_min``: the wall clock of a process, or of
     all, steps by up to ``clock_step_s``, back or forth, and is set right some time later.
     ``clock_drift``: seconds a second by which each process's wall clock may run wrong.
+    ``venue_slow_s``: some orders are up to so many seconds on their way to the venue.
     """
 
     bus_loss: float = 0.0
@@ -66,6 +67,7 @@ class Faults:
     clock_step_per_min: float = 0.0
     clock_step_s: float = 120.0
     clock_drift: float = 0.0
+    venue_slow_s: float = 0.0
 
     @classmethod
     def none(cls) -> Faults:
@@ -107,13 +109,13 @@ _MOST: Mapping[str, float] = {
     "crash_per_min": 4.0,
     "store_error": 0.02,
     "store_slow": 0.1,
-    "venue_timeout": 0.3,
+    "venue_timeout": 0.6,
     "venue_deaf_per_s": 0.03,
-    "venue_refuse": 0.05,
+    "venue_refuse": 0.2,
     "late_fill_s": 30.0,
     "repeat_fill": 0.5,
     "halt_per_min": 2.0,
-    "query_lost": 0.15,
+    "query_lost": 0.3,
     "correction_per_min": 6.0,
     "overfill_per_min": 3.0,
     "external_per_min": 3.0,
@@ -122,6 +124,7 @@ _MOST: Mapping[str, float] = {
     "dead_man_s": 20.0,
     "clock_step_per_min": 3.0,
     "clock_drift": 0.001,
+    "venue_slow_s": 5.0,
 }
 """How strong each fault may be."""
 
