@@ -176,8 +176,7 @@ _RISK_AND_HALT = (
         "an adapter that itself waits between the call and its wire (the races find a planted one, "
         "and the conformance kit is where an author learns of it); the venue's own timer, for the "
         "death of the whole host; 50 ms for a sender on another machine, which takes up to the "
-        "renewal of its lease; how long a thousand open orders take to cancel; a halt in the "
-        "midst of a replace.",
+        "renewal of its lease; how long a thousand open orders take to cancel.",
         (
             "test_halt_races::test_h3_h5_no_order_reaches_the_wire_under_a_halt",
             "test_halt_races::test_an_adapter_that_waits_between_fence_and_wire_is_found",
