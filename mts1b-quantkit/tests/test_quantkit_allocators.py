@@ -26,6 +26,7 @@ from mts1b_quantkit.allocators.hierarchical import (
     correlation_distance,
 )
 from mts1b_quantkit.allocators.inputs import read_problem
+from mts1b_quantkit.allocators.risk_parity import _newton
 from mts1b_quantkit.covariance import ledoit_wolf, sample_covariance
 from scipy.spatial.distance import pdist, squareform
 
@@ -158,6 +159,36 @@ def test_newton_finishes_what_coordinate_descent_can_not() -> None:
     result = risk_parity(None, covariance=covariance)
     assert result.diagnostics["newton_steps"] > 0
     assert result.diagnostics["kkt_residual"] < 1e-10
+
+
+def _many(kind: str, size: int) -> np.ndarray:
+    rng = np.random.default_rng(11)
+    if kind == "market":  # one factor that all follow, hardly anything beside it
+        loadings = rng.uniform(0.5, 1.5, (size, 1))
+        return loadings @ loadings.T + np.diag(rng.uniform(1e-4, 1e-3, size))
+    loadings = rng.normal(size=(size, 15))
+    own = 1e-4 if kind == "hedges" else 1.0
+    return loadings @ loadings.T + own * np.diag(rng.uniform(0.5, 2.0, size))
+
+
+@pytest.mark.parametrize("kind", ["market", "signed", "hedges"])
+def test_many_assets_are_solved_as_few_are(kind: str) -> None:
+    size = 420
+    covariance = _many(kind, size) * 1e-4
+    budgets = np.random.default_rng(5).dirichlet(np.full(size, 5.0)) * 0.9 + 0.1 / size
+    result = risk_parity(None, covariance=covariance, budgets=budgets)
+    assert result.diagnostics["kkt_residual"] < 1e-10
+    deviation = np.sqrt(np.diag(covariance))
+    correlation = covariance / np.outer(deviation, deviation)
+    x, _ = _newton(correlation, budgets, np.sqrt(budgets))  # every step by a factor
+    np.testing.assert_allclose(result.weights, x / deviation / (x / deviation).sum(), rtol=1e-7)
+
+
+def test_many_assets_without_risk_are_refused() -> None:
+    rng = np.random.default_rng(2)
+    half = rng.normal(size=(60, 210))
+    with pytest.raises(NotPositiveDefinite, match="shrink"):
+        risk_parity(np.hstack([half, -half]))
 
 
 def test_risk_parity_without_risk_is_refused() -> None:
