@@ -21,6 +21,8 @@ __all__ = ["correlation_distance", "hrp_weights"]
 _LINKAGES = ("single", "complete", "average", "weighted", "centroid", "median", "ward")
 _GRAM_FROM = 1000
 """Number of assets from which one matrix product replaces N^2/2 separate distances."""
+_GATHER_TO = 800
+"""Number of assets up to which a whole matrix of distances stays in the processor's cache."""
 _CACHED = 1 << 15
 """Distances that are worked on together, so that they stay in the processor's cache."""
 _TOGETHER_TO = 64
@@ -85,6 +87,10 @@ def _condensed_distance(problem: Problem) -> FloatArray:
 
     At thousands of assets the whole matrix would cost several passes over main memory.
     """
+    if problem.size < _GATHER_TO:
+        from scipy.spatial.distance import squareform
+
+        return np.asarray(squareform(correlation_distance(problem), checks=False))
     deviation, size = np.sqrt(problem.variances), problem.size
     result = np.empty(size * (size - 1) // 2)
     start = 0

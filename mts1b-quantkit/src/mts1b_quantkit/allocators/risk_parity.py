@@ -148,10 +148,10 @@ def _approach(matrix: FloatArray, shares: FloatArray, x: FloatArray) -> tuple[Fl
         gradient, added = matrix @ x - shares / x, shares / x**2
         error = float(np.sqrt((gradient * gradient / added).sum()))
         direction = _conjugate(matrix, added, -gradient, min(0.1, error))
-        decrease = float(np.sqrt(max(-(gradient @ direction), 0.0)))
+        decrease = float(np.sqrt(max(-float(gradient @ direction), 0.0)))
         size = 1.0 if decrease < 0.25 else 1.0 / (1.0 + decrease)
-        falls = direction < 0.0
-        room = float((x[falls] / -direction[falls]).min(initial=np.inf))
+        steepest = float(np.max(-direction / x))  # beyond its inverse a weight is not positive
+        room = 1.0 / steepest if steepest > 0.0 else np.inf
         further = x + min(size, 0.9 * room) * direction
         if not _descends(matrix, shares, further, _objective(matrix, shares, x)) and not _closes(
             matrix, shares, further, _gap(matrix, shares, x)
