@@ -99,6 +99,21 @@ async def test_the_same_key_is_the_same_change_for_ever(new_desk: Any, order: An
         await desk.replacer.replace(change(sent, quantity=26))
 
 
+async def test_an_intent_asked_again_after_a_change_is_still_that_order(
+    new_desk: Any, order: Any
+) -> None:
+    desk = await new_desk()
+    intent = resting(order)
+    sent = await desk.orders.submit(intent)
+    await desk.replacer.replace(change(sent, quantity=12, limit=49))
+    again = await desk.orders.submit(intent)
+    assert (again.order_id, again.quantity) == (sent.order_id, Decimal(12))
+    for other in ({"quantity": intent.quantity + 1}, {"limit_price": Decimal(48)}):
+        with pytest.raises(OrderRefused) as caught:
+            await desk.orders.submit(intent.with_(**other))
+        assert caught.value.code == DenyCode.KEY_REUSE_MISMATCH
+
+
 async def test_what_risk_denies_reaches_no_wire(new_desk: Any, order: Any) -> None:
     desk = await new_desk()
     sent = await desk.orders.submit(resting(order))

@@ -151,6 +151,9 @@ class TrueVenue:
         if not last:
             return
         net = self._net
+        untold = [fill for fill in last if not self.is_shown(fill, net.loop.time())]
+        if untold and net.rng.random() < 0.5:
+            last = untold
         fill = last[net.rng.integer(0, len(last) - 1)]
         kind = ("bust", "amend", "fee")[net.rng.integer(0, 2)] if fill.side.sign > 0 else "fee"
         if kind == "bust":

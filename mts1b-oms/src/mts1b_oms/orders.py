@@ -293,6 +293,8 @@ async def _known_order(unit: Unit, order: Order) -> Order | None:
             continue
         if same_economics(rival, order):
             return rival
+        if await _was_asked_as(unit, rival, order):
+            return rival
         raise OrderRefused(
             DenyCode.KEY_REUSE_MISMATCH,
             f"key {order.idempotency_key!r} belongs to order {rival.order_id} with other "
@@ -304,6 +306,14 @@ async def _known_order(unit: Unit, order: Order) -> Order | None:
             f"order id {order.order_id!r} was used with another key; use a new id",
         )
     return None
+
+
+async def _was_asked_as(unit: Unit, known: Order, order: Order) -> bool:
+    """Return whether ``order`` asks for what a known one was before it was changed."""
+    if (order.quantity, order.limit_price) not in await unit.terms_before(known.order_id):
+        return False
+    changed = order.with_(quantity=known.quantity, limit_price=known.limit_price)
+    return same_economics(known, changed)
 
 
 def _deny(unit: Unit, order: Order, code: str, reason: str) -> Order:

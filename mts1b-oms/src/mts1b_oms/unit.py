@@ -177,6 +177,10 @@ class Unit:
         if change.outcome is None:
             self._replacing[change.order_id] = change
 
+    async def terms_before(self, order_id: str) -> set[tuple[Decimal, Decimal | None]]:
+        """Return the quantity and limit that an order had before each change of it."""
+        return await replaces.terms_before(self.tx, order_id)
+
     async def begin_replace(self, change: Replace) -> None:
         """Record that a change may leave from now on."""
         self._replacing[change.order_id] = await replaces.begin(self.tx, change)

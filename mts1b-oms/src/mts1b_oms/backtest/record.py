@@ -85,6 +85,10 @@ class MemoryUnit(Unit):
         """Return nothing: the venue of a backtest corrects no execution."""
         return {}
 
+    async def terms_before(self, order_id: str) -> set[tuple[Decimal, Decimal | None]]:
+        """Return nothing: an order of a backtest is never changed."""
+        return set()
+
     def _tell_of(self, order: Order) -> None:
         if order.status in SUBJECT_OF:
             self._told[order.order_id] = order

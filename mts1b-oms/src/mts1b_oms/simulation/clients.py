@@ -34,6 +34,9 @@ __all__ = ["Clients"]
 
 _PATIENCE_S = 2.0
 _LAST_WORDS_S = 15.0
+_IN_FLIGHT_S = 0.4
+"""About how long a change is on its way where messages are slow."""
+_AWAY, _SMALL = Decimal("0.5"), Decimal(4)
 _FINAL = frozenset({"KEY_REUSE_MISMATCH", "ORDER_INVALID", "UNKNOWN_SYMBOL"})
 
 
@@ -48,6 +51,7 @@ class Clients:
         self._side_tasks: list[asyncio.Task[Any]] = []
         self.acknowledged: dict[str, Order] = {}
         self._hurry = asyncio.Event()
+        self._crashes = world.net.faults.crash_per_min > 0.0
 
     async def trade(self, seconds: float) -> None:
         """Submit everything within ``seconds``, answers or not."""
@@ -94,11 +98,18 @@ class Clients:
                     answer = await self._submit(order)
                     if answer is not None and answer.status is OrderStatus.ACCEPTED:
                         resting.append(answer)
-        world.net.faults = replace(world.net.faults, venue_timeout=1.0)
+        slow = max(world.net.faults.latency_s, _IN_FLIGHT_S / 8)
+        world.net.faults = replace(world.net.faults, venue_timeout=1.0, latency_s=slow)
         for order in resting:
             world.counters.hit("C5 change nobody asks about again")
             # Small: what rests here must leave the cap some room for the orders that probe it.
-            await self._change(order, asks=1, most=5)
+            self._aside(f"last.{order.order_id}", self._change(order, asks=1, most=5))
+        if resting and self._crashes:
+            await asyncio.sleep(world.rng.uniform(0.0, _IN_FLIGHT_S))
+            world.counters.hit("C5 crash in a change nobody asks about again")
+            world.processes["oms"].kill()
+            world.restart_later("oms")
+        await asyncio.sleep(_PATIENCE_S)
 
     async def probe(self) -> None:
         """Submit and cancel one order of each strategy: both must be done (L2)."""
@@ -132,7 +143,7 @@ class Clients:
                 continue
             if rng.random() < 0.05:
                 await self._reuse(order)
-            if answer.limit_price is not None and rng.random() < 0.3:
+            if answer.limit_price is not None and rng.random() < 0.5:
                 self._aside(f"change.{order.order_id}", self._change(answer))
             in_doubt = answer.status is OrderStatus.UNKNOWN
             if rng.random() < (0.6 if in_doubt else 0.25) and not answer.is_terminal:
@@ -156,6 +167,8 @@ class Clients:
         quantity = Decimal(rng.integer(1, 20))
         buys = rng.random() < self._wish_to_buy(fund, strategy, str(symbol), quantity)
         step = Decimal(rng.integer(-3, 3)) / 100
+        if rng.random() < 0.2:  # far from the market, where it rests and can be changed
+            step, quantity = -_AWAY if buys else _AWAY, min(quantity, _SMALL)
         return Order(
             order_id=derive_id("ord", key),
             idempotency_key=key,
@@ -200,6 +213,8 @@ class Clients:
                 return answer
             except RemoteError as error:
                 world.counters.hit(f"refused.{error.code}")
+                if error.code == "KEY_REUSE_MISMATCH":
+                    world.fail(Violation(f"P1 {order.order_id} asked again is taken for another"))
                 if error.code in _FINAL:
                     return None
             except BusError as error:
@@ -233,6 +248,7 @@ class Clients:
         if asks is None:
             await asyncio.sleep(world.rng.uniform(0.0, 4.0))
             asks = 1 if world.rng.random() < 0.3 else 50
+            world.weather.drill_soon()
         step = Decimal(world.rng.integer(-2, 2)) / 100
         request = ReplaceOrder(
             order_id=order.order_id,

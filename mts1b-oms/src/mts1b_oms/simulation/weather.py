@@ -29,6 +29,7 @@ _SCOPES = (
     ("symbol:AAA", HaltSeverity.SYMBOL_HALT),
 )
 _CLOCK_WRONG_S = (1.0, 12.0)
+_SOON_S = 3.0
 _LOOKS_AFTER_S = 10.0
 """How long people take, on average, to look at a strategy that is quarantined."""
 
@@ -57,6 +58,8 @@ class Weather:
         self._world = world
         self._accidents = accidents
         self._halts = HaltStore(world.home / "halt")
+        self._halted = 0
+        self._drills: set[asyncio.Task[None]] = set()
 
     def start(self) -> list[asyncio.Task[None]]:
         """Begin; the tasks end with the world."""
@@ -125,27 +128,43 @@ class Weather:
 
     async def _drill(self) -> None:
         """Halt something now and then, and resume it."""
-        world, number = self._world, 0
+        world = self._world
         while not world.quiet:
             await asyncio.sleep(1.0)
-            if world.quiet or not world.net.takes(world.net.faults.halt_per_min / 60.0, "halt"):
-                continue
-            number += 1
-            scope, severity = _SCOPES[world.rng.integer(0, len(_SCOPES) - 1)]
-            self._halts.apply(
-                ActiveHalt(
-                    halt_id=f"drill-{number}",
-                    scope=scope,
-                    severity=severity,
-                    reason="drill",
-                    requested_by="operator:sim",
-                    requested_at=world.loop.clock.now(),
-                    epoch=1,
-                )
+            if not world.quiet and world.net.takes(world.net.faults.halt_per_min / 60.0, "halt"):
+                await self._halt_for_a_while()
+
+    def drill_soon(self) -> None:
+        """Halt something in a moment, as an operator does who has just changed an order."""
+        if self._world.net.faults.halt_per_min > 0.0:
+            task = asyncio.create_task(self._halt_in_a_moment())
+            self._drills.add(task)
+            task.add_done_callback(self._drills.discard)
+
+    async def _halt_in_a_moment(self) -> None:
+        await asyncio.sleep(self._world.rng.uniform(0.0, _SOON_S))
+        if not self._world.quiet:
+            self._world.counters.hit("H3 halt beside a change")
+            await self._halt_for_a_while()
+
+    async def _halt_for_a_while(self) -> None:
+        world = self._world
+        self._halted += 1
+        scope, severity = _SCOPES[world.rng.integer(0, len(_SCOPES) - 1)]
+        self._halts.apply(
+            ActiveHalt(
+                halt_id=f"drill-{self._halted}",
+                scope=scope,
+                severity=severity,
+                reason="drill",
+                requested_by="operator:sim",
+                requested_at=world.loop.clock.now(),
+                epoch=1,
             )
-            world.halt_in_force(scope)
-            await asyncio.sleep(world.rng.uniform(0.5, 20.0))
-            self._lift(scope)
+        )
+        world.halt_in_force(scope)
+        await asyncio.sleep(world.rng.uniform(0.5, 20.0))
+        self._lift(scope)
 
     async def _look_after_quarantines(self) -> None:
         """Resume what the OMS had halted: at once when the world is quiet, else some time later."""

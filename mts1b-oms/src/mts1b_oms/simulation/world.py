@@ -82,7 +82,7 @@ class World:
             counters=self.counters,
             trace=self.trace,
         )
-        lag = self.rng.uniform(1.0, 20.0) if self.rng.random() < 0.4 else 0.0
+        lag = self.rng.uniform(1.0, 20.0) if self.rng.random() < 0.5 else 0.0
         self.truth = TrueVenue(
             self.net,
             cash=Decimal(3_000_000),
@@ -106,6 +106,7 @@ class World:
                 ("oms", self._new_oms),
             )
         }
+        self.weather = Weather(self, self.accidents)
         self.clients = Clients(self, orders)
         self._background: list[asyncio.Task[None]] = []
 
@@ -220,7 +221,7 @@ class World:
         self.processes["oms"].start()
         await self.net.server.ensure_stream(STREAMS["MARKETDATA"])
         await self._bars()
-        self._background += Weather(self, self.accidents).start()
+        self._background += self.weather.start()
         self._background.append(asyncio.create_task(self._market()))
         await self.clients.trade(self.trading_s)
         await self._heal()

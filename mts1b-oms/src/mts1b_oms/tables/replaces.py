@@ -19,6 +19,7 @@ __all__ = [
     "insert_replace",
     "open_replaces",
     "read_replace",
+    "terms_before",
     "write_outcome",
 ]
 
@@ -124,6 +125,14 @@ async def read_replace(tx: AsyncConnection, replace_key: str) -> Replace | None:
     where = replaces.c.replace_key == replace_key
     row = (await tx.execute(sa.select(replaces).where(where))).first()
     return _change(row) if row is not None else None
+
+
+async def terms_before(tx: AsyncConnection, order_id: str) -> set[tuple[Decimal, Decimal | None]]:
+    """Return the quantity and limit that an order had before each change that was asked for."""
+    query = sa.select(replaces.c.old_quantity, replaces.c.old_limit_price).where(
+        replaces.c.order_id == order_id
+    )
+    return {(row.old_quantity, row.old_limit_price) for row in await tx.execute(query)}
 
 
 async def open_replaces(tx: AsyncConnection) -> list[Replace]:

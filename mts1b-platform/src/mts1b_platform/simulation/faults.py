@@ -108,7 +108,7 @@ _MOST: Mapping[str, float] = {
     "wipe_per_min": 0.5,
     "crash_per_min": 4.0,
     "store_error": 0.02,
-    "store_slow": 0.1,
+    "store_slow": 0.25,
     "venue_timeout": 0.6,
     "venue_deaf_per_s": 0.03,
     "venue_refuse": 0.2,
@@ -122,7 +122,7 @@ _MOST: Mapping[str, float] = {
     "closed_per_min": 1.0,
     "spacing_s": 3.0,
     "dead_man_s": 20.0,
-    "clock_step_per_min": 3.0,
+    "clock_step_per_min": 6.0,
     "clock_drift": 0.001,
     "venue_slow_s": 5.0,
 }
