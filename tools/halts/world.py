@@ -106,6 +106,7 @@ class RaceWorld(World):
                 looked=self.wire.looked,
                 gate_closed_s=self._gate.closed_s,
                 surplus=self.accidents.surplus,
+                told_refused=self.wire.told_refused,
             )
         except Violation as error:
             if str(error).startswith("I7"):
