@@ -94,6 +94,17 @@ def test_hrp_bisects_its_leaf_order(
     np.testing.assert_allclose(result.weights, expected, rtol=1e-12)
 
 
+@pytest.mark.parametrize("columns", [1, 3, 64, 127, 128, 129, 257, 300, 513])
+def test_hrp_of_many_assets_is_the_definition(columns: int) -> None:
+    rng = np.random.default_rng(columns)
+    common = rng.normal(0.0, 0.01, (60, 1)) * rng.choice([-1.0, 1.0], columns)
+    returns = (common + rng.normal(0.0, 0.01, (60, columns))) * rng.uniform(0.01, 10.0, columns)
+    result = hrp_weights(returns, distance="condensed")
+    order = list(result.diagnostics["leaf_order"])
+    expected = hrp_by_definition(np.cov(returns.T).reshape(columns, columns), order)
+    np.testing.assert_allclose(result.weights, expected, rtol=1e-11)
+
+
 def test_the_two_distances_are_different_methods() -> None:
     returns = paper_returns()
     condensed = hrp_weights(returns, distance="condensed")

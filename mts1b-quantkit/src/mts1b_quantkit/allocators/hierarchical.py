@@ -25,9 +25,8 @@ _GATHER_TO = 800
 """Number of assets up to which a whole matrix of distances stays in the processor's cache."""
 _CACHED = 1 << 15
 """Distances that are worked on together, so that they stay in the processor's cache."""
-_TOGETHER_TO = 64
-_TOGETHER_FROM = 16
-"""Clusters of up to so many assets are computed together where there are so many of one size."""
+_TOGETHER = 128
+"""Clusters of up to so many assets are gathered from the matrix pair by pair."""
 
 
 def hrp_weights(
@@ -63,9 +62,8 @@ def hrp_weights(
         raise BadInput(f"distance is {distance!r}; use 'euclidean' or 'condensed'")
     problem = read_problem(returns, covariance)
     order = _leaves(problem, linkage, distance, leaf_order)
-    ordered = _reordered(problem.covariance, order)
     weights = np.empty(problem.size)
-    weights[order] = _bisect(ordered)
+    weights[order] = _bisect(problem.covariance, order)
     return allocation(problem.assets, to_budget(weights), leaf_order=tuple(order.tolist()))
 
 
@@ -136,57 +134,77 @@ def _row_distances(rows: FloatArray) -> FloatArray:
     return np.asarray(np.sqrt(gram, out=gram))
 
 
-def _reordered(matrix: FloatArray, order: NDArray[np.intp]) -> FloatArray:
-    """Return matrix[order][:, order], row by row: half the time of fancy indexing at thousands."""
-    result = np.empty_like(matrix, order="C")
-    for row, place in zip(result, order.tolist(), strict=True):
-        np.take(matrix[place], order, out=row, mode="clip")  # without a mode, numpy buffers out
-    return result
+def _bisect(covariance: FloatArray, order: NDArray[np.intp]) -> FloatArray:
+    """Return the weights along ``order``: at each halving by inverse cluster variance.
+
+    With v = 1 / variance, the inverse-variance portfolio of a cluster has the variance
+    sum_ij(v_i C_ij v_j) / sum(v)^2. These sums of small clusters add up to those of large ones,
+    so that the matrix is neither reordered nor read again at every level.
+    """
+    sizes = _halvings(len(order))
+    depth = next(n for n, size in enumerate(sizes) if size.max() <= _TOGETHER)
+    inverse = np.zeros(len(sizes[-1]))
+    places = np.zeros(len(inverse), dtype=np.intp)
+    used = np.flatnonzero(sizes[-1])
+    places[used] = order
+    inverse[used] = 1.0 / np.diag(covariance)[order]
+    sums = _cluster_sums(covariance, places, inverse, depth)
+    masses = [inverse]
+    while len(masses[0]) > 1:
+        masses.insert(0, masses[0][0::2] + masses[0][1::2])
+    weights = np.ones(1)
+    for total, mass in zip(sums[1:], masses[1:], strict=True):
+        held = np.where(mass > 0.0, mass, 1.0)
+        variance = total / held / held
+        left, both = variance[0::2], variance[0::2] + variance[1::2]
+        share = np.where(both > 0.0, 1.0 - left / np.where(both > 0.0, both, 1.0), 0.5)
+        share = np.where(mass[0::2] > 0.0, share, 0.0)  # one asset is not halved
+        weights = np.column_stack([weights * share, weights * (1.0 - share)]).ravel()
+    return np.asarray(weights[used])
 
 
-def _bisect(ordered: FloatArray) -> FloatArray:
-    weights = np.ones(len(ordered))
-    pending = [(0, len(ordered))]
-    while pending:  # one level of the tree after the other
-        halves = [
-            (start, start + (stop - start) // 2, stop)
-            for start, stop in pending
-            if stop - start > 1
-        ]
-        pending = [part for a, b, c in halves for part in ((a, b), (b, c))]
-        variances = _cluster_variances(ordered, pending)
-        for number, (start, middle, stop) in enumerate(halves):
-            left, right = variances[2 * number], variances[2 * number + 1]
-            share = 0.5 if left + right <= 0.0 else 1.0 - left / (left + right)
-            weights[start:middle] *= share
-            weights[middle:stop] *= 1.0 - share
-    return weights
+def _halvings(count: int) -> list[NDArray[np.intp]]:
+    """Return the sizes of the parts at each level, from the whole down to single assets.
+
+    A level has 2^level parts; the left half is the smaller one, and may be empty.
+    """
+    levels = [np.array([count])]
+    while levels[-1].max() > 1:
+        left = levels[-1] // 2
+        levels.append(np.column_stack([left, levels[-1] - left]).ravel())
+    return levels
 
 
-def _cluster_variances(ordered: FloatArray, parts: list[tuple[int, int]]) -> list[float]:
-    """Return the variance of each part; many small ones of one size are computed together."""
-    by_size: dict[int, list[int]] = {}
-    for number, (start, stop) in enumerate(parts):
-        by_size.setdefault(stop - start, []).append(number)
-    result = [0.0] * len(parts)
-    for size, numbers in by_size.items():
-        if size > _TOGETHER_TO or len(numbers) < _TOGETHER_FROM:
-            for number in numbers:
-                start, stop = parts[number]
-                result[number] = _cluster_variance(ordered[start:stop, start:stop])
-            continue
-        rows = np.array([parts[number][0] for number in numbers])[:, None] + np.arange(size)
-        blocks = ordered[rows[:, :, None], rows[:, None, :]]
-        inverse = 1.0 / np.diagonal(blocks, axis1=1, axis2=2)
-        inverse /= inverse.sum(axis=1, keepdims=True)
-        found = ((blocks @ inverse[:, :, None])[:, :, 0] * inverse).sum(axis=1)
-        for number, value in zip(numbers, found.tolist(), strict=True):
-            result[number] = value
-    return result
+def _cluster_sums(
+    covariance: FloatArray, places: NDArray[np.intp], inverse: FloatArray, depth: int
+) -> list[FloatArray]:
+    """Return sum_ij(v_i C_ij v_j) of every part of every level, from the whole to single assets.
+
+    :param places: the asset in each slot of the last level, any where ``inverse`` is zero.
+    :param depth: the level whose parts, with all their pairs, are gathered from the matrix.
+    """
+    parts = 1 << depth
+    at, scale = places.reshape(parts, -1), inverse.reshape(parts, -1)
+    pairs = covariance[at[:, :, None], at[:, None, :]]
+    pairs *= scale[:, :, None]
+    pairs *= scale[:, None, :]
+    sums = [np.diagonal(pairs, axis1=1, axis2=2).ravel()]
+    while pairs.shape[1] > 1:
+        pairs = _paired(pairs)
+        sums.insert(0, np.diagonal(pairs, axis1=1, axis2=2).ravel())
+    if depth:
+        held = np.zeros((len(covariance), parts))
+        for number in range(parts):
+            used = scale[number] > 0.0
+            held[at[number][used], number] = scale[number][used]
+        between = held.T @ (covariance @ held)
+        while len(between) > 1:
+            between = _paired(between)
+            sums.insert(0, np.diag(between))
+    return sums
 
 
-def _cluster_variance(block: FloatArray) -> float:
-    """Return the variance of the inverse-variance portfolio of a cluster."""
-    inverse = 1.0 / np.diag(block)
-    inverse /= inverse.sum()
-    return float(inverse @ block @ inverse)
+def _paired(matrix: FloatArray) -> FloatArray:
+    """Return the sums of blocks of 2 x 2 along the last two axes."""
+    rows = matrix[..., 0::2, :] + matrix[..., 1::2, :]
+    return np.asarray(rows[..., 0::2] + rows[..., 1::2])
