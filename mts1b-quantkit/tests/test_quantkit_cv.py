@@ -124,7 +124,7 @@ class TestCombinatorial:
         self, folds: int, tested: int, purge: int, embargo: int
     ) -> None:
         if tested >= folds:
-            with pytest.raises(BadInput, match="none to train"):
+            with pytest.raises(BadInput, match="n_test_folds is"):
                 CombinatorialPurgedKFold(folds, tested)
             return
         splitter = CombinatorialPurgedKFold(folds, tested, purge=purge, embargo=embargo)

@@ -340,7 +340,7 @@ def test_seasons_look_at_earlier_years_alone() -> None:
             symbols=list("abc"),
         )
         np.testing.assert_array_equal(f.f_same_month(short, raw=True, years=5), raw[:rows])
-    with pytest.raises(BadInput, match="seasons"):
+    with pytest.raises(BadInput, match="years is 0"):
         f.f_same_month(data, years=0)
     counted = UniversePanel(
         close=close, high=close, low=close, volume=close, dates=range(1100), symbols=list("abc")

@@ -18,7 +18,16 @@ from numpy.typing import NDArray
 
 from mts1b_quantkit.errors import BadInput, NaNInput
 
-__all__ = ["LARGEST", "FloatArray", "Kind", "Table", "as_table", "as_vector", "require_prices"]
+__all__ = [
+    "LARGEST",
+    "FloatArray",
+    "Kind",
+    "Table",
+    "as_numbers",
+    "as_table",
+    "as_vector",
+    "require_prices",
+]
 
 FloatArray: TypeAlias = NDArray[np.float64]
 
@@ -192,6 +201,8 @@ def as_vector(data: Any, like: Table, *, what: str) -> FloatArray:
     """
     labels = like.labels
     if isinstance(data, int | float):
+        if not abs(data) <= LARGEST:
+            raise BadInput(f"{what} is {data}; give a finite number, or one for each asset")
         table = Table(np.full(len(labels), float(data)), Kind.NUMPY)
     else:
         table = as_table(data, what=what)
@@ -224,6 +235,17 @@ def require_prices(table: Table, what: str) -> None:
         raise BadInput(
             f"{what}{where} at row {table.row_label(i)!r}: {value:g} {reason}; drop the row"
         )
+
+
+def as_numbers(data: Any, *, what: str) -> FloatArray:
+    """Read an array of any number of dimensions, none included; a pandas or polars one too.
+
+    :raises BadInput: for what is no number, is not finite, or lies beyond ``LARGEST``.
+    """
+    values = _array(data, what)
+    if not (np.abs(values) <= LARGEST).all():
+        raise BadInput(f"{what} holds a value that is not finite, or beyond {LARGEST:g}")
+    return values
 
 
 def _library(data: Any) -> str:

@@ -13,14 +13,17 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mts1b_quantkit.arrays import FloatArray
+from mts1b_quantkit.arrays import LARGEST, FloatArray, as_numbers
 from mts1b_quantkit.errors import BadInput
+from mts1b_quantkit.scalars import is_single, read_choice, read_number
 from mts1b_quantkit.special import ndtr
 
 __all__ = ["Greeks", "bs_greeks", "bs_price", "implied_volatility"]
 
 Kind = Literal["call", "put"]
 _NEWTON_STEPS = 60
+_MOST_GROWTH = 100.0
+"""Rate times time; beyond it, discount factors leave the range in which a price has digits."""
 _HIGHEST = 100.0
 """The largest volatility that is looked for: 10,000 % a year."""
 
@@ -61,7 +64,9 @@ def bs_price(
     >>> round(bs_price(42.0, 40.0, 0.5, 0.1, 0.2), 2)
     4.76
     """
-    s, k, years, v, rate, q = _read(spot, strike, t, vol, r, dividend_yield)
+    s, k, years, v, rate, q = _read(
+        spot=spot, strike=strike, t=t, vol=vol, r=r, dividend_yield=dividend_yield
+    )
     return _plain(_price(s, k, years, v, rate, q, _sign(option)))
 
 
@@ -81,9 +86,10 @@ def bs_greeks(
     >>> round(bs_greeks(49.0, 50.0, 0.3846, 0.05, 0.2).delta, 3)
     0.522
     """
-    s, k, t, v, r, q = _read(spot, strike, t, vol, r, dividend_yield)
-    if (t <= 0.0).any() or (v <= 0.0).any():
-        raise BadInput("derivatives need a positive time and volatility")
+    s, k, t, v, r, q = _read(
+        spot=spot, strike=strike, t=t, vol=vol, r=r, dividend_yield=dividend_yield
+    )
+    _require_room(t=t, vol=v)
     w = _sign(option)
     root = v * np.sqrt(t)
     up, down = _distances(s, k, t, v, r, q)
@@ -123,9 +129,10 @@ def implied_volatility(
     >>> round(implied_volatility(4.76, 42.0, 40.0, 0.5, 0.1), 3)
     0.2
     """
-    s, k, t, p, r, q = _read(spot, strike, t, price, r, dividend_yield)
-    if (t <= 0.0).any():
-        raise BadInput("an implied volatility needs a positive time")
+    s, k, t, p, r, q = _read(
+        spot=spot, strike=strike, t=t, price=price, r=r, dividend_yield=dividend_yield
+    )
+    _require_room(t=t)
     w = _sign(option)
     s, k, t, p, r, q = (x.astype(float) for x in np.broadcast_arrays(s, k, t, p, r, q))
     grown, paid = s * np.exp(-q * t), k * np.exp(-r * t)
@@ -150,25 +157,45 @@ def implied_volatility(
     return _plain(np.where(possible, np.where(p == lowest, 0.0, guess), np.nan))
 
 
-def _read(*numbers: Any) -> list[FloatArray]:
-    names = ("spot", "strike", "time", "volatility or price", "rate", "dividend_yield")
-    read = [np.asarray(value, dtype=float) for value in numbers]
-    for name, value in zip(names, read, strict=True):
-        if not np.isfinite(value).all():
-            raise BadInput(f"{name} holds a value that is not finite")
-    for name, value in zip(names[:2], read[:2], strict=True):
-        if (value <= 0.0).any():
-            raise BadInput(f"{name} is a positive price")
-    for name, value in zip(names[2:4], read[2:4], strict=True):
-        if (value < 0.0).any():
-            raise BadInput(f"{name} can not be negative")
-    return read
+def _read(**numbers: Any) -> list[FloatArray]:
+    """Read the arguments by name, in order: two prices, two not negative, two rates."""
+    read = {
+        name: np.asarray(read_number(name, value))
+        if is_single(value)
+        else as_numbers(value, what=name)
+        for name, value in numbers.items()
+    }
+    try:
+        np.broadcast_shapes(*(value.shape for value in read.values()))
+    except ValueError as error:
+        shapes = {name: value.shape for name, value in read.items() if value.ndim}
+        raise BadInput(f"the arguments have shapes {shapes}; give shapes that agree") from error
+    names = list(read)
+    for name in names[:2]:
+        if (read[name] < 1.0 / LARGEST).any():
+            raise BadInput(f"{name} holds {read[name].min():g}; give positive prices")
+    for name in names[2:4]:
+        if (read[name] < 0.0).any():
+            raise BadInput(f"{name} holds {read[name].min():g}; give zero or more")
+    for name in names[4:]:
+        with np.errstate(over="ignore"):
+            growth = np.abs(read[name] * read["t"])
+        if (growth > _MOST_GROWTH).any():
+            raise BadInput(
+                f"{name} times t reaches {growth.max():g}, more than {_MOST_GROWTH:g}; give an "
+                "annual rate as a fraction, and t in years"
+            )
+    return list(read.values())
+
+
+def _require_room(**numbers: FloatArray) -> None:
+    for name, value in numbers.items():
+        if (value < 1.0 / LARGEST).any():
+            raise BadInput(f"{name} holds {value.min():g}; give positive numbers here")
 
 
 def _sign(option: str) -> float:
-    if option not in ("call", "put"):
-        raise BadInput(f"option is {option!r}; use 'call' or 'put'")
-    return 1.0 if option == "call" else -1.0
+    return 1.0 if read_choice("option", option, ("call", "put")) == "call" else -1.0
 
 
 def _distances(

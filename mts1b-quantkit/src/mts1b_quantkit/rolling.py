@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mts1b_quantkit.arrays import FloatArray
-from mts1b_quantkit.errors import BadInput
+from mts1b_quantkit.scalars import read_count
 
 __all__ = ["lagged", "require_window", "rolling", "smoothed"]
 
@@ -56,8 +56,6 @@ def smoothed(values: FloatArray, decay: float) -> FloatArray:
 
     A column starts at its first value; a NaN stays NaN and leaves the state as it was.
     """
-    if not 0.0 <= decay < 1.0:
-        raise BadInput(f"the smoothing factor is {decay}; give a fraction in [0, 1)")
     result = np.full_like(values, np.nan)
     state = np.full(values.shape[1], np.nan)
     for row, value in enumerate(values):
@@ -68,8 +66,6 @@ def smoothed(values: FloatArray, decay: float) -> FloatArray:
     return result
 
 
-def require_window(window: Any) -> int:
-    """Return ``window`` when it is a whole number of at least one row."""
-    if isinstance(window, bool) or int(window) != window or window < 1:
-        raise BadInput(f"window is {window}; give a whole number of rows, 1 or more")
-    return int(window)
+def require_window(window: Any, name: str = "window", *, least: int = 1) -> int:
+    """Return ``window`` when it is a whole number of at least ``least`` rows."""
+    return read_count(name, window, least=least, wanted=f"a whole number of rows, {least} or more")

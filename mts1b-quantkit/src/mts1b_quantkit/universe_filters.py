@@ -9,6 +9,8 @@ import numpy as np
 from mts1b_quantkit.arrays import as_table
 from mts1b_quantkit.doubling import window_mean
 from mts1b_quantkit.errors import BadInput
+from mts1b_quantkit.rolling import require_window
+from mts1b_quantkit.scalars import read_number
 
 __all__ = ["average_daily_volume", "passes_adv_filter"]
 
@@ -24,6 +26,7 @@ def average_daily_volume(volume: Any, *, window: int = 21) -> Any:
     >>> average_daily_volume([10.0, 20.0, 30.0], window=2).tolist()
     [nan, 15.0, 25.0]
     """
+    window = require_window(window)
     table = as_table(volume, what="volume", allow_nan=True)
     if (table.values < 0).any():
         i, j = (int(k) for k in np.argwhere(table.matrix < 0)[0])
@@ -41,8 +44,7 @@ def passes_adv_filter(volume: Any, *, minimum: float, window: int = 21) -> Any:
     >>> passes_adv_filter([10.0, 20.0, 30.0], minimum=20, window=2).tolist()
     [False, False, True]
     """
-    if not minimum >= 0.0:
-        raise BadInput(f"minimum is {minimum}; give a volume, zero or more")
+    minimum = read_number("minimum", minimum, least=0.0, wanted="a volume, zero or more")
     table = as_table(volume, what="volume", allow_nan=True)
     average = average_daily_volume(table.values, window=window)
     with np.errstate(invalid="ignore"):

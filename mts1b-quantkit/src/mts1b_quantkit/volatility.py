@@ -45,8 +45,7 @@ def realized_volatility(
         if len(c) < 3:
             raise BadInput(f"{len(c)} prices; a deviation of returns needs three")
         return table.per_column(logs[1:].std(axis=0, ddof=1) * scale)
-    if require_window(window) < 2:
-        raise BadInput("window is 1; a deviation needs two returns")
+    window = require_window(window, least=2)
     return table.rows(window_deviation(logs, window) * scale)
 
 
@@ -143,8 +142,7 @@ def yang_zhang(
             + (1.0 - k) * inside[1:].mean(axis=0)
         )
         return table.per_column(np.sqrt(variance * scale))
-    if require_window(window) < 2:
-        raise BadInput("window is 1; a variance needs two rows")
+    window = require_window(window, least=2)
     k = _mixing(window)
     variance = (
         window_deviation(overnight, window) ** 2
@@ -166,7 +164,7 @@ def _root_mean(table: Table, squares: FloatArray, window: int | None, periods: f
     scale = require_periods(periods)
     if window is None:
         return table.per_column(np.sqrt(np.maximum(squares.mean(axis=0), 0.0) * scale))
-    means = window_mean(squares, window)
+    means = window_mean(squares, require_window(window))
     return table.rows(np.sqrt(np.maximum(means, 0.0) * scale))
 
 

@@ -8,12 +8,13 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from mts1b_quantkit.allocators.bounds import read_pair
 from mts1b_quantkit.allocators.hierarchical import correlation_distance
 from mts1b_quantkit.allocators.inputs import Problem, condition_number, read_problem
 from mts1b_quantkit.allocators.quadratic import Programme
 from mts1b_quantkit.allocators.result import Allocation, Later, allocation, exact_sum, to_budget
 from mts1b_quantkit.arrays import FloatArray
-from mts1b_quantkit.errors import BadInput
+from mts1b_quantkit.scalars import read_choice, read_count
 
 __all__ = ["herc_weights", "nco_weights"]
 
@@ -46,8 +47,7 @@ def herc_weights(
     >>> herc_weights(None, covariance=covariance).weights.round(6).tolist()
     [0.692308, 0.307692]
     """
-    if risk not in ("variance", "standard_deviation"):
-        raise BadInput(f"risk is {risk!r}; use 'variance' or 'standard_deviation'")
+    read_choice("risk", risk, ("variance", "standard_deviation"))
     problem = read_problem(returns, covariance)
     tree, clusters = _clusters(problem, linkage, n_clusters)
     weights = np.ones(problem.size)
@@ -91,6 +91,7 @@ def nco_weights(
     >>> nco_weights(None, covariance=covariance).weights.round(6).tolist()
     [0.727273, 0.272727]
     """
+    limits = read_pair(bounds)
     problem = read_problem(returns, covariance)
     _ = problem.variances
     _, clusters = _clusters(problem, linkage, n_clusters)
@@ -99,9 +100,9 @@ def nco_weights(
     for number in range(count):
         members = np.flatnonzero(clusters == number)
         block = problem.covariance[np.ix_(members, members)]
-        inside[members, number] = _least_variance(block, bounds)
+        inside[members, number] = _least_variance(block, limits)
     between = inside.T @ problem.covariance @ inside
-    weights = inside @ _least_variance((between + between.T) / 2.0, bounds)
+    weights = inside @ _least_variance((between + between.T) / 2.0, limits)
     return allocation(
         problem.assets,
         exact_sum(weights, 1.0),
@@ -110,16 +111,10 @@ def nco_weights(
     )
 
 
-def _least_variance(
-    covariance: FloatArray, bounds: tuple[float | None, float | None]
-) -> FloatArray:
+def _least_variance(covariance: FloatArray, limits: tuple[float, float]) -> FloatArray:
     size = len(covariance)
-    low, high = bounds
-    programme = Programme(
-        covariance,
-        lower=np.full(size, -np.inf if low is None else float(low)),
-        upper=np.full(size, np.inf if high is None else float(high)),
-    )
+    low, high = limits
+    programme = Programme(covariance, lower=np.full(size, low), upper=np.full(size, high))
     return programme.solve(np.zeros(size)).weights
 
 
@@ -127,11 +122,11 @@ def _clusters(
     problem: Problem, linkage: str, n_clusters: int | None
 ) -> tuple[FloatArray, NDArray[np.intp]]:
     """Return the linkage matrix and the cluster of each asset, numbered by first appearance."""
-    if linkage not in _LINKAGES:
-        raise BadInput(f"linkage is {linkage!r}; use one of {', '.join(_LINKAGES)}")
+    read_choice("linkage", linkage, _LINKAGES)
     size = problem.size
-    if n_clusters is not None and not (int(n_clusters) == n_clusters and 1 <= n_clusters <= size):
-        raise BadInput(f"n_clusters is {n_clusters}; give a whole number from 1 to {size}")
+    if n_clusters is not None:
+        wanted = f"a whole number from 1 to {size}"
+        n_clusters = read_count("n_clusters", n_clusters, most=size, wanted=wanted)
     if size == 1:
         return np.empty((0, 4)), np.zeros(1, dtype=np.intp)
     from scipy.cluster import hierarchy  # a third of a second, needed by these functions alone

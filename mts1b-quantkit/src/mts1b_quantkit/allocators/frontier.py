@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mts1b_quantkit.allocators.bounds import read_bounds
+from mts1b_quantkit.allocators.bounds import read_bounds, read_budget
 from mts1b_quantkit.allocators.inputs import read_expected_returns, read_problem
 from mts1b_quantkit.allocators.quadratic import Programme
 from mts1b_quantkit.arrays import FloatArray, Table
@@ -65,7 +65,7 @@ def efficient_frontier(
     lower, upper = read_bounds(bounds, problem.assets)
     if not (np.isfinite(lower).all() and np.isfinite(upper).all()):
         raise BadInput("the frontier has no end without finite bounds; give e.g. bounds=(0, 1)")
-    programme = Programme(problem.covariance, lower=lower, upper=upper, budget=float(budget))
+    programme = Programme(problem.covariance, lower=lower, upper=upper, budget=read_budget(budget))
     points = _trace(programme, mean)
     weights = np.array([point[1] for point in points])
     shaped = Table(weights, problem.assets.kind, problem.assets.columns).rows(weights)

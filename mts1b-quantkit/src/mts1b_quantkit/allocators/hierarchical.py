@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from mts1b_quantkit.allocators.inputs import Problem, read_problem
 from mts1b_quantkit.allocators.result import Allocation, allocation, to_budget
 from mts1b_quantkit.arrays import FloatArray
-from mts1b_quantkit.errors import BadInput
+from mts1b_quantkit.scalars import read_choice, read_flag
 
 __all__ = ["correlation_distance", "hrp_weights"]
 
@@ -56,12 +56,11 @@ def hrp_weights(
     >>> hrp_weights(None, covariance=covariance).weights.round(6).tolist()
     [0.692308, 0.307692]
     """
-    if linkage not in _LINKAGES:
-        raise BadInput(f"linkage is {linkage!r}; use one of {', '.join(_LINKAGES)}")
-    if distance not in ("euclidean", "condensed"):
-        raise BadInput(f"distance is {distance!r}; use 'euclidean' or 'condensed'")
+    read_choice("linkage", linkage, _LINKAGES)
+    read_choice("distance", distance, ("euclidean", "condensed"))
+    reorder = read_flag("leaf_order", leaf_order)
     problem = read_problem(returns, covariance)
-    order = _leaves(problem, linkage, distance, leaf_order)
+    order = _leaves(problem, linkage, distance, reorder)
     weights = np.empty(problem.size)
     weights[order] = _bisect(problem.covariance, order)
     return allocation(problem.assets, to_budget(weights), leaf_order=tuple(order.tolist()))

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from mts1b_quantkit.allocators.bounds import read_bounds
+from mts1b_quantkit.allocators.bounds import read_bounds, read_budget
 from mts1b_quantkit.allocators.inputs import read_assets
 from mts1b_quantkit.allocators.result import Allocation, allocation, exact_sum
 from mts1b_quantkit.arrays import FloatArray, Table
@@ -40,6 +40,7 @@ def min_cvar(
     """
     from scipy import sparse
 
+    budget = read_budget(budget)
     tail = 1.0 - require_confidence(confidence)
     assets, values, unit = _read(returns)
     rows, columns = values.shape
@@ -71,6 +72,7 @@ def min_mad(returns: Any, *, bounds: Any = (0, 1), budget: float = 1.0) -> Alloc
     """
     from scipy import sparse
 
+    budget = read_budget(budget)
     assets, values, unit = _read(returns)
     rows, columns = values.shape
     centred = values - values.mean(axis=0)
@@ -107,6 +109,7 @@ def min_cdar(
     """
     from scipy import sparse
 
+    budget = read_budget(budget)
     tail = 1.0 - require_confidence(confidence)
     assets, values, unit = _read(returns)
     rows, columns = values.shape
@@ -159,9 +162,9 @@ def _solve(
     right: FloatArray,
     limits: Sequence[tuple[float | None, float | None]],
     bounds: Any,
-    budget: float,
+    total: float,
 ) -> Any:
-    """Minimise cost'x with above x <= right, the weights first in x and summing to the budget."""
+    """Minimise cost'x with above x <= right, the weights first in x and summing to a total."""
     from scipy import sparse
     from scipy.optimize import linprog
 
@@ -171,21 +174,21 @@ def _solve(
         (None if np.isinf(low) else low, None if np.isinf(high) else high)
         for low, high in zip(lower, upper, strict=True)
     ]
-    total = np.zeros((1, len(cost)))
-    total[0, :columns] = 1.0
+    weighs = np.zeros((1, len(cost)))
+    weighs[0, :columns] = 1.0
     found = linprog(
         cost,
         A_ub=above,
         b_ub=right,
-        A_eq=sparse.csr_array(total),
-        b_eq=[budget],
+        A_eq=sparse.csr_array(weighs),
+        b_eq=[total],
         bounds=[*weights, *limits],
         method="highs",
     )
     if found.status == 2:
         raise Infeasible(
             f"the bounds allow sums from {lower.sum():.6g} to {upper.sum():.6g}, the budget is "
-            f"{budget:.6g}; widen the bounds"
+            f"{total:.6g}; widen the bounds"
         )
     if found.status == 3:
         raise Infeasible("nothing limits the risk from below; give finite bounds")

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from mts1b_quantkit.allocators.bounds import read_bounds
+from mts1b_quantkit.allocators.bounds import read_bounds, read_budget
 from mts1b_quantkit.allocators.inputs import (
     Problem,
     condition_number,
@@ -20,7 +20,8 @@ from mts1b_quantkit.allocators.inputs import (
 from mts1b_quantkit.allocators.quadratic import Programme, Solution
 from mts1b_quantkit.allocators.result import Allocation, Later, allocation, exact_sum
 from mts1b_quantkit.arrays import FloatArray
-from mts1b_quantkit.errors import BadInput, Infeasible
+from mts1b_quantkit.errors import Infeasible
+from mts1b_quantkit.scalars import read_number, read_positive
 
 __all__ = [
     "efficient_return",
@@ -83,8 +84,7 @@ def mean_variance(
     >>> found.weights.round(6).tolist()
     [0.454545, 0.545455]
     """
-    if not 0.0 < risk_aversion < math.inf:
-        raise BadInput(f"risk_aversion is {risk_aversion}; give a positive number")
+    risk_aversion = read_positive("risk_aversion", risk_aversion)
     problem = read_problem(returns, covariance)
     mean = read_expected_returns(expected_returns, problem, returns)
     programme = _programme(problem, bounds, budget)
@@ -121,8 +121,9 @@ def max_sharpe(
     >>> found.weights.round(6).tolist()
     [0.578125, 0.421875]
     """
+    rate = read_number("risk_free_rate", risk_free_rate, wanted="a finite rate per period")
     problem = read_problem(returns, covariance)
-    excess = read_expected_returns(expected_returns, problem, returns) - risk_free_rate
+    excess = read_expected_returns(expected_returns, problem, returns) - rate
     return _best_ratio(problem, excess, bounds, budget)
 
 
@@ -169,19 +170,19 @@ def efficient_return(
     [0.666667, 0.333333]
     """
     problem = read_problem(returns, covariance)
+    target = read_number("target_return", target_return, wanted="a finite return per period")
     mean = read_expected_returns(expected_returns, problem, returns)
     programme = _programme(problem, bounds, budget)
-    _require_reachable(programme, mean, target_return)
-    trade_off, solution = _at_return(programme, mean, float(target_return))
+    _require_reachable(programme, mean, target)
+    trade_off, solution = _at_return(programme, mean, target)
     return _result(problem, programme, solution, trade_off * mean, lambda w, risk: risk)
 
 
 def _programme(problem: Problem, bounds: Any, budget: float) -> Programme:
     _ = problem.variances
     lower, upper = read_bounds(bounds, problem.assets)
-    if not math.isfinite(budget):
-        raise BadInput(f"budget is {budget}; give a finite number")
-    return Programme(problem.covariance, lower=lower, upper=upper, budget=float(budget))
+    total = read_budget(budget)
+    return Programme(problem.covariance, lower=lower, upper=upper, budget=total)
 
 
 def _best_ratio(problem: Problem, gain: FloatArray, bounds: Any, budget: float) -> Allocation:
@@ -189,7 +190,7 @@ def _best_ratio(problem: Problem, gain: FloatArray, bounds: Any, budget: float) 
     programme = _programme(problem, bounds, budget)
     if _extreme(programme, gain) <= 0.0:
         raise Infeasible(
-            "no weights within the bounds earn more than the risk-free rate; lower it, or widen "
+            "no weights within bounds and budget earn more than risk_free_rate; lower it, or widen "
             "the bounds"
         )
     trade_off, solution = _tangency(programme, gain)
@@ -301,13 +302,12 @@ def _extreme(programme: Programme, gain: FloatArray) -> float:
 
 
 def _require_reachable(programme: Programme, mean: FloatArray, target: float) -> None:
-    if not math.isfinite(target):
-        raise BadInput(f"target_return is {target}; give a finite return per period")
     low, high = -_extreme(programme, -mean), _extreme(programme, mean)
     slack = 1e-12 * max(abs(low), abs(high)) if math.isfinite(low) and math.isfinite(high) else 0.0
     if not low - slack <= target <= high + slack:
         raise Infeasible(
-            f"the bounds allow returns from {low:.6g} to {high:.6g} per period, not {target:.6g}"
+            f"target_return is {target:.6g} a period; bounds and budget allow {low:.6g} to "
+            f"{high:.6g}"
         )
 
 

@@ -7,8 +7,7 @@ certain view (Omega = 0) needs no special case.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,10 +16,13 @@ import numpy as np
 from mts1b_quantkit.allocators import cholesky
 from mts1b_quantkit.allocators.inputs import Problem, condition_number, read_problem
 from mts1b_quantkit.allocators.result import Allocation, Later, allocation
-from mts1b_quantkit.arrays import FloatArray, as_table, as_vector
+from mts1b_quantkit.arrays import LARGEST, FloatArray, as_table, as_vector
 from mts1b_quantkit.errors import BadInput, NotPositiveDefinite
+from mts1b_quantkit.scalars import is_single, read_number, read_positive, shown
 
 __all__ = ["Posterior", "black_litterman", "black_litterman_posterior"]
+
+_WANTED_TAU = "a positive number, e.g. 0.05"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,11 +57,10 @@ def black_litterman_posterior(
     mean = as_table(prior_mean, what="prior_mean").values
     risk = as_table(covariance, what="covariance").values
     picks = np.atleast_2d(as_table(P, what="P").values)
-    wanted = np.atleast_1d(np.asarray(Q, dtype=float))
-    doubt = np.asarray(omega, dtype=float)
-    doubt = np.diag(np.atleast_1d(doubt)) if doubt.ndim < 2 else doubt
-    if not 0.0 < tau < math.inf:
-        raise BadInput(f"tau is {tau}; give a positive number, e.g. 0.05")
+    wanted = _numbers("Q", Q)
+    doubt = _numbers("omega", omega)
+    doubt = np.diag(doubt) if doubt.ndim < 2 else doubt
+    tau = read_positive("tau", tau, wanted=_WANTED_TAU)
     views, size = picks.shape
     shapes = (mean.shape, risk.shape, wanted.shape, doubt.shape)
     if shapes != ((size,), (size, size), (views,), (views, views)):
@@ -111,8 +112,8 @@ def black_litterman(
     >>> found.diagnostics["posterior_mean"].round(6).tolist()
     [0.065, 0.10375]
     """
-    if not 0.0 < risk_aversion < math.inf:
-        raise BadInput(f"risk_aversion is {risk_aversion}; give a positive number")
+    risk_aversion = read_positive("risk_aversion", risk_aversion)
+    tau = read_positive("tau", tau, wanted=_WANTED_TAU)
     problem = read_problem(returns, covariance)
     _ = problem.variances
     market = _market(problem, market_caps, market_weights)
@@ -158,18 +159,22 @@ def _market(problem: Problem, caps: Any, weights: Any) -> FloatArray:
 def _read_views(
     problem: Problem, views: Sequence[Mapping[str, Any]], *, with_confidence: bool
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
+    if not isinstance(views, Sequence) or isinstance(views, str):
+        raise BadInput(f"views is {shown(views)}; give a list of mappings")
     place = {name: j for j, name in enumerate(problem.assets.labels)}
     picks = np.zeros((len(views), problem.size))
     wanted, confidence = np.zeros(len(views)), np.ones(len(views))
     for k, view in enumerate(views):
+        if not isinstance(view, Mapping):
+            raise BadInput(f"view {k} is {shown(view)}; give a mapping with symbols and weights")
         fields = {"symbols", "weights", "expected"} | ({"confidence"} if with_confidence else set())
         missing = sorted(fields - set(view))
         if missing:
             raise BadInput(
                 f"view {k} has no {missing[0]!r}; a view needs {', '.join(sorted(fields))}"
             )
-        symbols, parts = list(view["symbols"]), list(view["weights"])
-        unknown = [name for name in symbols if name not in place]
+        symbols, parts = (_listed(k, field, view[field]) for field in ("symbols", "weights"))
+        unknown = [name for name in symbols if not isinstance(name, Hashable) or name not in place]
         if unknown or len(symbols) != len(parts) or not symbols:
             raise BadInput(
                 f"view {k}: {unknown[0]!r} is none of the assets"
@@ -177,11 +182,15 @@ def _read_views(
                 else f"view {k} has {len(symbols)} symbols and {len(parts)} weights"
             )
         for name, part in zip(symbols, parts, strict=True):
-            picks[k, place[name]] += float(part)
-        wanted[k] = float(view["expected"])
-        confidence[k] = float(view.get("confidence", 1.0))
-        if not (math.isfinite(wanted[k]) and 0.0 <= confidence[k] <= 1.0):
-            raise BadInput(f"view {k}: expected is a finite return, confidence lies in [0, 1]")
+            picks[k, place[name]] += read_number(f"a weight of view {k}", part)
+        wanted[k] = read_number(f"expected of view {k}", view["expected"])
+        confidence[k] = read_number(
+            f"confidence of view {k}",
+            view.get("confidence", 1.0),
+            least=0.0,
+            most=1.0,
+            wanted="a fraction from 0 to 1",
+        )
     return picks, wanted, confidence
 
 
@@ -189,23 +198,34 @@ def _doubt(
     omega: Any, picks: FloatArray, covariance: FloatArray, tau: float, confidence: FloatArray
 ) -> FloatArray:
     """Return Omega (K, K); an infinite variance is a view without weight."""
-    if not 0.0 < tau < math.inf:
-        raise BadInput(f"tau is {tau}; give a positive number, e.g. 0.05")
     own = tau * np.einsum("ki,ij,kj->k", picks, covariance, picks)
     if isinstance(omega, str):
         if omega not in ("proportional", "idzorek"):
-            raise BadInput(f"omega is {omega!r}; use 'proportional', 'idzorek' or an array")
+            raise BadInput(f"omega is {shown(omega)}; use 'proportional', 'idzorek' or an array")
         if omega == "proportional":
             return np.diag(own)
         with np.errstate(divide="ignore"):
             return np.diag(
                 np.where(confidence > 0.0, (1.0 - confidence) / confidence * own, np.inf)
             )
-    given = np.asarray(omega, dtype=float)
-    matrix = np.diag(np.atleast_1d(given)) if given.ndim < 2 else given
+    given = _numbers("omega", omega)
+    matrix = np.diag(given) if given.ndim < 2 else given
     if matrix.shape != (len(picks), len(picks)):
         raise BadInput(f"omega has shape {given.shape}; there are {len(picks)} views")
     return matrix
+
+
+def _listed(number: int, field: str, values: Any) -> list[Any]:
+    if isinstance(values, str | Mapping) or not isinstance(values, Iterable):
+        raise BadInput(f"{field} of view {number} is {shown(values)}; give a list")
+    return list(values)
+
+
+def _numbers(name: str, values: Any) -> FloatArray:
+    """Read one number (as a vector of one), a vector or a matrix; infinities are kept out."""
+    if is_single(values):
+        return np.array([read_number(name, values, wanted="numbers")])
+    return as_table(values, what=name, largest=LARGEST**2).values
 
 
 def _posterior(

@@ -7,8 +7,11 @@ from decimal import Decimal
 from typing import Any
 
 import numpy as np
+from mts1b_foundation.orders import Liquidity
 
+from mts1b_quantkit.arrays import as_numbers
 from mts1b_quantkit.errors import BadInput
+from mts1b_quantkit.scalars import is_single, read_choice, read_number
 
 __all__ = [
     "BPS",
@@ -16,6 +19,8 @@ __all__ = [
     "decimal",
     "larger",
     "like",
+    "read_liquidity",
+    "read_trade",
     "require_not_negative",
     "root",
     "smaller",
@@ -28,8 +33,33 @@ BPS = Decimal(10_000)
 def require_not_negative(**values: Any) -> None:
     """Refuse a parameter below zero, or one that is no finite number."""
     for name, value in values.items():
-        if not 0 <= value < float("inf"):
-            raise BadInput(f"{name} is {value}; give zero or more")
+        read_number(name, value, least=0.0, wanted="zero or more")
+
+
+def read_trade(**amounts: Any) -> list[Any]:
+    """Read quantities and prices: all Decimal (or whole), or all float and arrays.
+
+    :raises BadInput: naming the amount, for one that is not finite, or in another arithmetic.
+    """
+    read = {name: _read_amount(name, value) for name, value in amounts.items()}
+    exact = [name for name, value in read.items() if isinstance(value, Decimal)]
+    other = [name for name, value in read.items() if isinstance(value, float | np.ndarray)]
+    if exact and other:
+        raise BadInput(f"{exact[0]} is a Decimal and {other[0]} is none; give both as Decimal")
+    return list(read.values())
+
+
+def _read_amount(name: str, value: Any) -> Any:
+    if not is_single(value):
+        return as_numbers(value, what=name)
+    number = read_number(name, value)
+    exact = isinstance(value, Decimal | int)
+    return value if exact else number
+
+
+def read_liquidity(liquidity: Any) -> Liquidity:
+    """Return maker or taker, also where it is written as text."""
+    return Liquidity(read_choice("liquidity", liquidity, tuple(Liquidity)))
 
 
 def decimal(value: Any) -> Decimal:

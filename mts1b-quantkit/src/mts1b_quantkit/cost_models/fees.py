@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Protocol, runtime_checkable
@@ -15,11 +15,14 @@ from mts1b_quantkit.cost_models.amounts import (
     decimal,
     larger,
     like,
+    read_liquidity,
+    read_trade,
     require_not_negative,
     smaller,
     where,
 )
 from mts1b_quantkit.errors import BadInput
+from mts1b_quantkit.scalars import read_number, shown
 
 __all__ = ["BpsFee", "FeeModel", "FeeTier", "PerShareFee", "TieredFee", "VenueFee"]
 
@@ -58,6 +61,8 @@ class PerShareFee:
 
     def fee(self, quantity: Any, price: Any, *, liquidity: Liquidity = Liquidity.TAKER) -> Any:
         """Return the fee; a quantity of zero costs nothing."""
+        quantity, price = read_trade(quantity=quantity, price=price)
+        read_liquidity(liquidity)
         size = abs(quantity)
         minimum = like(self.minimum, size, price)
         charged = larger(size * like(self.per_share, size, price), minimum)
@@ -83,6 +88,8 @@ class BpsFee:
 
     def fee(self, quantity: Any, price: Any, *, liquidity: Liquidity = Liquidity.TAKER) -> Any:
         """Return quantity x price x bps / 10,000."""
+        quantity, price = read_trade(quantity=quantity, price=price)
+        read_liquidity(liquidity)
         value = abs(quantity) * price
         return value * like(decimal(self.bps) / BPS, value)
 
@@ -94,6 +101,11 @@ class FeeTier:
     from_volume: Decimal
     maker_bps: Decimal
     taker_bps: Decimal
+
+    def __post_init__(self) -> None:
+        require_not_negative(from_volume=self.from_volume)
+        read_number("maker_bps", self.maker_bps)
+        read_number("taker_bps", self.taker_bps)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +130,10 @@ class TieredFee:
     trailing_volume: Decimal = Decimal(0)
 
     def __post_init__(self) -> None:
+        if not isinstance(self.tiers, Sequence) or not all(
+            isinstance(tier, FeeTier) for tier in self.tiers
+        ):
+            raise BadInput(f"tiers is {shown(self.tiers)}; give a tuple of FeeTier")
         starts = [decimal(tier.from_volume) for tier in self.tiers]
         if not starts or starts[0] != 0:
             raise BadInput("tiers must begin with one from_volume=0")
@@ -137,8 +153,9 @@ class TieredFee:
 
     def fee(self, quantity: Any, price: Any, *, liquidity: Liquidity = Liquidity.TAKER) -> Any:
         """Return quantity x price x the tier's rate; negative where the tier pays a rebate."""
-        tier = self.tier
-        bps = tier.maker_bps if liquidity is Liquidity.MAKER else tier.taker_bps
+        quantity, price = read_trade(quantity=quantity, price=price)
+        tier, maker = self.tier, read_liquidity(liquidity) is Liquidity.MAKER
+        bps = tier.maker_bps if maker else tier.taker_bps
         value = abs(quantity) * price
         return value * like(decimal(bps) / BPS, value)
 
@@ -162,8 +179,11 @@ class VenueFee:
     venue: str | None = None
 
     def __post_init__(self) -> None:
-        if not self.models:
-            raise BadInput("models names no venue; give at least one")
+        if not isinstance(self.models, Mapping) or not self.models:
+            raise BadInput("models names no venue; give a mapping of at least one to its fee")
+        for venue, model in self.models.items():
+            if not isinstance(model, FeeModel):
+                raise BadInput(f"models has {shown(model)} for {venue!r}; give a FeeModel")
         if self.venue is not None:
             self.at(self.venue)
 
@@ -172,11 +192,10 @@ class VenueFee:
 
         :raises BadInput: naming the known ones, for any other.
         """
-        found = self.models.get(venue)
-        if found is None:
+        if not isinstance(venue, str) or venue not in self.models:
             known = ", ".join(sorted(self.models))
             raise BadInput(f"no fee is known for venue {venue!r}; known: {known}")
-        return found
+        return self.models[venue]
 
     def fee(
         self,

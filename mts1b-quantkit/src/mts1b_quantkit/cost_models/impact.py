@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
-import numpy as np
-
-from mts1b_quantkit.cost_models.amounts import require_not_negative
-from mts1b_quantkit.errors import BadInput
+from mts1b_quantkit.scalars import read_number, read_positive
 
 __all__ = ["Impact", "almgren_impact"]
 
@@ -56,18 +54,13 @@ def almgren_impact(
     >>> round(impact.cost, 6)
     0.001916
     """
-    positive = {
-        "average_daily_volume": average_daily_volume,
-        "shares_outstanding": shares_outstanding,
-        "horizon_days": horizon_days,
-    }
-    for name, value in positive.items():
-        if not 0.0 < value < float("inf"):
-            raise BadInput(f"{name} is {value}; give a positive number")
-    require_not_negative(daily_volatility=daily_volatility)
-    size = shares / average_daily_volume
-    turnover = (shares_outstanding / average_daily_volume) ** 0.25
-    permanent = gamma * daily_volatility * size * turnover
-    speed = float(np.sign(size)) * abs(size / horizon_days) ** 0.6
-    temporary = eta * daily_volatility * speed
+    daily = read_positive("average_daily_volume", average_daily_volume)
+    outstanding = read_positive("shares_outstanding", shares_outstanding)
+    days = read_positive("horizon_days", horizon_days)
+    volatility = read_number("daily_volatility", daily_volatility, least=0.0, wanted="zero or more")
+    size = read_number("shares", shares) / daily
+    turnover = (outstanding / daily) ** 0.25
+    permanent = read_number("gamma", gamma) * volatility * size * turnover
+    speed = math.copysign(abs(size / days) ** 0.6, size)
+    temporary = read_number("eta", eta) * volatility * speed
     return Impact(permanent, temporary, permanent / 2.0 + temporary)

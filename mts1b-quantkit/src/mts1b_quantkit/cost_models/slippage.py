@@ -11,10 +11,12 @@ from mts1b_quantkit.cost_models.amounts import (
     adverse_price,
     decimal,
     like,
+    read_trade,
     require_not_negative,
     root,
 )
 from mts1b_quantkit.errors import BadInput
+from mts1b_quantkit.scalars import read_count, read_number, read_positive
 
 __all__ = [
     "EwmaSlippage",
@@ -55,10 +57,12 @@ class FixedBpsSlippage:
 
     def fraction(self, quantity: Any, price: Any) -> Any:
         """Return bps / 10,000."""
+        quantity, price = read_trade(quantity=quantity, price=price)
         return quantity * 0 + like(decimal(self.bps) / BPS, quantity, price)
 
     def fill_price(self, quantity: Any, price: Any) -> Any:
         """Return the price paid (positive quantity) or received (negative quantity)."""
+        quantity, price = read_trade(quantity=quantity, price=price)
         return adverse_price(quantity, price, self.fraction(quantity, price))
 
 
@@ -81,10 +85,12 @@ class SpreadSlippage:
 
     def fraction(self, quantity: Any, price: Any) -> Any:
         """Return half the spread over 10,000."""
+        quantity, price = read_trade(quantity=quantity, price=price)
         return quantity * 0 + like(decimal(self.spread_bps) / 2 / BPS, quantity, price)
 
     def fill_price(self, quantity: Any, price: Any) -> Any:
         """Return the price paid (positive quantity) or received (negative quantity)."""
+        quantity, price = read_trade(quantity=quantity, price=price)
         return adverse_price(quantity, price, self.fraction(quantity, price))
 
 
@@ -106,19 +112,18 @@ class SquareRootSlippage:
 
     def __post_init__(self) -> None:
         require_not_negative(daily_volatility=self.daily_volatility, coefficient=self.coefficient)
-        if not self.average_daily_volume > 0:
-            raise BadInput(
-                f"average_daily_volume is {self.average_daily_volume}; give a positive one"
-            )
+        read_positive("average_daily_volume", self.average_daily_volume)
 
     def fraction(self, quantity: Any, price: Any) -> Any:
         """Return the move; it grows with the square root of the quantity."""
+        quantity, price = read_trade(quantity=quantity, price=price)
         share = abs(quantity) / like(self.average_daily_volume, quantity, price)
         scale = decimal(self.coefficient) * decimal(self.daily_volatility)
         return like(scale, quantity, price) * root(share)
 
     def fill_price(self, quantity: Any, price: Any) -> Any:
         """Return the price paid (positive quantity) or received (negative quantity)."""
+        quantity, price = read_trade(quantity=quantity, price=price)
         return adverse_price(quantity, price, self.fraction(quantity, price))
 
 
@@ -146,10 +151,11 @@ class EwmaSlippage:
     n_fills: int = 0
 
     def __post_init__(self) -> None:
-        if not 0 <= self.decay < 1:
-            raise BadInput(f"decay is {self.decay}; give a fraction in [0, 1), e.g. 0.94")
-        if self.average is not None and not decimal(self.average).is_finite():
-            raise BadInput(f"average is {self.average}; give a finite fraction of price, or None")
+        wanted = "a fraction in [0, 1), e.g. 0.94"
+        read_number("decay", self.decay, least=0.0, below=1.0, wanted=wanted)
+        if self.average is not None:
+            read_number("average", self.average, wanted="a finite fraction of price, or None")
+        read_count("n_fills", self.n_fills, least=0)
 
     def after(self, quantity: Any, price: Any, fill_price: Any) -> EwmaSlippage:
         """Return the model that has seen one more fill.
@@ -157,13 +163,12 @@ class EwmaSlippage:
         :param price: the reference (arrival, middle, ...), positive.
         :raises BadInput: for a fill of nothing, or a price that is not positive.
         """
+        read_number("quantity", quantity)
+        read_positive("price", price)
+        read_positive("fill_price", fill_price)
         size, reference, paid = (decimal(value) for value in (quantity, price, fill_price))
-        known = all(value.is_finite() for value in (size, reference, paid))
-        if not (known and size != 0 and reference > 0 and paid > 0):
-            raise BadInput(
-                f"quantity is {quantity}, price {price}, fill_price {fill_price}; a fill has a "
-                "quantity other than zero and positive prices"
-            )
+        if size == 0:
+            raise BadInput("quantity is 0; a fill has one, positive or negative")
         seen = (paid / reference - 1) * (1 if size > 0 else -1)
         decay = decimal(self.decay)
         average = (
@@ -178,8 +183,10 @@ class EwmaSlippage:
         """
         if self.average is None:
             raise BadInput("no fill has been seen; give average=, or call after() with one")
+        quantity, price = read_trade(quantity=quantity, price=price)
         return quantity * 0 + like(max(decimal(self.average), Decimal(0)), quantity, price)
 
     def fill_price(self, quantity: Any, price: Any) -> Any:
         """Return the price paid (positive quantity) or received (negative quantity)."""
+        quantity, price = read_trade(quantity=quantity, price=price)
         return adverse_price(quantity, price, self.fraction(quantity, price))

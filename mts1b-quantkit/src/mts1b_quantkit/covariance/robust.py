@@ -15,6 +15,7 @@ from mts1b_quantkit.covariance.sample import (
     symmetric,
 )
 from mts1b_quantkit.errors import BadInput
+from mts1b_quantkit.scalars import read_choice, read_number, read_positive
 
 __all__ = ["denoised_covariance", "gerber_covariance", "nearest_psd", "semi_covariance"]
 
@@ -38,9 +39,8 @@ def denoised_covariance(returns: Any, *, ratio: float | None = None, ddof: int =
     table = matrix_of(returns)
     sample = sample_covariance_of(table, ddof)
     rows, size = table.values.shape
-    quotient = rows / size if ratio is None else float(ratio)
-    if not 0.0 < quotient < math.inf:
-        raise BadInput(f"ratio is {ratio}; give T / N, a positive number")
+    wanted = "T / N, a positive number"
+    quotient = rows / size if ratio is None else read_positive("ratio", ratio, wanted=wanted)
     deviation = _deviation(sample, table.labels)
     values, vectors = np.linalg.eigh(sample / np.outer(deviation, deviation))
     noise = values <= (1.0 + math.sqrt(1.0 / quotient)) ** 2
@@ -68,8 +68,9 @@ def gerber_covariance(returns: Any, *, threshold: float = 0.5, ddof: int = 1) ->
     >>> gerber_covariance(returns).round(6).tolist()
     [[0.000433, -0.000147], [-0.000147, 0.0002]]
     """
-    if not 0.0 <= threshold < math.inf:
-        raise BadInput(f"threshold is {threshold}; give zero or more standard deviations")
+    threshold = read_number(
+        "threshold", threshold, least=0.0, most=1e9, wanted="zero or more standard deviations"
+    )
     table = matrix_of(returns)
     sample = sample_covariance_of(table, ddof)
     deviation = _deviation(sample, table.labels)
@@ -99,8 +100,7 @@ def semi_covariance(returns: Any, *, benchmark: float = 0.0) -> Any:
     >>> semi_covariance(returns).round(6).tolist()
     [[0.0001, 0.0], [0.0, 2.5e-05]]
     """
-    if not math.isfinite(benchmark):
-        raise BadInput(f"benchmark is {benchmark}; give a finite return per period")
+    benchmark = read_number("benchmark", benchmark, wanted="a finite return per period")
     table = matrix_of(returns)
     below = np.minimum(table.values - benchmark, 0.0)
     return table.square(symmetric(below.T @ below / len(below)))
@@ -122,10 +122,10 @@ def nearest_psd(
     >>> nearest_psd([[1.0, 1.0, 0.0], [1.0, 1.0, 1.0], [0.0, 1.0, 1.0]])[0].round(4).tolist()
     [1.0, 0.7607, 0.1573]
     """
-    if method not in ("higham", "clip"):
-        raise BadInput(f"method is {method!r}; use 'higham' or 'clip'")
-    if not 0.0 <= minimum < 1.0:
-        raise BadInput(f"minimum is {minimum}; give an eigenvalue from 0, below 1")
+    read_choice("method", method, ("higham", "clip"))
+    minimum = read_number(
+        "minimum", minimum, least=0.0, below=1.0, wanted="an eigenvalue from 0, below 1"
+    )
     table = matrix_of(matrix)
     values = table.values
     if values.shape[0] != values.shape[1]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from mts1b_quantkit.arrays import LARGEST, FloatArray, Table, as_table, require_prices
 from mts1b_quantkit.errors import BadInput
+from mts1b_quantkit.scalars import read_choice, read_count, read_flag, read_number
 
 __all__ = [
     "ShrunkCovariance",
@@ -27,6 +28,10 @@ __all__ = [
     "sample_covariance_of",
     "symmetric",
 ]
+
+
+_SHORTEST = 0.05
+"""Half-life, in rows, below which a single row counts."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,13 +60,14 @@ def returns_from_prices(prices: Any, *, log: bool = False) -> Any:
     >>> returns_from_prices([100.0, 125.0, 100.0]).round(6).tolist()
     [0.25, -0.2]
     """
+    in_logs = read_flag("log", log)
     table = as_table(prices, what="prices")
     matrix = table.matrix
     if len(matrix) < 2:
         raise BadInput("prices has one row; a return needs two")
     require_prices(table, "price")
     ratio = table.values[1:] / table.values[:-1]
-    values = np.log(ratio) if log else ratio - 1.0
+    values = np.log(ratio) if in_logs else ratio - 1.0
     index = None if table.index is None else table.index[1:]
     return Table(values, table.kind, table.columns, index, table.name).rows(values)
 
@@ -96,8 +102,9 @@ def ewma_covariance(returns: Any, *, halflife: float) -> Any:
     [[0.00043, -0.000211], [-0.000211, 0.000229]]
     """
     table = matrix_of(returns)
-    if not halflife > 0:
-        raise BadInput(f"halflife is {halflife}; give a positive number of rows")
+    halflife = read_number(
+        "halflife", halflife, least=_SHORTEST, most=np.inf, wanted="a number of rows, 0.05 or more"
+    )
     rows = len(table.values)
     if rows < 2:
         raise BadInput("returns has one row; a covariance needs two")
@@ -134,9 +141,8 @@ def ledoit_wolf(
     >>> round(ledoit_wolf(returns).shrinkage, 6)
     0.83557
     """
-    if target not in _TARGETS:
-        raise BadInput(f"target is {target!r}; use one of {', '.join(sorted(_TARGETS))}")
-    table = matrix_of(returns)
+    read_choice("target", target, _TARGETS)
+    table, ddof = matrix_of(returns), read_count("ddof", ddof, least=0)
     centred, sample = _centred(table, ddof)
     if target != "identity":
         require_variances(np.diag(sample), table.labels)
@@ -168,8 +174,7 @@ def oas(
     >>> round(oas(returns).shrinkage, 6)
     1.0
     """
-    if formula not in ("simplified", "paper"):
-        raise BadInput(f"formula is {formula!r}; use 'simplified' or 'paper'")
+    read_choice("formula", formula, ("simplified", "paper"))
     table = matrix_of(returns)
     centred, sample = _centred(table, 0)
     n, size = centred.shape
@@ -201,7 +206,7 @@ def sample_covariance_of(table: Table, ddof: int) -> FloatArray:
 
 
 def _centred(table: Table, ddof: int) -> tuple[FloatArray, FloatArray]:
-    rows = len(table.values)
+    rows, ddof = len(table.values), read_count("ddof", ddof, least=0)
     if rows <= ddof:
         raise BadInput(f"returns has {rows} rows; a covariance with ddof={ddof} needs {ddof + 1}")
     mean = table.values.mean(axis=0)

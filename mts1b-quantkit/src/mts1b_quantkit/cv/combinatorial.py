@@ -17,8 +17,11 @@ from mts1b_quantkit.cv.rows import (
     without_neighbours,
 )
 from mts1b_quantkit.errors import BadInput
+from mts1b_quantkit.scalars import read_count
 
 __all__ = ["CombinatorialPurgedKFold"]
+
+_MOST_FOLDS = 1000
 
 
 class CombinatorialPurgedKFold:
@@ -38,10 +41,12 @@ class CombinatorialPurgedKFold:
     def __init__(
         self, n_folds: int, n_test_folds: int, *, purge: int = 0, embargo: int = 0
     ) -> None:
-        self.n_folds = require_count("n_folds", n_folds, least=2)
+        self.n_folds = read_count("n_folds", n_folds, least=2, most=_MOST_FOLDS)
         self.n_test_folds = require_count("n_test_folds", n_test_folds, least=1)
         if self.n_test_folds >= self.n_folds:
-            raise BadInput(f"{n_test_folds} of {n_folds} folds leave none to train on")
+            raise BadInput(
+                f"n_test_folds is {n_test_folds} of {n_folds}; leave one fold or more to train on"
+            )
         self.purge = require_count("purge", purge, least=0)
         self.embargo = require_count("embargo", embargo, least=0)
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mts1b_quantkit.errors import BadInput
+from mts1b_quantkit.scalars import read_count, shown
 
 __all__ = ["Positions", "blocks_of", "count_rows", "require_count", "without_neighbours"]
 
@@ -19,7 +20,10 @@ def count_rows(X: Any) -> int:
 
     :raises BadInput: when there is none.
     """
-    rows = X.shape[0] if hasattr(X, "shape") and len(X.shape) else len(X)
+    try:
+        rows = X.shape[0] if hasattr(X, "shape") and len(X.shape) else len(X)
+    except TypeError as error:
+        raise BadInput(f"X is {shown(X)}; give an array, a frame or a list of rows") from error
     if rows == 0:
         raise BadInput("X has no rows; there is nothing to split")
     return int(rows)
@@ -27,9 +31,7 @@ def count_rows(X: Any) -> int:
 
 def require_count(name: str, value: Any, *, least: int) -> int:
     """Return a whole number that is not below ``least``."""
-    if isinstance(value, bool) or int(value) != value or value < least:
-        raise BadInput(f"{name} is {value}; give a whole number, {least} or more")
-    return int(value)
+    return read_count(name, value, least=least)
 
 
 def blocks_of(rows: int, count: int) -> list[tuple[int, int]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from enum import StrEnum
@@ -12,6 +11,7 @@ import numpy as np
 
 from mts1b_quantkit.arrays import FloatArray
 from mts1b_quantkit.errors import BadInput
+from mts1b_quantkit.scalars import read_choice, read_count, read_positive
 
 __all__ = ["Sizing", "SizingMethod", "as_sizing"]
 
@@ -46,14 +46,11 @@ class Sizing:
     gross: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.method not in tuple(SizingMethod):
-            raise BadInput(f"method is {self.method!r}; use one of {', '.join(SizingMethod)}")
+        read_choice("method", self.method, tuple(SizingMethod))
         for name in ("n_long", "n_short"):
-            count = getattr(self, name)
-            if isinstance(count, bool) or int(count) != count or count < 1:
-                raise BadInput(f"{name} is {count}; give a whole number, 1 or more")
-        if not 0.0 < self.gross < math.inf:
-            raise BadInput(f"gross is {self.gross}; give a positive number, e.g. 1.0")
+            object.__setattr__(self, name, read_count(name, getattr(self, name)))
+        gross = read_positive("gross", self.gross, wanted="a positive number, e.g. 1.0")
+        object.__setattr__(self, "gross", gross)
 
     def weights(self, scores: FloatArray) -> FloatArray:
         """Return target weights (A,); zero where the score is NaN, all zero where none differs."""

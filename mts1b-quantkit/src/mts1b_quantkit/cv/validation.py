@@ -23,8 +23,10 @@ from mts1b_quantkit.factors.evaluation import (
     information_coefficient,
     information_coefficient_summary,
 )
+from mts1b_quantkit.metrics.columns import require_periods
 from mts1b_quantkit.metrics.ratios import sharpe
 from mts1b_quantkit.metrics.significance import sharpe_standard_error
+from mts1b_quantkit.scalars import read_count, read_number
 
 __all__ = ["walk_forward"]
 
@@ -95,12 +97,21 @@ def walk_forward(
     """
     if not isinstance(universe, UniversePanel):
         raise BadInput(f"universe is a {type(universe).__name__}; give a UniversePanel")
-    if not 0.0 <= cost_bps < math.inf:
-        raise BadInput(f"cost_bps is {cost_bps}; give zero or more")
-    if step is not None and step < test_window:
+    cost = read_number("cost_bps", cost_bps, least=0.0, wanted="zero or more") / 1e4
+    periods = require_periods(periods_per_year)
+    train_window = read_count("train_window", train_window)
+    test_window = read_count("test_window", test_window)
+    step = test_window if step is None else read_count("step", step)
+    if step < test_window:
         raise BadInput(f"step is {step}, test_window {test_window}; the test windows overlap")
     walk = WalkForward(train_window, test_window, step=step, expanding=expanding, purge=purge)
     inside = rows_between(days_of(universe.dates), start, end)
+    rows, needed = inside.stop - inside.start, train_window + walk.purge + test_window
+    if rows < needed:
+        raise BadInput(
+            f"{rows} rows are too few; train_window {train_window}, purge {purge} and test_window "
+            f"{test_window} need {needed}"
+        )
     panel = until(universe, inside.stop)
     splits = [
         (train + inside.start, test + inside.start)
@@ -111,7 +122,7 @@ def walk_forward(
         _Strategy(panel, params, scores_of(factor, params, panel, known=known), as_sizing(sizing))
         for params in combinations_of(params_grid)
     ]
-    run = _Run(panel, strategies, rebal, cost_bps / 1e4, periods_per_year)
+    run = _Run(panel, strategies, rebal, cost, periods)
     return run.judged(splits)
 
 
@@ -166,7 +177,8 @@ class _Run:
                 day = self.labels[0][int(train[-1])]
                 raise BadInput(
                     f"nothing trades in the training window that ends on {day}; give a later "
-                    "start, or parameters that need less history"
+                    "start, a longer train_window, a shorter rebal, or parameters that need less "
+                    "history"
                 )
             best = int(np.nanargmax(ratios))
             strategy = self.strategies[best]

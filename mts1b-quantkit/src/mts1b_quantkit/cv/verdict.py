@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from enum import StrEnum
 
-from mts1b_quantkit.errors import BadInput
+from mts1b_quantkit.scalars import read_number
 
 __all__ = ["Verdict", "verdict"]
 
@@ -35,8 +35,10 @@ def verdict(in_sample: float, out_of_sample: float) -> Verdict:
     >>> verdict(1.5, 1.0).value
     'acceptable'
     """
-    if math.isinf(in_sample) or math.isinf(out_of_sample):
-        raise BadInput(f"the ratios are {in_sample} and {out_of_sample}; give finite ones")
+    in_sample, out_of_sample = (
+        value if isinstance(value, float) and math.isnan(value) else read_number(name, value)
+        for name, value in (("in_sample", in_sample), ("out_of_sample", out_of_sample))
+    )
     if not (in_sample > 0.0 and out_of_sample > 0.0):
         return Verdict.ABANDON
     left = out_of_sample / in_sample

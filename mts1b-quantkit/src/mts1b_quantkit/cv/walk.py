@@ -9,6 +9,7 @@ import numpy as np
 
 from mts1b_quantkit.cv.rows import Positions, count_rows, require_count
 from mts1b_quantkit.errors import BadInput
+from mts1b_quantkit.scalars import read_flag
 
 __all__ = ["WalkForward"]
 
@@ -44,7 +45,7 @@ class WalkForward:
         self.train_size = require_count("train_size", train_size, least=1)
         self.test_size = require_count("test_size", test_size, least=1)
         self.step = self.test_size if step is None else require_count("step", step, least=1)
-        self.expanding = bool(expanding)
+        self.expanding = read_flag("expanding", expanding)
         self.purge = require_count("purge", purge, least=0)
         self.embargo = require_count("embargo", embargo, least=0)
 

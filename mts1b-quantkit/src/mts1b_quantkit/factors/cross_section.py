@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from mts1b_quantkit.arrays import FloatArray, Table, as_table
 from mts1b_quantkit.errors import BadInput
+from mts1b_quantkit.scalars import read_choice, read_count, read_flag, read_number
 
 __all__ = [
     "average_ranks",
@@ -38,8 +39,8 @@ def zscore_cross_sectional(
     >>> zscore_cross_sectional([1.0, 2.0, 3.0]).round(6).tolist()
     [-1.224745, 0.0, 1.224745]
     """
-    if method not in ("standard", "mad"):
-        raise BadInput(f"method is {method!r}; use 'standard' or 'mad'")
+    read_choice("method", method, ("standard", "mad"))
+    ddof = read_count("ddof", ddof, least=0)
     table = as_table(values, what="values", allow_nan=True)
     return table.rows(zscored(_rows(table), method=method, ddof=ddof))
 
@@ -53,10 +54,11 @@ def rank_cross_sectional(values: Any, *, percent: bool = False) -> Any:
     >>> rank_cross_sectional([5.0, 1.0, 5.0]).tolist()
     [2.5, 1.0, 2.5]
     """
+    shares = read_flag("percent", percent)
     table = as_table(values, what="values", allow_nan=True)
     rows = _rows(table)
     ranks = average_ranks(rows)
-    if percent:
+    if shares:
         ranks = ranks / np.maximum((~np.isnan(rows)).sum(axis=1), 1)[:, None]
     return table.rows(ranks)
 
@@ -70,7 +72,11 @@ def winsorize(values: Any, *, lower: float = 0.05, upper: float = 0.95) -> Any:
     >>> winsorize([1.0, 2.0, 3.0, 100.0], lower=0.0, upper=0.5).tolist()
     [1.0, 2.0, 2.5, 2.5]
     """
-    if not 0.0 <= lower <= upper <= 1.0:
+    lower, upper = (
+        read_number(name, value, least=0.0, most=1.0, wanted="a fraction from 0 to 1")
+        for name, value in (("lower", lower), ("upper", upper))
+    )
+    if lower > upper:
         raise BadInput(f"lower is {lower}, upper {upper}; give 0 <= lower <= upper <= 1")
     table = as_table(values, what="values", allow_nan=True)
     rows = _rows(table)

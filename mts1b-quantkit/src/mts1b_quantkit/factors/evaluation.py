@@ -11,6 +11,7 @@ import numpy as np
 from mts1b_quantkit.arrays import FloatArray, Table, as_table
 from mts1b_quantkit.errors import BadInput
 from mts1b_quantkit.factors.cross_section import average_ranks
+from mts1b_quantkit.scalars import read_choice, read_count
 
 __all__ = [
     "InformationCoefficient",
@@ -22,6 +23,7 @@ __all__ = [
 ]
 
 _FEWEST_PAIRS = 3
+_MOST_QUANTILES = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +51,7 @@ def information_coefficient(
     >>> information_coefficient([[1.0, 2.0, 3.0]], [[0.1, 0.3, 0.2]]).tolist()
     [0.5]
     """
-    if method not in ("spearman", "pearson"):
-        raise BadInput(f"method is {method!r}; use 'spearman' or 'pearson'")
+    read_choice("method", method, ("spearman", "pearson"))
     table, x, y = _pairs(factor, forward_returns)
     if method == "spearman":
         x, y = average_ranks(x), average_ranks(y)
@@ -79,15 +80,14 @@ def information_coefficient_summary(ic: Any, *, lags: int = 4) -> InformationCoe
     values = table.values[~np.isnan(table.values)] if table.is_vector else np.empty(0)
     if len(values) < 2:
         raise BadInput("ic is one series with two coefficients or more")
-    if int(lags) != lags or lags < 0:
-        raise BadInput(f"lags is {lags}; give a whole number, 0 or more")
+    lags = read_count("lags", lags, least=0)
     rows, level = len(values), float(values.mean())
     rest = values - level
     if (values == values[0]).all():  # and not what rounding leaves of it
         level, rest = float(values[0]), np.zeros(rows)
     spread = math.sqrt(float(rest @ rest) / (rows - 1))
     variance = float(rest @ rest) / rows
-    for lag in range(1, min(int(lags), rows - 1) + 1):
+    for lag in range(1, min(lags, rows - 1) + 1):
         variance += 2.0 * (1.0 - lag / (lags + 1.0)) * float(rest[lag:] @ rest[:-lag]) / rows
     return InformationCoefficient(
         mean=level,
@@ -111,16 +111,15 @@ def quantile_returns(factor: Any, forward_returns: Any, *, n_quantiles: int = 5)
     >>> quantile_returns([[1.0, 2.0]], [[0.1, 0.3]], n_quantiles=2).tolist()
     [[0.1, 0.3]]
     """
-    if int(n_quantiles) != n_quantiles or n_quantiles < 2:
-        raise BadInput(f"n_quantiles is {n_quantiles}; give a whole number, 2 or more")
+    n_quantiles = read_count("n_quantiles", n_quantiles, least=2, most=_MOST_QUANTILES)
     _, x, y = _pairs(factor, forward_returns)
     count = (~np.isnan(x)).sum(axis=1)[:, None]
     with np.errstate(invalid="ignore"):
         share = average_ranks(x) / np.maximum(count, 1)
         place = np.ceil(share * n_quantiles - 1e-9) - 1.0
     place = np.where(np.isnan(x), -1, np.clip(np.nan_to_num(place), 0, n_quantiles - 1))
-    result = np.full((len(x), int(n_quantiles)), np.nan)
-    for q in range(int(n_quantiles)):
+    result = np.full((len(x), n_quantiles), np.nan)
+    for q in range(n_quantiles):
         inside = place == q
         held = inside.sum(axis=1)
         total = np.where(inside, y, 0.0).sum(axis=1)

@@ -26,8 +26,10 @@ def register(name: str) -> Callable[[F], F]:
     >>> callable(register("f_my_factor"))
     True
     """
-    if not name.startswith("f_"):
-        raise BadInput(f"{name!r} is no factor name; it starts with 'f_', as in 'f_momentum_12_1'")
+    if not isinstance(name, str) or not name.startswith("f_"):
+        raise BadInput(
+            f"name is {name!r}, no name of a factor; it starts with 'f_', as in 'f_momentum_12_1'"
+        )
 
     def enter(factor: F) -> F:
         if name in FACTOR_REGISTRY:
@@ -47,8 +49,7 @@ def get(name: str) -> FactorFn:
     >>> get("f_momentum").__name__
     'f_momentum'
     """
-    try:
-        return FACTOR_REGISTRY[name]
-    except KeyError:
+    if not isinstance(name, str) or name not in FACTOR_REGISTRY:
         known = ", ".join(sorted(FACTOR_REGISTRY))
-        raise BadInput(f"no factor is registered as {name!r}; known: {known}") from None
+        raise BadInput(f"no factor is registered as name {name!r}; known: {known}")
+    return FACTOR_REGISTRY[name]

@@ -87,7 +87,7 @@ def information_ratio(returns: Any, benchmark: Any, *, periods_per_year: float =
     """
     scale = np.sqrt(require_periods(periods_per_year))
     return _beside(
-        returns, benchmark, lambda r, b: quotient((r - b).mean(axis=0), deviation(r - b)) * scale
+        returns, benchmark, lambda r, b: quotient((r - b).mean(axis=0), deviation(r - b), scale)
     )
 
 

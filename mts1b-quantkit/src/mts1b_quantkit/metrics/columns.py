@@ -8,8 +8,8 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from mts1b_quantkit.arrays import FloatArray, as_table
-from mts1b_quantkit.errors import BadInput
 from mts1b_quantkit.metrics.sample import Memory, Sample, unit_of
+from mts1b_quantkit.scalars import read_number
 
 __all__ = [
     "Measure",
@@ -25,6 +25,8 @@ __all__ = [
 Measure: TypeAlias = Callable[[Sample], FloatArray]
 """A metric with its parameters: K series in, K numbers out."""
 
+_NARROWEST = 1e-9
+"""Tail below which 1 - confidence has too few digits."""
 _TOGETHER = 1 << 15
 """Numbers (a quarter of a megabyte) that are worked on together, so that they stay in the cache."""
 _FEWEST = 8
@@ -65,21 +67,29 @@ def deviation(values: FloatArray) -> FloatArray:
     return Sample.of(values).deviation
 
 
-def quotient(top: Any, bottom: Any) -> FloatArray:
-    """Divide, with x/0 infinite and 0/0 NaN."""
+def quotient(top: Any, bottom: Any, scale: float = 1.0) -> FloatArray:
+    """Divide and scale, with x/0 and what leaves the range infinite, and 0/0 NaN."""
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        return np.asarray(top / bottom)
+        return np.asarray(top / bottom * scale)
 
 
 def require_periods(periods_per_year: float) -> float:
     """Return ``periods_per_year`` when it is positive and finite."""
-    if not 0.0 < periods_per_year < float("inf"):
-        raise BadInput(f"periods_per_year is {periods_per_year}; give e.g. 252, 52 or 12")
-    return float(periods_per_year)
+    return read_number(
+        "periods_per_year",
+        periods_per_year,
+        least=1e-3,
+        most=1e9,
+        wanted="a positive number up to 1e9, e.g. 252, 52 or 12",
+    )
 
 
 def require_confidence(confidence: float) -> float:
     """Return ``confidence`` when it lies between 0 and 1."""
-    if not 0.0 < confidence < 1.0:
-        raise BadInput(f"confidence is {confidence}; give a fraction between 0 and 1, e.g. 0.95")
-    return float(confidence)
+    return read_number(
+        "confidence",
+        confidence,
+        least=_NARROWEST,
+        most=1.0 - _NARROWEST,
+        wanted="a fraction between 0 and 1, e.g. 0.95",
+    )

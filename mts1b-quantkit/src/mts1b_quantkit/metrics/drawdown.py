@@ -7,9 +7,9 @@ from typing import Any, Literal
 import numpy as np
 
 from mts1b_quantkit.arrays import FloatArray, as_table
-from mts1b_quantkit.errors import BadInput
 from mts1b_quantkit.metrics.columns import reduce_columns
 from mts1b_quantkit.metrics.sample import Sample
+from mts1b_quantkit.scalars import read_choice
 
 __all__ = [
     "average_drawdown",
@@ -63,8 +63,7 @@ def average_drawdown(returns: Any, *, over: Literal["periods", "episodes"] = "pe
     >>> round(average_drawdown(returns), 6)
     -0.00804
     """
-    if over not in ("periods", "episodes"):
-        raise BadInput(f"over is {over!r}; use 'periods' or 'episodes'")
+    read_choice("over", over, ("periods", "episodes"))
     if over == "periods":
         return reduce_columns(returns, average_drawdown_of)
     return reduce_columns(

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from mts1b_quantkit.arrays import FloatArray
-from mts1b_quantkit.errors import BadInput
 from mts1b_quantkit.metrics.columns import Measure, reduce_columns, require_periods
 from mts1b_quantkit.metrics.sample import Sample
+from mts1b_quantkit.scalars import read_positive
 
 __all__ = ["annual_growth", "cagr", "cagr_of", "total_return", "total_return_of"]
 
@@ -51,9 +51,8 @@ def cagr(returns: Any, *, periods_per_year: float = 252, years: float | None = N
 def cagr_of(periods_per_year: float, years: float | None = None) -> Measure:
     """Return the measure with its parameters."""
     periods = require_periods(periods_per_year)
-    if years is not None and not 0.0 < years < float("inf"):
-        raise BadInput(f"years is {years}; give a positive number")
-    return lambda sample: annual_growth(sample, periods, years)
+    length = None if years is None else read_positive("years", years)
+    return lambda sample: annual_growth(sample, periods, length)
 
 
 def annual_growth(sample: Sample, periods: float, years: float | None = None) -> FloatArray:

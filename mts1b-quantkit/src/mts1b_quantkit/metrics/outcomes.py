@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from mts1b_quantkit.arrays import FloatArray
-from mts1b_quantkit.errors import BadInput
 from mts1b_quantkit.metrics.columns import Measure, quotient, reduce_columns
 from mts1b_quantkit.metrics.sample import Sample
+from mts1b_quantkit.scalars import read_number
 
 __all__ = [
     "omega",
@@ -107,8 +107,9 @@ def tail_ratio(returns: Any, *, quantile: float = 0.95) -> Any:
 
 def tail_ratio_of(quantile: float) -> Measure:
     """Return the measure with its parameter."""
-    if not 0.5 < quantile < 1.0:
-        raise BadInput(f"quantile is {quantile}; give the upper one, between 0.5 and 1")
+    quantile = read_number(
+        "quantile", quantile, above=0.5, below=1.0, wanted="the upper one, between 0.5 and 1"
+    )
 
     def ratio(sample: Sample) -> FloatArray:
         low, high = sample.quantile(1.0 - quantile), sample.quantile(quantile)

@@ -12,11 +12,14 @@ from numpy.typing import NDArray
 from mts1b_quantkit.arrays import FloatArray, as_table
 from mts1b_quantkit.errors import BadInput
 from mts1b_quantkit.metrics.columns import unit_of
+from mts1b_quantkit.scalars import read_count
 
 __all__ = ["Overfitting", "probability_of_backtest_overfitting"]
 
 _CHUNK_ELEMENTS = 1 << 21
 """Splits x strategies that are worked on at once (16 MB an array)."""
+_MOST_BLOCKS = 24
+"""They have 2.7 million halves; each two more have four times as many."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,7 +47,7 @@ def probability_of_backtest_overfitting(matrix: Any, *, n_splits: int = 16) -> O
     (Bailey, Borwein, Lopez de Prado and Zhu 2015). Rows that are left over are cut at the start.
 
     :param matrix: (T, K) returns of K >= 2 trials.
-    :param n_splits: an even number of blocks, 2 or more.
+    :param n_splits: an even number of blocks, 2 to 24.
     :raises BadInput: for another number, too few rows or trials, or a trial that does not move
         within some half.
 
@@ -87,9 +90,11 @@ def probability_of_backtest_overfitting(matrix: Any, *, n_splits: int = 16) -> O
 
 
 def _require_blocks(n_splits: int) -> int:
-    if n_splits != int(n_splits) or n_splits < 2 or n_splits % 2:
-        raise BadInput(f"n_splits is {n_splits}; give an even number of blocks, e.g. 16")
-    return int(n_splits)
+    wanted = f"an even number of blocks from 2 to {_MOST_BLOCKS}, e.g. 16"
+    count = read_count("n_splits", n_splits, least=2, most=_MOST_BLOCKS, wanted=wanted)
+    if count % 2:
+        raise BadInput(f"n_splits is {count}; give {wanted}")
+    return count
 
 
 def _halves(blocks: int) -> FloatArray:

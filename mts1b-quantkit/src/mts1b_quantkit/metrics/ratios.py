@@ -11,6 +11,7 @@ from mts1b_quantkit.errors import BadInput
 from mts1b_quantkit.metrics.columns import Measure, quotient, reduce_columns, require_periods
 from mts1b_quantkit.metrics.growth import annual_growth
 from mts1b_quantkit.metrics.sample import Sample
+from mts1b_quantkit.scalars import is_single, read_number
 
 __all__ = ["calmar", "calmar_of", "sharpe", "sharpe_of", "sortino", "sortino_of"]
 
@@ -34,7 +35,7 @@ def sharpe_of(risk_free_rate: Any, periods_per_year: float) -> Measure:
 
     def ratio(sample: Sample) -> FloatArray:
         excess = sample.less(risk_free_rate, "risk_free_rate")
-        return np.asarray(quotient(excess.mean, excess.deviation) * scale)
+        return np.asarray(quotient(excess.mean, excess.deviation, scale))
 
     return ratio
 
@@ -58,19 +59,21 @@ def sortino(
     >>> round(sortino(returns), 6)
     15.874508
     """
-    if threshold is not None and not (np.isscalar(risk_free_rate) and risk_free_rate == 0.0):
+    if threshold is None:
+        return reduce_columns(returns, sortino_of(risk_free_rate, periods_per_year))
+    single = is_single(risk_free_rate)
+    if not single or read_number("risk_free_rate", risk_free_rate) != 0.0:
         raise BadInput("sortino takes one target: give threshold or risk_free_rate, not both")
-    target = risk_free_rate if threshold is None else threshold
-    return reduce_columns(returns, sortino_of(target, periods_per_year))
+    return reduce_columns(returns, sortino_of(threshold, periods_per_year, what="threshold"))
 
 
-def sortino_of(target: Any, periods_per_year: float) -> Measure:
+def sortino_of(target: Any, periods_per_year: float, *, what: str = "risk_free_rate") -> Measure:
     """Return the measure with its parameters."""
     scale = np.sqrt(require_periods(periods_per_year))
 
     def ratio(sample: Sample) -> FloatArray:
-        excess = sample.less(target, "threshold")
-        return np.asarray(quotient(excess.mean, excess.downside) * scale)
+        excess = sample.less(target, what)
+        return quotient(excess.mean, excess.downside, scale)
 
     return ratio
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from mts1b_quantkit.arrays import FloatArray, as_table
 from mts1b_quantkit.errors import BadInput
+from mts1b_quantkit.scalars import is_single, read_number
 
 __all__ = ["Memory", "Sample", "unit_of"]
 
@@ -67,11 +68,12 @@ class Sample:
 
         :raises BadInput: for any other shape.
         """
-        if isinstance(level, int | float) and math.isfinite(level):
-            if level == 0:
+        if is_single(level):
+            level = read_number(what, level, wanted="a number per period, or one for each row")
+            if level == 0.0:
                 return self
             if level not in self._less:
-                self._less[level] = self._minus(float(level), f"less {len(self._less)}")
+                self._less[level] = self._minus(level, f"less {len(self._less)}")
             return self._less[level]
         table = as_table(level, what=what)
         if table.values.shape != (self.rows,):

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from mts1b_quantkit.arrays import FloatArray
+from mts1b_quantkit.arrays import FloatArray, as_table
 from mts1b_quantkit.errors import BadInput
 from mts1b_quantkit.metrics.columns import (
     Measure,
@@ -22,6 +22,7 @@ from mts1b_quantkit.metrics.columns import (
 )
 from mts1b_quantkit.metrics.sample import Sample
 from mts1b_quantkit.metrics.spread import excess_kurtosis, skew
+from mts1b_quantkit.scalars import read_choice, read_count, read_number, read_positive
 from mts1b_quantkit.special import ndtr, ndtri
 
 __all__ = [
@@ -89,9 +90,10 @@ def sharpe_standard_error_from_moments(
     0.188
     """
     _require_method(method)
-    third, fourth = (0.0, 0.0) if method == "iid" else (skewness, excess_kurtosis)
-    spread = _finite("sharpe", sharpe)
-    return math.sqrt(_error_term(spread, third, fourth) / _observations(n_observations))
+    shape = _shape(skewness, excess_kurtosis)
+    third, fourth = (0.0, 0.0) if method == "iid" else shape
+    ratio, count = _finite("sharpe", sharpe), _observations(n_observations)
+    return math.sqrt(_possible(_error_term(ratio, third, fourth)) / count)
 
 
 def annualise_sharpe(sharpe: float, q: int, autocorrelations: Sequence[float] = ()) -> float:
@@ -108,15 +110,17 @@ def annualise_sharpe(sharpe: float, q: int, autocorrelations: Sequence[float] = 
     >>> round(annualise_sharpe(0.1, 12, [0.2]), 6)
     0.296319
     """
-    if q != int(q) or q < 1:
-        raise BadInput(f"q is {q}; give a whole number of periods, 1 or more")
-    rho = np.asarray(autocorrelations, dtype=float)[: int(q) - 1]
-    if not np.isfinite(rho).all() or (np.abs(rho) > 1.0).any():
-        raise BadInput("autocorrelations lie between -1 and 1")
+    q = read_count("q", q, wanted="a whole number of periods, 1 or more")
+    ratio = _finite("sharpe", sharpe)
+    rho = np.empty(0)
+    if np.size(autocorrelations):
+        rho = as_table(autocorrelations, what="autocorrelations").values[: q - 1]
+    if rho.ndim != 1 or (np.abs(rho) > 1.0).any():
+        raise BadInput("autocorrelations is one series of numbers between -1 and 1")
     total = q + 2.0 * float(((q - np.arange(1, len(rho) + 1)) * rho).sum())
     if total <= 0.0:
         raise BadInput("these autocorrelations leave no variance; no series has them")
-    return float(_finite("sharpe", sharpe) * q / math.sqrt(total))
+    return float(ratio * q / math.sqrt(total))
 
 
 def probabilistic_sharpe(returns: Any, *, benchmark: float = 0.0) -> Any:
@@ -163,7 +167,9 @@ def probabilistic_sharpe_from_moments(
     ratio = _finite("sharpe", sharpe)
     count = _observations(n_observations)
     level = _finite("benchmark", benchmark)
-    return float(_probability(np.asarray(ratio), count, skewness, excess_kurtosis, level))
+    third, fourth = _shape(skewness, excess_kurtosis)
+    _possible(_error_term(ratio, third, fourth))
+    return float(_probability(np.asarray(ratio), count, third, fourth, level))
 
 
 def expected_max_sharpe(n_trials: int, variance: float) -> float:
@@ -178,9 +184,8 @@ def expected_max_sharpe(n_trials: int, variance: float) -> float:
     >>> round(expected_max_sharpe(100, 0.04), 6)
     0.506121
     """
-    if not 0.0 <= variance < math.inf:
-        raise BadInput(f"variance is {variance}; give a finite one, >= 0")
-    return math.sqrt(variance) * _expected_maximum(n_trials)
+    spread = math.sqrt(read_number("variance", variance, least=0.0, wanted="a finite one, >= 0"))
+    return spread * _expected_maximum(n_trials)
 
 
 def deflated_sharpe(returns: Any, *, n_trials: int, variance: float) -> Any:
@@ -255,7 +260,9 @@ def min_track_record_length_from_moments(
     """
     needed = require_confidence(confidence)
     ratio, level = np.asarray(_finite("sharpe", sharpe)), _finite("benchmark", benchmark)
-    return float(_track_length(ratio, skewness, excess_kurtosis, level, needed))
+    third, fourth = _shape(skewness, excess_kurtosis)
+    _possible(_error_term(float(ratio), third, fourth))
+    return float(_track_length(ratio, third, fourth, level, needed))
 
 
 def min_backtest_length(n_trials: int, *, target_sharpe: float = 1.0) -> float:
@@ -269,9 +276,8 @@ def min_backtest_length(n_trials: int, *, target_sharpe: float = 1.0) -> float:
     >>> round(min_backtest_length(45), 4)
     4.9981
     """
-    if not 0.0 < target_sharpe < math.inf:
-        raise BadInput(f"target_sharpe is {target_sharpe}; give a positive annual ratio")
-    return (_expected_maximum(n_trials) / target_sharpe) ** 2
+    target = read_positive("target_sharpe", target_sharpe, wanted="a positive annual ratio")
+    return (_expected_maximum(n_trials) / target) ** 2
 
 
 def _moments(sample: Sample) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -301,26 +307,37 @@ def _track_length(
 
 
 def _expected_maximum(n_trials: int) -> float:
-    if n_trials != int(n_trials) or n_trials < 1:
-        raise BadInput(f"n_trials is {n_trials}; give a whole number, 1 or more")
-    if n_trials == 1:
+    count = read_count("n_trials", n_trials)
+    if count == 1:
         return 0.0
-    first, second = ndtri(1.0 - 1.0 / n_trials), ndtri(1.0 - 1.0 / (n_trials * math.e))
+    first, second = ndtri(1.0 - 1.0 / count), ndtri(1.0 - 1.0 / (count * math.e))
     return float((1.0 - np.euler_gamma) * first + np.euler_gamma * second)
 
 
 def _finite(name: str, value: float) -> float:
-    if not math.isfinite(value):
-        raise BadInput(f"{name} is {value}; give a finite number per period")
-    return float(value)
+    return read_number(name, value, wanted="a finite number per period")
 
 
 def _observations(count: int) -> int:
-    if count != int(count) or count < 2:
-        raise BadInput(f"n_observations is {count}; give a whole number, 2 or more")
-    return int(count)
+    return read_count("n_observations", count, least=2)
+
+
+def _shape(skewness: float, excess_kurtosis: float) -> tuple[float, float]:
+    return (
+        read_number("skewness", skewness),
+        read_number("excess_kurtosis", excess_kurtosis, least=-2.0, wanted="-2 or more"),
+    )
+
+
+def _possible(term: float) -> float:
+    """Return the variance of a ratio times its rows when it is not negative."""
+    if term < 0.0:
+        raise BadInput(
+            "skewness and excess_kurtosis give the ratio a negative variance; no distribution has "
+            "them: its raw kurtosis is at least 1 + skewness^2"
+        )
+    return term
 
 
 def _require_method(method: str) -> None:
-    if method not in ("iid", "mertens"):
-        raise BadInput(f"method is {method!r}; use 'iid' or 'mertens'")
+    read_choice("method", method, ("iid", "mertens"))

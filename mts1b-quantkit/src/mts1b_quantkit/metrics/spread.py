@@ -9,6 +9,7 @@ import numpy as np
 from mts1b_quantkit.arrays import FloatArray
 from mts1b_quantkit.metrics.columns import Measure, quotient, reduce_columns, require_periods
 from mts1b_quantkit.metrics.sample import Sample, root_mean_square
+from mts1b_quantkit.scalars import read_flag
 
 __all__ = [
     "annual_volatility",
@@ -108,7 +109,8 @@ def skewness(returns: Any, *, bias: bool = True) -> Any:
     >>> round(skewness(returns), 6)
     0.0
     """
-    return reduce_columns(returns, lambda sample: skew(sample, bias=bias))
+    population = read_flag("bias", bias)
+    return reduce_columns(returns, lambda sample: skew(sample, bias=population))
 
 
 def kurtosis(returns: Any, *, bias: bool = True) -> Any:
@@ -119,7 +121,8 @@ def kurtosis(returns: Any, *, bias: bool = True) -> Any:
     >>> round(kurtosis(returns), 6)
     -1.565089
     """
-    return reduce_columns(returns, lambda sample: excess_kurtosis(sample, bias=bias))
+    population = read_flag("bias", bias)
+    return reduce_columns(returns, lambda sample: excess_kurtosis(sample, bias=population))
 
 
 def skew(sample: Sample, *, bias: bool = True) -> FloatArray:

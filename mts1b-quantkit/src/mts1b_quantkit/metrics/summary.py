@@ -9,7 +9,12 @@ from typing import Any
 
 from mts1b_quantkit.arrays import FloatArray, Kind, Table, as_table
 from mts1b_quantkit.errors import BadInput
-from mts1b_quantkit.metrics.columns import Measure, measured
+from mts1b_quantkit.metrics.columns import (
+    Measure,
+    measured,
+    require_confidence,
+    require_periods,
+)
 from mts1b_quantkit.metrics.drawdown import average_drawdown_of, max_drawdown_of
 from mts1b_quantkit.metrics.growth import cagr_of, total_return_of
 from mts1b_quantkit.metrics.outcomes import (
@@ -122,7 +127,9 @@ def summary(
     {'total_return': 0.10000000000000009, 'max_drawdown': -0.5}
     """
     names = _names(metrics)
-    terms = _Terms(periods_per_year, risk_free_rate, threshold, confidence)
+    terms = _Terms(
+        require_periods(periods_per_year), risk_free_rate, threshold, require_confidence(confidence)
+    )
     table = as_table(returns)
     found = measured(table.matrix, [_MEASURES[name](terms) for name in names])
     return _together(table, names, found)
@@ -133,8 +140,8 @@ def _names(metrics: Iterable[str] | None) -> list[str]:
         return list(SUMMARY_METRICS)
     if isinstance(metrics, str):
         raise BadInput(f"metrics is the text {metrics!r}; give a list of names")
-    names = list(metrics)
-    unknown = [name for name in names if name not in _MEASURES]
+    names = list(metrics) if isinstance(metrics, Iterable) else []
+    unknown = [name for name in names if not isinstance(name, str) or name not in _MEASURES]
     if unknown or not names:
         known = ", ".join(_MEASURES)
         raise BadInput(f"metrics has {unknown}, or is empty; use one or more of {known}")

@@ -11,10 +11,10 @@ from typing import Any, Literal
 import numpy as np
 
 from mts1b_quantkit.arrays import FloatArray
-from mts1b_quantkit.errors import BadInput
 from mts1b_quantkit.metrics.columns import Measure, reduce_columns, require_confidence
 from mts1b_quantkit.metrics.sample import Sample
 from mts1b_quantkit.metrics.spread import excess_kurtosis, skew
+from mts1b_quantkit.scalars import read_choice
 from mts1b_quantkit.special import ndtri
 
 __all__ = [
@@ -55,8 +55,7 @@ def value_at_risk(
 def value_at_risk_of(confidence: float, method: str) -> Measure:
     """Return the measure with its parameters."""
     tail = 1.0 - require_confidence(confidence)
-    if method not in _QUANTILES:
-        raise BadInput(f"method is {method!r}; use one of {', '.join(_QUANTILES)}")
+    read_choice("method", method, _QUANTILES)
     return lambda sample: _QUANTILES[method](sample, tail)
 
 
@@ -86,8 +85,7 @@ def expected_shortfall(
 def expected_shortfall_of(confidence: float, method: str) -> Measure:
     """Return the measure with its parameters."""
     tail = 1.0 - require_confidence(confidence)
-    if method not in _SHORTFALLS:
-        raise BadInput(f"method is {method!r}; use one of {', '.join(_SHORTFALLS)}")
+    read_choice("method", method, _SHORTFALLS)
     return lambda sample: _SHORTFALLS[method](sample, tail)
 
 

@@ -13,6 +13,7 @@ from mts1b_quantkit.metrics.columns import Measure, reduce_columns, require_conf
 from mts1b_quantkit.metrics.drawdown import drawdown_path
 from mts1b_quantkit.metrics.sample import Sample
 from mts1b_quantkit.metrics.tail import fractional_tail
+from mts1b_quantkit.scalars import read_count
 
 __all__ = [
     "conditional_drawdown_at_risk",
@@ -38,8 +39,7 @@ def ulcer_index(returns: Any, *, ddof: Literal[0, 1] = 0) -> Any:
 
 def ulcer_index_of(ddof: int) -> Measure:
     """Return the measure with its parameter."""
-    if ddof not in (0, 1):
-        raise BadInput(f"ddof is {ddof}; use 0 or 1")
+    ddof = read_count("ddof", ddof, least=0, most=1)
 
     def index(sample: Sample) -> FloatArray:
         if sample.rows <= ddof:

@@ -11,6 +11,7 @@ import numpy as np
 from mts1b_quantkit.arrays import as_table
 from mts1b_quantkit.errors import BadInput
 from mts1b_quantkit.rolling import require_window
+from mts1b_quantkit.scalars import shown
 
 __all__ = ["rolling"]
 
@@ -33,8 +34,8 @@ def rolling(returns: Any, metric: str | Callable[..., Any], window: int, **param
     >>> rolling([0.25, -0.5, 0.5], "total_return", 2).tolist()
     [nan, -0.375, -0.25]
     """
-    require_window(window)
-    function = _named(metric) if isinstance(metric, str) else metric
+    window = require_window(window)
+    function = metric if callable(metric) else _named(metric)
     table = as_table(returns)
     values = table.matrix
     rows, columns = values.shape
@@ -45,7 +46,12 @@ def rolling(returns: Any, metric: str | Callable[..., Any], window: int, **param
         for start in range(0, len(views), step):
             block = views[start : start + step]
             stacked = np.ascontiguousarray(block.reshape(-1, window).T)
-            numbers = np.asarray(function(stacked, **parameters), dtype=float)
+            numbers = np.asarray(function(stacked, **parameters))
+            if numbers.shape != (stacked.shape[1],) or numbers.dtype.kind not in "biuf":
+                raise BadInput(
+                    f"metric gives shape {numbers.shape} of {numbers.dtype} for {stacked.shape}; "
+                    "give a function (T, K) -> (K,)"
+                )
             at = start + window - 1
             result[at : at + len(block)] = numbers.reshape(len(block), columns)
     return table.rows(result)
@@ -53,8 +59,8 @@ def rolling(returns: Any, metric: str | Callable[..., Any], window: int, **param
 
 def _named(name: str) -> Callable[..., Any]:
     metrics = sys.modules["mts1b_quantkit.metrics"]
-    if name not in metrics.ROLLING_METRICS:
+    if not isinstance(name, str) or name not in metrics.ROLLING_METRICS:
         known = ", ".join(sorted(metrics.ROLLING_METRICS))
-        raise BadInput(f"{name!r} is no metric of one series; known: {known}")
+        raise BadInput(f"metric is {shown(name)}, no metric of one series; known: {known}")
     found: Callable[..., Any] = getattr(metrics, name)
     return found

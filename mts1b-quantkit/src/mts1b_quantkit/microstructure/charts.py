@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mts1b_quantkit.arrays import as_table
+from mts1b_quantkit.arrays import LARGEST, as_table
 from mts1b_quantkit.errors import BadInput
+from mts1b_quantkit.scalars import read_number
 
 __all__ = ["Cusum", "CusumState", "EwmaChart", "EwmaState"]
 
@@ -88,13 +89,18 @@ class EwmaChart:
     def __init__(
         self, *, target: float, smoothing: float, standard_deviation: float, width: float = 3.0
     ) -> None:
-        if not 0.0 < smoothing <= 1.0:
-            raise BadInput(f"smoothing is {smoothing}; give the weight of the newest, in (0, 1]")
         self.target = _finite("target", target)
-        self.smoothing = float(smoothing)
+        self.smoothing = read_number(
+            "smoothing",
+            smoothing,
+            above=0.0,
+            most=1.0,
+            wanted="the weight of the newest, in (0, 1]",
+        )
         self.standard_deviation = _finite("standard_deviation", standard_deviation, least=0.0)
         self.width = _finite("width", width, least=0.0)
-        reach = self.width * self.standard_deviation * math.sqrt(smoothing / (2.0 - smoothing))
+        share = self.smoothing / (2.0 - self.smoothing)
+        reach = self.width * self.standard_deviation * math.sqrt(share)
         self.upper_limit, self.lower_limit = self.target + reach, self.target - reach
         self.reset()
 
@@ -138,8 +144,6 @@ def _series(values: Any) -> NDArray[np.float64]:
     return table.values
 
 
-def _finite(name: str, value: float, *, least: float = -math.inf) -> float:
-    if not math.isfinite(value) or value < least:
-        bound = "" if least == -math.inf else f", {least:g} or more"
-        raise BadInput(f"{name} is {value}; give a finite number{bound}")
-    return float(value)
+def _finite(name: str, value: float, *, least: float = -LARGEST) -> float:
+    bound = "" if least < 0.0 else f", {least:g} or more"
+    return read_number(name, value, least=least, wanted=f"a finite number{bound}")

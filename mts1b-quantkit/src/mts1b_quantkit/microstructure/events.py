@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 
 from mts1b_quantkit.arrays import as_table
 from mts1b_quantkit.errors import BadInput
+from mts1b_quantkit.scalars import read_positive
 
 __all__ = ["cusum_filter"]
 
@@ -27,8 +27,9 @@ def cusum_filter(values: Any, *, threshold: float) -> NDArray[np.intp]:
     >>> cusum_filter([0.0, 1.0, 2.0, 3.0, 2.0], threshold=1.5).tolist()
     [2]
     """
-    if not 0.0 < threshold < math.inf:
-        raise BadInput(f"threshold is {threshold}; give a positive number in the units of values")
+    threshold = read_positive(
+        "threshold", threshold, wanted="a positive number in the units of values"
+    )
     table = as_table(values, what="values")
     if not table.is_vector:
         raise BadInput("values is a matrix; filter each series alone")

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mts1b_quantkit.arrays import as_table
+from mts1b_quantkit.arrays import LARGEST, FloatArray, as_numbers, as_table
 from mts1b_quantkit.errors import BadInput
+from mts1b_quantkit.scalars import is_single, read_count, read_number, read_positive
 from mts1b_quantkit.special import ndtr
 
 __all__ = ["Vpin", "bulk_buy_fraction", "vpin"]
@@ -25,11 +26,23 @@ def bulk_buy_fraction(price_change: Any, standard_deviation: Any) -> Any:
     >>> round(float(bulk_buy_fraction(0.0, 0.01)), 6)
     0.5
     """
-    deviation = np.asarray(standard_deviation, dtype=float)
-    if not (np.isfinite(deviation) & (deviation > 0.0)).all():
+    deviation = _numbers("standard_deviation", standard_deviation)
+    if not (deviation >= 1.0 / LARGEST).all():
         raise BadInput("standard_deviation must be positive: without a move there is no direction")
-    share = ndtr(np.asarray(price_change, dtype=float) / deviation)
+    change = _numbers("price_change", price_change)
+    try:
+        share = ndtr(change / deviation)
+    except ValueError as error:
+        raise BadInput(
+            f"price_change has shape {change.shape}, standard_deviation {deviation.shape}"
+        ) from error
     return float(share) if np.ndim(share) == 0 else share
+
+
+def _numbers(name: str, values: Any) -> FloatArray:
+    if is_single(values):
+        return np.asarray(read_number(name, values))
+    return as_numbers(values, what=name)
 
 
 class Vpin:
@@ -47,14 +60,11 @@ class Vpin:
     """
 
     def __init__(self, *, bucket_volume: float, price_change_std: float, window: int = 50) -> None:
-        if not 0.0 < bucket_volume < math.inf:
-            raise BadInput(f"bucket_volume is {bucket_volume}; give a positive volume")
-        if int(window) != window or window < 1:
-            raise BadInput(f"window is {window}; give a whole number of buckets, 1 or more")
-        bulk_buy_fraction(0.0, price_change_std)
-        self.bucket_volume = float(bucket_volume)
-        self.price_change_std = float(price_change_std)
-        self.window = int(window)
+        self.bucket_volume = read_positive(
+            "bucket_volume", bucket_volume, wanted="a positive volume"
+        )
+        self.price_change_std = read_positive("price_change_std", price_change_std)
+        self.window = read_count("window", window, wanted="a whole number of buckets, 1 or more")
         self._imbalances: deque[float] = deque(maxlen=self.window)
         self._filled = self._bought = 0.0
         self._close: float | None = None
@@ -66,15 +76,17 @@ class Vpin:
 
         :raises BadInput: for a close or a volume that is no number, or a negative volume.
         """
-        if not (math.isfinite(close) and math.isfinite(volume) and volume >= 0.0):
-            raise BadInput(f"close is {close}, volume {volume}; give finite numbers, volume >= 0")
-        before, self._close = self._close, float(close)
+        price = read_number("close", close)
+        traded = read_number("volume", volume, least=0.0, wanted="zero or more")
+        before, self._close = self._close, price
         if before is not None:
-            share = bulk_buy_fraction(close - before, self.price_change_std)
-            self._pour(float(volume), share)
+            self._pour(traded, bulk_buy_fraction(price - before, self.price_change_std))
         return self.value
 
     def _pour(self, volume: float, share: float) -> None:
+        most = (self.window + 2) * self.bucket_volume
+        if volume > most:  # all buckets that count are of this bar: the others change nothing
+            volume = most + math.fmod(volume - most, self.bucket_volume)
         while volume > 0.0:
             part = min(volume, self.bucket_volume - self._filled)
             self._filled += part
@@ -120,6 +132,7 @@ def vpin(
         if len(prices.values) < 3:
             raise BadInput("fewer than three bars; give price_change_std=")
         price_change_std = float(np.diff(prices.values).std(ddof=1))
+        bulk_buy_fraction(0.0, price_change_std)
     stream = Vpin(bucket_volume=bucket_volume, price_change_std=price_change_std, window=window)
     pairs = zip(prices.values.tolist(), traded.values.tolist(), strict=True)
     return np.array([stream.update(c, v) for c, v in pairs])

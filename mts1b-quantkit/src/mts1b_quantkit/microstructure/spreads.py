@@ -39,8 +39,7 @@ def amihud_illiquidity(close: Any, volume: Any, *, window: int | None = None) ->
         ratio[1:] = np.abs(c[1:] / c[:-1] - 1.0) / c[1:] / traded.matrix[1:]
     if window is None:
         return prices.per_column(ratio[1:].mean(axis=0))
-    require_window(window)
-    return prices.rows(window_mean(ratio, window))
+    return prices.rows(window_mean(ratio, require_window(window)))
 
 
 def roll_spread(close: Any) -> Any:

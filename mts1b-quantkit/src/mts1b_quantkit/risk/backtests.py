@@ -5,15 +5,15 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
-from mts1b_quantkit.arrays import FloatArray, as_table
+from mts1b_quantkit.arrays import LARGEST, FloatArray, as_table
 from mts1b_quantkit.errors import BadInput
 from mts1b_quantkit.metrics.columns import require_confidence
+from mts1b_quantkit.scalars import is_single, read_count, read_number
 from mts1b_quantkit.special import bdtr, chdtrc, xlogy
 
 __all__ = [
@@ -110,10 +110,14 @@ def acerbi_szekely_z2(
     tail = 1.0 - require_confidence(confidence)
     values = as_table(returns).values
     hits = _read(breaches)
-    losses = np.asarray(expected_shortfall, dtype=float)
+    losses = (
+        np.asarray(read_number("expected_shortfall", expected_shortfall))
+        if is_single(expected_shortfall)
+        else as_table(expected_shortfall, what="expected_shortfall").values
+    )
     if values.ndim != 1 or hits.shape != values.shape:
         raise BadInput(f"returns and breaches have shapes {values.shape} and {hits.shape}")
-    if losses.shape not in ((), values.shape) or not (np.isfinite(losses) & (losses > 0.0)).all():
+    if losses.shape not in ((), values.shape) or not (losses >= 1.0 / LARGEST).all():
         raise BadInput("expected_shortfall is a positive loss, one number or one for each row")
     return float((values * hits / losses).sum() / (len(values) * tail) + 1.0)
 
@@ -131,10 +135,10 @@ def basel_traffic_light(
     >>> basel_traffic_light(6).zone
     'yellow'
     """
-    count = _whole("n_breaches", n_breaches, least=0)
-    rows = _whole("n_observations", n_observations, least=1)
+    count = read_count("n_breaches", n_breaches, least=0)
+    rows = read_count("n_observations", n_observations)
     if count > rows:
-        raise BadInput(f"{count} breaches in {rows} rows")
+        raise BadInput(f"n_breaches is {count}, n_observations {rows}; no row breaches twice")
     probability = float(bdtr(count, rows, 1.0 - require_confidence(confidence)))
     if probability < 0.95:
         return TrafficLight("green", 3.0, probability)
@@ -187,9 +191,3 @@ def _independence(hits: FloatArray) -> float:
 def _result(statistic: float, freedom: int) -> CoverageTest:
     size = max(statistic, 0.0)
     return CoverageTest(size, float(chdtrc(freedom, size)))
-
-
-def _whole(name: str, value: Any, *, least: int) -> int:
-    if isinstance(value, bool) or not math.isfinite(value) or int(value) != value or value < least:
-        raise BadInput(f"{name} is {value}; give a whole number, {least} or more")
-    return int(value)

@@ -15,10 +15,12 @@ from mts1b_quantkit.arrays import FloatArray, as_table
 from mts1b_quantkit.errors import BadInput, NotConverged
 from mts1b_quantkit.metrics.columns import deviation
 from mts1b_quantkit.risk.likelihood import Likelihood
+from mts1b_quantkit.scalars import read_choice, read_count, read_number, shown
 
 __all__ = ["GarchForecast", "GarchParameters", "garch_forecast"]
 
 _FEWEST = 50
+_LONGEST = 1_000_000
 _STARTS = ((0.05, 0.90), (0.10, 0.80), (0.03, 0.95), (0.20, 0.50), (0.05, 0.05))
 """Pairs of alpha and beta to search from; the likelihood may have several summits."""
 _PERSISTENCE = 1.0 - 1e-9
@@ -40,8 +42,7 @@ class GarchParameters:
 
     def __post_init__(self) -> None:
         for name in ("omega", "alpha", "beta", "mean"):
-            if not math.isfinite(getattr(self, name)):
-                raise BadInput(f"{name} is {getattr(self, name)}; give a finite number")
+            object.__setattr__(self, name, read_number(name, getattr(self, name)))
         if not (self.omega > 0.0 and self.alpha >= 0.0 and self.beta >= 0.0):
             raise BadInput(
                 f"omega is {self.omega}, alpha {self.alpha}, beta {self.beta}; omega is positive, "
@@ -64,12 +65,13 @@ class GarchParameters:
 
     def following(self, variance: float, returned: float) -> float:
         """Return the variance of the next period after one with this variance and return."""
-        return self.omega + self.alpha * (returned - self.mean) ** 2 + self.beta * variance
+        moved = read_number("returned", returned) - self.mean
+        return self.omega + self.alpha * moved**2 + self.beta * _variance(variance)
 
     def ahead(self, variance: float, periods: int) -> float:
         """Return the expected variance ``periods`` after one of ``variance``."""
-        level = self.long_run_variance
-        return level + self.persistence**periods * (variance - level)
+        level, after = self.long_run_variance, read_count("periods", periods, least=0)
+        return level + self.persistence**after * (_variance(variance) - level)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -114,9 +116,11 @@ def garch_forecast(
     >>> garch_forecast([0.01, -0.02, 0.005], horizon=2, parameters=model).variance.round(8).tolist()
     [0.00017425, 0.00017451]
     """
-    steps = _whole(horizon)
-    if mean not in ("constant", "zero") or start not in ("sample", "backcast"):
-        raise BadInput(f"mean is {mean!r}, start {start!r}; see the documentation for the choices")
+    steps = read_count("horizon", horizon, most=_LONGEST)
+    read_choice("mean", mean, ("constant", "zero"))
+    read_choice("start", start, ("sample", "backcast"))
+    if parameters is not None and not isinstance(parameters, GarchParameters):
+        raise BadInput(f"parameters is {shown(parameters)}; give GarchParameters, or None")
     table = as_table(returns)
     if not table.is_vector:
         raise BadInput(f"returns has shape {table.values.shape}; give one series at a time")
@@ -197,7 +201,5 @@ def _search(
     return (np.asarray(found.x), float(found.fun)) if found.success and usable else None
 
 
-def _whole(horizon: Any) -> int:
-    if isinstance(horizon, bool) or int(horizon) != horizon or horizon < 1:
-        raise BadInput(f"horizon is {horizon}; give a whole number of periods, 1 or more")
-    return int(horizon)
+def _variance(variance: float) -> float:
+    return read_number("variance", variance, least=0.0, wanted="a variance, zero or more")

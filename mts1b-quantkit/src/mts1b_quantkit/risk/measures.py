@@ -13,6 +13,7 @@ from mts1b_quantkit.metrics.columns import reduce_columns, require_confidence
 from mts1b_quantkit.metrics.sample import Sample
 from mts1b_quantkit.metrics.spread import excess_kurtosis, skew
 from mts1b_quantkit.metrics.tail import cornish_fisher, fractional_tail, normal_density
+from mts1b_quantkit.scalars import read_choice, read_number
 from mts1b_quantkit.special import ndtri, stdtrit
 
 __all__ = [
@@ -26,6 +27,7 @@ Method: TypeAlias = Literal["historical", "gaussian", "student_t", "cornish_fish
 MomentMethod: TypeAlias = Literal["gaussian", "student_t", "cornish_fisher"]
 
 _MOMENT_METHODS = ("gaussian", "student_t", "cornish_fisher")
+_METHODS = ("historical", *_MOMENT_METHODS)
 
 
 def value_at_risk(
@@ -51,6 +53,7 @@ def value_at_risk(
     0.018
     """
     tail = 1.0 - require_confidence(confidence)
+    read_choice("method", method, _METHODS)
     if method == "historical":
         _refuse_df(df, method)
         return reduce_columns(returns, lambda sample: -sample.quantile(tail))
@@ -78,6 +81,7 @@ def expected_shortfall(
     0.02
     """
     tail = 1.0 - require_confidence(confidence)
+    read_choice("method", method, _METHODS)
     if method == "historical":
         _refuse_df(df, method)
         return reduce_columns(returns, lambda sample: -fractional_tail(sample, tail))
@@ -109,9 +113,9 @@ def value_at_risk_from_moments(
     0.031897
     """
     tail = 1.0 - require_confidence(confidence)
-    _require_deviation(standard_deviation)
-    z = _QUANTILES[_check(method, df)](tail, df, skewness, excess_kurtosis)
-    return float(-mean - standard_deviation * z)
+    centre, spread = _location(mean, standard_deviation)
+    z = _QUANTILES[_check(method, df)](tail, df, *_shape(skewness, excess_kurtosis))
+    return float(-centre - spread * z)
 
 
 def expected_shortfall_from_moments(
@@ -134,14 +138,13 @@ def expected_shortfall_from_moments(
     0.040254
     """
     tail = 1.0 - require_confidence(confidence)
-    _require_deviation(standard_deviation)
-    z = _SHORTFALLS[_check(method, df)](tail, df, skewness, excess_kurtosis)
-    return float(-mean - standard_deviation * z)
+    centre, spread = _location(mean, standard_deviation)
+    z = _SHORTFALLS[_check(method, df)](tail, df, *_shape(skewness, excess_kurtosis))
+    return float(-centre - spread * z)
 
 
 def _check(method: str, df: float | None) -> str:
-    if method not in _MOMENT_METHODS:
-        raise BadInput(f"method is {method!r}; use historical or one of {_MOMENT_METHODS}")
+    read_choice("method", method, _MOMENT_METHODS)
     if method == "student_t":
         _freedom(df)
     else:
@@ -150,9 +153,13 @@ def _check(method: str, df: float | None) -> str:
 
 
 def _freedom(df: float | None) -> float:
-    if df is None or not df > 2.0:
-        raise BadInput(f"df is {df}; student_t needs more than 2 degrees of freedom")
-    return float(df)
+    return read_number(
+        "df",
+        df,
+        above=2.0,
+        most=1e9,
+        wanted="more than 2 degrees of freedom for student_t, at most 1e9",
+    )
 
 
 def _refuse_df(df: float | None, method: str) -> None:
@@ -160,9 +167,15 @@ def _refuse_df(df: float | None, method: str) -> None:
         raise BadInput(f"df is for method='student_t'; the method is {method!r}")
 
 
-def _require_deviation(standard_deviation: float) -> None:
-    if not 0.0 <= standard_deviation < math.inf:
-        raise BadInput(f"standard_deviation is {standard_deviation}; give a finite one, >= 0")
+def _location(mean: float, standard_deviation: float) -> tuple[float, float]:
+    spread = read_number(
+        "standard_deviation", standard_deviation, least=0.0, wanted="a finite one, >= 0"
+    )
+    return read_number("mean", mean), spread
+
+
+def _shape(skewness: float, excess_kurtosis: float) -> tuple[float, float]:
+    return read_number("skewness", skewness), read_number("excess_kurtosis", excess_kurtosis)
 
 
 def _loss(sample: Sample, standardised: Any) -> FloatArray:

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from mts1b_quantkit.arrays import as_table
-from mts1b_quantkit.errors import BadInput
 from mts1b_quantkit.metrics.columns import unit_of
+from mts1b_quantkit.scalars import read_number
 
 __all__ = ["ewma_volatility"]
 
@@ -27,8 +27,9 @@ def ewma_volatility(returns: Any, *, decay: float = 0.94) -> Any:
     >>> ewma_volatility([0.01, -0.02, 0.03]).round(6).tolist()
     [0.01, 0.010863, 0.012842]
     """
-    if not 0.0 < decay < 1.0:
-        raise BadInput(f"decay is {decay}; give a fraction between 0 and 1, e.g. 0.94")
+    decay = read_number(
+        "decay", decay, above=0.0, below=1.0, wanted="a fraction between 0 and 1, e.g. 0.94"
+    )
     table = as_table(returns)
     unit = unit_of(np.abs(table.matrix).max(axis=0))
     squares = (table.matrix if unit is None else table.matrix / unit) ** 2

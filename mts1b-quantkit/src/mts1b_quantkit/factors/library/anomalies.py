@@ -10,9 +10,8 @@ from mts1b_foundation.market_data import UniversePanel
 from mts1b_quantkit.arrays import FloatArray
 from mts1b_quantkit.doubling import window_deviation, window_max, window_mean, window_skewness
 from mts1b_quantkit.errors import BadInput
-from mts1b_quantkit.factors.library.panel import score, simple_returns
-from mts1b_quantkit.factors.registry import register
-from mts1b_quantkit.rolling import lagged, require_window
+from mts1b_quantkit.factors.library.panel import factor, score, simple_returns
+from mts1b_quantkit.rolling import lagged
 
 __all__ = [
     "f_acceleration",
@@ -28,7 +27,7 @@ __all__ = [
 ]
 
 
-@register("f_intermediate_momentum")
+@factor("f_intermediate_momentum")
 def f_intermediate_momentum(
     panel: UniversePanel, /, *, h_long: int = 252, h_short: int = 126, raw: bool = False
 ) -> Any:
@@ -36,7 +35,7 @@ def f_intermediate_momentum(
 
     :raises BadInput: unless h_short < h_long.
     """
-    if not require_window(h_short) < require_window(h_long):
+    if not h_short < h_long:
         raise BadInput(f"h_short is {h_short}, h_long {h_long}; the short one is the shorter")
     gap = h_long - h_short
     return score(
@@ -44,10 +43,9 @@ def f_intermediate_momentum(
     )
 
 
-@register("f_acceleration")
+@factor("f_acceleration")
 def f_acceleration(panel: UniversePanel, /, *, h: int = 63, raw: bool = False) -> Any:
     """Score the return over ``h`` rows less the one over the ``h`` rows before (Chen 2017)."""
-    require_window(h)
 
     def compute(close: FloatArray) -> FloatArray:
         recent = simple_returns(close, h)
@@ -56,7 +54,7 @@ def f_acceleration(panel: UniversePanel, /, *, h: int = 63, raw: bool = False) -
     return score(panel, ("close",), compute, raw=raw)
 
 
-@register("f_risk_adjusted_momentum")
+@factor("f_risk_adjusted_momentum")
 def f_risk_adjusted_momentum(panel: UniversePanel, /, *, h: int = 126, raw: bool = False) -> Any:
     """Score mean over standard deviation of the last ``h`` returns (Rachev et al. 2007).
 
@@ -73,14 +71,13 @@ def f_risk_adjusted_momentum(panel: UniversePanel, /, *, h: int = 126, raw: bool
     return score(panel, ("close",), compute, raw=raw)
 
 
-@register("f_continuous_information")
+@factor("f_continuous_information")
 def f_continuous_information(panel: UniversePanel, /, *, h: int = 252, raw: bool = False) -> Any:
     """Score sign(return) times (share of rises - share of falls) over ``h`` rows.
 
     Minus the information discreteness of Da, Gurun and Warachka 2014: a gain in many small steps is
     more than one in a few large ones.
     """
-    require_window(h)
 
     def compute(close: FloatArray) -> FloatArray:
         steps = np.sign(simple_returns(close))
@@ -89,7 +86,7 @@ def f_continuous_information(panel: UniversePanel, /, *, h: int = 252, raw: bool
     return score(panel, ("close",), compute, raw=raw)
 
 
-@register("f_max_return")
+@factor("f_max_return")
 def f_max_return(panel: UniversePanel, /, *, h: int = 21, raw: bool = False) -> Any:
     """Score minus the largest return of the last ``h`` rows (Bali, Cakici and Whitelaw 2011)."""
     return score(
@@ -100,7 +97,7 @@ def f_max_return(panel: UniversePanel, /, *, h: int = 21, raw: bool = False) -> 
     )
 
 
-@register("f_return_skewness")
+@factor("f_return_skewness")
 def f_return_skewness(panel: UniversePanel, /, *, h: int = 126, raw: bool = False) -> Any:
     """Score minus the skewness m3 / m2^1.5 of the last ``h`` returns (Amaya et al. 2015).
 
@@ -114,7 +111,7 @@ def f_return_skewness(panel: UniversePanel, /, *, h: int = 126, raw: bool = Fals
     )
 
 
-@register("f_long_term_reversal")
+@factor("f_long_term_reversal")
 def f_long_term_reversal(
     panel: UniversePanel, /, *, h_long: int = 1260, h_skip: int = 252, raw: bool = False
 ) -> Any:
@@ -124,7 +121,7 @@ def f_long_term_reversal(
 
     :raises BadInput: unless h_skip < h_long.
     """
-    if not require_window(h_skip) < require_window(h_long):
+    if not h_skip < h_long:
         raise BadInput(f"h_skip is {h_skip}, h_long {h_long}; the skipped part is the shorter")
     gap = h_long - h_skip
     return score(
@@ -132,7 +129,7 @@ def f_long_term_reversal(
     )
 
 
-@register("f_price_to_average")
+@factor("f_price_to_average")
 def f_price_to_average(panel: UniversePanel, /, *, h: int = 756, raw: bool = False) -> Any:
     """Score the mean close of ``h`` rows over the close, less one: cheap against its own past.
 
@@ -141,7 +138,7 @@ def f_price_to_average(panel: UniversePanel, /, *, h: int = 756, raw: bool = Fal
     return score(panel, ("close",), lambda close: window_mean(close, h) / close - 1.0, raw=raw)
 
 
-@register("f_overnight")
+@factor("f_overnight")
 def f_overnight(panel: UniversePanel, /, *, h: int = 21, raw: bool = False) -> Any:
     """Score the mean return from close to open of ``h`` rows (Lou, Polk and Skouras 2019).
 
@@ -155,7 +152,7 @@ def f_overnight(panel: UniversePanel, /, *, h: int = 21, raw: bool = False) -> A
     return score(panel, ("close", "open"), compute, raw=raw)
 
 
-@register("f_intraday")
+@factor("f_intraday")
 def f_intraday(panel: UniversePanel, /, *, h: int = 21, raw: bool = False) -> Any:
     """Score the mean return from open to close of ``h`` rows (Lou, Polk and Skouras 2019).
 

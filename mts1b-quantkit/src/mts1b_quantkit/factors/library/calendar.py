@@ -10,13 +10,12 @@ from mts1b_foundation.market_data import UniversePanel
 
 from mts1b_quantkit.arrays import FloatArray
 from mts1b_quantkit.errors import BadInput
-from mts1b_quantkit.factors.library.panel import score, simple_returns
-from mts1b_quantkit.factors.registry import register
+from mts1b_quantkit.factors.library.panel import factor, score, simple_returns
 
 __all__ = ["f_same_month", "f_same_weekday"]
 
 
-@register("f_same_month")
+@factor("f_same_month")
 def f_same_month(panel: UniversePanel, /, *, years: int = 10, raw: bool = False) -> Any:
     """Score the mean return in this calendar month of the last ``years`` years before this one.
 
@@ -25,7 +24,7 @@ def f_same_month(panel: UniversePanel, /, *, years: int = 10, raw: bool = False)
     return _same_season(panel, lambda day: (day.year, day.month), lambda key: key[1], years, raw)
 
 
-@register("f_same_weekday")
+@factor("f_same_weekday")
 def f_same_weekday(panel: UniversePanel, /, *, weeks: int = 52, raw: bool = False) -> Any:
     """Score the mean return on this weekday of the last ``weeks`` weeks before this one.
 
@@ -45,8 +44,6 @@ def _same_season(
     most: int,
     raw: bool,
 ) -> Any:
-    if most < 1:
-        raise BadInput(f"the number of earlier seasons is {most}; give 1 or more")
     try:
         keys = [period(_plain(day)) for day in panel.dates]
     except AttributeError as error:

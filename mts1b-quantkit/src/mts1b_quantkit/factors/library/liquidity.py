@@ -9,13 +9,12 @@ from mts1b_foundation.market_data import UniversePanel
 
 from mts1b_quantkit.arrays import FloatArray
 from mts1b_quantkit.doubling import window_mean
-from mts1b_quantkit.factors.library.panel import score, simple_returns
-from mts1b_quantkit.factors.registry import register
+from mts1b_quantkit.factors.library.panel import factor, score, simple_returns
 
 __all__ = ["f_dollar_volume", "f_liquidity"]
 
 
-@register("f_liquidity")
+@factor("f_liquidity")
 def f_liquidity(panel: UniversePanel, /, *, h: int = 21, raw: bool = False) -> Any:
     """Score minus the mean of |return| per unit of traded value over ``h`` rows (Amihud 2002).
 
@@ -29,7 +28,7 @@ def f_liquidity(panel: UniversePanel, /, *, h: int = 21, raw: bool = False) -> A
     return score(panel, ("close", "volume"), compute, raw=raw)
 
 
-@register("f_dollar_volume")
+@factor("f_dollar_volume")
 def f_dollar_volume(panel: UniversePanel, /, *, h: int = 21, raw: bool = False) -> Any:
     """Score the logarithm of the mean traded value, close times volume, of ``h`` rows."""
 

@@ -16,9 +16,7 @@ from mts1b_quantkit.doubling import (
     window_mean,
 )
 from mts1b_quantkit.errors import BadInput
-from mts1b_quantkit.factors.library.panel import score, simple_returns
-from mts1b_quantkit.factors.registry import register
-from mts1b_quantkit.rolling import require_window
+from mts1b_quantkit.factors.library.panel import factor, score, simple_returns
 
 __all__ = [
     "f_average_range",
@@ -30,7 +28,7 @@ __all__ = [
 ]
 
 
-@register("f_beta")
+@factor("f_beta")
 def f_beta(panel: UniversePanel, /, *, h: int = 252, raw: bool = False) -> Any:
     """Score cov(r, m) / var(m) over the last ``h`` returns (Sharpe 1964).
 
@@ -40,7 +38,7 @@ def f_beta(panel: UniversePanel, /, *, h: int = 252, raw: bool = False) -> Any:
     return score(panel, ("close",), lambda close: _beta(close, h), raw=raw)
 
 
-@register("f_low_beta")
+@factor("f_low_beta")
 def f_low_beta(panel: UniversePanel, /, *, h: int = 252, raw: bool = False) -> Any:
     """Score minus the beta over ``h`` returns (Frazzini and Pedersen 2014).
 
@@ -50,7 +48,7 @@ def f_low_beta(panel: UniversePanel, /, *, h: int = 252, raw: bool = False) -> A
     return score(panel, ("close",), lambda close: -_beta(close, h), raw=raw)
 
 
-@register("f_idiosyncratic_vol")
+@factor("f_idiosyncratic_vol")
 def f_idiosyncratic_vol(panel: UniversePanel, /, *, h: int = 63, raw: bool = False) -> Any:
     """Score minus the deviation of what beta leaves of ``h`` returns (Ang et al. 2006).
 
@@ -70,7 +68,7 @@ def f_idiosyncratic_vol(panel: UniversePanel, /, *, h: int = 63, raw: bool = Fal
     return score(panel, ("close",), compute, raw=raw)
 
 
-@register("f_vol_of_vol")
+@factor("f_vol_of_vol")
 def f_vol_of_vol(
     panel: UniversePanel, /, *, h: int = 63, h_vol: int = 21, raw: bool = False
 ) -> Any:
@@ -80,7 +78,7 @@ def f_vol_of_vol(
 
     :raises BadInput: for windows below 2.
     """
-    if require_window(h) < 2 or require_window(h_vol) < 2:
+    if h < 2 or h_vol < 2:
         raise BadInput(f"h is {h}, h_vol {h_vol}; a deviation needs two rows")
 
     def compute(close: FloatArray) -> FloatArray:
@@ -91,14 +89,14 @@ def f_vol_of_vol(
     return score(panel, ("close",), compute, raw=raw)
 
 
-@register("f_drawdown")
+@factor("f_drawdown")
 def f_drawdown(panel: UniversePanel, /, *, h: int = 252, raw: bool = False) -> Any:
     """Score the deepest fall from a peak within the last ``h`` closes, zero or negative."""
 
     return score(panel, ("close",), lambda close: window_drawdown(close, h), raw=raw)
 
 
-@register("f_average_range")
+@factor("f_average_range")
 def f_average_range(panel: UniversePanel, /, *, h: int = 14, raw: bool = False) -> Any:
     """Score minus the mean true range of ``h`` rows over the close (Wilder 1978)."""
 
@@ -127,5 +125,5 @@ def _market(returns: FloatArray) -> FloatArray:
 
 
 def _require_three(h: int) -> None:
-    if require_window(h) < 3:
+    if h < 3:
         raise BadInput(f"h is {h}; a regression needs three returns")

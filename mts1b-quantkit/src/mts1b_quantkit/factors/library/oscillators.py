@@ -16,9 +16,8 @@ from mts1b_quantkit.doubling import (
     window_min,
 )
 from mts1b_quantkit.errors import BadInput
-from mts1b_quantkit.factors.library.panel import score, simple_returns
-from mts1b_quantkit.factors.registry import register
-from mts1b_quantkit.rolling import require_window, smoothed
+from mts1b_quantkit.factors.library.panel import factor, score, simple_returns
+from mts1b_quantkit.rolling import smoothed
 
 __all__ = [
     "f_bollinger",
@@ -31,7 +30,7 @@ __all__ = [
 ]
 
 
-@register("f_rsi")
+@factor("f_rsi")
 def f_rsi(panel: UniversePanel, /, *, h: int = 14, raw: bool = False) -> Any:
     """Score the mean gain over the mean move of ``h`` rows, in per cent (Wilder 1978; Cutler).
 
@@ -46,7 +45,7 @@ def f_rsi(panel: UniversePanel, /, *, h: int = 14, raw: bool = False) -> Any:
     return score(panel, ("close",), compute, raw=raw)
 
 
-@register("f_macd")
+@factor("f_macd")
 def f_macd(
     panel: UniversePanel,
     /,
@@ -62,9 +61,8 @@ def f_macd(
 
     :raises BadInput: unless h_fast < h_slow.
     """
-    if not require_window(h_fast) < require_window(h_slow):
+    if not h_fast < h_slow:
         raise BadInput(f"h_fast is {h_fast}, h_slow {h_slow}; the fast average is the shorter one")
-    require_window(h_signal)
 
     def compute(close: FloatArray) -> FloatArray:
         line = _average(close, h_fast) - _average(close, h_slow)
@@ -75,13 +73,13 @@ def f_macd(
     return score(panel, ("close",), compute, raw=raw)
 
 
-@register("f_bollinger")
+@factor("f_bollinger")
 def f_bollinger(panel: UniversePanel, /, *, h: int = 20, raw: bool = False) -> Any:
     """Score (close - mean) / deviation (ddof=0) over the last ``h`` closes (Bollinger 2001).
 
     :raises BadInput: for h below 2.
     """
-    if require_window(h) < 2:
+    if h < 2:
         raise BadInput(f"h is {h}; a deviation needs two closes")
 
     def compute(close: FloatArray) -> FloatArray:
@@ -92,7 +90,7 @@ def f_bollinger(panel: UniversePanel, /, *, h: int = 20, raw: bool = False) -> A
     return score(panel, ("close",), compute, raw=raw)
 
 
-@register("f_donchian")
+@factor("f_donchian")
 def f_donchian(panel: UniversePanel, /, *, h: int = 55, raw: bool = False) -> Any:
     """Score the place of the close between the lowest low (0) and highest high (1) of ``h`` rows.
 
@@ -108,10 +106,9 @@ def f_donchian(panel: UniversePanel, /, *, h: int = 55, raw: bool = False) -> An
     return score(panel, ("close", "high", "low"), compute, raw=raw)
 
 
-@register("f_efficiency_ratio")
+@factor("f_efficiency_ratio")
 def f_efficiency_ratio(panel: UniversePanel, /, *, h: int = 63, raw: bool = False) -> Any:
     """Score the signed move over ``h`` rows over the length of the way (Kaufman 1995), -1 to 1."""
-    require_window(h)
 
     def compute(close: FloatArray) -> FloatArray:
         steps = np.full_like(close, np.nan)
@@ -124,13 +121,13 @@ def f_efficiency_ratio(panel: UniversePanel, /, *, h: int = 63, raw: bool = Fals
     return score(panel, ("close",), compute, raw=raw)
 
 
-@register("f_regression_trend")
+@factor("f_regression_trend")
 def f_regression_trend(panel: UniversePanel, /, *, h: int = 90, raw: bool = False) -> Any:
     """Score the slope of log close on time over ``h`` rows times its R^2 (Clenow 2015).
 
     :raises BadInput: for h below 3.
     """
-    if require_window(h) < 3:
+    if h < 3:
         raise BadInput(f"h is {h}; a trend line needs three closes")
 
     def fit(total: FloatArray, spread: FloatArray, both: FloatArray) -> FloatArray:
@@ -144,7 +141,7 @@ def f_regression_trend(panel: UniversePanel, /, *, h: int = 90, raw: bool = Fals
     return score(panel, ("close",), compute, raw=raw)
 
 
-@register("f_time_series_momentum")
+@factor("f_time_series_momentum")
 def f_time_series_momentum(panel: UniversePanel, /, *, h: int = 252, raw: bool = False) -> Any:
     """Score the sign of the return over ``h`` rows over its volatility.
 
@@ -152,7 +149,7 @@ def f_time_series_momentum(panel: UniversePanel, /, *, h: int = 252, raw: bool =
 
     :raises BadInput: for h below 2.
     """
-    if require_window(h) < 2:
+    if h < 2:
         raise BadInput(f"h is {h}; a deviation needs two returns")
 
     def compute(close: FloatArray) -> FloatArray:

@@ -2,16 +2,56 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from mts1b_foundation.market_data import UniversePanel
 
 from mts1b_quantkit.arrays import FloatArray, as_table
+from mts1b_quantkit.errors import BadInput
 from mts1b_quantkit.factors.cross_section import zscored
+from mts1b_quantkit.factors.registry import register
+from mts1b_quantkit.scalars import read_count, read_flag, read_number
 
-__all__ = ["score", "simple_returns"]
+__all__ = ["factor", "score", "simple_returns"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def factor(name: str) -> Callable[[F], F]:
+    """Register a factor of the library, whose keywords are read before it computes.
+
+    The keywords are whole numbers of rows, but for ``raw``, ``h_skip`` (may be zero) and
+    ``ema_alpha`` (a weight, or None).
+    """
+
+    def enter(function: F) -> F:
+        known = dict(getattr(function, "__kwdefaults__", None) or {})
+
+        @functools.wraps(function)
+        def reading(panel: UniversePanel, /, **params: Any) -> Any:
+            if not hasattr(panel, "close"):
+                raise BadInput(f"panel is a {type(panel).__name__}; give a UniversePanel")
+            read = {key: _keyword(key, params.pop(key)) for key in known if key in params}
+            return function(panel, **read, **params)
+
+        return register(name)(cast(F, reading))
+
+    return enter
+
+
+def _keyword(name: str, value: Any) -> Any:
+    if name == "raw":
+        return read_flag(name, value)
+    if name == "ema_alpha":
+        wanted = "the weight of the past in [0, 1), or None"
+        return (
+            None if value is None else read_number(name, value, least=0.0, below=1.0, wanted=wanted)
+        )
+    least = 0 if name == "h_skip" else 1
+    return read_count(name, value, least=least, wanted=f"a whole number of rows, {least} or more")
 
 
 def score(

@@ -11,9 +11,8 @@ from mts1b_foundation.market_data import UniversePanel
 from mts1b_quantkit.arrays import FloatArray
 from mts1b_quantkit.doubling import window_comoments, window_deviation, window_mean
 from mts1b_quantkit.errors import BadInput
-from mts1b_quantkit.factors.library.panel import score, simple_returns
-from mts1b_quantkit.factors.registry import register
-from mts1b_quantkit.rolling import require_window, rolling
+from mts1b_quantkit.factors.library.panel import factor, score, simple_returns
+from mts1b_quantkit.rolling import rolling
 
 __all__ = [
     "f_low_spread",
@@ -26,7 +25,7 @@ __all__ = [
 ]
 
 
-@register("f_size")
+@factor("f_size")
 def f_size(panel: UniversePanel, /, *, h: int = 252, raw: bool = False) -> Any:
     """Score minus the logarithm of the median traded value of ``h`` rows: small is strong.
 
@@ -39,7 +38,7 @@ def f_size(panel: UniversePanel, /, *, h: int = 252, raw: bool = False) -> Any:
     return score(panel, ("close", "volume"), compute, raw=raw)
 
 
-@register("f_volume_trend")
+@factor("f_volume_trend")
 def f_volume_trend(
     panel: UniversePanel, /, *, h_fast: int = 21, h_slow: int = 252, raw: bool = False
 ) -> Any:
@@ -49,7 +48,7 @@ def f_volume_trend(
 
     :raises BadInput: unless h_fast < h_slow.
     """
-    if not require_window(h_fast) < require_window(h_slow):
+    if not h_fast < h_slow:
         raise BadInput(f"h_fast is {h_fast}, h_slow {h_slow}; the fast window is the shorter one")
     return score(
         panel,
@@ -59,7 +58,7 @@ def f_volume_trend(
     )
 
 
-@register("f_volume_variability")
+@factor("f_volume_variability")
 def f_volume_variability(panel: UniversePanel, /, *, h: int = 63, raw: bool = False) -> Any:
     """Score minus the deviation of volume over its mean, of ``h`` rows.
 
@@ -67,7 +66,7 @@ def f_volume_variability(panel: UniversePanel, /, *, h: int = 63, raw: bool = Fa
 
     :raises BadInput: for h below 2.
     """
-    if require_window(h) < 2:
+    if h < 2:
         raise BadInput(f"h is {h}; a deviation needs two rows")
 
     def compute(volume: FloatArray) -> FloatArray:
@@ -77,7 +76,7 @@ def f_volume_variability(panel: UniversePanel, /, *, h: int = 63, raw: bool = Fa
     return score(panel, ("volume",), compute, raw=raw)
 
 
-@register("f_on_balance_volume")
+@factor("f_on_balance_volume")
 def f_on_balance_volume(panel: UniversePanel, /, *, h: int = 63, raw: bool = False) -> Any:
     """Score volume signed by the day's move over all volume, of ``h`` rows, -1 to 1.
 
@@ -91,13 +90,13 @@ def f_on_balance_volume(panel: UniversePanel, /, *, h: int = 63, raw: bool = Fal
     return score(panel, ("close", "volume"), compute, raw=raw)
 
 
-@register("f_price_volume_correlation")
+@factor("f_price_volume_correlation")
 def f_price_volume_correlation(panel: UniversePanel, /, *, h: int = 63, raw: bool = False) -> Any:
     """Score minus the correlation of returns and log volume over ``h`` rows (Gervais et al. 2001).
 
     :raises BadInput: for h below 3.
     """
-    if require_window(h) < 3:
+    if h < 3:
         raise BadInput(f"h is {h}; a correlation needs three rows")
 
     def negative(x: FloatArray, y: FloatArray, both: FloatArray) -> FloatArray:
@@ -110,7 +109,7 @@ def f_price_volume_correlation(panel: UniversePanel, /, *, h: int = 63, raw: boo
     return score(panel, ("close", "volume"), compute, raw=raw)
 
 
-@register("f_still_days")
+@factor("f_still_days")
 def f_still_days(panel: UniversePanel, /, *, h: int = 252, raw: bool = False) -> Any:
     """Score minus the share of rows without a move among ``h`` (Lesmond, Ogden and Trzcinka 1999).
 
@@ -125,7 +124,7 @@ def f_still_days(panel: UniversePanel, /, *, h: int = 252, raw: bool = False) ->
     return score(panel, ("close",), compute, raw=raw)
 
 
-@register("f_low_spread")
+@factor("f_low_spread")
 def f_low_spread(panel: UniversePanel, /, *, h: int = 21, raw: bool = False) -> Any:
     """Score minus the mean spread that highs and lows of two rows imply (Corwin and Schultz 2012).
 

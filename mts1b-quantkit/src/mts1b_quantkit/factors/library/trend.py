@@ -9,21 +9,18 @@ from mts1b_foundation.market_data import UniversePanel
 from mts1b_quantkit.arrays import FloatArray
 from mts1b_quantkit.doubling import window_mean
 from mts1b_quantkit.errors import BadInput
-from mts1b_quantkit.factors.library.panel import score
-from mts1b_quantkit.factors.registry import register
-from mts1b_quantkit.rolling import require_window
+from mts1b_quantkit.factors.library.panel import factor, score
 
 __all__ = ["f_moving_average_cross", "f_trend"]
 
 
-@register("f_trend")
+@factor("f_trend")
 def f_trend(panel: UniversePanel, /, *, h: int = 200, raw: bool = False) -> Any:
     """Score close over its mean of the last ``h`` rows, less one."""
-    require_window(h)
     return score(panel, ("close",), lambda close: close / _average(close, h) - 1.0, raw=raw)
 
 
-@register("f_moving_average_cross")
+@factor("f_moving_average_cross")
 def f_moving_average_cross(
     panel: UniversePanel, /, *, h_fast: int = 50, h_slow: int = 200, raw: bool = False
 ) -> Any:
@@ -31,7 +28,7 @@ def f_moving_average_cross(
 
     :raises BadInput: unless h_fast < h_slow.
     """
-    if not require_window(h_fast) < require_window(h_slow):
+    if not h_fast < h_slow:
         raise BadInput(f"h_fast is {h_fast}, h_slow {h_slow}; the fast window is the shorter one")
     return score(
         panel,

@@ -11,14 +11,13 @@ from mts1b_foundation.market_data import UniversePanel
 from mts1b_quantkit.arrays import FloatArray
 from mts1b_quantkit.doubling import window_deviation, window_mean
 from mts1b_quantkit.errors import BadInput
-from mts1b_quantkit.factors.library.panel import score, simple_returns
-from mts1b_quantkit.factors.registry import register
+from mts1b_quantkit.factors.library.panel import factor, score, simple_returns
 from mts1b_quantkit.rolling import smoothed
 
 __all__ = ["f_downside_vol", "f_parkinson_vol", "f_realized_vol"]
 
 
-@register("f_realized_vol")
+@factor("f_realized_vol")
 def f_realized_vol(
     panel: UniversePanel, /, *, h: int = 21, ema_alpha: float | None = None, raw: bool = False
 ) -> Any:
@@ -37,7 +36,7 @@ def f_realized_vol(
     return score(panel, ("close",), compute, raw=raw)
 
 
-@register("f_downside_vol")
+@factor("f_downside_vol")
 def f_downside_vol(panel: UniversePanel, /, *, h: int = 63, raw: bool = False) -> Any:
     """Score sqrt(mean(min(r, 0)^2)) of the last ``h`` simple returns."""
 
@@ -48,7 +47,7 @@ def f_downside_vol(panel: UniversePanel, /, *, h: int = 63, raw: bool = False) -
     return score(panel, ("close",), compute, raw=raw)
 
 
-@register("f_parkinson_vol")
+@factor("f_parkinson_vol")
 def f_parkinson_vol(panel: UniversePanel, /, *, h: int = 21, raw: bool = False) -> Any:
     """Score sqrt(mean(log(high / low)^2) / (4 log 2)) of the last ``h`` rows (Parkinson 1980)."""
 
