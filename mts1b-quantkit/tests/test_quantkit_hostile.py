@@ -221,6 +221,8 @@ STRANGE: list[Any] = [
     *([], [1.0], (0.5, "x"), np.array([]), np.array([0.5]), np.array([math.nan] * 60)),
 ]
 HOSTILE = NUMBERS + STRANGE
+NEVER: list[Any] = ["20", "", b"1", 1j, object(), timedelta(1), {1}]
+"""No argument means any of these: an answer would mean that nobody looks at it."""
 
 UNDEFINED_IS_DOCUMENTED = (
     *("factors.f_", "volatility.", "universe_filters.", "metrics.rolling.window"),
@@ -367,3 +369,5 @@ def test_a_hostile_value_is_refused_by_name_or_answered(name: str, argument: str
     for value in HOSTILE:
         said = meet(name, {**CALLS[name][1], argument: value}, argument)
         assert not said or argument in said, f"{name}, {argument}={value!r}: {said}"
+    for value in NEVER:
+        assert meet(name, {**CALLS[name][1], argument: value}), f"{name} takes {argument}={value!r}"
