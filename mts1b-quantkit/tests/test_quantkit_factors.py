@@ -469,6 +469,8 @@ def test_windows_out_of_range_are_refused() -> None:
         lambda: f.f_risk_adjusted_momentum(data, h=1),
         lambda: f.f_return_skewness(data, h=2),
         lambda: f.f_beta(data, h=2),
+        lambda: f.f_low_beta(data, h=2),
+        lambda: f.f_idiosyncratic_vol(data, h=2),
         lambda: f.f_vol_of_vol(data, h=1),
         lambda: f.f_macd(data, h_fast=9, h_slow=5),
         lambda: f.f_bollinger(data, h=1),
