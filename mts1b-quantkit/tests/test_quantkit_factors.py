@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
@@ -384,6 +385,18 @@ class TestEvaluation:
             2 * (1 - k / 4) * (rest[k:] @ rest[:-k]) / n for k in (1, 2, 3)
         )
         assert found.t_newey_west == pytest.approx(known.mean() / np.sqrt(variance / n))
+
+    @pytest.mark.parametrize("level", [0.1, -1 / 3, 0.7])
+    def test_constant_coefficients_have_no_error(self, level: float) -> None:
+        found = f.information_coefficient_summary([level] * 60)
+        assert (found.mean, found.standard_deviation) == (level, 0.0)
+        endless = math.copysign(math.inf, level)
+        assert found.information_ratio == found.t_statistic == found.t_newey_west == endless
+
+    def test_coefficients_of_zero_have_no_t_statistic(self) -> None:
+        found = f.information_coefficient_summary([0.0] * 60)
+        assert math.isnan(found.t_statistic)
+        assert math.isnan(found.t_newey_west)
 
     def test_quantiles_by_hand(self) -> None:
         factor, forward = [[1.0, 2.0, 3.0, 4.0, np.nan]], [[0.1, 0.2, 0.3, 0.5, 9.0]]
