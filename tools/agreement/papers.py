@@ -27,7 +27,7 @@ Examples of papers and handbooks, typed in, beside what `mts1b_quantkit` compute
 counts units of the last printed digit: up to half of one is rounding; more comes from inputs that
 the source prints rounded too. `python -m tools.agreement.papers --write` computes this page again
 and a test fails where it is stale or a limit is exceeded. The last column says what the printed
-numbers were held against: most were typed in from memory, and a copy has still to be laid beside.
+numbers were held against; what was typed in from memory still waits for a copy to be laid beside.
 
 | source | what | function | printed | units off | limit | checked against |
 |---|---|---|---|---|---|---|

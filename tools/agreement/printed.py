@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["MEMORY", "RESTATED", "SOURCE", "Printed", "units_off"]
+__all__ = ["MANUAL", "MEMORY", "RESTATED", "SOURCE", "Printed", "units_off"]
 
 MEMORY = "from memory of the paper, not checked against a copy"
 RESTATED = "another author's example prints the same"
 SOURCE = "the source itself"
+MANUAL = "the manual of R's PerformanceAnalytics prints the same and cites the page"
+"""For Bacon's book, 2nd edition."""
 
 
 @dataclass(frozen=True)
