@@ -76,6 +76,7 @@ def contributions(data: Data, figure: Any) -> None:
         shares.append(np.asarray(parts.component) / parts.total)
     days = [held.index[row] for row in rows]
     axes.stackplot(days, np.array(shares).T, labels=list(held.columns))
+    axes.margins(x=0)
     axes.set(ylim=(0, 1), ylabel="share of value at risk, equal weights")
     figure.legend(frameon=False, ncols=6, loc="outside upper center")
 
@@ -89,7 +90,9 @@ def tearsheet(data: Data, figure: Any) -> None:
     middle.fill_between(data.series.index, m.drawdown_series(data.series), 0)
     top.set(ylabel="wealth")
     middle.set(ylabel="drawdown")
-    bottom.set(ylabel="Sharpe, 126 days")
+    bottom.set(ylabel="Sharpe ratio,\n126 days")
+    bottom.axhline(0.0, color="0.7", linewidth=0.8)
+    figure.align_ylabels()
     top.legend(frameon=False)
 
 
@@ -112,6 +115,7 @@ def decay(data: Data, figure: Any) -> None:
     axes.axhline(0.0, color="0.7", linewidth=0.8)
     axes.set(xlabel="days ahead", ylabel="mean rank correlation", xscale="log")
     axes.set_xticks(HORIZONS, [str(h) for h in HORIZONS])
+    axes.set_xticks([], minor=True)
     axes.legend(frameon=False)
 
 
