@@ -7,6 +7,7 @@ function without a plain call, or a new parameter without a kind, fails.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import inspect
 import math
@@ -19,6 +20,8 @@ from enum import Enum
 from typing import Any
 
 import numpy as np
+import pandas as pd
+import polars as pl
 import pytest
 from mts1b_foundation.market_data import UniversePanel
 from mts1b_quantkit import QuantError, factors
@@ -221,6 +224,14 @@ STRANGE: list[Any] = [
     *([], [1.0], (0.5, "x"), np.array([]), np.array([0.5]), np.array([math.nan] * 60)),
 ]
 HOSTILE = NUMBERS + STRANGE
+TABLES: list[Any] = [
+    *(np.full((60, 3), "a"), np.full((60, 3), math.nan), np.full((60, 3), math.inf)),
+    *(np.empty((0, 3)), np.ones((2, 2, 2)), np.array([[1j]]), np.zeros((60, 3))),
+    *(np.full((60, 3), 1e300), [[1, 2], [3]], [1, None], {"A": [1, "x"]}, {"A": 1.0, "B": [1, 2]}),
+    *(pd.DataFrame({"a": ["x"]}), pl.DataFrame({"a": ["x"]}), pd.Series(dtype=float)),
+    *(pd.DataFrame([[1.0, 2.0]], columns=["a", "a"]), pd.Series([pd.NaT]), iter([1.0])),
+    pd.DataFrame({"a": [pd.Timestamp("2026-01-01")]}),
+]
 NEVER: list[Any] = ["20", "", b"1", 1j, object(), timedelta(1), {1}]
 """No argument means any of these: an answer would mean that nobody looks at it."""
 
@@ -371,3 +382,24 @@ def test_a_hostile_value_is_refused_by_name_or_answered(name: str, argument: str
         assert not said or argument in said, f"{name}, {argument}={value!r}: {said}"
     for value in NEVER:
         assert meet(name, {**CALLS[name][1], argument: value}), f"{name} takes {argument}={value!r}"
+
+
+@pytest.mark.parametrize(
+    ("name", "argument"),
+    [
+        (name, argument)
+        for name in CALLS
+        for argument in arguments_of(CALLS[name][0])
+        if argument not in single_arguments(name)
+    ],
+)
+def test_hostile_data_is_a_typed_error_or_answered(name: str, argument: str) -> None:
+    call, given = CALLS[name]
+    for value in HOSTILE + TABLES:
+        asked = {**given, argument: value}
+        kinds = arguments_of(call)
+        ordered = [asked[key] for key, p in kinds.items() if key in asked and p.kind in (0, 1)]
+        named = {key: one for key, one in asked.items() if kinds[key].kind not in (0, 1)}
+        with warnings.catch_warnings(), contextlib.suppress(QuantError):
+            warnings.simplefilter("ignore", RuntimeWarning)
+            call(*ordered, **named)

@@ -266,14 +266,18 @@ def _read(data: Any, what: str) -> Table:
 def _array(data: Any, what: str) -> FloatArray:
     if isinstance(data, np.ma.MaskedArray):  # asarray would bring back what is under the mask
         return np.where(np.ma.getmaskarray(data), np.nan, _numbers(data.data, what))
-    return _numbers(np.asarray(data), what)
+    try:
+        values = np.asarray(data)
+    except ValueError as error:
+        raise BadInput(f"{what} has rows of different length; give as many in each") from error
+    return _numbers(values, what)
 
 
 def _numbers(values: NDArray[Any], what: str) -> FloatArray:
     if values.dtype.kind == "O" and not any(isinstance(x, str | bytes) for x in values.flat):
         try:
             return values.astype(np.float64)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise BadInput(f"{what} holds something that is no number: {error}") from error
     if values.dtype.kind not in "biuf":
         raise BadInput(f"{what} has dtype {values.dtype}; give numbers")

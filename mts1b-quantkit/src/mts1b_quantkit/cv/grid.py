@@ -12,6 +12,7 @@ from mts1b_foundation.market_data import UniversePanel
 
 from mts1b_quantkit.arrays import FloatArray, as_table
 from mts1b_quantkit.errors import BadInput
+from mts1b_quantkit.scalars import is_single, shown
 
 __all__ = ["combinations_of", "scores_of", "until"]
 
@@ -27,13 +28,28 @@ def combinations_of(params_grid: ParamsGrid) -> list[dict[str, Any]]:
     """
     if isinstance(params_grid, Mapping):
         names = list(params_grid)
-        listed = [list(params_grid[name]) for name in names]
+        listed = [_values(name, params_grid[name]) for name in names]
         found = [dict(zip(names, values, strict=True)) for values in itertools.product(*listed)]
     else:
-        found = [dict(one) for one in params_grid]
+        found = [dict(one) for one in _mappings(params_grid)]
     if not found:
         raise BadInput("params_grid holds no combination; give at least one value for each name")
     return found
+
+
+def _values(name: Any, values: Any) -> list[Any]:
+    if not isinstance(name, str) or isinstance(values, str | Mapping) or is_single(values):
+        raise BadInput(f"params_grid has {shown(values)} for {name!r}; give a list of values")
+    return list(values)
+
+
+def _mappings(params_grid: Any) -> list[Mapping[str, Any]]:
+    whole = isinstance(params_grid, Sequence) and not isinstance(params_grid, str | bytes)
+    if not whole or not all(isinstance(one, Mapping) for one in params_grid):
+        raise BadInput(
+            f"params_grid is {shown(params_grid)}; give name -> values, or a list of mappings"
+        )
+    return list(params_grid)
 
 
 def until(panel: UniversePanel, rows: int) -> UniversePanel:

@@ -68,7 +68,10 @@ def read_label_end(label_end: Any, rows: int) -> Positions | None:
     """
     if label_end is None:
         return None
-    ends = np.asarray(label_end)
+    try:
+        ends = np.asarray(label_end)
+    except ValueError as error:
+        raise BadInput("label_end has rows of different length; give one position each") from error
     if ends.shape != (rows,):
         raise BadInput(f"label_end has shape {ends.shape}; give one position for each of {rows}")
     if ends.dtype.kind not in "iu":

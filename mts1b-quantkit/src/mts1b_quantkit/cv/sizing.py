@@ -11,7 +11,7 @@ import numpy as np
 
 from mts1b_quantkit.arrays import FloatArray
 from mts1b_quantkit.errors import BadInput
-from mts1b_quantkit.scalars import read_choice, read_count, read_positive
+from mts1b_quantkit.scalars import read_choice, read_count, read_positive, shown
 
 __all__ = ["Sizing", "SizingMethod", "as_sizing"]
 
@@ -84,8 +84,10 @@ def as_sizing(sizing: Sizing | Mapping[str, Any] | None) -> Sizing:
         return Sizing()
     if isinstance(sizing, Sizing):
         return sizing
+    if not isinstance(sizing, Mapping):
+        raise BadInput(f"sizing is {shown(sizing)}; give a Sizing, or a mapping of its fields")
     known = {field.name for field in fields(Sizing)}
-    unknown = sorted(set(sizing) - known)
+    unknown = sorted(set(sizing) - known, key=str)
     if unknown:
         raise BadInput(f"sizing has {unknown[0]!r}; its fields are {', '.join(sorted(known))}")
     return Sizing(**sizing)

@@ -26,7 +26,7 @@ from mts1b_quantkit.factors.evaluation import (
 from mts1b_quantkit.metrics.columns import require_periods
 from mts1b_quantkit.metrics.ratios import sharpe
 from mts1b_quantkit.metrics.significance import sharpe_standard_error
-from mts1b_quantkit.scalars import read_count, read_number
+from mts1b_quantkit.scalars import read_count, read_number, shown
 
 __all__ = ["walk_forward"]
 
@@ -97,6 +97,8 @@ def walk_forward(
     """
     if not isinstance(universe, UniversePanel):
         raise BadInput(f"universe is a {type(universe).__name__}; give a UniversePanel")
+    if not callable(factor):
+        raise BadInput(f"factor is {shown(factor)}; give a function of a panel")
     cost = read_number("cost_bps", cost_bps, least=0.0, wanted="zero or more") / 1e4
     periods = require_periods(periods_per_year)
     train_window = read_count("train_window", train_window)

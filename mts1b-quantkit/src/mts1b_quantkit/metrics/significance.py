@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from mts1b_quantkit.arrays import FloatArray, as_table
+from mts1b_quantkit.arrays import FloatArray, as_numbers
 from mts1b_quantkit.errors import BadInput
 from mts1b_quantkit.metrics.columns import (
     Measure,
@@ -112,9 +112,8 @@ def annualise_sharpe(sharpe: float, q: int, autocorrelations: Sequence[float] = 
     """
     q = read_count("q", q, wanted="a whole number of periods, 1 or more")
     ratio = _finite("sharpe", sharpe)
-    rho = np.empty(0)
-    if np.size(autocorrelations):
-        rho = as_table(autocorrelations, what="autocorrelations").values[: q - 1]
+    rho = as_numbers(autocorrelations, what="autocorrelations")
+    rho = rho[: q - 1] if rho.ndim == 1 else rho
     if rho.ndim != 1 or (np.abs(rho) > 1.0).any():
         raise BadInput("autocorrelations is one series of numbers between -1 and 1")
     total = q + 2.0 * float(((q - np.arange(1, len(rho) + 1)) * rho).sum())

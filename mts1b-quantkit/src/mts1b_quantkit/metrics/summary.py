@@ -47,6 +47,7 @@ from mts1b_quantkit.metrics.under_water import (
     pain_index_of,
     ulcer_index_of,
 )
+from mts1b_quantkit.scalars import is_single
 
 __all__ = ["SUMMARY_METRICS", "summary"]
 
@@ -140,7 +141,7 @@ def _names(metrics: Iterable[str] | None) -> list[str]:
         return list(SUMMARY_METRICS)
     if isinstance(metrics, str):
         raise BadInput(f"metrics is the text {metrics!r}; give a list of names")
-    names = list(metrics) if isinstance(metrics, Iterable) else []
+    names = list(metrics) if isinstance(metrics, Iterable) and not is_single(metrics) else []
     unknown = [name for name in names if not isinstance(name, str) or name not in _MEASURES]
     if unknown or not names:
         known = ", ".join(_MEASURES)

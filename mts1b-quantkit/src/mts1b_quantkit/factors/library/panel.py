@@ -17,6 +17,8 @@ from mts1b_quantkit.scalars import read_count, read_flag, read_number
 
 __all__ = ["factor", "score", "simple_returns"]
 
+_FIELDS = ("close", "high", "low", "volume", "dates")
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -32,10 +34,13 @@ def factor(name: str) -> Callable[[F], F]:
 
         @functools.wraps(function)
         def reading(panel: UniversePanel, /, **params: Any) -> Any:
-            if not hasattr(panel, "close"):
+            if not all(hasattr(panel, name) for name in _FIELDS):
                 raise BadInput(f"panel is a {type(panel).__name__}; give a UniversePanel")
-            read = {key: _keyword(key, params.pop(key)) for key in known if key in params}
-            return function(panel, **read, **params)
+            unknown = sorted(params.keys() - known.keys())
+            if unknown:
+                raise BadInput(f"{name} has no parameter {unknown[0]!r}; it has {', '.join(known)}")
+            read = {key: _keyword(key, value) for key, value in params.items()}
+            return function(panel, **read)
 
         return register(name)(cast(F, reading))
 
