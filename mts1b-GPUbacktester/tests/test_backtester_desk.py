@@ -101,6 +101,17 @@ def test_the_wishes_of_a_rule_are_its_trades(engine: Any) -> None:
     assert len(known) > 30
 
 
+@pytest.mark.parametrize("engine", ["numpy", "numba"])
+def test_a_stop_is_known_at_the_close_of_its_bar(engine: Any) -> None:
+    prices = panel([100.0, 100.0, 100.0, 80.0, 81.0, 80.0, 82.0])
+    rule = r.long_when((r.close > 81.5) | (r.close < 80.5))
+    found = rule_wishes(prices, rule.stop(0.1), {}, Settings(), engine=engine)
+    # Bought in bar 1, stopped in bar 3, wished anew (after bar 4) at bar 5.
+    assert found[:, 0].tolist() == pytest.approx([1, NAN, NAN, 0, NAN, 1, NAN], nan_ok=True)
+    timed = rule_wishes(prices, rule.stop(0.5).time_exit(2), {}, Settings(), engine=engine)
+    assert timed[:, 0].tolist() == pytest.approx([1, NAN, 0, NAN, NAN, 1, NAN], nan_ok=True)
+
+
 def test_what_a_desk_can_not_do_is_refused() -> None:
     prices = panel([10.0, 11.0, 12.0], volume=[5.0, 5.0, 5.0])
     for engine in ("numpy", "numba"):
@@ -109,8 +120,6 @@ def test_what_a_desk_can_not_do_is_refused() -> None:
     with pytest.raises(BadPanel, match=r"open of A0 at 1 is missing"):
         panel([10.0, NAN, 12.0])
     rule = r.long_when(r.close > 1.0)
-    with pytest.raises(BadSetting, match="inside of a bar"):
-        rule_wishes(prices, rule.stop(0.1), {}, Settings())
     with pytest.raises(BadSetting, match="next open"):
         rule_wishes(prices, rule, {}, Settings(fill="next_close"))
     with pytest.raises(BadSetting, match="shape"):

@@ -50,7 +50,12 @@ RULES = {
     "level": r.long_when(r.close > r.ema(r.close, 7)),
     "events": r.enter_long(r.rsi(r.close, 5) < 40).exit_long(r.rsi(r.close, 5) > 60),
     "both": r.long_when(r.close > r.sma(r.close, 9)).short_when(r.close < r.sma(r.close, 4)),
-}
+    "stop": r.long_when(r.close > r.ema(r.close, 7)).stop(0.02),
+    "trailing": r.enter_long(r.rsi(r.close, 5) < 45).exit_long(r.rsi(r.close, 5) > 70)
+    .trailing_stop(0.03),
+    "tight": r.long_when(r.close > r.sma(r.close, 9)).short_when(r.close < r.sma(r.close, 4))
+    .stop(0.004).trailing_stop(0.01),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", RULES)
@@ -67,7 +72,7 @@ def test_a_rule_decides_in_the_runner_what_it_decides_in_a_sweep(
     entries = ~np.isnan(swept) & (swept != 0.0)
     # The last bar's decision has no fill, so no trade; flat is said at every bar that is flat.
     assert np.array_equal(np.where(entries, swept, 0.0)[:-1], np.nan_to_num(found)[:-1])
-    assert (found[swept == 0.0] == 0.0).all()
+    assert (found[:-1][swept[:-1] == 0.0] == 0.0).all()
 
 
 def test_a_stop_is_left_at_the_close_that_hears_of_it() -> None:

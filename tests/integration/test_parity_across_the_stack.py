@@ -67,6 +67,25 @@ def test_a_rule_gives_the_same_orders_fills_and_nav_everywhere(of_rule: Parity) 
     assert shorts
 
 
+def test_stops_that_a_desk_hears_at_the_close_are_left_the_same_everywhere(
+    tape: pl.DataFrame,
+) -> None:
+    rule = r.long_when(r.close > r.ema(r.close, 8)).short_when(r.zscore(r.close, 20) < -1.0)
+    stopped = rule.stop(0.02).trailing_stop(0.03)
+    settings = Settings(direction="both", size=0.8)
+    with_stops = compare(tape, RuleStrategy("rule", SYMBOLS, stopped, {}, settings), terms=TERMS)
+    assert with_stops.holds, with_stops.comparisons
+    without = simulate(
+        with_stops.panel,
+        accounts_of(RuleStrategy("rule", SYMBOLS, rule, {}, settings)),
+        TERMS,
+        "numpy",
+    )
+    for name, run in without.accounts.items():
+        bars = {order.bar for order in run.orders}
+        assert any(o.bar not in bars for o in with_stops.records[0].accounts[name].orders)
+
+
 def test_weights_of_a_factor_give_the_same_everywhere(tape: pl.DataFrame) -> None:
     strategy = FactorStrategy(
         "weights",

@@ -22,7 +22,7 @@ from mts1b_GPUbacktester.evaluate import Evaluator
 from mts1b_GPUbacktester.grid import parameter_sets
 from mts1b_GPUbacktester.panels import FIELDS, PanelLike, Prices, panel_from
 from mts1b_GPUbacktester.rules import Rule
-from mts1b_GPUbacktester.semantics import FloatArray, Settings
+from mts1b_GPUbacktester.semantics import FloatArray, Settings, Signals
 
 __all__ = ["DeskFill", "DeskOrder", "DeskRun", "DeskTerms", "desk_panel", "rule_wishes", "run_desk"]
 
@@ -128,34 +128,37 @@ def rule_wishes(
     """Return the weights that the trades of one engine mean, (T, A).
 
     Positive or negative at the bar that decides an entry, zero at the bar that decides an exit,
-    NaN where nothing changes. Each asset is an account of its own.
+    NaN where nothing changes. Each asset is an account of its own. A stop that a bar has met is
+    known at its close, so a desk leaves at the next open, where a sweep leaves inside of the bar.
 
-    :raises BadSetting: for a rule with stops, whose fills lie inside of bars, another fill, or an
-        account that is ruined.
+    :raises BadSetting: for another fill, or an account that is ruined.
     :raises BadRule, BadPanel, EngineMissing: saying what, and what to change.
     """
-    if rule.has_stops:
-        raise BadSetting(
-            "a stop is filled inside of a bar, where a desk that hears bars only at their end can "
-            "not be; leave stops out, or write them as conditions at the close"
-        )
     if settings.fill != "next_open":
         raise BadSetting(f"fill {settings.fill!r}: the simulated venue fills at the next open")
     worker, choice = choose_engine(engine, panel.shape[0] * panel.shape[1])
     prices = Prices.of(panel)
     (checked,) = parameter_sets(rule, [dict(params)], size=settings.fraction)
     signals = _evaluator(prices, choice.name).signals(rule, settings, checked)
-    paths = worker.paths(signals, Market.of(prices, settings), settings)
+    market = Market.of(prices, settings, stops=rule.has_stops)
+    paths = worker.paths(signals, market, settings)
     _require_solvent(panel, paths.equity)
     wishes = np.full(panel.shape, np.nan)
     for asset, trades in enumerate(paths.trades):
-        for _, _, leave, _, _ in trades.tolist():
+        for enter, _, leave, _, units in trades.tolist():
             if leave > 0:
-                wishes[int(leave) - 1, asset] = 0.0
+                known = _exit_known(signals, asset, int(enter), int(leave), np.sign(units))
+                wishes[known, asset] = 0.0
         for enter, _, _, _, units in trades.tolist():
             decided = int(enter) - 1
             wishes[decided, asset] = np.sign(units) * signals.fractions[asset, decided]
     return wishes
+
+
+def _exit_known(signals: Signals, asset: int, enter: int, leave: int, side: float) -> int:
+    """Return the bar at whose close an exit is known: of a stop its own, else the one before."""
+    expired = 0 < signals.most_bars <= leave - enter
+    return leave - 1 if expired or signals.want[asset, leave - 1] != side else leave
 
 
 def _require_solvent(panel: UniversePanel, equity: FloatArray) -> None:
