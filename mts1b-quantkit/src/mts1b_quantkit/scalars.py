@@ -27,6 +27,9 @@ __all__ = [
     "shown",
 ]
 
+_NUMBERS = (float, int, Decimal, np.floating, np.integer)
+_MANY = (np.ndarray, list, tuple, Mapping)
+
 MOST = 10**9
 """No count of rows, trials or assets is larger."""
 
@@ -87,8 +90,10 @@ def read_choice(name: str, value: Any, choices: Collection[str]) -> str:
 
 def is_single(value: Any) -> bool:
     """Tell whether an argument that may be a number or many is none of the many."""
-    if isinstance(value, list | tuple | Mapping):
-        return False
+    if isinstance(value, _NUMBERS):
+        return True
+    if isinstance(value, _MANY):
+        return isinstance(value, np.ndarray) and value.ndim == 0
     return np.ndim(value) == 0
 
 
@@ -102,9 +107,7 @@ def _float(value: Any) -> float:
     """Return a single number as a float; NaN where it is none, or too large for one."""
     if isinstance(value, np.ndarray) and value.ndim == 0:
         value = value.item()
-    if isinstance(value, bool | np.bool_):
-        return math.nan
-    if not isinstance(value, int | float | Decimal | np.integer | np.floating):
+    if not isinstance(value, _NUMBERS) or value is True or value is False:
         return math.nan
     try:
         return float(value)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from mts1b_foundation.orders import Liquidity
 
-from mts1b_quantkit.arrays import as_numbers
+from mts1b_quantkit.arrays import LARGEST, as_numbers
 from mts1b_quantkit.errors import BadInput
 from mts1b_quantkit.scalars import is_single, read_choice, read_number
 
@@ -36,29 +36,38 @@ def require_not_negative(**values: Any) -> None:
         read_number(name, value, least=0.0, wanted="zero or more")
 
 
-def read_trade(**amounts: Any) -> list[Any]:
-    """Read quantities and prices: all Decimal (or whole), or all float and arrays.
+def read_trade(quantity: Any, price: Any) -> tuple[Any, Any]:
+    """Read both as Decimal (or whole), or both as float or array.
 
     :raises BadInput: naming the amount, for one that is not finite, or in another arithmetic.
     """
-    read = {name: _read_amount(name, value) for name, value in amounts.items()}
-    exact = [name for name, value in read.items() if isinstance(value, Decimal)]
-    other = [name for name, value in read.items() if isinstance(value, float | np.ndarray)]
-    if exact and other:
-        raise BadInput(f"{exact[0]} is a Decimal and {other[0]} is none; give both as Decimal")
-    return list(read.values())
+    size, paid = _read_amount("quantity", quantity), _read_amount("price", price)
+    if isinstance(size, Decimal) is not isinstance(paid, Decimal) and not (
+        isinstance(size, int) or isinstance(paid, int)
+    ):
+        raise BadInput(
+            f"quantity is a {type(size).__name__}, price a {type(paid).__name__}; give both as "
+            "Decimal, or neither"
+        )
+    return size, paid
 
 
 def _read_amount(name: str, value: Any) -> Any:
+    kind = type(value)
+    if kind is float and -LARGEST <= value <= LARGEST:
+        return value
+    if kind is Decimal and value.is_finite() and -LARGEST <= float(value) <= LARGEST:
+        return value
     if not is_single(value):
         return as_numbers(value, what=name)
     number = read_number(name, value)
-    exact = isinstance(value, Decimal | int)
-    return value if exact else number
+    return value if isinstance(value, Decimal | int) else number
 
 
 def read_liquidity(liquidity: Any) -> Liquidity:
     """Return maker or taker, also where it is written as text."""
+    if isinstance(liquidity, Liquidity):
+        return liquidity
     return Liquidity(read_choice("liquidity", liquidity, tuple(Liquidity)))
 
 

@@ -61,7 +61,7 @@ class PerShareFee:
 
     def fee(self, quantity: Any, price: Any, *, liquidity: Liquidity = Liquidity.TAKER) -> Any:
         """Return the fee; a quantity of zero costs nothing."""
-        quantity, price = read_trade(quantity=quantity, price=price)
+        quantity, price = read_trade(quantity, price)
         read_liquidity(liquidity)
         size = abs(quantity)
         minimum = like(self.minimum, size, price)
@@ -88,7 +88,7 @@ class BpsFee:
 
     def fee(self, quantity: Any, price: Any, *, liquidity: Liquidity = Liquidity.TAKER) -> Any:
         """Return quantity x price x bps / 10,000."""
-        quantity, price = read_trade(quantity=quantity, price=price)
+        quantity, price = read_trade(quantity, price)
         read_liquidity(liquidity)
         value = abs(quantity) * price
         return value * like(decimal(self.bps) / BPS, value)
@@ -153,7 +153,7 @@ class TieredFee:
 
     def fee(self, quantity: Any, price: Any, *, liquidity: Liquidity = Liquidity.TAKER) -> Any:
         """Return quantity x price x the tier's rate; negative where the tier pays a rebate."""
-        quantity, price = read_trade(quantity=quantity, price=price)
+        quantity, price = read_trade(quantity, price)
         tier, maker = self.tier, read_liquidity(liquidity) is Liquidity.MAKER
         bps = tier.maker_bps if maker else tier.taker_bps
         value = abs(quantity) * price

@@ -57,12 +57,12 @@ class FixedBpsSlippage:
 
     def fraction(self, quantity: Any, price: Any) -> Any:
         """Return bps / 10,000."""
-        quantity, price = read_trade(quantity=quantity, price=price)
+        quantity, price = read_trade(quantity, price)
         return quantity * 0 + like(decimal(self.bps) / BPS, quantity, price)
 
     def fill_price(self, quantity: Any, price: Any) -> Any:
         """Return the price paid (positive quantity) or received (negative quantity)."""
-        quantity, price = read_trade(quantity=quantity, price=price)
+        quantity, price = read_trade(quantity, price)
         return adverse_price(quantity, price, self.fraction(quantity, price))
 
 
@@ -85,12 +85,12 @@ class SpreadSlippage:
 
     def fraction(self, quantity: Any, price: Any) -> Any:
         """Return half the spread over 10,000."""
-        quantity, price = read_trade(quantity=quantity, price=price)
+        quantity, price = read_trade(quantity, price)
         return quantity * 0 + like(decimal(self.spread_bps) / 2 / BPS, quantity, price)
 
     def fill_price(self, quantity: Any, price: Any) -> Any:
         """Return the price paid (positive quantity) or received (negative quantity)."""
-        quantity, price = read_trade(quantity=quantity, price=price)
+        quantity, price = read_trade(quantity, price)
         return adverse_price(quantity, price, self.fraction(quantity, price))
 
 
@@ -116,14 +116,14 @@ class SquareRootSlippage:
 
     def fraction(self, quantity: Any, price: Any) -> Any:
         """Return the move; it grows with the square root of the quantity."""
-        quantity, price = read_trade(quantity=quantity, price=price)
+        quantity, price = read_trade(quantity, price)
         share = abs(quantity) / like(self.average_daily_volume, quantity, price)
         scale = decimal(self.coefficient) * decimal(self.daily_volatility)
         return like(scale, quantity, price) * root(share)
 
     def fill_price(self, quantity: Any, price: Any) -> Any:
         """Return the price paid (positive quantity) or received (negative quantity)."""
-        quantity, price = read_trade(quantity=quantity, price=price)
+        quantity, price = read_trade(quantity, price)
         return adverse_price(quantity, price, self.fraction(quantity, price))
 
 
@@ -183,10 +183,10 @@ class EwmaSlippage:
         """
         if self.average is None:
             raise BadInput("no fill has been seen; give average=, or call after() with one")
-        quantity, price = read_trade(quantity=quantity, price=price)
+        quantity, price = read_trade(quantity, price)
         return quantity * 0 + like(max(decimal(self.average), Decimal(0)), quantity, price)
 
     def fill_price(self, quantity: Any, price: Any) -> Any:
         """Return the price paid (positive quantity) or received (negative quantity)."""
-        quantity, price = read_trade(quantity=quantity, price=price)
+        quantity, price = read_trade(quantity, price)
         return adverse_price(quantity, price, self.fraction(quantity, price))

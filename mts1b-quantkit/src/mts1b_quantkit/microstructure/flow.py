@@ -80,7 +80,7 @@ class Vpin:
         traded = read_number("volume", volume, least=0.0, wanted="zero or more")
         before, self._close = self._close, price
         if before is not None:
-            self._pour(traded, bulk_buy_fraction(price - before, self.price_change_std))
+            self._pour(traded, float(ndtr((price - before) / self.price_change_std)))
         return self.value
 
     def _pour(self, volume: float, share: float) -> None:
