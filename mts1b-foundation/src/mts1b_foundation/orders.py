@@ -34,17 +34,20 @@ __all__ = [
 
 
 class Side(StrEnum):
-    """Say which way an order moves a position, and from which side of zero."""
+    """Say which way an order moves a position, and from which side of zero.
+
+    :ivar sign: +1 when a fill adds to the signed position (buy, cover), -1 otherwise.
+    """
 
     BUY = "buy"
     SELL = "sell"
     SHORT = "short"
     COVER = "cover"
 
-    @property
-    def sign(self) -> int:
-        """Return +1 when a fill adds to the signed position (buy, cover), -1 otherwise."""
-        return 1 if self in (Side.BUY, Side.COVER) else -1
+    sign: int
+
+    def __init__(self, value: str) -> None:
+        self.sign = 1 if value in ("buy", "cover") else -1
 
 
 class OrderType(StrEnum):

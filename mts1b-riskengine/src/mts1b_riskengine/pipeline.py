@@ -149,9 +149,10 @@ class GatePipeline:
         for step in self._steps:
             context["gate"] = step.name
             context.rejection = None
-            result = self._at_once(step, order, envelope, context)
-            if not isinstance(result, GateResult):
-                result = await self._isolated(step.name, result, context)
+            if step.decide is not None:
+                result = self._decided(step, step.decide, order, envelope, context)
+            else:
+                result = await self._asked(step, order, envelope, context)
             end = monotonic()
             if step.quiet and result.passed:
                 continue
@@ -162,25 +163,23 @@ class GatePipeline:
                 break
         return GateRun(tuple(results), tuple(seconds))
 
-    def _at_once(
+    async def _asked(
         self, step: _Step, order: Order, envelope: RiskEnvelope, context: RiskContext
-    ) -> GateResult | Call:
-        """Ask a gate that does not wait; for one that does, return how to go on."""
-        if step.decide is not None:
-            return self._decided(step, step.decide, order, envelope, context)
+    ) -> GateResult:
+        """Ask a gate that may wait; one of this package on this stack until it does."""
         if not step.inline:
-            return lambda: step.gate.check(order, envelope, context)
+            return await self._isolated(
+                step.name, lambda: step.gate.check(order, envelope, context), context
+            )
         begun: Any = step.gate.check(order, envelope, context)
         try:
             waits_for = begun.send(None)
         except StopIteration as answer:
-            if answer.value is True and context.rejection is None:
-                return step.passed
             return self._judge(step.name, answer.value, context)
         except (*INLINE_FAILURES, asyncio.CancelledError) as error:
             # Nothing outside can cancel what has not waited yet: the gate did it itself.
             return _deny(step.name, DenyCode.GATE_ERROR, f"{type(error).__name__}: {error}")
-        return lambda: _Resumed(begun, waits_for)
+        return await self._isolated(step.name, lambda: _Resumed(begun, waits_for), context)
 
     def _decided(
         self,

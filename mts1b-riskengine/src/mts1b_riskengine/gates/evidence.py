@@ -18,6 +18,9 @@ __all__ = [
 ]
 
 
+_ZERO = Decimal(0)
+
+
 def finite(value: object) -> Decimal | None:
     """Return a finite Decimal, None for anything else."""
     return value if isinstance(value, Decimal) and value.is_finite() else None
@@ -25,12 +28,12 @@ def finite(value: object) -> Decimal | None:
 
 def positive(value: object) -> Decimal | None:
     """Return a finite Decimal above zero, None for anything else."""
-    return value if isinstance(value, Decimal) and value.is_finite() and value > 0 else None
+    return value if isinstance(value, Decimal) and value.is_finite() and value > _ZERO else None
 
 
 def at_least_zero(value: object) -> Decimal | None:
     """Return a finite Decimal of zero or more, None for anything else."""
-    return value if isinstance(value, Decimal) and value.is_finite() and value >= 0 else None
+    return value if isinstance(value, Decimal) and value.is_finite() and value >= _ZERO else None
 
 
 def is_aware(value: object) -> bool:
