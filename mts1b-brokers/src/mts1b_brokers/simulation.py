@@ -300,7 +300,10 @@ class SimVenue:
     async def corrections_since(self, cursor: str | None) -> tuple[list[FillCorrection], str]:
         """Return every correction after the cursor, whether its fill was told or not."""
         await self._query()
-        return await self._truth.paper.corrections_since(cursor)
+        paper, start = self._truth.paper, int(cursor or 0)
+        if start and self._net.takes(self._net.faults.repeat_fill, "B8 correction told again"):
+            return await paper.corrections_since(str(start - 1))
+        return await paper.corrections_since(cursor)
 
     def _hidden(self, key: str) -> bool:
         taken = self._truth.taken_at.get(key)

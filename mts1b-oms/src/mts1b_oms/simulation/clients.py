@@ -37,6 +37,7 @@ _LAST_WORDS_S = 15.0
 _IN_FLIGHT_S = 0.4
 """About how long a change is on its way where messages are slow."""
 _AWAY, _SMALL = Decimal("0.5"), Decimal(4)
+_CHANGES_AT_REST = 4
 _FINAL = frozenset({"KEY_REUSE_MISMATCH", "ORDER_INVALID", "UNKNOWN_SYMBOL"})
 
 
@@ -144,7 +145,7 @@ class Clients:
             if rng.random() < 0.05:
                 await self._reuse(order)
             if answer.limit_price is not None and rng.random() < 0.5:
-                self._aside(f"change.{order.order_id}", self._change(answer))
+                self._aside(f"change.{order.order_id}", self._changes(answer))
             in_doubt = answer.status is OrderStatus.UNKNOWN
             if rng.random() < (0.6 if in_doubt else 0.25) and not answer.is_terminal:
                 within_s = 1.0 if in_doubt else 30.0
@@ -238,11 +239,20 @@ class Clients:
             Violation(f"I1 key {order.idempotency_key} used again is answered {answer.status}")
         )
 
-    async def _change(self, order: Order, *, asks: int | None = None, most: int = 25) -> None:
+    async def _changes(self, order: Order) -> None:
+        """Change an order once, or several times where it rests away from the market."""
+        rests = order.limit_price is not None and abs(order.limit_price - PRICE) >= _AWAY
+        for number in range(_CHANGES_AT_REST if rests else 1):
+            await self._change(order, number=number, most=2 * int(_SMALL) if rests else 25)
+
+    async def _change(
+        self, order: Order, *, asks: int | None = None, most: int = 25, number: int = 0
+    ) -> None:
         """Ask for another total or limit until there is an answer, or once and never again.
 
         :param asks: how often at most; None: the seed decides.
         :param most: the largest total that is asked for.
+        :param number: which change of the order it is.
         """
         world = self._world
         if asks is None:
@@ -252,7 +262,7 @@ class Clients:
         step = Decimal(world.rng.integer(-2, 2)) / 100
         request = ReplaceOrder(
             order_id=order.order_id,
-            replace_key=f"change-{order.order_id}",
+            replace_key=f"change-{number}-{order.order_id}",
             quantity=Decimal(world.rng.integer(1, most)),
             limit_price=(order.limit_price or PRICE) + step,
             actor="operator:sim",

@@ -26,13 +26,17 @@ class FaultyStore(Store):
     """A store whose commit may fail; nothing of the transaction is kept then."""
 
     net: SimNet
+    stalled: Callable[[str, float], None] = staticmethod(lambda name, seconds: None)
+    """Called with the store's name and for how many seconds a commit stalls."""
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
         async with super().transaction() as tx:
             yield tx
             if self.net.takes(self.net.faults.store_slow, "store.slow_commit"):
-                await asyncio.sleep(self.net.rng.uniform(0.0, self.net.faults.store_slow_s))
+                seconds = self.net.rng.uniform(0.0, self.net.faults.store_slow_s)
+                self.stalled(self.name, seconds)
+                await asyncio.sleep(seconds)
             if self.net.takes(self.net.faults.store_error, "F1 commit failed"):
                 raise StoreError(f"store {self.name}: no space left on device")
 

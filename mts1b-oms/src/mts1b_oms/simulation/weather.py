@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import Counter
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from mts1b_brokers.paper import MaintenanceWindow
+from mts1b_foundation.commands import HaltReply
+from mts1b_foundation.nats import CMD_HALT_REQUEST
+from mts1b_foundation.orders import Order, OrderStatus
 from mts1b_foundation.risk import ActiveHalt, HaltSeverity
+from mts1b_operations.halt_record import request_of
+from mts1b_platform.eventbus.port import BusError
 from mts1b_platform.halt import HaltStore
 
 from mts1b_oms.simulation.accidents import Accidents
@@ -21,7 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Weather", "closed_times"]
 
-_SCOPES = (
+_Scopes = tuple[tuple[str, HaltSeverity], ...]
+_SCOPES: _Scopes = (
     ("firm", HaltSeverity.FIRM_HALT),
     ("fund:alpha", HaltSeverity.FUND_HALT),
     ("strategy:trend", HaltSeverity.STRATEGY_HALT),
@@ -29,7 +36,13 @@ _SCOPES = (
     ("symbol:AAA", HaltSeverity.SYMBOL_HALT),
 )
 _CLOCK_WRONG_S = (1.0, 12.0)
+_STEP_IN_DOUBT = 1 / 15
+"""Steps of the OMS's clock in each second of a doubt, for each step a minute elsewhere."""
+_IN_DOUBT = "I1 clock steps while an order is in doubt"
 _SOON_S = 3.0
+_HALTS_IN_A_STALL = 0.7
+_ANSWERS_WITHIN_S = 2.0
+"""How long an operator waits for operations before the record is written by hand."""
 _LOOKS_AFTER_S = 10.0
 """How long people take, on average, to look at a strategy that is quarantined."""
 
@@ -59,6 +72,8 @@ class Weather:
         self._accidents = accidents
         self._halts = HaltStore(world.home / "halt")
         self._halted = 0
+        self._resumed: Counter[str] = Counter()
+        self._bus = world.net.bus("operator")
         self._drills: set[asyncio.Task[None]] = set()
 
     def start(self) -> list[asyncio.Task[None]]:
@@ -115,16 +130,25 @@ class Weather:
     def _strike_clocks(self) -> None:
         """Step the wall clock of one process, or of all as on one machine."""
         world, net = self._world, self._world.net
-        if not net.takes(net.faults.clock_step_per_min / 60.0, "I1 clock steps"):
-            return
         names = [*world.processes, ""]
-        chosen = names[world.rng.integer(0, len(names) - 1)]
+        if self._doubts() and net.takes(_STEP_IN_DOUBT * net.faults.clock_step_per_min, _IN_DOUBT):
+            chosen = "oms"
+        elif net.takes(net.faults.clock_step_per_min / 60.0, "I1 clock steps"):
+            chosen = names[world.rng.integer(0, len(names) - 1)]
+        else:
+            return
         step = world.rng.uniform(-net.faults.clock_step_s, net.faults.clock_step_s)
         world.trace.record(world.loop.time(), "clock", chosen or "all", f"{step:.3f}")
         for name in [chosen] if chosen else [*world.processes]:
             clock = net.clock_of(name)
             clock.step(step)
             world.loop.call_later(world.rng.uniform(*_CLOCK_WRONG_S), clock.set_right)
+
+    def _doubts(self) -> bool:
+        """Return whether the OMS does not know the fate of an order."""
+        oms = self._world.oms if self._world.processes["oms"].is_up else None
+        orders = oms.record.open_orders.values() if oms is not None else ()
+        return any(order.status is OrderStatus.UNKNOWN for order in orders)
 
     async def _drill(self) -> None:
         """Halt something now and then, and resume it."""
@@ -137,34 +161,68 @@ class Weather:
     def drill_soon(self) -> None:
         """Halt something in a moment, as an operator does who has just changed an order."""
         if self._world.net.faults.halt_per_min > 0.0:
-            task = asyncio.create_task(self._halt_in_a_moment())
-            self._drills.add(task)
-            task.add_done_callback(self._drills.discard)
+            self._halt_soon(_SOON_S, "H3 halt beside a change", _SCOPES)
 
-    async def _halt_in_a_moment(self) -> None:
-        await asyncio.sleep(self._world.rng.uniform(0.0, _SOON_S))
+    def halt_within(self, seconds: float, order: Order) -> None:
+        """Halt what an order belongs to before ``seconds`` are over, mostly: its commit stalls."""
+        if self._world.rng.random() < _HALTS_IN_A_STALL:
+            scopes = (
+                ("firm", HaltSeverity.FIRM_HALT),
+                (f"strategy:{order.strategy_id}", HaltSeverity.STRATEGY_HALT),
+                (f"symbol:{order.symbol}", HaltSeverity.SYMBOL_HALT),
+            )
+            self._halt_soon(seconds, "H3 halt while a commit stalls", scopes)
+
+    def _halt_soon(self, seconds: float, name: str, scopes: _Scopes) -> None:
+        task = asyncio.create_task(self._halt_in_a_moment(seconds, name, scopes))
+        self._drills.add(task)
+        task.add_done_callback(self._drills.discard)
+
+    async def _halt_in_a_moment(self, seconds: float, name: str, scopes: _Scopes) -> None:
+        await asyncio.sleep(self._world.rng.uniform(0.0, seconds))
         if not self._world.quiet:
-            self._world.counters.hit("H3 halt beside a change")
-            await self._halt_for_a_while()
+            self._world.counters.hit(name)
+            await self._halt_for_a_while(scopes)
 
-    async def _halt_for_a_while(self) -> None:
+    async def _halt_for_a_while(self, scopes: _Scopes = _SCOPES) -> None:
         world = self._world
         self._halted += 1
-        scope, severity = _SCOPES[world.rng.integer(0, len(_SCOPES) - 1)]
-        self._halts.apply(
-            ActiveHalt(
-                halt_id=f"drill-{self._halted}",
-                scope=scope,
-                severity=severity,
-                reason="drill",
-                requested_by="operator:sim",
-                requested_at=world.loop.clock.now(),
-                epoch=1,
-            )
+        scope, severity = scopes[world.rng.integer(0, len(scopes) - 1)]
+        halt = ActiveHalt(
+            halt_id=f"drill-{self._halted}",
+            scope=scope,
+            severity=severity,
+            reason="drill",
+            requested_by="operator:sim",
+            requested_at=world.loop.clock.now(),
+            epoch=1,
         )
-        world.halt_in_force(scope)
+        if world.rng.random() < 0.5 or not await self._confirmed(halt):
+            self._halts.apply(halt)
+            world.halt_in_force(scope)
         await asyncio.sleep(world.rng.uniform(0.5, 20.0))
         self._lift(scope)
+
+    async def _confirmed(self, halt: ActiveHalt) -> bool:
+        """Ask operations for a halt; return whether it says that the halt is done.
+
+        Whoever resumes the scope meanwhile has resumed this halt too.
+        """
+        world, resumed = self._world, self._resumed[halt.scope]
+        try:
+            data = await self._bus.request(
+                CMD_HALT_REQUEST,
+                request_of(halt).model_dump_json().encode(),
+                timeout_s=_ANSWERS_WITHIN_S,
+            )
+        except BusError:
+            world.counters.hit("H2 operations do not answer a halt")
+            return False
+        HaltReply.model_validate_json(data)
+        world.counters.hit("H1 halt by operations")
+        if self._resumed[halt.scope] == resumed and not world.quiet:
+            world.halt_in_force(halt.scope)
+        return True
 
     async def _look_after_quarantines(self) -> None:
         """Resume what the OMS had halted: at once when the world is quiet, else some time later."""
@@ -179,6 +237,7 @@ class Weather:
 
     def _lift(self, scope: str) -> None:
         self._world.halted.discard(scope)
+        self._resumed[scope] += 1
         with contextlib.suppress(LookupError, OSError):
             self._halts.lift(scope)
         self._world.trace.record(self._world.loop.time(), "resume", scope)

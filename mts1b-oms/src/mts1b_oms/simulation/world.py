@@ -82,7 +82,7 @@ class World:
             counters=self.counters,
             trace=self.trace,
         )
-        lag = self.rng.uniform(1.0, 20.0) if self.rng.random() < 0.5 else 0.0
+        lag = self.rng.uniform(1.0, 20.0) if self.rng.random() < 0.7 else 0.0
         self.truth = TrueVenue(
             self.net,
             cash=Decimal(3_000_000),
@@ -92,7 +92,11 @@ class World:
             maintenance=closed_times(loop, self.rng, faults, seconds=self.trading_s),
         )
         self.accidents = Accidents(self.truth, self.net)
-        self._store_kind: type[FaultyStore] = type("FaultyStore", (FaultyStore,), {"net": self.net})
+        self._store_kind: type[FaultyStore] = type(
+            "FaultyStore",
+            (FaultyStore,),
+            {"net": self.net, "stalled": staticmethod(self._stalled)},
+        )
         self.violation: Violation | None = None
         self.quiet = False
         self.halted: set[str] = set()
@@ -144,6 +148,17 @@ class World:
         return await self._store_kind.open(
             self.home / "db" / f"{name}.sqlite", metadata=metadata, name=name, version=version
         )
+
+    def _stalled(self, store: str, seconds: float) -> None:
+        """Let an operator halt something while a change hangs between risk and the wire."""
+        oms = self.oms if self.processes["oms"].is_up and not self.quiet else None
+        if store != "oms" or oms is None:
+            return
+        for order_id, change in oms.record.replacing.items():
+            order = oms.record.open_orders.get(order_id)
+            if order is not None and not change.is_begun:
+                self.weather.halt_within(seconds, order)
+                return
 
     @property
     def oms(self) -> OmsService | None:
