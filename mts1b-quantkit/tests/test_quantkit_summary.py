@@ -64,6 +64,23 @@ def test_groups_share_memory_and_no_number() -> None:
         np.testing.assert_array_equal(found[name], parts, err_msg=name)
 
 
+def test_columns_or_rows_first_in_memory_give_the_same_bits_and_stay_as_they_were() -> None:
+    values = returns(400, 90)
+    rows, by_column = m.summary(values, EVERY), np.asfortranarray(values)
+    frame = pd.DataFrame(by_column, copy=False)
+    assert frame.to_numpy().flags.f_contiguous
+    found = m.summary(frame, EVERY)
+    for name in EVERY:
+        np.testing.assert_array_equal(found[name], rows[name], err_msg=name)
+        alone = getattr(m, name)(frame)
+        np.testing.assert_array_equal(alone, rows[name], err_msg=name)
+    np.testing.assert_array_equal(frame.to_numpy(), values)
+    gone = frame.copy()
+    gone.iloc[7, 30] = np.nan
+    with pytest.raises(NaNInput, match=r"30.*7"):
+        m.summary(gone, EVERY)
+
+
 def test_a_summary_passes_its_terms_on() -> None:
     values, rate = returns(), np.linspace(0.0, 0.001, 300)
     terms = {"periods_per_year": 12, "risk_free_rate": rate, "threshold": 0.002, "confidence": 0.9}

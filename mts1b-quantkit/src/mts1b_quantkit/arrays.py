@@ -173,18 +173,24 @@ _BACK: dict[Kind, Any] = {
 
 
 def as_table(
-    data: Any, *, what: str = "returns", allow_nan: bool = False, largest: float = LARGEST
+    data: Any,
+    *,
+    what: str = "returns",
+    allow_nan: bool = False,
+    largest: float = LARGEST,
+    any_layout: bool = False,
 ) -> Table:
     """Read numpy, pandas, polars or a mapping of columns as a :class:`Table`.
 
     :param data: (T,) or (T, N) numbers, rows = time, columns = assets.
     :param what: name of the argument in error messages.
     :param largest: what no number's size may exceed.
+    :param any_layout: leave columns one after the other in memory where they are so: no copy.
     :raises BadInput: for no rows or columns, more than two dimensions, text, an infinity, or a
         number beyond ``largest``.
     :raises NaNInput: for a missing value, unless ``allow_nan``.
     """
-    table = _read(data, what)
+    table = _read(data, what, any_layout=any_layout)
     if table.values.ndim not in (1, 2):
         raise BadInput(f"{what} has {table.values.ndim} dimensions; give one or two")
     if table.values.size == 0:
@@ -252,10 +258,10 @@ def _library(data: Any) -> str:
     return type(data).__module__.partition(".")[0]
 
 
-def _read(data: Any, what: str) -> Table:
+def _read(data: Any, what: str, *, any_layout: bool) -> Table:
     library = _library(data)
     if library == "pandas":
-        return _read_pandas(data, what)
+        return _read_pandas(data, what, any_layout=any_layout)
     if library == "polars":
         return _read_polars(data, what)
     if isinstance(data, Mapping):
@@ -284,7 +290,7 @@ def _numbers(values: NDArray[Any], what: str) -> FloatArray:
     return np.ascontiguousarray(values, dtype=np.float64)
 
 
-def _read_pandas(data: Any, what: str) -> Table:
+def _read_pandas(data: Any, what: str, *, any_layout: bool) -> Table:
     pandas = sys.modules["pandas"]
     if isinstance(data, pandas.Series):
         values = _numbers(_without_missing(data), what)
@@ -292,8 +298,9 @@ def _read_pandas(data: Any, what: str) -> Table:
     if not isinstance(data, pandas.DataFrame):
         raise BadInput(f"{what} is a {type(data).__name__}; give a Series or a DataFrame")
     if data.shape[1] and (data.dtypes == np.float64).all():  # as nearly always: no column by column
-        values = np.ascontiguousarray(data.to_numpy())
-        return Table(values, Kind.PANDAS, data.columns, data.index)
+        values = data.to_numpy()
+        laid_out = values if any_layout else np.ascontiguousarray(values)
+        return Table(laid_out, Kind.PANDAS, data.columns, data.index)
     columns = [
         _numbers(_without_missing(data.iloc[:, j]), f"{what}, column {name!r}")
         for j, name in enumerate(data.columns)
@@ -350,7 +357,7 @@ def _read_mapping(data: Mapping[Any, Any], what: str) -> Table:
 
 def _check_finite(table: Table, what: str, *, allow_nan: bool, largest: float = LARGEST) -> None:
     matrix = table.matrix
-    flat = matrix.reshape(-1)
+    flat = np.ravel(matrix, order="K")
     with np.errstate(over="ignore", invalid="ignore"):
         size = np.dot(flat, flat)  # one pass; no number where there is a NaN or an infinity
     if size <= largest**2:

@@ -35,7 +35,7 @@ _FEWEST = 8
 
 def reduce_columns(returns: Any, metric: Measure) -> Any:
     """Apply ``metric`` and give the result back in the input's kind."""
-    table = as_table(returns)
+    table = as_table(returns, any_layout=True)
     return table.per_column(measured(table.matrix, [metric])[0])
 
 
@@ -49,17 +49,24 @@ def measured(matrix: FloatArray, metrics: Sequence[Measure]) -> FloatArray:
     step = max(_FEWEST, _TOGETHER // rows)
     found = np.empty((len(metrics), columns))
     memory = Memory()
+    by_column = matrix.flags.f_contiguous
     for start in range(0, columns, step):
         group = matrix[:, start : start + step]
-        width = group.shape[1]
-        near = memory.take("near", (rows, width))  # two short copies beat one with long strides
-        np.copyto(near, group)
-        values = memory.take("values", (width, rows))
-        np.copyto(values, near.T)
+        values = group.T if by_column else _turned(group, memory)
         sample = Sample(values, memory)
         for number, metric in enumerate(metrics):
-            found[number, start : start + width] = metric(sample)
+            found[number, start : start + len(values)] = metric(sample)
     return found
+
+
+def _turned(group: FloatArray, memory: Memory) -> FloatArray:
+    """Return (T, K) numbers as contiguous series: two short copies beat one with long strides."""
+    rows, width = group.shape
+    near = memory.take("near", (rows, width))
+    np.copyto(near, group)
+    values = memory.take("values", (width, rows))
+    np.copyto(values, near.T)
+    return values
 
 
 def deviation(values: FloatArray) -> FloatArray:

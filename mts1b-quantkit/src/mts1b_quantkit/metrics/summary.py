@@ -131,7 +131,7 @@ def summary(
     terms = _Terms(
         require_periods(periods_per_year), risk_free_rate, threshold, require_confidence(confidence)
     )
-    table = as_table(returns)
+    table = as_table(returns, any_layout=True)
     found = measured(table.matrix, [_MEASURES[name](terms) for name in names])
     return _together(table, names, found)
 
