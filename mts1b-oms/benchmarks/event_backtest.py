@@ -2,9 +2,10 @@
 
     python mts1b-oms/benchmarks/event_backtest.py [--orders 20000] [--bars 50000] [--profile]
 
-One symbol, one strategy, one order a bar, alternately bought and sold; each goes through intake,
-gates, reservation, a signed approval, the gateway, the venue, the fill and the ledger. The rate of
-each quarter of the run shows whether an order costs more as history grows. Processor time of this
+One symbol, one strategy, one order a bar, alternately bought and sold, then bought alone, so that
+lots pile up; each goes through intake, gates, reservation, a signed approval, the gateway, the
+venue, the fill and the ledger. The rate of each quarter of the run shows whether an order costs
+more as history grows. Processor time of this
 process alone; the loop beside it tells how fast the machine was meanwhile.
 """
 
@@ -70,14 +71,14 @@ def tape(count: int) -> list[Bar]:
     ]
 
 
-def orders(bars: Sequence[Bar]) -> list[Order]:
-    """Return one order a bar."""
+def orders(bars: Sequence[Bar], sides: Sequence[Side]) -> list[Order]:
+    """Return one order a bar, of these sides in turn."""
     return [
         Order(
             order_id=f"o{number}",
             idempotency_key=f"k{number}",
             symbol=SYMBOL,
-            side=(Side.BUY, Side.SELL)[number % 2],
+            side=sides[number % len(sides)],
             quantity=Decimal(10),
             fund_id="alpha",
             strategy_id="s1",
@@ -104,9 +105,9 @@ async def rate_of_bars(bars: Sequence[Bar]) -> float:
     return len(bars) / (time.process_time() - begin)
 
 
-async def rates_of_orders(bars: Sequence[Bar]) -> list[float]:
+async def rates_of_orders(bars: Sequence[Bar], *sides: Side) -> list[float]:
     """Return orders (each with its bar) a second, quarter by quarter."""
-    run, wanted, found = await begun(), orders(bars), []
+    run, wanted, found = await begun(), orders(bars, sides), []
     size = len(bars) // QUARTERS
     for quarter in range(QUARTERS):
         begin = time.process_time()
@@ -132,11 +133,12 @@ async def measure(options: argparse.Namespace) -> None:
     """Print the figures."""
     print(f"a turn of an empty loop: {loop_ns():.0f} ns")
     print(f"bars without orders: {await rate_of_bars(tape(options.bars)):,.0f} a second")
-    quarters = await rates_of_orders(tape(options.orders))
-    print(
-        "orders, each with its bar, a second, by quarter: "
-        + ", ".join(f"{q:,.0f}" for q in quarters)
-    )
+    for what, sides in (("in and out", (Side.BUY, Side.SELL)), ("piling up", (Side.BUY,))):
+        quarters = await rates_of_orders(tape(options.orders), *sides)
+        print(
+            f"orders {what}, each with its bar, a second, by quarter: "
+            + ", ".join(f"{q:,.0f}" for q in quarters)
+        )
     print(f"a turn of an empty loop: {loop_ns():.0f} ns")
 
 

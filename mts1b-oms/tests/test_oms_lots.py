@@ -65,3 +65,23 @@ def test_lots_on_record_are_those_of_the_holding(batches: list[list[int]]) -> No
     with tempfile.TemporaryDirectory() as folder:
         held = asyncio.run(_follow(Path(folder) / "oms.sqlite", batches))
     assert held == sum(map(sum, batches))
+
+
+@given(st.lists(st.integers(-60, 60).filter(bool), max_size=25), st.integers(1, 300))
+@settings(max_examples=80, deadline=None)
+def test_sums_of_a_holding_are_those_of_its_lots_to_the_last_digit(
+    trades: list[int], mark: int
+) -> None:
+    held, position, price = Holding(SPX), Decimal(0), Decimal(mark) / 7
+    for number, signed in enumerate(trades):
+        fill = _fill(number, signed).with_(quantity=Decimal(abs(signed)) / 8)
+        held = held.booked(fill)
+        position += fill.signed_quantity
+        assert held.quantity == position
+        naive = sum((lot.quantity * (price - lot.price) for lot in held.lots), Decimal(0))
+        assert abs(held.unrealized(price) - naive) <= Decimal("1e-8")
+        assert len({lot.quantity > 0 for lot in held.lots}) <= 1
+        # What is read back from the lots after a restart is the same value, in the same digits.
+        again = Holding(SPX, held.lots, held.realized_usd, held.fees_usd, held.last_fill_price)
+        assert again == held
+        assert (str(again.quantity), str(again.paid)) == (str(held.quantity), str(held.paid))

@@ -7,7 +7,7 @@ summed over all of them they equal the position at the venue.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import InitVar, dataclass, field, replace
 from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 from types import MappingProxyType
@@ -42,53 +42,77 @@ class Lot:
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """One symbol in one sub-book: open lots, oldest first, and what closed ones earned."""
+    """One symbol in one sub-book: open lots, oldest first, and what closed ones earned.
+
+    All lots have one sign. ``quantity`` is the signed position, ``paid`` the sum of quantity times
+    price over the lots, USD; both are kept up as lots are opened, so that a position of thousands
+    of fills costs no more to add to, or to mark, than a new one.
+    """
 
     symbol: Symbol
     lots: tuple[Lot, ...] = ()
     realized_usd: Decimal = ZERO
     fees_usd: Decimal = ZERO
     last_fill_price: Decimal = ZERO
+    quantity: Decimal = field(init=False)
+    paid: Decimal = field(init=False)
+    sums: InitVar[tuple[Decimal, Decimal] | None] = None
 
-    @property
-    def quantity(self) -> Decimal:
-        """Return the signed position."""
-        return sum((lot.quantity for lot in self.lots), ZERO)
+    def __post_init__(self, sums: tuple[Decimal, Decimal] | None) -> None:
+        quantity, paid = sums if sums is not None else _sums_of(self.lots)
+        object.__setattr__(self, "quantity", quantity)
+        object.__setattr__(self, "paid", paid)
 
     @property
     def average_price(self) -> Decimal:
         """Return the mean price of the open lots, 1e-8; zero when flat."""
-        quantity = self.quantity
-        if not quantity:
-            return ZERO
-        return quantise(sum((lot.quantity * lot.price for lot in self.lots), ZERO) / quantity)
+        return quantise(self.paid / self.quantity) if self.quantity else ZERO
 
     def unrealized(self, mark: Decimal) -> Decimal:
         """Return what closing every lot at ``mark`` would earn before fees, USD."""
-        return quantise(sum((lot.quantity * (mark - lot.price) for lot in self.lots), ZERO))
+        return quantise(self.quantity * mark - self.paid)
 
     def booked(self, fill: Fill) -> Holding:
         """Return the holding after ``fill``: it closes the oldest opposite lots, then opens."""
         left, gain = fill.signed_quantity, ZERO
-        kept: list[Lot] = []
-        for lot in self.lots:
-            if left * lot.quantity >= 0:
-                kept.append(lot)
-                continue
-            closed = -left if abs(left) < abs(lot.quantity) else lot.quantity
-            gain += closed * (fill.price - lot.price)
-            left += closed
-            if closed != lot.quantity:
-                kept.append(replace(lot, quantity=lot.quantity - closed))
+        kept, sums = self.lots, (self.quantity, self.paid)
+        if left * self.quantity < 0:
+            kept, left, gain = self._closed(left, fill.price)
+            sums = _sums_of(kept)
         if left:
-            kept.append(Lot(fill.fill_id, left, fill.price, fill.timestamp))
+            kept = (*kept, Lot(fill.fill_id, left, fill.price, fill.timestamp))
+            sums = (sums[0] + left, sums[1] + left * fill.price)
         return Holding(
             symbol=self.symbol,
-            lots=tuple(kept),
+            lots=kept,
             realized_usd=self.realized_usd + quantise(gain),
             fees_usd=self.fees_usd + quantise(fill.fees),
             last_fill_price=fill.price,
+            sums=sums,
         )
+
+    def _closed(self, left: Decimal, price: Decimal) -> tuple[tuple[Lot, ...], Decimal, Decimal]:
+        """Close the oldest lots; return the others, what is left to trade, and the gain, USD."""
+        gain = ZERO
+        for place, lot in enumerate(self.lots):
+            closed = -left if abs(left) < abs(lot.quantity) else lot.quantity
+            gain += closed * (price - lot.price)
+            left += closed
+            if closed != lot.quantity:
+                rest = replace(lot, quantity=lot.quantity - closed)
+                return (rest, *self.lots[place + 1 :]), left, gain
+            if not left:
+                return self.lots[place + 1 :], left, gain
+        return (), left, gain
+
+
+def _sums_of(lots: Iterable[Lot]) -> tuple[Decimal, Decimal]:
+    """Return the signed quantity of lots, and their quantities times prices."""
+    quantity, paid = ZERO, ZERO
+    for lot in lots:
+        quantity += lot.quantity
+        paid += lot.quantity * lot.price
+    return quantity, paid
 
 
 def payment_of(fill: Fill) -> Decimal:
