@@ -185,6 +185,10 @@ def test_the_command_tells_equal_different_and_not_comparable(
     assert equal.exit_code == 0, equal.output
     assert json.loads(equal.stdout)["holds"] is True
 
+    stops = ["--stop", "0.01", "--trailing-stop", "k"]
+    stopped = run(path, *RULE, *stops, "--param", "k=0.02", "--json")
+    assert json.loads(stopped.stdout)["holds"] is True, stopped.output
+
     planted = run(path, *RULE, "--fees-bps", "2", "--venue-fees-bps", "3")
     assert planted.exit_code == 1
     assert "numpy and numba: equal" in planted.stdout
@@ -195,6 +199,8 @@ def test_the_command_tells_equal_different_and_not_comparable(
         (["--long-when", "close >"], "not understood"),
         ([*RULE, "--symbol", "DAX"], "no DAX"),
         (["--strategy", "nobody"], "no strategy 'nobody'"),
+        ([*RULE, *stops], "k"),
+        ([*RULE, "--stop", "2"], "stop"),
     ):
         refused = run(path, *wrong)
         assert refused.exit_code == 2, refused.output

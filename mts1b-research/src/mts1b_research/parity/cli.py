@@ -43,6 +43,8 @@ def parity(
     ] = None,
     enter: Annotated[Text, typer.Option(help="condition that opens a position")] = None,
     leave: Annotated[Text, typer.Option("--exit", help="condition that closes it")] = None,
+    stop: Annotated[Text, typer.Option(help="stop, a fraction of the price or a name")] = None,
+    trailing_stop: Annotated[Text, typer.Option(help="trailing stop, a fraction or a name")] = None,
     time_exit: Annotated[Text, typer.Option(help="leave after so many bars, or a name")] = None,
     direction: Annotated[Literal["long", "short", "both"], typer.Option()] = "long",
     size: Annotated[float, typer.Option(help="part of the equity a position takes")] = 1.0,
@@ -79,6 +81,8 @@ def parity(
             "short_when": short_when,
             "enter": enter,
             "exit": leave,
+            "stop": stop,
+            "trailing_stop": trailing_stop,
             "time_exit": time_exit,
         }
         rule = {name: text for name, text in texts.items() if text is not None}
