@@ -17,7 +17,7 @@ PAPER = {
     "temporary_impact": 2.5e-6,
     "fixed_cost": 0.0625,
 }
-"""Almgren and Chriss 2000, table 1: a million shares at 50, five days, five trades."""
+"""Table 1 (p. 25 of the preprint of December 2000): a million shares, five days, five trades."""
 
 
 def cost_and_variance(holdings: np.ndarray, step: float, **market: float) -> tuple[float, float]:
@@ -32,20 +32,21 @@ def cost_and_variance(holdings: np.ndarray, step: float, **market: float) -> tup
 
 
 class TestPaper:
-    """Almgren and Chriss 2000."""
+    """Almgren and Chriss 2000, equations as the preprint of December 2000 numbers them."""
 
     def test_half_life(self) -> None:
-        """Section 3.1: lambda = 1e-6 gives kappa near 0.61 a day."""
+        """Page 24, equation 19: lambda = 1e-6 gives kappa near 0.6 a day."""
         found = almgren_chriss_trajectory(1e6, 5, 5, risk_aversion=1e-6, **PAPER)
         assert 1 / found.half_life == pytest.approx(0.607, abs=0.005)
 
     def test_even_trading(self) -> None:
-        """Equations 6 and 7 for lambda = 0: cost 1.1875 M, deviation 1.04 M dollars."""
+        """Equations 10 and 11 for lambda = 0: cost 0.6625 M, deviation 1.04 M dollars."""
         found = almgren_chriss_trajectory(1e6, 5, 5, risk_aversion=0.0, **PAPER)
         assert found.trades == pytest.approx((2e5,) * 5)
         assert found.half_life == math.inf
         step, adjusted = 1.0, 2.5e-6 - 1.25e-7
         expected = 0.5 * 2.5e-7 * 1e12 + 0.0625 * 1e6 + adjusted * 1e12 / 5 / step
+        assert expected == pytest.approx(662_500)
         assert found.expected_cost == pytest.approx(expected)
         third = 0.95**2 * 1e12 * 5 / 3 * (1 - 1 / 5) * (1 - 1 / 10)
         assert found.variance == pytest.approx(third)

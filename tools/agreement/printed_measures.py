@@ -14,6 +14,8 @@ __all__ = ["MEASURES"]
 
 HULL = "Hull, Options, Futures and Other Derivatives"
 BLP = "Bailey and Lopez de Prado"
+DROP = "DROP (lakshmiDRIP), its samples for the two shares"
+SP_500 = GarchParameters(omega=1.3465e-6, alpha=0.083394, beta=0.910116)
 
 
 def _impact(volume: float, outstanding: float, volatility: float) -> list[float]:
@@ -35,6 +37,46 @@ def _greeks() -> list[float]:
     return [found.delta, found.gamma, found.vega, found.theta, found.rho]
 
 
+def _normalised_impact() -> list[float]:
+    """Return permanent impact of IBM and DRI, then temporary impact, at a volatility of one."""
+    found = [
+        almgren_impact(
+            0.1 * volume,
+            average_daily_volume=volume,
+            shares_outstanding=outstanding,
+            daily_volatility=1.0,
+            horizon_days=days,
+        )
+        for volume, outstanding, days in (
+            (6.561e6, 1728e6, 0.1),
+            (1.929e6, 168e6, 0.1),
+            (1.929e6, 168e6, 0.2),
+            (1.929e6, 168e6, 0.5),
+        )
+    ]
+    return [*(one.permanent for one in found[:2]), *(one.temporary for one in found[1:])]
+
+
+def _haug_prices() -> list[float]:
+    price = options.bs_price
+    return [
+        price(60, 65, 0.25, 0.08, 0.30),
+        price(100, 95, 0.5, 0.10, 0.20, "put", dividend_yield=0.05),
+        price(19, 19, 0.75, 0.10, 0.28, "put", dividend_yield=0.10),
+        price(1.56, 1.6, 0.5, 0.06, 0.12, dividend_yield=0.08),
+        price(75, 70, 0.5, 0.10, 0.35, "put", dividend_yield=0.05),
+    ]
+
+
+def _haug_greeks() -> list[float]:
+    call = options.bs_greeks(105, 100, 0.5, 0.1, 0.36, dividend_yield=0.1)
+    put = options.bs_greeks(105, 100, 0.5, 0.1, 0.36, "put", dividend_yield=0.1)
+    share = options.bs_greeks(55, 60, 0.75, 0.1, 0.3)
+    index = options.bs_greeks(430, 405, 1 / 12, 0.07, 0.2, "put", dividend_yield=0.05)
+    rho = options.bs_greeks(72, 75, 1, 0.09, 0.19).rho
+    return [call.delta, put.delta, share.gamma, share.vega, index.theta, rho]
+
+
 def _sample_kurtosis() -> float:
     """Return the raw kurtosis with the deviation of the sample and its small-sample factor."""
     n = len(MONTHS)
@@ -44,28 +86,63 @@ def _sample_kurtosis() -> float:
 MEASURES = [
     Printed(
         "Lo 2002, table 1",
-        "standard errors (1.5, 60), (0.5, 12)",
+        "standard errors of 1.5 and 3.0 in 60 months",
         "metrics.sharpe_standard_error_from_moments",
-        "0.188 0.306",
-        lambda: [m.sharpe_standard_error_from_moments(*x) for x in ((1.5, 60), (0.5, 12))],
+        "0.188 0.303",
+        lambda: [m.sharpe_standard_error_from_moments(sharpe, 60) for sharpe in (1.5, 3.0)],
+        checked="another author's test cites the table",
     ),
     Printed(
-        f"{BLP} 2012",
-        "PSR of 0.458 a month, 24 months: normal, and as it is",
+        "Lo 2002, table 2",
+        "factor of twelve months, autocorrelation 0.2",
+        "metrics.annualise_sharpe",
+        "2.88",
+        lambda: m.annualise_sharpe(1.0, 12, [0.2**lag for lag in range(1, 12)]),
+        checked="another author's example cites the table",
+    ),
+    Printed(
+        f"{BLP} 2012; The Sharp Razor, pp. 16-17",
+        "PSR of 0.458 a month: 24 months if normal and as it is, 36 months as it is",
         "metrics.probabilistic_sharpe_from_moments",
-        "0.982 0.913",
+        "0.982 0.913 0.953",
         lambda: [
-            m.probabilistic_sharpe_from_moments(0.458, 24, skewness=s, excess_kurtosis=k)
-            for s, k in ((0.0, 0.0), (-2.448, 7.164))
+            m.probabilistic_sharpe_from_moments(0.458, n, skewness=s, excess_kurtosis=k)
+            for n, s, k in ((24, 0.0, 0.0), (24, -2.448, 7.164), (36, -2.448, 7.164))
         ],
+        checked="tests of rubenbriones/Probabilistic-Sharpe-Ratio and others; the last one is cut",
     ),
     Printed(
         f"{BLP} 2012, equation 13",
-        "minimum track record, years: 2 against 1",
+        "minimum track record, years, 2 against 1: days, weeks, months, months of a skewed index",
         "metrics.min_track_record_length_from_moments",
-        "2.73",
-        lambda: m.min_track_record_length_from_moments(2 / 252**0.5, benchmark=1 / 252**0.5) / 252,
+        "2.73 2.83 3.24 4.99",
+        lambda: [
+            m.min_track_record_length_from_moments(
+                2 / p**0.5, benchmark=1 / p**0.5, skewness=s, excess_kurtosis=k
+            )
+            / p
+            for p, s, k in ((252, 0, 0), (52, 0, 0), (12, 0, 0), (12, -0.72, 2.78))
+        ],
         checked=RESTATED,
+    ),
+    Printed(
+        f"{BLP} 2012",
+        "minimum track record of two indices against nothing, years",
+        "metrics.min_track_record_length_from_moments",
+        "0.7152 1.1593",
+        lambda: [
+            m.min_track_record_length_from_moments(sharpe, skewness=s, excess_kurtosis=k) / 12
+            for sharpe, s, k in ((0.7079, -0.2250, -0.0430), (0.8183, -1.4455, 4.0497))
+        ],
+        checked="tests of rubenbriones/Probabilistic-Sharpe-Ratio, named paper examples",
+    ),
+    Printed(
+        "Bailey, Borwein, Lopez de Prado and Zhu 2014, proposition 2.1",
+        "expected maximum of ten standard normals",
+        "metrics.expected_max_sharpe",
+        "1.57",
+        lambda: m.expected_max_sharpe(10, 1.0),
+        checked="another author's test cites the proposition",
     ),
     Printed(
         f"{BLP} 2014, pp. 9-10",
@@ -166,11 +243,28 @@ MEASURES = [
         checked=RESTATED,
     ),
     Printed(
-        HULL,
+        f"{HULL}, examples 19.1, 19.4, 19.6, 19.2, 19.7",
         "delta, gamma, vega, theta, rho",
         "options.bs_greeks",
         "0.522 0.066 12.1 -4.31 8.91",
         _greeks,
+        checked="tests of another author's package (hullkit) cite the examples",
+    ),
+    Printed(
+        "Haug 1998, pp. 2-8",
+        "prices: share, index, future, currency, index",
+        "options.bs_price",
+        "2.1334 2.4648 1.7011 0.0291 4.0870",
+        _haug_prices,
+        checked="QuantLib's test of European options cites the pages",
+    ),
+    Printed(
+        "Haug 1998, pp. 11-16",
+        "delta of call and put, gamma, vega, theta, rho",
+        "options.bs_greeks",
+        "0.5946 -0.3566 0.0278 18.9358 -31.1924 38.7325",
+        _haug_greeks,
+        checked="QuantLib's test of European options cites the pages",
     ),
     Printed(
         f"{HULL}, example 23.2",
@@ -181,11 +275,23 @@ MEASURES = [
         checked="a text of the chapter (section 23.3)",
     ),
     Printed(
-        HULL,
-        "GARCH: variance in ten days",
+        "Hull, Risk Management and Financial Institutions, pp. 247 and 251",
+        "GARCH: long-run variance, volatility in 10 and 500 days, %",
         "risk.GarchParameters",
-        "0.0002942",
-        lambda: GarchParameters(omega=1.3465e-6, alpha=0.083394, beta=0.910116).ahead(3e-4, 10),
+        "0.0002075 1.72 1.45",
+        lambda: [
+            SP_500.long_run_variance,
+            *(SP_500.ahead(3e-4, days) ** 0.5 * 100 for days in (10, 500)),
+        ],
+        checked="another author's test cites the pages",
+    ),
+    Printed(
+        f"{HULL}, 11th edition, pp. 554-555",
+        "GARCH: long-run variance of table 23.1",
+        "risk.GarchParameters",
+        "0.0001391",
+        lambda: GarchParameters(omega=3.9818e-6, alpha=0.223793, beta=0.747577).long_run_variance,
+        checked="tests of another author's package (hullkit) cite the pages",
     ),
     Printed(
         "Basel Committee 1996",
@@ -201,7 +307,7 @@ MEASURES = [
         "cost_models.almgren_impact",
         "22 32 15 25 8 18",
         lambda: _impact(6.561e6, 1728e6, 0.0157),
-        0.6,
+        checked=DROP,
     ),
     Printed(
         "Almgren et al. 2005, DRI",
@@ -209,7 +315,15 @@ MEASURES = [
         "cost_models.almgren_impact",
         "32 43 21 32 12 23",
         lambda: _impact(1.929e6, 168e6, 0.0226),
-        0.6,
+        checked=DROP,
+    ),
+    Printed(
+        "Almgren et al. 2005, IBM and DRI",
+        "impact over volatility: permanent of both, temporary in 0.1, 0.2, 0.5 days",
+        "cost_models.almgren_impact",
+        "0.126 0.096 0.142 0.094 0.054",
+        _normalised_impact,
+        checked=DROP,
     ),
     Printed(
         "NIST/SEMATECH handbook 6.3.2.3.1",
