@@ -8,7 +8,7 @@ from mts1b_quantkit.cost_models import almgren_impact
 from mts1b_quantkit.risk import GarchParameters
 
 from tools.agreement.inputs import MONTHS, NIST_SHIFTED, NIST_SMOOTHED
-from tools.agreement.printed import MANUAL, RESTATED, Printed
+from tools.agreement.printed import MANUAL, RESTATED, SOURCE, Printed
 
 __all__ = ["MEASURES"]
 
@@ -29,6 +29,20 @@ def _impact(volume: float, outstanding: float, volatility: float) -> list[float]
             horizon_days=days,
         )
         found += [impact.temporary * 1e4, impact.cost * 1e4]
+    return found
+
+
+def _kupiec(breaches: int, days: int, confidence: float) -> tuple[float, float]:
+    found = risk.kupiec([1] * breaches + [0] * (days - breaches), confidence=confidence)
+    return found.statistic, found.p_value
+
+
+def _kupiec_regions() -> list[int]:
+    """Return, around the counts that a test at 95 % lets pass, the nearest that it does not."""
+    found: list[int] = []
+    for confidence, days in ((0.99, 510), (0.99, 1000), (0.95, 255), (0.95, 510), (0.95, 1000)):
+        kept = [n for n in range(90) if _kupiec(n, days, confidence)[1] > 0.05]
+        found += [min(kept) - 1, max(kept) + 1]
     return found
 
 
@@ -292,6 +306,21 @@ MEASURES = [
         "0.0001391",
         lambda: GarchParameters(omega=3.9818e-6, alpha=0.223793, beta=0.747577).long_run_variance,
         checked="tests of another author's package (hullkit) cite the pages",
+    ),
+    Printed(
+        "MathWorks, Risk Management Toolbox, example of pof",
+        "57 breaches of 5 % in 1,043 days: statistic and p-value",
+        "risk.kupiec",
+        "0.46147 0.49694",
+        lambda: list(_kupiec(57, 1043, 0.95)),
+        checked=SOURCE,
+    ),
+    Printed(
+        "Kupiec 1995, as Jorion prints it",
+        "too few and too many breaches of 1 % in 510 and 1,000 days, of 5 % in 255, 510, 1,000",
+        "risk.kupiec",
+        "1 11 4 17 6 21 16 36 37 65",
+        _kupiec_regions,
     ),
     Printed(
         "Basel Committee 1996",
