@@ -197,18 +197,17 @@ class Weather:
             requested_at=world.loop.clock.now(),
             epoch=1,
         )
+        resumed = self._resumed[scope]
         if world.rng.random() < 0.5 or not await self._confirmed(halt):
             self._halts.apply(halt)
+        # Whoever resumed the scope meanwhile has resumed this halt too, whoever wrote it down.
+        if self._resumed[scope] == resumed and not world.quiet:
             world.halt_in_force(scope)
         await asyncio.sleep(world.rng.uniform(0.5, 20.0))
         self._lift(scope)
 
     async def _confirmed(self, halt: ActiveHalt) -> bool:
-        """Ask operations for a halt; return whether it says that the halt is done.
-
-        Whoever resumes the scope meanwhile has resumed this halt too.
-        """
-        world, resumed = self._world, self._resumed[halt.scope]
+        """Ask operations for a halt; return whether it says that the halt is done."""
         try:
             data = await self._bus.request(
                 CMD_HALT_REQUEST,
@@ -216,12 +215,10 @@ class Weather:
                 timeout_s=_ANSWERS_WITHIN_S,
             )
         except BusError:
-            world.counters.hit("H2 operations do not answer a halt")
+            self._world.counters.hit("H2 operations do not answer a halt")
             return False
         HaltReply.model_validate_json(data)
-        world.counters.hit("H1 halt by operations")
-        if self._resumed[halt.scope] == resumed and not world.quiet:
-            world.halt_in_force(halt.scope)
+        self._world.counters.hit("H1 halt by operations")
         return True
 
     async def _look_after_quarantines(self) -> None:
