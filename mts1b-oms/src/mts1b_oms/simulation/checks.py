@@ -222,9 +222,9 @@ def check_now(
             continue
         if oms is not None:
             ours = oms.record.open_orders.get(name)
-            if ours is None:
+            if ours is None and name not in restated:
                 raise Violation(f"P4 {name} is open at the venue and over here")
-            if ours.remaining_quantity < left:
+            if ours is not None and ours.remaining_quantity < left:
                 raise Violation(f"P4 {name}: {left} may fill, {ours.remaining_quantity} open here")
         if risk is not None:
             reserved = risk.engine.book.reservations.get(name)
