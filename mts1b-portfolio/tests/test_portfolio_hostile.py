@@ -374,4 +374,5 @@ def test_several_hostile_arguments_at_once(data: st.DataObject) -> None:
     arguments = ROWS[name].arguments
     chosen = data.draw(st.lists(st.sampled_from(sorted(arguments)), min_size=1, max_size=3))
     hostile = {key: data.draw(st.sampled_from(HOSTILE[arguments[key][0]])) for key in chosen}
-    meet(name, {**plain(name), **hostile})
+    said = meet(name, {**plain(name), **hostile})
+    assert not said or len(said.split()) > 3, said  # a sentence, not a bare value

@@ -13,7 +13,6 @@ from mts1b_quantkit.cv.rows import (
     Positions,
     blocks_of,
     count_rows,
-    require_count,
     without_neighbours,
 )
 from mts1b_quantkit.errors import BadInput
@@ -42,13 +41,13 @@ class CombinatorialPurgedKFold:
         self, n_folds: int, n_test_folds: int, *, purge: int = 0, embargo: int = 0
     ) -> None:
         self.n_folds = read_count("n_folds", n_folds, least=2, most=_MOST_FOLDS)
-        self.n_test_folds = require_count("n_test_folds", n_test_folds, least=1)
+        self.n_test_folds = read_count("n_test_folds", n_test_folds, least=1)
         if self.n_test_folds >= self.n_folds:
             raise BadInput(
                 f"n_test_folds is {n_test_folds} of {n_folds}; leave one fold or more to train on"
             )
-        self.purge = require_count("purge", purge, least=0)
-        self.embargo = require_count("embargo", embargo, least=0)
+        self.purge = read_count("purge", purge, least=0)
+        self.embargo = read_count("embargo", embargo, least=0)
 
     @property
     def n_paths(self) -> int:

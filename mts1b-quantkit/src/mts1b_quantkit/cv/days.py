@@ -8,8 +8,9 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from mts1b_quantkit.cv.rows import Positions, require_count
+from mts1b_quantkit.cv.rows import Positions
 from mts1b_quantkit.errors import BadInput
+from mts1b_quantkit.scalars import read_count
 
 __all__ = ["Rebalance", "days_of", "rebalance_rows", "rows_between"]
 
@@ -45,7 +46,7 @@ def rows_between(days: list[date], start: Any, end: Any) -> slice:
 def rebalance_rows(days: list[date], rebal: Rebalance) -> Positions:
     """Return the rows on which one trades: each, the first of a week or month, or every n-th."""
     if not isinstance(rebal, str):
-        return np.arange(0, len(days), require_count("rebal", rebal, least=1))
+        return np.arange(0, len(days), read_count("rebal", rebal, least=1))
     keys: list[Any]
     if rebal == "daily":
         keys = list(range(len(days)))

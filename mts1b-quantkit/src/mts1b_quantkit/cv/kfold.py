@@ -11,10 +11,10 @@ from mts1b_quantkit.cv.rows import (
     Positions,
     blocks_of,
     count_rows,
-    require_count,
     without_neighbours,
 )
 from mts1b_quantkit.errors import BadInput
+from mts1b_quantkit.scalars import read_count
 
 __all__ = ["PurgedKFold", "read_label_end"]
 
@@ -37,9 +37,9 @@ class PurgedKFold:
     """
 
     def __init__(self, n_splits: int, *, label_end: Any = None, embargo: int = 0) -> None:
-        self.n_splits = require_count("n_splits", n_splits, least=2)
+        self.n_splits = read_count("n_splits", n_splits, least=2)
         self.label_end = label_end
-        self.embargo = require_count("embargo", embargo, least=0)
+        self.embargo = read_count("embargo", embargo, least=0)
 
     def split(
         self, X: Any, y: Any = None, groups: Any = None

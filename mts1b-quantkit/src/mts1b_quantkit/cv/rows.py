@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mts1b_quantkit.errors import BadInput
-from mts1b_quantkit.scalars import read_count, shown
+from mts1b_quantkit.scalars import shown
 
-__all__ = ["Positions", "blocks_of", "count_rows", "require_count", "without_neighbours"]
+__all__ = ["Positions", "blocks_of", "count_rows", "without_neighbours"]
 
 Positions = NDArray[np.intp]
 
@@ -27,11 +27,6 @@ def count_rows(X: Any) -> int:
     if rows == 0:
         raise BadInput("X has no rows; there is nothing to split")
     return int(rows)
-
-
-def require_count(name: str, value: Any, *, least: int) -> int:
-    """Return a whole number that is not below ``least``."""
-    return read_count(name, value, least=least)
 
 
 def blocks_of(rows: int, count: int) -> list[tuple[int, int]]:

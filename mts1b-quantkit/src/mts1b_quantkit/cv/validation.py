@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from mts1b_foundation.market_data import UniversePanel
+from numpy.typing import NDArray
 
 from mts1b_quantkit.arrays import FloatArray, as_table
 from mts1b_quantkit.cv.days import Rebalance, days_of, rebalance_rows, rows_between
@@ -108,17 +109,8 @@ def walk_forward(
         raise BadInput(f"step is {step}, test_window {test_window}; the test windows overlap")
     walk = WalkForward(train_window, test_window, step=step, expanding=expanding, purge=purge)
     inside = rows_between(days_of(universe.dates), start, end)
-    rows, needed = inside.stop - inside.start, train_window + walk.purge + test_window
-    if rows < needed:
-        raise BadInput(
-            f"{rows} rows are too few; train_window {train_window}, purge {purge} and test_window "
-            f"{test_window} need {needed}"
-        )
+    splits = _splits(walk, inside)
     panel = until(universe, inside.stop)
-    splits = [
-        (train + inside.start, test + inside.start)
-        for train, test in walk.split(range(inside.stop - inside.start))
-    ]
     known = int(splits[0][0][-1]) + 1
     strategies = [
         _Strategy(panel, params, scores_of(factor, params, panel, known=known), as_sizing(sizing))
@@ -126,6 +118,17 @@ def walk_forward(
     ]
     run = _Run(panel, strategies, rebal, cost, periods)
     return run.judged(splits)
+
+
+def _splits(walk: WalkForward, inside: slice) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+    """Return training and test rows of each fold, as rows of the whole panel."""
+    rows, needed = inside.stop - inside.start, walk.train_size + walk.purge + walk.test_size
+    if rows < needed:
+        raise BadInput(
+            f"{rows} rows are too few; train_window {walk.train_size}, purge {walk.purge} and "
+            f"test_window {walk.test_size} need {needed}"
+        )
+    return [(train + inside.start, test + inside.start) for train, test in walk.split(range(rows))]
 
 
 class _Strategy:

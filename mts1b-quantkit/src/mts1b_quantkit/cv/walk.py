@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from mts1b_quantkit.cv.rows import Positions, count_rows, require_count
+from mts1b_quantkit.cv.rows import Positions, count_rows
 from mts1b_quantkit.errors import BadInput
-from mts1b_quantkit.scalars import read_flag
+from mts1b_quantkit.scalars import read_count, read_flag
 
 __all__ = ["WalkForward"]
 
@@ -42,12 +42,12 @@ class WalkForward:
         purge: int = 0,
         embargo: int = 0,
     ) -> None:
-        self.train_size = require_count("train_size", train_size, least=1)
-        self.test_size = require_count("test_size", test_size, least=1)
-        self.step = self.test_size if step is None else require_count("step", step, least=1)
+        self.train_size = read_count("train_size", train_size, least=1)
+        self.test_size = read_count("test_size", test_size, least=1)
+        self.step = self.test_size if step is None else read_count("step", step, least=1)
         self.expanding = read_flag("expanding", expanding)
-        self.purge = require_count("purge", purge, least=0)
-        self.embargo = require_count("embargo", embargo, least=0)
+        self.purge = read_count("purge", purge, least=0)
+        self.embargo = read_count("embargo", embargo, least=0)
 
     def split(
         self, X: Any, y: Any = None, groups: Any = None

@@ -86,13 +86,8 @@ def parity(
             "time_exit": time_exit,
         }
         rule = {name: text for name, text in texts.items() if text is not None}
-        if (strategy is None) == (not rule):
-            raise typer.BadParameter("give either --strategy, or a rule with --long-when")
-        if strategy is not None:
-            subject = _configured(strategy)
-        else:
-            options = {"direction": direction, "size": size, "values": _numbers(param or [])}
-            subject = _rule(panel, rule | options, symbol or [])
+        options = {"direction": direction, "size": size, "values": _numbers(param or [])}
+        subject = _subject(panel, strategy, rule, options, symbol or [])
         terms = DeskTerms(initial_cash=cash, fees_bps=fees_bps, slippage_bps=slippage_bps)
         other = None if venue_fees_bps is None else replace(terms, fees_bps=venue_fees_bps)
         found = compare(
@@ -123,6 +118,19 @@ def _incomparable(as_json: bool) -> Iterator[None]:
         else:
             print(f"error: {error}", file=sys.stderr)
         raise typer.Exit(2) from None
+
+
+def _subject(
+    panel: Path,
+    strategy: str | None,
+    rule: dict[str, str],
+    options: dict[str, Any],
+    symbols: list[str],
+) -> StrategySettings:
+    """Return the strategy that is named, or that a rule makes; exactly one of both is given."""
+    if (strategy is None) == (not rule):
+        raise typer.BadParameter("give either --strategy, or a rule with --long-when")
+    return _rule(panel, rule | options, symbols) if strategy is None else _configured(strategy)
 
 
 def _configured(strategy_id: str) -> StrategySettings:
