@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
-from enum import StrEnum
 from functools import cache
 from typing import Annotated, Any, Self, TypeVar
 
@@ -27,6 +26,8 @@ ModelT = TypeVar("ModelT", bound="FrozenModel")
 
 
 def _require_aware(value: datetime) -> datetime:
+    if value.tzinfo is UTC:
+        return value
     if value.tzinfo is None or value.utcoffset() is None:
         raise ValueError(
             f"time {value.isoformat()} has no time zone; give an aware time, e.g. with tzinfo=UTC"
@@ -72,9 +73,10 @@ class _Copier:
     does not hold is left to pydantic itself, which says what is wrong.
     """
 
-    __slots__ = ("_fields", "_relations")
+    __slots__ = ("_fields", "_names", "_relations")
 
     def __init__(self, model: type[FrozenModel]) -> None:
+        self._names = set(model.model_fields)  # shared by all copies: nothing changes it
         self._fields = {
             name: TypeAdapter(_type_of(field)).validator.validate_python
             for name, field in model.model_fields.items()
@@ -85,15 +87,15 @@ class _Copier:
     def copy(self, original: ModelT, changes: dict[str, Any]) -> ModelT | None:
         """Return the changed copy; None where something does not hold."""
         values = original.__dict__.copy()
-        fields = self._fields
+        fields, put = self._fields, object.__setattr__
         try:
             for name, value in changes.items():
                 values[name] = fields[name](value)
             changed = object.__new__(type(original))
-            object.__setattr__(changed, "__dict__", values)
-            object.__setattr__(changed, "__pydantic_fields_set__", set(fields))
-            object.__setattr__(changed, "__pydantic_extra__", None)
-            object.__setattr__(changed, "__pydantic_private__", None)
+            put(changed, "__dict__", values)
+            put(changed, "__pydantic_fields_set__", self._names)
+            put(changed, "__pydantic_extra__", None)
+            put(changed, "__pydantic_private__", None)
             for holds in self._relations:
                 holds(changed)
         except (LookupError, ValueError):
@@ -124,8 +126,7 @@ def canonical_text(value: object) -> str:
 
     None is the empty text; times are UTC with microseconds.
     """
-    kind: type = type(value)
-    return _writer_of(kind)(value)
+    return WRITERS[type(value)](value)
 
 
 def _decimal_text(value: Decimal) -> str:
@@ -134,19 +135,28 @@ def _decimal_text(value: Decimal) -> str:
 
 
 def _time_text(value: datetime) -> str:
-    return value.astimezone(UTC).isoformat(timespec="microseconds")
+    moment = value if value.tzinfo is UTC else value.astimezone(UTC)
+    return moment.isoformat(timespec="microseconds")
 
 
-@cache
+class _Writers(dict[type, Callable[[Any], str]]):
+    """What writes the values of each type, found once."""
+
+    def __missing__(self, kind: type) -> Callable[[Any], str]:
+        writer = self[kind] = _writer_of(kind)
+        return writer
+
+
+WRITERS = _Writers()
+"""By type, the function behind :func:`canonical_text`."""
+
+
 def _writer_of(kind: type) -> Callable[[Any], str]:
     """Return what writes values of a type; an enumeration's member is written as its value."""
     if kind is type(None):
         return lambda value: ""
     if issubclass(kind, bool):
         return lambda value: "true" if value else "false"
-    if issubclass(kind, StrEnum):
-        texts = {member: str(member.value) for member in kind}
-        return lambda value: texts[value]
     if issubclass(kind, Decimal):
         return _decimal_text
     return _time_text if issubclass(kind, datetime) else str

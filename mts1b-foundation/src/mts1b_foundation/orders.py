@@ -51,7 +51,11 @@ class Side(StrEnum):
 
 
 class OrderType(StrEnum):
-    """Say how an order may be priced."""
+    """Say how an order may be priced.
+
+    :ivar needs_limit_price: whether an order of this type is meaningless without a limit price.
+    :ivar needs_stop_price: whether it is meaningless without a stop price.
+    """
 
     MARKET = "market"
     LIMIT = "limit"
@@ -59,15 +63,12 @@ class OrderType(StrEnum):
     STOP_LIMIT = "stop_limit"
     MARKETABLE_LIMIT = "marketable_limit"
 
-    @property
-    def needs_limit_price(self) -> bool:
-        """Return whether an order of this type is meaningless without a limit price."""
-        return self in (OrderType.LIMIT, OrderType.STOP_LIMIT, OrderType.MARKETABLE_LIMIT)
+    needs_limit_price: bool
+    needs_stop_price: bool
 
-    @property
-    def needs_stop_price(self) -> bool:
-        """Return whether an order of this type is meaningless without a stop price."""
-        return self in (OrderType.STOP, OrderType.STOP_LIMIT)
+    def __init__(self, value: str) -> None:
+        self.needs_limit_price = "limit" in value
+        self.needs_stop_price = "stop" in value
 
 
 class TimeInForce(StrEnum):

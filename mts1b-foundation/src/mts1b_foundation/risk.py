@@ -18,6 +18,7 @@ from mts1b_foundation.halts import (
     halt_scope,
 )
 from mts1b_foundation.model import (
+    WRITERS,
     FrozenModel,
     Identifier,
     PositiveDecimal,
@@ -202,8 +203,9 @@ class RiskApproval(FrozenModel):
 
     def signing_fields(self) -> list[tuple[str, str]]:
         """Return (name, text) of every bound field in the order of declaration."""
+        writers = WRITERS
         return [
-            (name, canonical_text(value))
+            (name, writers[type(value)](value))
             for name, value in self.__dict__.items()
             if name != "signature"
         ]

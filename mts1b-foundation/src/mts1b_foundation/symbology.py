@@ -19,6 +19,7 @@ import re
 from collections.abc import Callable
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -97,6 +98,15 @@ _GRAMMAR: tuple[tuple[SymbolKind, re.Pattern[str]], ...] = (
 )
 
 
+@lru_cache(maxsize=65_536)
+def _require_symbol(text: str) -> None:
+    if not any(pattern.fullmatch(text) for _, pattern in _GRAMMAR):
+        raise ValueError(
+            f"{text!r} is not a symbol; use e.g. AAPL, BTC-USD, ES@202612, "
+            "AAPL:20261218:C:250 or EVT/NAME/YES (upper case)"
+        )
+
+
 class Symbol(str):
     """A validated instrument name: a string that follows the grammar of this module.
 
@@ -107,11 +117,7 @@ class Symbol(str):
 
     def __new__(cls, value: str) -> Symbol:
         text = str(value)
-        if not any(pattern.fullmatch(text) for _, pattern in _GRAMMAR):
-            raise ValueError(
-                f"{text!r} is not a symbol; use e.g. AAPL, BTC-USD, ES@202612, "
-                "AAPL:20261218:C:250 or EVT/NAME/YES (upper case)"
-            )
+        _require_symbol(text)
         return super().__new__(cls, text)
 
     @property

@@ -16,8 +16,8 @@ def derive_id(prefix: str, *parts: str) -> str:
     The parts are hashed with their lengths, so ("ab", "c") and ("a", "bc") differ. A retry, a
     replay and a restart therefore give the same thing the same name.
     """
-    sized = [item for part in map(str.encode, parts) for item in (len(part).to_bytes(8), part)]
-    return f"{prefix}-{hashlib.sha256(b''.join(sized)).hexdigest()[:24]}"
+    sized = b"".join([len(part).to_bytes(8) + part for part in map(str.encode, parts)])
+    return f"{prefix}-{hashlib.sha256(sized).hexdigest()[:24]}"
 
 
 @runtime_checkable

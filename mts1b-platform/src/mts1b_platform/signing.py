@@ -7,7 +7,6 @@ import hmac
 import os
 import re
 from collections.abc import Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -70,17 +69,23 @@ def encode_fields(domain: str, fields: Sequence[tuple[str, str]]) -> bytes:
 
     Every name and value is preceded by its length, so no two field lists share an encoding.
     """
-    parts = [_sized_name(domain)]
+    sized, parts = _SIZED_NAMES, [_SIZED_NAMES[domain]]
     for name, value in fields:
         text = value.encode()
-        parts += (_sized_name(name), len(text).to_bytes(4, "big"), text)
+        parts += (sized[name], len(text).to_bytes(4), text)
     return b"".join(parts)
 
 
-@lru_cache(maxsize=1024)
-def _sized_name(name: str) -> bytes:
-    text = name.encode()
-    return len(text).to_bytes(4, "big") + text
+class _SizedNames(dict[str, bytes]):
+    """Names of fields with their lengths; those that a program writes, so there are few."""
+
+    def __missing__(self, name: str) -> bytes:
+        text = name.encode()
+        sized = self[name] = len(text).to_bytes(4) + text
+        return sized
+
+
+_SIZED_NAMES = _SizedNames()
 
 
 def _key_id(material: bytes) -> str:
@@ -134,7 +139,7 @@ class HmacSigner:
 
     def sign(self, message: bytes) -> str:
         """Return the signature in hex."""
-        return hmac.new(self._secret, message, hashlib.sha256).hexdigest()
+        return hmac.digest(self._secret, message, "sha256").hex()
 
 
 class HmacVerifier:
