@@ -11,11 +11,14 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import heapq
 import math
+import struct
 from asyncio import base_events
 from collections import deque
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor
+from contextvars import Context
 from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn, TypeVar, TypeVarTuple, Unpack
 
@@ -27,6 +30,8 @@ __all__ = ["Deadlock", "DeterministicLoop", "LoopClock", "RealWorldTouched", "ru
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+_BLOCK = 4096
+_MANY_TIMERS = 100
 
 
 class Deadlock(MustStop):
@@ -41,70 +46,61 @@ class _Ready:
     """The ready queue: steps of different tasks change places, plain callbacks keep their order.
 
     asyncio promises that callbacks run in the order in which they were registered, and code may
-    rely on that; nothing promises in which order two ready tasks go on. So each task is a line of
-    its own, all callbacks are one, and the seed says which line moves. What asyncio's loop does
-    with its queue is here and nothing else.
+    rely on that; nothing promises in which order two ready tasks go on. So all callbacks are one
+    line and each task is one of its own, of a single step, as a task has no second step before it
+    has made the first. The seed says which line moves. What asyncio's loop does with its queue is
+    here and nothing else.
     """
 
     def __init__(self, rng: Rng) -> None:
-        self._rng = rng
-        self._lines: list[tuple[object, deque[asyncio.Handle]]] = []
-        self._line_of: dict[object, deque[asyncio.Handle]] = {}
-        self._length = 0
-        self.choices = hashlib.sha256()
+        self._random = rng.random
+        self._callbacks: deque[asyncio.Handle] = deque()
+        self._steps: list[asyncio.Handle] = []
+        self._choices: list[int] = []
+        self._digest = hashlib.sha256()
         self.taken = 0
 
     def __len__(self) -> int:
-        return self._length
+        return len(self._steps) + len(self._callbacks)
 
     def append(self, handle: asyncio.Handle) -> None:
-        owner = _task_of(handle)
-        line = self._line_of.get(owner)
-        if line is None:
-            line = self._line_of[owner] = deque()
-            self._lines.append((owner, line))
-        line.append(handle)
-        self._length += 1
+        callback = handle._callback  # type: ignore[attr-defined]
+        if isinstance(getattr(callback, "__self__", None), asyncio.Task):
+            self._steps.append(handle)
+        else:
+            self._callbacks.append(handle)
 
     def popleft(self) -> asyncio.Handle:
-        lines = self._lines
-        count = len(lines)
-        index = self._rng.integer(0, count - 1) if count > 1 else 0
-        self.choices.update(index.to_bytes(4, "big") + count.to_bytes(4, "big"))
+        steps = self._steps
+        last = len(steps) - 1
+        count = last + 2 if self._callbacks else last + 1
+        index = int(self._random() * count) if count > 1 else 0
+        self._choices += (index, count)
+        if len(self._choices) >= _BLOCK:
+            self._digest_choices()
         self.taken += 1
-        self._length -= 1
-        owner, line = lines[index]
-        chosen = line.popleft()
-        if not line:
-            last = lines.pop()
-            if index < count - 1:
-                lines[index] = last
-            del self._line_of[owner]
-        return chosen
+        if index > last:
+            return self._callbacks.popleft()
+        steps[index], steps[last] = steps[last], steps[index]
+        return steps.pop()
 
     def clear(self) -> None:
-        self._lines.clear()
-        self._line_of.clear()
-        self._length = 0
+        self._steps.clear()
+        self._callbacks.clear()
+
+    def _digest_choices(self) -> None:
+        self._digest.update(struct.pack(f">{len(self._choices)}I", *self._choices))
+        self._choices.clear()
+
+    @property
+    def fingerprint(self) -> str:
+        """Return a digest of every choice so far, and among how many it was."""
+        self._digest_choices()
+        return self._digest.hexdigest()
 
 
-def _task_of(handle: asyncio.Handle) -> asyncio.Task[Any] | None:
-    owner = getattr(getattr(handle, "_callback", None), "__self__", None)
-    return owner if isinstance(owner, asyncio.Task) else None
-
-
-class _VirtualSelector:
-    """Where a real loop would wait for the world, this one moves its time."""
-
-    def __init__(self, loop: DeterministicLoop) -> None:
-        self._loop = loop
-
-    def select(self, timeout: float | None) -> list[Any]:
-        if timeout is None:
-            self._loop.give_up()
-        elif timeout > 0:
-            self._loop.jump(timeout)
-        return []
+class _NoSelector:
+    """Where a real loop waits for the world, this one has nothing to wait for."""
 
     def close(self) -> None:
         """There is nothing to close."""
@@ -116,15 +112,17 @@ class DeterministicLoop(base_events.BaseEventLoop):
     :param seed: decides the order in which ready tasks go on.
     """
 
-    _scheduled: list[asyncio.TimerHandle]
+    _stopping: bool
+    _timer_cancelled_count: int
 
     def __init__(self, seed: int) -> None:
         super().__init__()
         self._now = 0.0
-        self._clock_resolution = 2.0 * math.ulp(1.0)
         self._choices = _Ready(SeededRng(seed))
         self._ready = self._choices
-        self._selector = _VirtualSelector(self)
+        self._selector = _NoSelector()
+        self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
+        self._timers_made = 0
         self.clock = LoopClock(self)
 
     def time(self) -> float:
@@ -139,26 +137,69 @@ class DeterministicLoop(base_events.BaseEventLoop):
     @property
     def fingerprint(self) -> str:
         """Return a digest of every scheduling choice so far: equal for equal runs."""
-        return self._choices.choices.hexdigest()
+        return self._choices.fingerprint
 
-    def jump(self, seconds: float) -> None:
-        """Move virtual time to the next timer."""
-        self._now += seconds
-        self._clock_resolution = 2.0 * math.ulp(max(self._now, 1.0))
+    def call_soon(
+        self,
+        callback: Callable[[Unpack[Ts]], object],
+        *args: *Ts,
+        context: Context | None = None,
+    ) -> asyncio.Handle:
+        """Run ``callback`` as soon as its line is chosen."""
+        handle = asyncio.Handle(callback, args, self, context)
+        self._choices.append(handle)
+        return handle
+
+    def call_at(
+        self,
+        when: float,
+        callback: Callable[[Unpack[Ts]], object],
+        *args: *Ts,
+        context: Context | None = None,
+    ) -> asyncio.TimerHandle:
+        """Run ``callback`` at ``when``; of equal times, what was asked for first is first due."""
+        timer = asyncio.TimerHandle(when, callback, args, self, context)
+        timer._scheduled = True  # type: ignore[attr-defined]
+        self._timers_made += 1
+        heapq.heappush(self._timers, (when, self._timers_made, timer))
+        return timer
 
     def _run_once(self) -> None:
-        """Let no timer fire before its time, not even by the clock's resolution.
+        """Let the timers that are due fire, then run what is ready now.
 
-        Two tasks that look whether their deadline is over would wake each other for ever, as
-        virtual time stands still meanwhile. For a timer that is due at once, time moves by the
-        least that it can: no real clock stands still between two looks either.
+        No timer fires before its time. Two tasks that look whether their deadline is over would
+        wake each other for ever, as virtual time stands still meanwhile: for a timer that is due
+        at once, time moves by the least that it can, as no real clock stands still between two
+        looks either.
         """
-        timers = self._scheduled
-        if timers and timers[0].when() <= self._now:
+        ready = self._choices
+        timers = self._live_timers()
+        if timers and timers[0][0] <= self._now:
             self._now = math.nextafter(self._now, math.inf)
-        elif timers and self._now < timers[0].when() <= self._now + self._clock_resolution:
-            self._now = timers[0].when()
-        super()._run_once()  # type: ignore[misc]
+        elif not ready and not self._stopping:
+            if not timers:
+                self.give_up()
+            self._now = timers[0][0]
+        while timers and timers[0][0] <= self._now:
+            _, _, timer = heapq.heappop(timers)
+            timer._scheduled = False  # type: ignore[attr-defined]
+            ready.append(timer)
+        for _ in range(len(ready)):
+            handle = ready.popleft()
+            if not handle.cancelled():
+                handle._run()
+
+    def _live_timers(self) -> list[tuple[float, int, asyncio.TimerHandle]]:
+        """Return the timers without those that were cancelled and come first, or are many."""
+        timers = self._timers
+        if self._timer_cancelled_count > max(_MANY_TIMERS, len(timers) // 2):
+            timers[:] = [entry for entry in timers if not entry[2].cancelled()]
+            heapq.heapify(timers)
+            self._timer_cancelled_count = 0
+        while timers and timers[0][2].cancelled():
+            heapq.heappop(timers)
+            self._timer_cancelled_count -= 1
+        return timers
 
     def give_up(self) -> NoReturn:
         """Say which tasks wait for ever."""
