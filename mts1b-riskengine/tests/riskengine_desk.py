@@ -15,6 +15,7 @@ from mts1b_foundation import (
     NavSnapshot,
     Order,
     OrderStatus,
+    RiskDecision,
     RiskEnvelope,
     Side,
     Symbol,
@@ -29,6 +30,7 @@ from mts1b_riskengine.feed import RiskFeed
 
 AT = datetime(2026, 1, 7, 21, tzinfo=UTC)
 FUND = "alpha"
+PASSED = ("", "")
 
 
 def make_order(number: int | str = 1, **changes: Any) -> Order:
@@ -144,3 +146,13 @@ class Desk:
 
 
 MakeDesk = Callable[..., Awaitable[Desk]]
+
+
+def outcome(decision: RiskDecision) -> tuple[str, str]:
+    """Return the gate that denied and its code; PASSED where none did."""
+    return decision.rejecting_gate, decision.code
+
+
+async def judged(desk: Desk, **changes: Any) -> tuple[str, str]:
+    """Return the outcome of one order that differs by ``changes`` from the plain one."""
+    return outcome(await desk.engine.check(make_order(**changes)))

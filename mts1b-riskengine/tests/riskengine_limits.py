@@ -23,7 +23,7 @@ from mts1b_foundation.limits import (
 )
 from mts1b_riskengine import InstrumentTable
 from mts1b_riskengine.mandates import MandateTable
-from riskengine_desk import AT, FUND, Desk, make_bar, make_envelope, make_nav, make_order
+from riskengine_desk import AT, FUND, Desk, MakeDesk, make_bar, make_envelope, make_nav, make_order
 
 AAPL, MSFT, GOOG = Symbol("AAPL"), Symbol("MSFT"), Symbol("GOOG")
 OPEN = AT - timedelta(hours=1)
@@ -169,6 +169,27 @@ async def open_market(desk: Desk) -> None:
     await desk.feed(minute, other, make_quote(), parent, make_nav("100000", OPEN, cash_usd=100_000))
 
 
+async def market(make_desk: MakeDesk, **more: Any) -> Desk:
+    """Return a desk an hour before the close, with every control on unless ``more`` says so."""
+    values: dict[str, Any] = {
+        "limits": all_on(),
+        "mandates": mandates(),
+        "instruments": listed(),
+        "at": OPEN,
+        "prices": False,
+    }
+    desk = await make_desk(**values | more)
+    await open_market(desk)
+    return desk
+
+
+def simple(number: int, **changes: Any) -> Order:
+    """Return a market order of one unit, for limits that need no market."""
+    return plain(
+        number, order_type=OrderType.MARKET, limit_price=None, quantity=Decimal(1), **changes
+    )
+
+
 def limits_of(**changes: Any) -> RiskLimits:
     """Return limits with only some controls on."""
     return RiskLimits(**changes)
@@ -188,6 +209,8 @@ __all__ = [
     "make_mandate",
     "make_quote",
     "mandates",
+    "market",
     "open_market",
     "plain",
+    "simple",
 ]

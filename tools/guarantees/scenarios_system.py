@@ -131,8 +131,8 @@ _RISK = (
         "G5",
         "the price is stale, crossed, zero, or of a halted instrument",
         (
-            "test_riskengine_controls::test_an_unsound_quote_denies",
-            "test_riskengine_controls::test_a_halted_or_old_instrument_denies",
+            "test_riskengine_market::test_an_unsound_quote_denies",
+            "test_riskengine_market::test_a_halted_or_old_instrument_denies",
         ),
     ),
     Scenario(
@@ -147,8 +147,8 @@ _RISK = (
         "G7",
         "the veto is away, slow, or misled",
         (
-            "test_riskengine_gates::test_no_sound_opinion_denies",
-            "test_riskengine_gates::"
+            "test_riskengine_veto::test_no_sound_opinion_denies",
+            "test_riskengine_veto::"
             "test_failing_open_takes_an_explicit_policy_and_never_overrides_a_veto",
         ),
     ),
@@ -168,7 +168,7 @@ _RISK = (
     Scenario(
         "G10",
         "children outgrow their parent",
-        ("test_riskengine_controls::test_children_never_exceed_their_parent",),
+        ("test_riskengine_capital::test_children_never_exceed_their_parent",),
     ),
 )
 

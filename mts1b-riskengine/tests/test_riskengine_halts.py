@@ -1,0 +1,102 @@
+"""Halts and loss limits: whom they stop, and what may still reduce."""
+
+from datetime import timedelta
+
+import pytest
+from mts1b_foundation import DenyCode, HaltSeverity, Side
+from riskengine_desk import (
+    AT,
+    PASSED,
+    Desk,
+    MakeDesk,
+    judged,
+    make_bar,
+    make_envelope,
+    make_halt,
+    make_nav,
+    outcome,
+)
+from riskengine_limits import MSFT, simple
+
+
+@pytest.mark.parametrize(
+    ("scope", "code"),
+    [
+        ("firm", DenyCode.FIRM_HALTED),
+        ("fund:alpha", DenyCode.FUND_HALTED),
+        ("strategy:trend", DenyCode.STRATEGY_HALTED),
+    ],
+)
+async def test_a_halt_denies_in_its_scope(desk: Desk, scope: str, code: DenyCode) -> None:
+    desk.halts.apply(make_halt(scope))
+    assert await judged(desk, number=1) == ("drawdown_halt", code)
+    desk.halts.lift(scope)
+    assert await judged(desk, number=2) == PASSED
+
+
+@pytest.mark.parametrize(
+    ("severity", "scope", "code"),
+    [
+        (HaltSeverity.VENUE_HALT, "venue:paper", DenyCode.VENUE_HALTED),
+        (HaltSeverity.SYMBOL_HALT, "symbol:AAPL", DenyCode.SYMBOL_HALTED),
+    ],
+)
+async def test_a_halted_venue_or_symbol_takes_nothing(
+    desk: Desk, severity: HaltSeverity, scope: str, code: str
+) -> None:
+    halt = make_halt("firm").with_(halt_id=f"h-{scope}", scope=scope, severity=severity)
+    desk.halts.apply(halt)
+    assert outcome(await desk.engine.check(simple(1))) == ("drawdown_halt", code)
+    elsewhere = simple(2, symbol=MSFT)
+    assert (await desk.engine.check(elsewhere)).approved is (severity is HaltSeverity.SYMBOL_HALT)
+
+
+@pytest.mark.parametrize("scope", ["fund:beta", "strategy:carry"])
+async def test_a_halt_of_others_denies_nothing(desk: Desk, scope: str) -> None:
+    desk.halts.apply(make_halt(scope))
+    assert await judged(desk) == PASSED
+
+
+async def test_reduce_only_passes_only_where_every_halt_allows_it(desk: Desk) -> None:
+    await desk.hold("30")
+    out = {"side": Side.SELL, "reduce_only": True}
+    desk.halts.apply(make_halt("fund:alpha", reduce_only=True))
+    assert await judged(desk, number=1, **out) == PASSED
+    assert await judged(desk, number=2, side=Side.SELL) == (
+        "drawdown_halt",
+        DenyCode.FUND_HALTED,
+    )
+    desk.halts.apply(make_halt("firm"))
+    assert await judged(desk, number=3, **out) == ("drawdown_halt", DenyCode.FIRM_HALTED)
+
+
+async def test_an_unreadable_halt_record_halts_everything(desk: Desk) -> None:
+    desk.halts.apply(make_halt("fund:beta"))
+    (desk.home / "halt" / "halts.json").write_text("{")
+    assert await judged(desk) == ("drawdown_halt", DenyCode.HALT_STATE_UNREADABLE)
+
+
+@pytest.mark.parametrize(
+    ("days", "nav", "code"),
+    [
+        (1, "97000", DenyCode.DAILY_LOSS),
+        (1, "97000.01", ""),
+        (7, "92000", DenyCode.WEEKLY_LOSS),
+        (7, "92000.01", ""),
+        (40, "85000", DenyCode.MONTHLY_LOSS),
+        (40, "85000.01", ""),
+    ],
+)
+async def test_a_loss_limit_counts_as_reached_at_the_limit(
+    make_desk: MakeDesk, days: int, nav: str, code: str
+) -> None:
+    shorter_are_off = {
+        1: {},
+        7: {"daily_loss_halt_pct": 1.0},
+        40: {"daily_loss_halt_pct": 1.0, "weekly_loss_halt_pct": 1.0},
+    }
+    desk = await make_desk(envelope=make_envelope(**shorter_are_off[days]))
+    later = AT + timedelta(days=days)
+    desk.clock.advance_to(later)
+    await desk.feed(make_nav("100000"), make_nav(nav, later), make_bar(at=later))
+    assert (await judged(desk))[1] == code
