@@ -33,6 +33,11 @@ __all__ = ["LocalBus"]
 _EMPTY: Mapping[str, str] = {}
 
 
+def _wake(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)
+
+
 @dataclass(frozen=True, slots=True)
 class _Stored:
     sequence: int
@@ -50,7 +55,24 @@ class _Stream:
     messages: list[_Stored] = field(default_factory=list)
     seen: OrderedDict[str, tuple[int, float]] = field(default_factory=OrderedDict)
     consumers: dict[str, _LocalConsumer] = field(default_factory=dict)
-    arrived: asyncio.Event = field(default_factory=asyncio.Event)
+    waiting: list[asyncio.Future[None]] = field(default_factory=list)
+
+    async def news(self, seconds: float) -> None:
+        """Wait until there may be something to fetch, at most so many seconds."""
+        loop = asyncio.get_running_loop()
+        waiter = loop.create_future()
+        timer = loop.call_later(seconds, _wake, waiter)
+        self.waiting.append(waiter)
+        try:
+            await waiter
+        finally:
+            timer.cancel()
+            self.waiting.remove(waiter)
+
+    def tell(self) -> None:
+        """Wake who waits for news."""
+        for waiter in self.waiting:
+            _wake(waiter)
 
     def keeps(self, subject: str) -> bool:
         return any(matches(pattern, subject) for pattern in self.spec.subjects)
@@ -116,7 +138,7 @@ class _LocalConsumer:
         if sequence in self._waiting:
             _, deliveries = self._waiting[sequence]
             self._waiting[sequence] = (self._bus.clock.monotonic() + seconds, deliveries)
-            self._stream.arrived.set()
+            self._stream.tell()
 
     async def fetch(self, max_messages: int, *, timeout_s: float) -> list[Message]:
         loop = asyncio.get_running_loop()
@@ -128,18 +150,18 @@ class _LocalConsumer:
             left = deadline - loop.time()
             if left <= 0:
                 return []
-            self._stream.arrived.clear()
             wait = min(left, max(self._next_redelivery(), 0.0005))
-            try:
-                await asyncio.wait_for(self._stream.arrived.wait(), wait)
-            except TimeoutError:
-                continue
+            await self._stream.news(wait)
 
     def _next_redelivery(self) -> float:
+        if not self._waiting:
+            return 3600.0
         now = self._bus.clock.monotonic()
-        return min((due - now for due, _ in self._waiting.values()), default=3600.0)
+        return min(due - now for due, _ in self._waiting.values())
 
     async def _take(self, limit: int) -> list[Message]:
+        if not self._waiting and self._next > len(self._stream.messages):
+            return []
         now = self._bus.clock.monotonic()
         due = sorted(seq for seq, (when, _) in self._waiting.items() if when <= now)
         fresh = range(self._next, len(self._stream.messages) + 1)
@@ -290,7 +312,7 @@ class LocalBus:
         kept = _Stored(sequence, subject, data, headers or _EMPTY, message_id)
         stream.messages.append(kept)
         stream.seen[message_id] = (sequence, now)
-        stream.arrived.set()
+        stream.tell()
         self._deliver(
             _LocalMessage(subject, data, kept.headers, message_id, stream.spec.name, sequence)
         )
@@ -320,7 +342,7 @@ class LocalBus:
         old = self._stream(stream)
         self._streams[stream] = _Stream(old.spec, self._ids.new("stream"), old.window_s)
         self._kept_by.clear()
-        old.arrived.set()
+        old.tell()
 
     def forget_id(self, subject: str, message_id: str) -> None:
         """Forget that a message was seen, as a stream does after its window for duplicates."""

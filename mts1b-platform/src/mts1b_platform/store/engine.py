@@ -54,6 +54,13 @@ def _backend(target: str, name: str, *, read_only: bool) -> SqliteFile | Postgre
     return SqliteFile(path, read_only=read_only)
 
 
+def _create_missing(connection: sa.Connection, metadata: sa.MetaData) -> None:
+    """Create the tables that are not there, asking once for the names of those that are."""
+    there = frozenset(sa.inspect(connection).get_table_names())
+    missing = [table for table in metadata.sorted_tables if table.name not in there]
+    metadata.create_all(connection, tables=missing, checkfirst=False)
+
+
 class Store:
     """One service's record: its tables, its outbox, its inbox.
 
@@ -115,9 +122,9 @@ class Store:
         async with self.transaction() as tx:
             if self.dialect == "postgresql":
                 await tx.execute(sa.text(f'CREATE SCHEMA IF NOT EXISTS "{self.name}"'))
-            await tx.run_sync(tables.metadata.create_all)
-            if metadata is not None:
-                await tx.run_sync(metadata.create_all)
+            for owned in (tables.metadata, metadata):
+                if owned is not None:
+                    await tx.run_sync(_create_missing, owned)
             found = await migrate(tx, self.name, version)
             if found > version:
                 raise StoreNewer(

@@ -29,6 +29,8 @@ class InlineConnection:
 
     def __init__(self, sync_connection: sa.Connection) -> None:
         self.sync_connection = sync_connection
+        driver = sync_connection.connection.driver_connection
+        self._driver = cast(sqlite3.Connection, driver)
 
     async def execute(self, statement: sa.Executable, parameters: Any = None) -> Any:
         """Execute a statement; return its result, in memory."""
@@ -62,9 +64,34 @@ class InlineConnection:
         except sqlite3.Error as error:
             raise _named(text, error) from error
 
-    @property
-    def _driver(self) -> sqlite3.Connection:
-        return cast(sqlite3.Connection, self.sync_connection.connection.driver_connection)
+    def begin(self, how: str) -> None:
+        """Begin a transaction past SQLAlchemy's machinery: it happens all the time."""
+        self.execute_text(how, ())
+
+    def commit(self) -> None:
+        """Keep what was written since the begin, also what SQLAlchemy wrote.
+
+        :raises sqlalchemy.exc.DBAPIError: when it can not be kept; nothing of it is then.
+        """
+        try:
+            self.execute_text("COMMIT", ())
+        except sa.exc.DBAPIError:
+            self.rollback()
+            raise
+        self._tell_sqlalchemy()
+
+    def rollback(self) -> None:
+        """Forget what was written since the begin. A connection that was closed has done so."""
+        if self.sync_connection.closed:
+            return
+        if self._driver.in_transaction:
+            self.execute_text("ROLLBACK", ())
+        self._tell_sqlalchemy()
+
+    def _tell_sqlalchemy(self) -> None:
+        """Let it know that the transaction is over, where it took part."""
+        if self.sync_connection.in_transaction():
+            self.sync_connection.rollback()
 
     async def run_sync(
         self, work: Callable[Concatenate[sa.Connection, P], R], *args: P.args, **kwargs: P.kwargs
@@ -96,7 +123,7 @@ def _known() -> tuple[sa.Engine, dict[Any, Any]]:
 
 def _engine(connect: Callable[[], Any]) -> sa.Engine:
     known, compiled = _known()
-    pool = sa.QueuePool(connect, dialect=known.dialect)
+    pool = sa.NullPool(connect, dialect=known.dialect)
     options = {"compiled_cache": compiled}
     return sa.Engine(pool, known.dialect, known.url, execution_options=options)
 
@@ -111,8 +138,9 @@ class SqliteFile:
         self._uri = f"{path.resolve().as_uri()}?mode={'ro' if read_only else 'rwc'}"
         self._read_only = read_only
         self._engine = _engine(self._connect)
-        sa.event.listen(self._engine, "begin", _begin)
-        self._writer: sa.Connection | None = None
+        self._writer: InlineConnection | None = None
+        self._readers: list[InlineConnection] = []
+        self._idle: list[InlineConnection] = []
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self._uri, uri=True, isolation_level=None)
@@ -123,37 +151,47 @@ class SqliteFile:
             connection.execute(f"PRAGMA {pragma}")
         return connection
 
+    def _open(self) -> InlineConnection:
+        return InlineConnection(self._engine.connect())
+
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
         """Run one write transaction."""
         if self._writer is None:
-            self._writer = self._engine.connect().execution_options(mts_writes=True)
-        with self._writer.begin():
-            yield cast(AsyncConnection, InlineConnection(self._writer))
+            self._writer = self._open()
+        writer = self._writer
+        writer.begin("BEGIN IMMEDIATE")
+        try:
+            yield cast(AsyncConnection, writer)
+        except BaseException:
+            writer.rollback()
+            raise
+        writer.commit()
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """Run reads that see one state."""
-        with self._engine.connect() as connection:
-            yield cast(AsyncConnection, InlineConnection(connection))
+        if not self._idle:
+            self._idle.append(self._open())
+            self._readers.append(self._idle[-1])
+        reader = self._idle.pop()
+        reader.begin("BEGIN")
+        try:
+            yield cast(AsyncConnection, reader)
+        finally:
+            reader.rollback()
+            if reader in self._readers:
+                self._idle.append(reader)
 
     def abandon(self) -> None:
         """Close every connection without finishing anything."""
-        writer, self._writer = self._writer, None
-        if writer is not None:
-            writer.invalidate()
-            writer.close()
-        self._engine.dispose()
+        connections = [*self._readers, *([self._writer] if self._writer else [])]
+        self._writer = None
+        self._readers.clear()
+        self._idle.clear()
+        for connection in connections:
+            connection.sync_connection.close()
 
     async def close(self) -> None:
         """Close every connection."""
-        writer, self._writer = self._writer, None
-        if writer is not None:
-            writer.close()
-        self._engine.dispose()
-
-
-def _begin(connection: sa.Connection) -> None:
-    """Begin as SQLite does, past SQLAlchemy's statement machinery: it happens all the time."""
-    writes = connection.get_execution_options().get("mts_writes", False)
-    InlineConnection(connection).execute_text("BEGIN IMMEDIATE" if writes else "BEGIN", ())
+        self.abandon()
