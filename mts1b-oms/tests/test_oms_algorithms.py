@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -12,16 +11,14 @@ from mts1b_foundation import Bar, Order, OrderStatus
 from mts1b_foundation.nats import STREAMS, bars_subject
 from mts1b_oms.client import OmsClient
 from mts1b_oms.service import OmsService
-
-sys.path.insert(0, str(Path(__file__).parent))
-from test_oms_service import (
+from oms_system import (
     SPX,
     System,
-    _until,
-    _until_risk_knows,
     running,
     serve_leases,
     settings_of,
+    until,
+    until_risk_knows,
 )
 
 ICEBERG = {
@@ -53,9 +50,9 @@ async def half_an_hour(system: System, oms: OmsService) -> datetime:
             bars_subject(SPX, "1m"), bar.model_dump_json().encode(), message_id=at.isoformat()
         )
     hour = timedelta(hours=1)
-    await _until(oms, lambda: oms._tape.volume(SPX, start=now - hour, end=now) == 30_000)
-    await _until(oms, lambda: SPX in oms.record.ledger.marks)
-    await _until_risk_knows(system)
+    await until(oms, lambda: oms._tape.volume(SPX, start=now - hour, end=now) == 30_000)
+    await until(oms, lambda: SPX in oms.record.ledger.marks)
+    await until_risk_knows(system)
     return now
 
 
@@ -76,7 +73,7 @@ async def test_an_iceberg_refills_as_its_children_fill(tmp_path: Path, order: An
         now = await half_an_hour(system, oms)
         client = OmsClient(bus=system.bus)
         parent = await client.submit(big(order, now), algo="iceberg", params=dict(ICEBERG))
-        await _until(oms, lambda: not oms.record.open_orders)
+        await until(oms, lambda: not oms.record.open_orders)
         assert [c.quantity for c in await children_of(client, parent)] == [400, 400, 200]
         [done] = await client.orders(order_id=parent.order_id)
         assert (done.status, done.filled_quantity) == (OrderStatus.FILLED, 1000)
@@ -91,16 +88,16 @@ async def test_an_iceberg_that_rests_goes_on_after_a_restart_and_shows_no_more(
         now = await half_an_hour(system, oms)
         client = OmsClient(bus=system.bus)
         parent = await client.submit(big(order, now), algo="iceberg", params=dict(low))
-        await _until(oms, lambda: len(oms.record.open_orders) == 2)
+        await until(oms, lambda: len(oms.record.open_orders) == 2)
     async with running(tmp_path, settings_of(replay=False)) as (system, oms):
         await serve_leases(system)
         client = OmsClient(bus=system.bus)
-        await _until(oms, lambda: oms.gate.is_open and oms._dispatcher._running)
+        await until(oms, lambda: oms.gate.is_open and oms._dispatcher._running)
         await oms.ctx.system_clock.sleep(0.3)
         [child] = await children_of(client, parent)
         assert (child.quantity, child.status) == (400, OrderStatus.ACCEPTED)
         await client.cancel(parent.order_id, actor="operator:ann")
-        await _until(oms, lambda: not oms._dispatcher._running)
+        await until(oms, lambda: not oms._dispatcher._running)
         assert len(await children_of(client, parent)) == 1
 
 
@@ -117,7 +114,7 @@ async def test_pov_takes_its_share_of_the_bars_that_the_oms_sees(
             "start_at": (now - timedelta(minutes=30)).isoformat(),
         }
         parent = await client.submit(big(order, now), algo="pov", params=params)
-        await _until(oms, lambda: not oms.record.open_orders)
+        await until(oms, lambda: not oms.record.open_orders)
         assert [c.quantity for c in await children_of(client, parent)] == [50] * 20
         [done] = await client.orders(order_id=parent.order_id)
         assert (done.status, done.filled_quantity) == (OrderStatus.FILLED, 1000)

@@ -6,7 +6,9 @@ as in ``@pytest.mark.cases(gives={"weights"})``.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,6 +22,8 @@ from mts1b_quantkit import metrics as m
 from mts1b_quantkit import microstructure as micro
 from mts1b_quantkit import risk, volatility
 from mts1b_quantkit import universe_filters as filters
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 
 class Case(NamedTuple):

@@ -1,0 +1,125 @@
+"""Orders in doubt that people resolve: signed, of one version, and booked."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from mts1b_foundation import Fill, Order, OrderStatus
+from mts1b_foundation.commands import Resolution, ResolveOrder
+from mts1b_oms.errors import ResolutionRefused, UnknownOrder
+from mts1b_oms.resolve import Resolver, sign_resolution
+from mts1b_platform.rng import SeededRng
+from mts1b_platform.signing import KeyRing
+
+LOST = ConnectionError("reset before anything arrived")
+
+
+class TestResolution:
+    """`mts oms resolve`."""
+
+    async def lost(self, desk: Any, order: Any) -> Order:
+        desk.venue.script = [LOST]
+        desk.venue.deaf = True
+        found: Order = await desk.orders.submit(order())
+        return found
+
+    def keys(self, desk: Any) -> KeyRing:
+        ring = KeyRing(desk.home / "keys", SeededRng(5))
+        ring.create("operator-ann")
+        return ring
+
+    def request(self, order: Order, **changes: Any) -> ResolveOrder:
+        words: dict[str, Any] = {
+            "order_id": order.order_id,
+            "order_version": order.version,
+            "resolution": Resolution.NEVER_ARRIVED,
+            "filled_quantity": Decimal(0),
+            "reason": "the venue's desk has never seen it",
+            "signed_by": "operator:ann",
+            "requested_at": datetime(2020, 1, 2, tzinfo=UTC),
+        }
+        return ResolveOrder(**(words | changes))
+
+    async def test_each_resolution(self, new_desk: Any, order: Any) -> None:
+        for number, (change, status, filled) in enumerate(
+            (
+                ({}, OrderStatus.REJECTED, 0),
+                ({"resolution": Resolution.CANCELED}, OrderStatus.CANCELED, 0),
+                (
+                    {"resolution": "canceled", "filled_quantity": 4, "average_price": 101},
+                    OrderStatus.CANCELED,
+                    4,
+                ),
+                (
+                    {"resolution": "filled", "filled_quantity": 10, "average_price": 101},
+                    OrderStatus.FILLED,
+                    10,
+                ),
+            )
+        ):
+            desk = await new_desk(f"home{number}")
+            lost = await self.lost(desk, order)
+            ring = self.keys(desk)
+            signed = sign_resolution(ring, self.request(lost, **change))
+            done = await Resolver(desk.orders, ring).resolve(signed)
+            assert (done.status, done.filled_quantity) == (status, filled)
+            held = desk.record.ledger.quantities().get(order().symbol, Decimal(0))
+            assert held == filled
+            assert "orders.resolved" in await desk.verbs()
+            with pytest.raises(ResolutionRefused, match="only an order in doubt"):
+                await Resolver(desk.orders, ring).resolve(signed)
+
+    async def test_a_late_execution_is_booked_all_the_same(self, new_desk: Any, order: Any) -> None:
+        desk = await new_desk()
+        lost = await self.lost(desk, order)
+        ring = self.keys(desk)
+        signed = sign_resolution(ring, self.request(lost, resolution=Resolution.CANCELED))
+        await Resolver(desk.orders, ring).resolve(signed)
+        desk.venue.deaf = False
+        desk.venue.late = [
+            Fill(
+                fill_id="late-1",
+                order_id=lost.order_id,
+                symbol=lost.symbol,
+                side=lost.side,
+                quantity=Decimal(10),
+                price=Decimal(99),
+                venue="paper",
+                timestamp=desk.clock.now(),
+            )
+        ]
+        await desk.sync.collect()
+        done = await desk.record.order(lost.order_id)
+        assert (done.status, done.filled_quantity) == (OrderStatus.FILLED, 10)
+
+    async def test_what_is_refused(self, new_desk: Any, order: Any) -> None:
+        desk = await new_desk()
+        lost = await self.lost(desk, order)
+        ring = self.keys(desk)
+        resolver = Resolver(desk.orders, ring)
+        good = sign_resolution(ring, self.request(lost))
+        bad: list[ResolveOrder] = [
+            self.request(lost),
+            good.with_(reason="another reason"),
+            good.with_(signed_by="operator:bob"),
+            sign_resolution(ring, self.request(lost, order_version=lost.version + 1)),
+            sign_resolution(ring, self.request(lost, filled_quantity=Decimal(3))),
+            sign_resolution(ring, self.request(lost, resolution=Resolution.FILLED)),
+            sign_resolution(
+                ring,
+                self.request(lost, resolution=Resolution.CANCELED, filled_quantity=Decimal(3)),
+            ),
+        ]
+        for request in bad:
+            with pytest.raises(ResolutionRefused):
+                await resolver.resolve(request)
+        assert (await desk.record.order(lost.order_id)).status is OrderStatus.UNKNOWN
+        stranger = sign_resolution(ring, self.request(lost, order_id="order-nothing"))
+        with pytest.raises(UnknownOrder):
+            await resolver.resolve(stranger)
+        with pytest.raises(ResolutionRefused, match="no key"):
+            sign_resolution(ring, self.request(lost, signed_by="operator:zoe"))
+        assert (await resolver.resolve(good)).status is OrderStatus.REJECTED
