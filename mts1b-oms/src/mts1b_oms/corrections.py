@@ -42,8 +42,11 @@ def average_price(parts: Sequence[Fill]) -> Decimal | None:
     """Return the mean price of executions, exact before the one rounding; None without any."""
     if not parts:
         return None
-    notional = sum((part.notional for part in parts), ZERO)
-    return quantise(notional / sum((part.quantity for part in parts), ZERO))
+    notional = quantity = ZERO
+    for part in parts:
+        notional += part.notional
+        quantity += part.quantity
+    return quantise(notional / quantity)
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,7 @@ def flags_of(order: Order | None, fill: Fill, earlier: Sequence[Fill] = ()) -> t
     found = [FEE_PENDING] if fill.fee_currency != books.BASE_CURRENCY else []
     if order is None:
         return (EXTERNAL, *found)
-    if any(_is_twin(fill, other) for other in earlier):
+    if earlier and any(_is_twin(fill, other) for other in earlier):
         found.append(TWIN)
     if order.status in _LATE_STATES:
         found.append(LATE)
@@ -84,14 +84,15 @@ async def book_fills(unit: Unit, fills: Sequence[Fill]) -> list[BookedFill]:
 
 async def _book(unit: Unit, fill: Fill) -> BookedFill:
     order = await unit.order(fill.order_id)
-    earlier = await _earlier(unit, order)
+    partly = order is not None and order.filled_quantity > 0
+    earlier = await counted_of(unit, fill.order_id) if partly else []
     item = BookedFill(fill, _owner(order, fill), flags_of(order, fill, earlier))
     unit.book(item)
     if order is not None and order.status is not OrderStatus.CREATED:
         average = average_price([*earlier, fill]) or fill.price
-        _fill_order(
-            unit, order, fill, average, ",".join((fill.fill_id, *item.flags)), _proof(order, fill)
-        )
+        detail = ",".join((fill.fill_id, *item.flags))
+        proof = _proof(fill) if order.submitted_at is None else {}
+        _fill_order(unit, order, fill, average, detail, proof)
         if order.parent_order_id is not None:
             await _fill_parent(unit, order.parent_order_id, fill)
     odd = QUARANTINING.intersection(item.flags)
@@ -109,17 +110,8 @@ def _owner(order: Order | None, fill: Fill) -> Owner:
     return (fill.fund_id or EXTERNAL, fill.strategy_id or EXTERNAL)
 
 
-async def _earlier(unit: Unit, order: Order | None) -> list[Fill]:
-    """Return the fills of the order that count so far."""
-    if order is None or not order.filled_quantity:
-        return []
-    return await counted_of(unit, order.order_id)
-
-
-def _proof(order: Order, fill: Fill) -> dict[str, object]:
+def _proof(fill: Fill) -> dict[str, object]:
     """Return what an execution that overtook the acknowledgement proves of its order."""
-    if order.submitted_at is not None:
-        return {}
     return {"submitted_at": fill.timestamp, "broker_order_id": fill.broker_order_id}
 
 

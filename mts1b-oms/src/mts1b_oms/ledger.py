@@ -83,12 +83,12 @@ class Holding:
             kept = (*kept, Lot(fill.fill_id, left, fill.price, fill.timestamp))
             sums = (sums[0] + left, sums[1] + left * fill.price)
         return Holding(
-            symbol=self.symbol,
-            lots=kept,
-            realized_usd=self.realized_usd + quantise(gain),
-            fees_usd=self.fees_usd + quantise(fill.fees),
-            last_fill_price=fill.price,
-            sums=sums,
+            self.symbol,
+            kept,
+            self.realized_usd + quantise(gain),
+            self.fees_usd + quantise(fill.fees),
+            fill.price,
+            sums,
         )
 
     def _closed(self, left: Decimal, price: Decimal) -> tuple[tuple[Lot, ...], Decimal, Decimal]:
@@ -147,13 +147,14 @@ class SubBook:
 
     def booked(self, fill: Fill) -> SubBook:
         """Return the book after ``fill``."""
-        holding = self.holdings.get(fill.symbol, Holding(fill.symbol)).booked(fill)
-        return self.restated(holding, -payment_of(fill))
+        holding = self.holdings.get(fill.symbol) or Holding(fill.symbol)
+        return self.restated(holding.booked(fill), -payment_of(fill))
 
     def restated(self, holding: Holding, cash_change: Decimal) -> SubBook:
         """Return the book with another holding of its symbol, and cash moved with it."""
         holdings = MappingProxyType({**self.holdings, holding.symbol: holding})
-        return replace(self, cash_usd=self.cash_usd + cash_change, holdings=holdings)
+        cash = self.cash_usd + cash_change
+        return SubBook(self.fund_id, self.strategy_id, self.initial_usd, cash, holdings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,21 +174,21 @@ class Ledger:
 
     def book(self, fund_id: str, strategy_id: str) -> SubBook:
         """Return one sub-book; an empty one without capital when it was never used."""
-        return self.books.get((fund_id, strategy_id), SubBook(fund_id, strategy_id))
+        return self.books.get((fund_id, strategy_id)) or SubBook(fund_id, strategy_id)
 
     def booked(self, fill: Fill, owner: Owner) -> Ledger:
         """Return the ledger after ``owner`` got ``fill``."""
         changed = self.book(*owner).booked(fill)
-        return replace(self, books=MappingProxyType({**self.books, owner: changed}))
+        return Ledger(MappingProxyType({**self.books, owner: changed}), self.marks)
 
     def restated(self, owner: Owner, holding: Holding, cash_change: Decimal) -> Ledger:
         """Return the ledger with another holding of ``owner``, and cash moved with it."""
         changed = self.book(*owner).restated(holding, cash_change)
-        return replace(self, books=MappingProxyType({**self.books, owner: changed}))
+        return Ledger(MappingProxyType({**self.books, owner: changed}), self.marks)
 
     def marked(self, prices: Mapping[Symbol, Decimal]) -> Ledger:
         """Return the ledger with newer last prices."""
-        return replace(self, marks=MappingProxyType({**self.marks, **prices}))
+        return Ledger(self.books, MappingProxyType({**self.marks, **prices}))
 
     def mark(self, holding: Holding) -> Decimal:
         """Return the last price of a holding: the market's, else that of its last fill."""

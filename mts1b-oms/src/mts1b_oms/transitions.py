@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
+from typing import NamedTuple
 
 from mts1b_foundation.orders import Order, OrderStatus
 
@@ -129,8 +129,7 @@ TRANSITIONS: MappingProxyType[tuple[OrderStatus, OrderEvent], OrderStatus] = Map
 )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Transition:
+class Transition(NamedTuple):
     """One recorded change of one order; ``order`` is the order after it."""
 
     order: Order
@@ -156,7 +155,7 @@ def legal_events(state: OrderStatus) -> tuple[OrderEvent, ...]:
 
 
 def apply(
-    order: Order, event: OrderEvent, *, at: datetime, detail: str = "", **changes: object
+    order: Order, event: OrderEvent, at: datetime, detail: str = "", **changes: object
 ) -> Transition:
     """Return the record of ``event`` happening to ``order``, with the changed order in it.
 
@@ -173,7 +172,7 @@ def apply(
             legal=tuple(e.value for e in legal_events(order.status)),
         )
     changed = order.with_(status=after, version=order.version + 1, **changes)
-    return Transition(order=changed, event=event, before=order.status, at=at, detail=detail)
+    return Transition(changed, event, order.status, at, detail)
 
 
 def to_markdown() -> str:

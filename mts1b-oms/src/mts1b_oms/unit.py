@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -61,7 +62,23 @@ SUBJECT_OF: Mapping[OrderStatus, str] = {
 
 
 class Unit:
-    """Changes staged on top of the committed record. Built by ``OmsRecord.unit`` alone."""
+    """Changes staged on top of the committed record. Built by ``OmsRecord.unit`` alone.
+
+    Most units change one order and nothing else: what a unit rarely has stands in the class, empty.
+    """
+
+    _opened: tuple[SubBook, ...] = ()
+    _approvals: tuple[tuple[str, RiskApproval], ...] = ()
+    _quarantined: tuple[tuple[Owner, str, str], ...] = ()
+    _navs: tuple[tuple[int, NavSnapshot], ...] = ()
+    _restated: frozenset[tuple[Owner, Symbol]] = frozenset()
+    _marks: Mapping[Symbol, Decimal] = MappingProxyType({})
+    _cursor: str | None = None
+    _corrections_cursor: str | None = None
+    _report: ReconciliationReport | None = None
+    _awaited: frozenset[str] = frozenset()
+    _left: tuple[tuple[str, str | None], ...] = ()
+    _replacing: Mapping[str, Replace | None] = MappingProxyType({})
 
     def __init__(self, record: OmsRecord, tx: AsyncConnection) -> None:
         self.tx = tx
@@ -73,18 +90,6 @@ class Unit:
         self._orders: dict[str, Order] = {}
         self._stored_versions: dict[str, int] = {}
         self._fills: list[tuple[int, BookedFill]] = []
-        self._touched: dict[Owner, set[Symbol]] = {}
-        self._opened: list[SubBook] = []
-        self._approvals: list[tuple[str, RiskApproval]] = []
-        self._quarantined: list[tuple[Owner, str, str]] = []
-        self._navs: list[tuple[int, NavSnapshot]] = []
-        self._marks: dict[Symbol, Decimal] = {}
-        self._cursor: str | None = None
-        self._report: ReconciliationReport | None = None
-        self._corrections_cursor: str | None = None
-        self._awaited: set[str] = set()
-        self._left: list[tuple[str, str | None]] = []
-        self._replacing: dict[str, Replace | None] = {}
         self._events: list[tuple[str, str, bytes]] = []
 
     async def order(self, order_id: str) -> Order | None:
@@ -122,7 +127,8 @@ class Unit:
         position = self._record.order_position + len(self._created) + 1
         self._created.append((position, StoredOrder(order, algo, params or {})))
         self._orders[order.order_id] = order
-        self._tell_of(order)
+        if order.status in SUBJECT_OF:
+            self._tell_of(order)
 
     def change(
         self, order: Order, event: OrderEvent, *, detail: str = "", **changes: object
@@ -131,19 +137,20 @@ class Unit:
 
         :raises IllegalTransition: when the table forbids it.
         """
-        transition = apply(order, event, at=self.now, detail=detail, **changes)
+        transition = apply(order, event, self.now, detail, **changes)
+        after = transition.order
         self._stored_versions.setdefault(order.order_id, order.version)
         self._transitions.append(transition)
-        self._orders[order.order_id] = transition.order
-        self._tell_of(transition.order)
-        return transition.order
+        self._orders[order.order_id] = after
+        if after.status in SUBJECT_OF:
+            self._tell_of(after)
+        return after
 
     def book(self, item: BookedFill) -> None:
         """Enter a fill in the ledger."""
         position = self._record.fill_position + len(self._fills) + 1
         self._fills.append((position, item))
         self.ledger = self.ledger.booked(item.counted, item.owner)
-        self._touched.setdefault(item.owner, set()).add(item.fill.symbol)
         self._tell_of_fill(item)
 
     def booked_of(self, order_id: str) -> list[BookedFill]:
@@ -161,11 +168,11 @@ class Unit:
     def restate(self, owner: Owner, holding: Holding, cash_change: Decimal) -> None:
         """Put a holding in the place of another, and move cash with it."""
         self.ledger = self.ledger.restated(owner, holding, cash_change)
-        self._touched.setdefault(owner, set()).add(holding.symbol)
+        self._restated |= {(owner, holding.symbol)}
 
     def await_fill(self, fill_id: str) -> None:
         """Note that a correction came before its fill."""
-        self._awaited.add(fill_id)
+        self._awaited |= {fill_id}
 
     def is_awaited(self, fill_id: str) -> bool:
         """Return whether a correction waits for this fill."""
@@ -175,7 +182,7 @@ class Unit:
         """Record a change of an order."""
         await replaces.insert_replace(self.tx, change)
         if change.outcome is None:
-            self._replacing[change.order_id] = change
+            self._replacing = {**self._replacing, change.order_id: change}
 
     async def terms_before(self, order_id: str) -> set[tuple[Decimal, Decimal | None]]:
         """Return the quantity and limit that an order had before each change of it."""
@@ -183,16 +190,17 @@ class Unit:
 
     async def begin_replace(self, change: Replace) -> None:
         """Record that a change may leave from now on."""
-        self._replacing[change.order_id] = await replaces.begin(self.tx, change)
+        begun = await replaces.begin(self.tx, change)
+        self._replacing = {**self._replacing, change.order_id: begun}
 
     async def end_replace(
         self, change: Replace, outcome: ReplaceOutcome, code: str = "", reason: str = ""
     ) -> None:
         """Record what became of a change."""
         await replaces.write_outcome(self.tx, change.replace_key, outcome, code, reason)
-        self._replacing[change.order_id] = None
+        self._replacing = {**self._replacing, change.order_id: None}
         if outcome is ReplaceOutcome.CONFIRMED:
-            self._left.append((change.order_id, change.old_broker_order_id))
+            self._left += ((change.order_id, change.old_broker_order_id),)
 
     def is_left_half(self, theirs: Order) -> bool:
         """Return whether a venue's view is of an id that a confirmed change has left behind.
@@ -207,33 +215,35 @@ class Unit:
 
     def open_book(self, book: SubBook) -> None:
         """Start a sub-book with its capital."""
-        self._opened.append(book)
+        self._opened += (book,)
         self.ledger = type(self.ledger).of([*self.ledger.books.values(), book], self.ledger.marks)
 
     def use(self, order_id: str, approval: RiskApproval) -> None:
         """Consume an approval, for good."""
-        self._approvals.append((order_id, approval))
+        self._approvals += ((order_id, approval),)
 
     def quarantine(self, owner: Owner, fill_id: str, reason: str) -> None:
         """Record that a strategy got an odd execution and must be halted."""
-        self._quarantined.append((owner, fill_id, reason))
+        self._quarantined += ((owner, fill_id, reason),)
 
     def mark(self, prices: Mapping[Symbol, Decimal]) -> None:
         """Take newer last prices."""
-        self._marks.update(prices)
+        self._marks = {**self._marks, **prices}
         self.ledger = self.ledger.marked(prices)
 
     def navs(self, snapshots: tuple[NavSnapshot, ...]) -> None:
         """Record the snapshots that say something new, and their events."""
+        new = []
         for nav in snapshots:
             key = (nav.fund_id, nav.strategy_id)
             last = self._record.navs.get(key)
-            if last == nav:
-                continue
             again = last is not None and last.as_of == nav.as_of
+            if again and last == nav:
+                continue
             revision = self._record.nav_revisions[key] + 1 if again else 0
-            self._navs.append((revision, nav))
+            new.append((revision, nav))
             self._tell_of_nav(nav, revision)
+        self._navs += tuple(new)
 
     async def report(self, report: ReconciliationReport) -> None:
         """Record a report of reconciliation, and its event."""
@@ -253,14 +263,12 @@ class Unit:
         self._corrections_cursor = cursor
 
     def _tell_of(self, order: Order) -> None:
-        subject = SUBJECT_OF.get(order.status)
-        if subject is not None:
-            event_id = derive_id("evt", order.order_id, order.status.value, str(order.version))
-            self.tell(event_id, subject, order.fund_id, order)
+        event_id = derive_id("evt", order.order_id, order.status.value, str(order.version))
+        self.tell(event_id, SUBJECT_OF[order.status], order.fund_id, order)
 
     def _tell_of_fill(self, item: BookedFill) -> None:
-        fill = item.fill.with_(fund_id=item.owner[0], strategy_id=item.owner[1])
-        self.tell(derive_id("evt", "fill", fill.fill_id), OMS_FILLS_CREATED, item.owner[0], fill)
+        event_id = derive_id("evt", "fill", item.fill.fill_id)
+        self.tell(event_id, OMS_FILLS_CREATED, item.owner[0], item.owned)
 
     def _tell_of_nav(self, nav: NavSnapshot, revision: int) -> None:
         parts = (nav.fund_id, nav.strategy_id or "", nav.as_of.isoformat(), str(revision))
@@ -327,13 +335,13 @@ class Unit:
         store = self._record.store
         if self._fills:
             await books.insert_fills(self.tx, self._fills)
-        owners = sorted({*(book.owner for book in self._opened), *self._touched})
+        touched = self._restated.union((item.owner, item.fill.symbol) for _, item in self._fills)
+        owners = sorted({owner for owner, _ in touched}.union(book.owner for book in self._opened))
         if owners:
             await books.write_books(store, self.tx, [self.ledger.books[owner] for owner in owners])
         held = [
             (self.ledger.books[owner], symbol, self._held_on_record(owner, symbol))
-            for owner, symbols in sorted(self._touched.items())
-            for symbol in sorted(symbols)
+            for owner, symbol in sorted(touched)
         ]
         if held:
             await books.write_holdings(store, self.tx, held)
@@ -364,6 +372,26 @@ class Unit:
     def adopt(self) -> None:
         """Make the committed changes the record's state. Called once, after the commit."""
         record = self._record
+        self._adopt_orders()
+        record.ledger = self.ledger
+        for revision, nav in self._navs:
+            record.navs[nav.fund_id, nav.strategy_id] = nav
+            record.nav_revisions[nav.fund_id, nav.strategy_id] = revision
+        record.cursor = self._cursor or record.cursor
+        record.report = self._report or record.report
+        record.corrections_cursor = self._corrections_cursor or record.corrections_cursor
+        if self._replacing or self._left:
+            self._adopt_replaces()
+        if self._awaited or record.early:
+            record.early |= self._awaited
+            record.early -= {item.fill.fill_id for _, item in self._fills}
+        if self._quarantined:
+            record.unhalted.update(owner for owner, _, _ in self._quarantined)
+        record.order_position += len(self._created)
+        record.fill_position += len(self._fills)
+
+    def _adopt_orders(self) -> None:
+        record = self._record
         for order_id, order in self._orders.items():
             if order.is_terminal:
                 record.open_orders.pop(order_id, None)
@@ -375,13 +403,9 @@ class Unit:
                 record.in_doubt[order_id] = order
             else:
                 record.in_doubt.pop(order_id, None)
-        record.ledger = self.ledger
-        for revision, nav in self._navs:
-            record.navs[nav.fund_id, nav.strategy_id] = nav
-            record.nav_revisions[nav.fund_id, nav.strategy_id] = revision
-        record.cursor = self._cursor or record.cursor
-        record.report = self._report or record.report
-        record.corrections_cursor = self._corrections_cursor or record.corrections_cursor
+
+    def _adopt_replaces(self) -> None:
+        record = self._record
         for order_id, change in self._replacing.items():
             if change is None:
                 record.replacing.pop(order_id, None)
@@ -390,8 +414,3 @@ class Unit:
         for order_id, broker_order_id in self._left:
             if order_id in record.open_orders:
                 record.former_ids.setdefault(order_id, set()).add(broker_order_id)
-        record.early |= self._awaited
-        record.early -= {item.fill.fill_id for _, item in self._fills}
-        record.order_position += len(self._created)
-        record.fill_position += len(self._fills)
-        record.unhalted.update(owner for owner, _, _ in self._quarantined)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 from mts1b_foundation.orders import Fill, FillCorrection, Order
 from mts1b_foundation.protocols import (
@@ -17,6 +18,7 @@ from mts1b_foundation.protocols import (
 from mts1b_oms.acknowledge import conclude
 from mts1b_oms.corrections import take_corrections
 from mts1b_oms.fills import book_fills
+from mts1b_oms.ledger import ZERO
 from mts1b_oms.outcomes import NO_EVIDENCE, CouldNotLook
 from mts1b_oms.parents import settle_parent
 from mts1b_oms.record import OmsRecord
@@ -73,10 +75,8 @@ class VenueSync:
     async def _views(self, fills: Sequence[Fill], everything: bool) -> list[Order]:
         if self._orders is None:
             return []
-        found, touched = [], {fill.order_id for fill in fills}
-        known = list(self._record.open_orders.values())
-        wanted = [order for order in known if everything or order.order_id in touched]
-        for order in _unexplained(wanted, fills):
+        found = []
+        for order in _unexplained(self._record.open_orders.values(), fills, everything):
             theirs = await self._orders.get_order_by_key(order.idempotency_key)
             if theirs is not None:
                 found.append(theirs)
@@ -85,7 +85,8 @@ class VenueSync:
     async def take(self, unit: Unit, news: News) -> list[BookedFill]:
         """Record the news in ``unit``; return the fills that were new."""
         booked = await book_fills(unit, news.fills)
-        await take_corrections(unit, news.corrections)
+        if news.corrections:
+            await take_corrections(unit, news.corrections)
         for theirs in news.views:
             ours = await unit.order(theirs.order_id)
             if ours is None or ours.is_terminal:
@@ -112,10 +113,14 @@ class VenueSync:
                 return await self.take(unit, news)
 
 
-def _unexplained(orders: Sequence[Order], fills: Sequence[Fill]) -> list[Order]:
-    """Return the orders that are at the venue and that the fills do not complete."""
-    left = {order.order_id: order.remaining_quantity for order in orders}
+def _unexplained(orders: Iterable[Order], fills: Sequence[Fill], everything: bool) -> list[Order]:
+    """Return the orders that are at the venue and that the fills do not complete.
+
+    :param everything: also those that no fill is of.
+    """
+    filled: dict[str, Decimal] = {}
     for fill in fills:
-        if fill.order_id in left:
-            left[fill.order_id] -= fill.quantity
-    return [o for o in orders if o.submitted_at is not None and left[o.order_id] > 0]
+        filled[fill.order_id] = filled.get(fill.order_id, ZERO) + fill.quantity
+    asked = orders if everything else [o for o in orders if o.order_id in filled]
+    there = [o for o in asked if o.submitted_at is not None]
+    return [o for o in there if o.remaining_quantity > filled.get(o.order_id, ZERO)]

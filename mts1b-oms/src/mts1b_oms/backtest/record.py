@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from mts1b_foundation.funds import NavSnapshot
 from mts1b_foundation.model import FrozenModel
-from mts1b_foundation.orders import Fill, FillCorrection, Order
+from mts1b_foundation.orders import Fill, FillCorrection, Order, OrderStatus
 from mts1b_foundation.risk import RiskApproval
 from mts1b_platform.clock import Clock
 from mts1b_platform.store import VolatileStore
@@ -29,14 +28,8 @@ News = Order | Fill | NavSnapshot
 """What a unit of work tells the rest of the system."""
 
 
-@dataclass(frozen=True, slots=True)
-class Changes:
-    """What one unit of work has done."""
-
-    orders: Mapping[str, Order]
-    approvals: Sequence[RiskApproval]
-    fills: Sequence[BookedFill]
-    news: Sequence[News]
+_HEARD = SUBJECT_OF.keys() - {OrderStatus.CREATED}
+"""What the risk engine reads of orders: an intent is its own question, not news."""
 
 
 class MemoryUnit(Unit):
@@ -46,17 +39,19 @@ class MemoryUnit(Unit):
 
     def __init__(self, record: MemoryRecord) -> None:
         super().__init__(record, _NO_CONNECTION)
-        self._told: dict[object, News] = {}
+        self._told: dict[str, News] = {}
 
-    @property
-    def changes(self) -> Changes:
-        """Return what this unit has done."""
-        return Changes(
-            orders=self._orders,
-            approvals=[approval for _, approval in self._approvals],
-            fills=[item for _, item in self._fills],
-            news=list(self._told.values()),
-        )
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            self.adopt()
 
     async def order(self, order_id: str) -> Order | None:
         """Return an order as this unit has it."""
@@ -90,13 +85,11 @@ class MemoryUnit(Unit):
         return set()
 
     def _tell_of(self, order: Order) -> None:
-        if order.status in SUBJECT_OF:
+        if order.status in _HEARD:
             self._told[order.order_id] = order
 
     def _tell_of_fill(self, item: BookedFill) -> None:
-        self._told[item.fill.fill_id] = item.fill.with_(
-            fund_id=item.owner[0], strategy_id=item.owner[1]
-        )
+        self._told[item.fill.fill_id] = item.owned
 
     def _tell_of_nav(self, nav: NavSnapshot, revision: int) -> None:
         if nav.strategy_id is None:  # loss limits are the fund's
@@ -109,9 +102,19 @@ class MemoryUnit(Unit):
         """Write nothing."""
 
     def adopt(self) -> None:
-        """Make the changes the record's state."""
+        """Make the changes the record's state, and keep what a store would give back."""
         super().adopt()
-        self._record.keep(self.changes)
+        record = self._record
+        record.all_orders.update(self._orders)
+        for _, new in self._created:
+            record.by_key[new.order.idempotency_key] = new.order.order_id
+        for _, approval in self._approvals:
+            record.used.add(approval.nonce)
+        for _, item in self._fills:
+            record.fills.append(item)
+            record.fill_ids.add(item.fill.fill_id)
+            record.fills_by_order.setdefault(item.fill.order_id, []).append(item)
+        record.news.extend(self._told.values())
 
 
 class MemoryRecord(OmsRecord):
@@ -137,19 +140,7 @@ class MemoryRecord(OmsRecord):
 
     def unit(self) -> AbstractAsyncContextManager[MemoryUnit]:
         """Collect changes and make them together; an exception leaves everything as it was."""
-        return _Turn(self)
-
-    def keep(self, changes: Changes) -> None:
-        """Remember what a store would give back."""
-        self.all_orders.update(changes.orders)
-        for order in changes.orders.values():
-            self.by_key[order.idempotency_key] = order.order_id
-        self.used.update(approval.nonce for approval in changes.approvals)
-        for item in changes.fills:
-            self.fills.append(item)
-            self.fill_ids.add(item.fill.fill_id)
-            self.fills_by_order.setdefault(item.fill.order_id, []).append(item)
-        self.news.extend(changes.news)
+        return MemoryUnit(self)
 
     async def sent_at(self, order_id: str) -> datetime | None:
         """Return nothing: a backtest knows no order in doubt."""
@@ -159,28 +150,6 @@ class MemoryRecord(OmsRecord):
         """Return the order."""
         found = self.all_orders.get(order_id)
         return None if found is None else StoredOrder(found)
-
-
-class _Turn:
-    """One unit of work."""
-
-    __slots__ = ("_record", "_unit")
-
-    def __init__(self, record: MemoryRecord) -> None:
-        self._record = record
-
-    async def __aenter__(self) -> MemoryUnit:
-        self._unit = MemoryUnit(self._record)
-        return self._unit
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if kind is None:
-            self._unit.adopt()
 
 
 _NO_CONNECTION: Any = None

@@ -73,6 +73,14 @@ class BookedFill:
     flags: tuple[str, ...] = ()
 
     @property
+    def owned(self) -> Fill:
+        """Return the fill with whose it is written on it, as it is told to others."""
+        fill, (fund_id, strategy_id) = self.fill, self.owner
+        if fill.fund_id == fund_id and fill.strategy_id == strategy_id:
+            return fill
+        return fill.with_(fund_id=fund_id, strategy_id=strategy_id)
+
+    @property
     def counted(self) -> Fill:
         """Return the fill as it counts before any correction: a fee that is not in the base
         currency counts as nothing yet."""
