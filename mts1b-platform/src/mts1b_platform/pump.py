@@ -148,9 +148,10 @@ class EventPump:
             source.incarnation = attached.incarnation
             self._sources[source.stream] = source
 
-    async def run(self, *, idle_s: float = 0.5, linger_s: float = 0.0) -> None:
+    async def run(self, *, idle_s: float = 2.0, linger_s: float = 0.0) -> None:
         """Process events as they come, until cancelled.
 
+        :param idle_s: after how long without an event to ask whether the stream was made anew.
         :param linger_s: how long to wait for more before a batch is taken: each batch is one
             durable commit, so a reader that nobody waits for leaves the disk to the others.
         """

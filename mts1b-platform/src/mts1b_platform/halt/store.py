@@ -57,7 +57,9 @@ class HaltStore:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._path = directory / "halts.json"
+        self._file = str(self._path)
         self._kept = directory / "halts.kept"
+        self._kept_file = str(self._kept)
         self._seen: tuple[int, int, int] | None = None
         self._state = HaltState()
 
@@ -67,7 +69,7 @@ class HaltStore:
         :raises HaltStateUnreadable: when the file makes no sense, or was taken away.
         """
         try:
-            status = self._path.stat()
+            status = os.stat(self._file)
         except FileNotFoundError:
             return self._absent()
         except OSError as error:
@@ -80,7 +82,7 @@ class HaltStore:
 
     def _absent(self) -> HaltState:
         self._seen = None
-        if self._kept.exists():
+        if os.path.exists(self._kept_file):
             raise HaltStateUnreadable(
                 f"{self._path} is gone, so everything is halted; restore it, or remove "
                 f"{self._kept} to begin with no halt"

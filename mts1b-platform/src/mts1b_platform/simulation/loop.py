@@ -176,18 +176,29 @@ class DeterministicLoop(base_events.BaseEventLoop):
         timers = self._live_timers()
         if timers and timers[0][0] <= self._now:
             self._now = math.nextafter(self._now, math.inf)
+            self._pass_on_due(ready.append)
         elif not ready and not self._stopping:
             if not timers:
                 self.give_up()
             self._now = timers[0][0]
-        while timers and timers[0][0] <= self._now:
-            _, _, timer = heapq.heappop(timers)
-            timer._scheduled = False  # type: ignore[attr-defined]
-            ready.append(timer)
+            self._pass_on_due(self._fire)
         for _ in range(len(ready)):
             handle = ready.popleft()
             if not handle.cancelled():
                 handle._run()
+
+    def _pass_on_due(self, to: Callable[[asyncio.TimerHandle], None]) -> None:
+        timers = self._timers
+        while timers and timers[0][0] <= self._now:
+            _, _, timer = heapq.heappop(timers)
+            timer._scheduled = False  # type: ignore[attr-defined]
+            to(timer)
+
+    def _fire(self, timer: asyncio.TimerHandle) -> None:
+        """Run a timer at once: nothing was ready that could have come before it."""
+        self._choices.taken += 1
+        if not timer.cancelled():
+            timer._run()
 
     def _live_timers(self) -> list[tuple[float, int, asyncio.TimerHandle]]:
         """Return the timers without those that were cancelled and come first, or are many."""

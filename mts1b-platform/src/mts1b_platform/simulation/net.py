@@ -30,6 +30,9 @@ from mts1b_platform.supervision import answer
 
 __all__ = ["SimBus", "SimNet"]
 
+_LOOKS_AGAIN_S = 0.5
+"""How soon a reader finds out that it has a connection again."""
+
 
 class SimNet:
     """The server and the wires of one simulated run.
@@ -203,7 +206,7 @@ class SimBus:
         if lost or net.is_cut(bus.owner) or net.is_cut(self.owner) or not bus._alive:
             await _for_ever()
         task = bus.run(answer(handler, data))
-        await asyncio.wait({task})
+        await _ended(task)
         if task.cancelled():
             await _for_ever()  # the other side died with the request in its hands
         lost = net.takes(net.faults.bus_loss, "bus.reply_lost")
@@ -280,7 +283,7 @@ class _SimConsumer:
 
     async def fetch(self, max_messages: int, *, timeout_s: float) -> list[Message]:
         if not self._bus.connected:
-            await asyncio.sleep(timeout_s)
+            await asyncio.sleep(min(timeout_s, _LOOKS_AGAIN_S))
             return []
         return await self._inner.fetch(max_messages, timeout_s=timeout_s)
 
@@ -298,6 +301,18 @@ class _Served:
         served = self._net.handlers.get(self._subject)
         if served is not None and served[1] is self._handler:
             del self._net.handlers[self._subject]
+
+
+async def _ended(task: asyncio.Task[Any]) -> None:
+    """Return when a task has ended, however it did; it goes on where this is cancelled."""
+    waiter = asyncio.get_running_loop().create_future()
+
+    def wake(_: asyncio.Task[Any]) -> None:
+        if not waiter.done():
+            waiter.set_result(None)
+
+    task.add_done_callback(wake)
+    await waiter
 
 
 async def _for_ever() -> None:
