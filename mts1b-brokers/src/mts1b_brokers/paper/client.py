@@ -45,11 +45,7 @@ class PaperClient(VenueDesk):
             it was taken.
         """
 
-        def decide(venue: PaperVenue, now: datetime) -> tuple[Order, Draft | None]:
-            venue.require_open(now)
-            return venue.submit(order, now)
-
-        return await self._act(decide)
+        return await self._act(lambda venue, now: venue.submit(order, now))
 
     async def cancel(self, order_id: str) -> bool:
         """Cancel by the client's order id or the broker's.
@@ -60,17 +56,12 @@ class PaperClient(VenueDesk):
         :raises BrokerRefused: ``RATE_LIMITED``.
         """
 
-        def decide(venue: PaperVenue, now: datetime) -> tuple[bool, Draft | None]:
-            venue.require_open(now)
-            return venue.cancel(order_id, now)
-
-        return await self._act(decide)
+        return await self._act(lambda venue, now: venue.cancel(order_id, now))
 
     async def cancel_all(self) -> list[str]:
         """Cancel all; return the order ids that are confirmed cancelled."""
 
         def decide(venue: PaperVenue, now: datetime) -> tuple[Draft, Draft]:
-            venue.require_open(now)
             draft = venue.cancel_all(now)
             return draft, draft
 
@@ -89,11 +80,11 @@ class PaperClient(VenueDesk):
             ``INVALID_REPLACE``, ``RATE_LIMITED``; the order then stands as it was.
         """
 
-        def decide(venue: PaperVenue, now: datetime) -> tuple[Order, Draft | None]:
-            venue.require_open(now)
-            return venue.replace(order_id, quantity=quantity, limit_price=limit_price, now=now)
-
-        return await self._act(decide)
+        return await self._act(
+            lambda venue, now: venue.replace(
+                order_id, quantity=quantity, limit_price=limit_price, now=now
+            )
+        )
 
     async def cancel_all_after(self, seconds: float) -> None:
         """Cancel all open orders ``seconds`` from now unless called again; 0 disarms.
@@ -102,15 +93,14 @@ class PaperClient(VenueDesk):
             longest.
         """
 
-        def decide(venue: PaperVenue, now: datetime) -> tuple[None, Draft | None]:
-            venue.require_open(now)
-            return None, venue.set_timer(seconds, now)
-
-        await self._act(decide)
+        await self._act(lambda venue, now: (None, venue.set_timer(seconds, now)))
 
     async def on_bars(self, bars: Sequence[Bar]) -> None:
         """Match open orders against bars, in one transaction; a bar has its effect once."""
-        begins = min((bar.start for bar in bars), default=None)
+        if len(bars) == 1:
+            begins: datetime | None = bars[0].start
+        else:
+            begins = min((bar.start for bar in bars), default=None)
         await self._act(lambda venue, _: (None, venue.on_bars(bars)), at=begins)
 
     async def on_quote(self, quote: Quote) -> None:
@@ -192,8 +182,8 @@ class PaperClient(VenueDesk):
     def _position(self, cursor: str | None, last: int, what: str) -> int:
         if cursor is None:
             return 0
-        if cursor.isdecimal() and int(cursor) <= last:
-            return int(cursor)
+        if cursor.isdecimal() and (place := int(cursor)) <= last:
+            return place
         raise ValueError(
             f"cursor {cursor!r} is not of venue {self.name}, which has {last} {what}; "
             "was its record replaced? read from the beginning with None"

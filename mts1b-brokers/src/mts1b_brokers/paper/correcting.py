@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
@@ -50,7 +50,8 @@ def correct(
     draft.correct(correction, before, after, working.order)
     standing = (draft.standing(one) for one in state.fills if _is_of(one, working))
     order = order_after(working.order, (one for one in standing if one is not None))
-    draft.put(replace(working, order=order))
+    if order != working.order:
+        draft.put(working._replace(order=order))
     return correction, draft
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -103,5 +102,5 @@ def _overfill(
     known = [f for f in venue.state.fills if (f.broker_order_id or "") in working.broker_ids]
     stands = [venue.state.standing(one) for one in known]
     after = order_after(order, [*(one for one in stands if one is not None), fill])
-    draft.put(replace(working, order=after, fills=working.fills + 1))
+    draft.put(working._replace(order=after, fills=working.fills + 1))
     return fill, draft

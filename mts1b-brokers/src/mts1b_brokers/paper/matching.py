@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from decimal import ROUND_DOWN, Decimal
 
 from mts1b_foundation import Bar, Fill, Order, OrderStatus, Quote, TimeInForce
 from mts1b_platform.ids import derive_id
 
-from mts1b_brokers.paper.pricing import Verdict, price_at, price_in_bar
+from mts1b_brokers.paper.pricing import Terms, Verdict, price_at, price_in_bar
 from mts1b_brokers.paper.profile import FillPolicy, VenueProfile
 from mts1b_brokers.paper.state import Draft, Mark, WorkingOrder
 
@@ -18,7 +18,10 @@ __all__ = ["match_bar", "match_now", "match_quote"]
 SESSION_INTERVALS = frozenset({"1d", "1w"})
 """Bars that begin with a session's open, hours after the bar before them ended."""
 
-_AT_ONCE = frozenset({TimeInForce.IOC, TimeInForce.FOK, TimeInForce.OPG})
+_NOTHING = Decimal(0)
+_WHOLE = Decimal(1)
+_INSTANT = timedelta(microseconds=1)
+_AT_ONCE = (TimeInForce.IOC, TimeInForce.FOK, TimeInForce.OPG)
 _LEFTOVER = {
     TimeInForce.IOC: OrderStatus.CANCELED,
     TimeInForce.FOK: OrderStatus.CANCELED,
@@ -32,13 +35,26 @@ def match_bar(draft: Draft, bar: Bar, *, venue: str, profile: VenueProfile) -> N
     last = draft.mark(symbol, bar.interval)
     if last is not None and bar.timestamp <= last.ends_at:
         return
-    opens_at = bar.start if last is None else max(bar.start, last.ends_at)
-    depth = profile.depth(bar.volume)
     if profile.fill is not FillPolicy.QUOTE and profile.closed_until(bar.timestamp) is None:
-        for working in draft.open_orders(symbol):
-            filled = _try_bar(draft, working, bar, opens_at, depth, venue, profile)
-            depth = None if depth is None else depth - filled
+        waiting = draft.open_orders(symbol)
+        if waiting:
+            opens_at = bar.start if last is None else max(bar.start, last.ends_at)
+            _try_each(draft, waiting, bar, opens_at, venue, profile)
     draft.marks[symbol, bar.interval] = Mark(bar.timestamp, bar.close)
+
+
+def _try_each(
+    draft: Draft,
+    waiting: Sequence[WorkingOrder],
+    bar: Bar,
+    opens_at: datetime,
+    venue: str,
+    profile: VenueProfile,
+) -> None:
+    today, depth = _trading_day(bar.timestamp), profile.depth(bar.volume)
+    for working in waiting:
+        filled = _try_bar(draft, working, bar, opens_at, today, depth, venue, profile)
+        depth = None if depth is None else depth - filled
 
 
 def _try_bar(
@@ -46,19 +62,19 @@ def _try_bar(
     working: WorkingOrder,
     bar: Bar,
     opens_at: datetime,
+    today: date,
     depth: Decimal | None,
     venue: str,
     profile: VenueProfile,
 ) -> Decimal:
     """Match one order against one bar; return what it took of the depth."""
     session = bar.interval in SESSION_INTERVALS
-    sent = working.arrives_at - profile.latency
-    if opens_at < (sent if session else working.arrives_at):
-        return Decimal(0)
-    today = _trading_day(bar.timestamp)
+    there = working.arrives_at - profile.latency if session else working.arrives_at
+    if opens_at < there:
+        return _NOTHING
     if _is_over(working, opens_at, today):
         _close(draft, working, OrderStatus.EXPIRED)
-        return Decimal(0)
+        return _NOTHING
     order = working.order
     ends_in_bar = order.expires_at is not None and order.expires_at <= bar.timestamp
     verdict = price_in_bar(
@@ -68,8 +84,9 @@ def _try_bar(
         open_only=ends_in_bar or order.tif in _AT_ONCE,
         profile=profile,
     )
-    working = replace(working, triggered=verdict.triggered, day=working.day or today)
-    after = _execute(draft, working, verdict, depth, at=bar.timestamp, venue=venue, profile=profile)
+    after = _execute(
+        draft, working, verdict, depth, today, at=bar.timestamp, venue=venue, profile=profile
+    )
     if ends_in_bar or (session and order.tif is TimeInForce.DAY):
         _close(draft, after, OrderStatus.EXPIRED)
     return after.order.filled_quantity - order.filled_quantity
@@ -91,11 +108,10 @@ def match_quote(draft: Draft, quote: Quote, *, venue: str, profile: VenueProfile
             continue
         touch = quote.ask if sign > 0 else quote.bid
         verdict = price_at(order, touch, triggered=working.triggered, profile=profile)
-        working = replace(working, triggered=verdict.triggered, day=working.day or today)
-        after = _execute(
-            draft, working, verdict, depth[sign], at=quote.timestamp, venue=venue, profile=profile
-        )
         left = depth[sign]
+        after = _execute(
+            draft, working, verdict, left, today, at=quote.timestamp, venue=venue, profile=profile
+        )
         if left is not None:
             depth[sign] = left - (after.order.filled_quantity - order.filled_quantity)
 
@@ -113,13 +129,12 @@ def match_now(
     if working.order.tif is TimeInForce.OPG:
         return
     verdict = price_at(working.order, price, triggered=False, profile=profile)
-    working = replace(working, triggered=verdict.triggered, day=_trading_day(at))
-    _execute(draft, working, verdict, None, at=at, venue=venue, profile=profile)
+    _execute(draft, working, verdict, None, _trading_day(at), at=at, venue=venue, profile=profile)
 
 
 def _trading_day(moment: datetime) -> date:
     """Return the UTC day that a moment ends; midnight belongs to the day before."""
-    return (moment - timedelta(microseconds=1)).date()
+    return (moment - _INSTANT).date()
 
 
 def _is_over(working: WorkingOrder, opens_at: datetime, today: date) -> bool:
@@ -136,61 +151,77 @@ def _execute(
     working: WorkingOrder,
     verdict: Verdict,
     depth: Decimal | None,
+    today: date,
     *,
     at: datetime,
     venue: str,
     profile: VenueProfile,
 ) -> WorkingOrder:
     """Fill as much as terms, depth and reduce-only allow; return the order afterwards."""
-    order = working.order
-    draft.put(working)
-    size = Decimal(0) if verdict.terms is None else _size(draft, order, depth, profile)
-    if verdict.terms is not None and size > 0:
-        price = verdict.terms.price
-        fill = Fill(
-            fill_id=derive_id("fill", venue, order.broker_order_id or "", str(working.fills + 1)),
-            order_id=order.order_id,
-            symbol=order.symbol,
-            side=order.side,
-            quantity=size,
-            price=price,
-            fees=profile.fee(size, price),
-            venue=venue,
-            timestamp=at,
-            broker_order_id=order.broker_order_id,
-            fund_id=order.fund_id,
-            strategy_id=order.strategy_id,
-            fee_currency=profile.currency,
-            liquidity=verdict.terms.liquidity,
-        )
+    order, terms, filled = working.order, verdict.terms, None
+    size = _NOTHING if terms is None else _size(draft, order, depth, profile)
+    if terms is not None and size > 0:
+        fill = _fill(working, size, terms, at=at, venue=venue, profile=profile)
         draft.book(fill, order)
-        working = replace(working, order=_filled(order, fill), fills=working.fills + 1)
-        draft.put(working)
+        filled = _filled(order, fill)
+    after = working.after(verdict.triggered, today, filled)
+    if after is not working:
+        draft.put(after)
+    if filled is not None and filled.status is OrderStatus.FILLED:
+        return after
     leftover = _LEFTOVER.get(order.tif)
-    if leftover is None and verdict.terms is not None and _nothing_to_reduce(draft, order):
+    if leftover is None and terms is not None and _nothing_to_reduce(draft, order):
         leftover = OrderStatus.CANCELED
-    return working if leftover is None else _close(draft, working, leftover)
+    return after if leftover is None else _close(draft, after, leftover)
+
+
+def _fill(
+    working: WorkingOrder,
+    size: Decimal,
+    terms: Terms,
+    *,
+    at: datetime,
+    venue: str,
+    profile: VenueProfile,
+) -> Fill:
+    order, price = working.order, terms.price
+    return Fill(
+        fill_id=derive_id("fill", venue, order.broker_order_id or "", str(working.fills + 1)),
+        order_id=order.order_id,
+        symbol=order.symbol,
+        side=order.side,
+        quantity=size,
+        price=price,
+        fees=profile.fee(size, price),
+        venue=venue,
+        timestamp=at,
+        broker_order_id=order.broker_order_id,
+        fund_id=order.fund_id,
+        strategy_id=order.strategy_id,
+        fee_currency=profile.currency,
+        liquidity=terms.liquidity,
+    )
 
 
 def _size(draft: Draft, order: Order, depth: Decimal | None, profile: VenueProfile) -> Decimal:
     """Return how much may trade, in units of the order quantity's last digit."""
-    size = order.remaining_quantity
+    left = size = order.remaining_quantity
     if order.reduce_only:
         size = min(size, _reducible(draft, order))
     if depth is not None:
-        size = min(size, max(depth, Decimal(0)))
+        size = min(size, max(depth, _NOTHING))
     if profile.max_fill_quantity is not None:
         size = min(size, profile.max_fill_quantity)
-    exponent = order.quantity.as_tuple().exponent
-    unit = Decimal(1).scaleb(min(int(exponent), 0))
-    size = size.quantize(unit, ROUND_DOWN)
-    if order.tif is TimeInForce.FOK and size < order.remaining_quantity:
-        return Decimal(0)
+    if not (size.same_quantum(_WHOLE) and order.quantity.same_quantum(_WHOLE)):
+        exponent = order.quantity.as_tuple().exponent
+        size = size.quantize(_WHOLE.scaleb(min(int(exponent), 0)), ROUND_DOWN)
+    if order.tif is TimeInForce.FOK and size < left:
+        return _NOTHING
     return size
 
 
 def _reducible(draft: Draft, order: Order) -> Decimal:
-    return max(-draft.held_by(order) * order.side.sign, Decimal(0))
+    return max(-draft.held_by(order) * order.side.sign, _NOTHING)
 
 
 def _nothing_to_reduce(draft: Draft, order: Order) -> bool:
@@ -199,7 +230,7 @@ def _nothing_to_reduce(draft: Draft, order: Order) -> bool:
 
 def _filled(order: Order, fill: Fill) -> Order:
     total = order.filled_quantity + fill.quantity
-    paid = (order.average_fill_price or Decimal(0)) * order.filled_quantity + fill.notional
+    paid = (order.average_fill_price or _NOTHING) * order.filled_quantity + fill.notional
     done = total >= order.quantity
     return order.with_(
         filled_quantity=total,
@@ -212,6 +243,6 @@ def _close(draft: Draft, working: WorkingOrder, status: OrderStatus) -> WorkingO
     """End an order that is still open."""
     if working.order.is_terminal:
         return working
-    ended = replace(working, order=working.order.with_(status=status))
+    ended = working._replace(order=working.order.with_(status=status))
     draft.put(ended)
     return ended

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
+from typing import NamedTuple
 
 from mts1b_foundation import Bar, Liquidity, Order, OrderType
 
@@ -12,16 +12,14 @@ from mts1b_brokers.paper.profile import VenueProfile
 __all__ = ["Terms", "Verdict", "price_at", "price_in_bar"]
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
+class Terms(NamedTuple):
     """A price at which the order may trade, and whether it made or took liquidity."""
 
     price: Decimal
     liquidity: Liquidity
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """Whether the stop has triggered, and the terms when the order can trade."""
 
     triggered: bool

@@ -18,6 +18,7 @@ __all__ = ["FillPolicy", "MaintenanceWindow", "VenueProfile"]
 _CENT = Decimal("0.01")
 _PRICE_STEP = Decimal("0.000001")
 _BPS = Decimal(10_000)
+_AT_ONCE = timedelta()
 
 
 class FillPolicy(StrEnum):
@@ -109,17 +110,19 @@ class VenueProfile(FrozenModel):
     @property
     def visibility_lag(self) -> timedelta:
         """Return how long an order or a fill may be missing from queries."""
-        return timedelta(seconds=self.visibility_lag_s)
+        return timedelta(seconds=self.visibility_lag_s) if self.visibility_lag_s else _AT_ONCE
 
     def closed_until(self, moment: datetime) -> datetime | None:
         """Return when the maintenance ends in which ``moment`` lies; None outside of any."""
+        if not self.maintenance:
+            return None
         ends = [w.ends for w in self.maintenance if w.begins <= moment < w.ends]
         return max(ends, default=None)
 
     @property
     def latency(self) -> timedelta:
         """Return the time from submission to arrival."""
-        return timedelta(milliseconds=float(self.latency_ms))
+        return timedelta(milliseconds=float(self.latency_ms)) if self.latency_ms else _AT_ONCE
 
     def fee(self, quantity: Decimal, price: Decimal) -> Decimal:
         """Return the fee of one fill in the account's currency, to the cent."""

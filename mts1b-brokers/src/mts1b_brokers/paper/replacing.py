@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -37,8 +36,7 @@ def replaced(
     _require_possible(order, quantity, limit)
     changed = order.with_(quantity=quantity, limit_price=limit, broker_order_id=broker_order_id)
     before = Terms(order.broker_order_id or "", order.quantity, order.limit_price)
-    return replace(
-        working,
+    return working._replace(
         order=changed,
         arrives_at=now + profile.latency,
         earlier=(*working.earlier, before),

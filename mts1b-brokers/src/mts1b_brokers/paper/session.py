@@ -64,10 +64,13 @@ class PaperSession:
 
     async def _opened(self) -> PaperVenue:
         if self._closed:
-            raise VenueUnavailable(f"venue {self.name} is closed; make a new client")
+            raise self._is_closed()
         if self._venue is None:
             self._venue = await self._load()
         return self._venue
+
+    def _is_closed(self) -> VenueUnavailable:
+        return VenueUnavailable(f"venue {self.name} is closed; make a new client")
 
     async def _load(self) -> PaperVenue:
         profile = self.profile or VenueProfile()
@@ -89,20 +92,25 @@ class PaperSession:
             self._closed = True
             if self._ledger is not None:
                 await self._ledger.close()
-        async with self._news:
-            self._news.notify_all()
+        await self._tell_readers()
 
     def set_time(self, now: datetime) -> None:
         """Set the venue's time (aware); an earlier time than before changes nothing."""
         if now.tzinfo is None:
             raise ValueError("the venue's time must be aware, e.g. with tzinfo=UTC")
-        self._now = now if self._now is None else max(self._now, now)
+        if self._now is None or now > self._now:
+            self._now = now
 
-    def _time(self) -> datetime:
+    def _time(self, at: datetime | None = None) -> datetime:
+        """Return the venue's time, or ``at`` where the market is ahead of it."""
+        known = self._now
         if self.clock is None:
-            return self._now or SystemClock().now()
-        now = self.clock.now()
-        return now if self._now is None else max(self._now, now)
+            now = known or SystemClock().now()
+        else:
+            now = self.clock.now()
+            if known is not None and known > now:
+                now = known
+        return now if at is None or at <= now else at
 
     async def _act(self, decide: Decide[T], *, at: datetime | None = None) -> T:
         """Decide, put on record, put into effect; one act at a time.
@@ -111,12 +119,28 @@ class PaperSession:
 
         :param at: the market's time, where that may be ahead of the venue's.
         """
-        if self._venue is not None and self._ledger is None and not self._turn.locked():
-            return await self._act_at_once(self._venue, decide, at)
+        venue = self._venue
+        if venue is None or self._ledger is not None or self._turn.locked():
+            return await self._act_in_turn(decide, at)
+        if self._closed:
+            raise self._is_closed()
+        now = self._time(at)
+        while venue.state.timer is not None and (fired := venue.fired(now)) is not None:
+            venue.state.apply(fired)
+            now = self._time(at)
+        answer, draft = decide(venue, now)
+        if draft is not None:
+            venue.state.apply(draft)
+            if draft.fills and self._readers:
+                await self._tell_readers()
+        return answer
+
+    async def _act_in_turn(self, decide: Decide[T], at: datetime | None) -> T:
+        """Act where something has to be waited for: the record, or another act."""
         answers: list[T] = []
 
         def step(venue: PaperVenue) -> Draft | None:
-            now = self._time() if at is None else max(self._time(), at)
+            now = self._time(at)
             draft = venue.fired(now)
             if draft is None:
                 answer, draft = decide(venue, now)
@@ -127,25 +151,9 @@ class PaperSession:
             await self._step(step)
         return answers[0]
 
-    async def _act_at_once(self, venue: PaperVenue, decide: Decide[T], at: datetime | None) -> T:
-        """Act where nothing is on disk, so that nothing has to be waited for."""
-        await self._opened()
-        while True:
-            now = self._time() if at is None else max(self._time(), at)
-            fired = venue.fired(now)
-            if fired is not None:
-                await self._take_effect(venue, fired)
-                continue
-            answer, draft = decide(venue, now)
-            if draft is not None:
-                await self._take_effect(venue, draft)
-            return answer
-
-    async def _take_effect(self, venue: PaperVenue, draft: Draft) -> None:
-        venue.state.apply(draft)
-        if draft.fills and self._readers:
-            async with self._news:
-                self._news.notify_all()
+    async def _tell_readers(self) -> None:
+        async with self._news:
+            self._news.notify_all()
 
     async def _step(self, decide: Callable[[PaperVenue], Draft | None]) -> None:
         """Carry out one decision.
@@ -180,19 +188,19 @@ class PaperSession:
         finally:
             self._turn.release()
         if draft.fills and self._readers:
-            async with self._news:
-                self._news.notify_all()
+            await self._tell_readers()
 
     async def _look(self) -> tuple[PaperVenue, datetime]:
         """Return the venue between two acts, never within one, and its time.
 
         :raises VenueUnavailable: in maintenance.
         """
-        if self._turn.locked() or self._venue is None:
+        venue = self._venue
+        if venue is None or self._closed or self._turn.locked():
             async with self._turn:
-                await self._opened()
-        venue, now = await self._opened(), self._time()
+                venue = await self._opened()
+        now = self._time()
         venue.require_open(now)
-        if venue.fired(now) is None:
+        if venue.state.timer is None or venue.fired(now) is None:
             return venue, now
         return await self._act(lambda venue, now: ((venue, now), None))

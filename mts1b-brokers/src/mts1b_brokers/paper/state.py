@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
+from typing import NamedTuple
 
 from mts1b_foundation import Fill, Order, Quote
 from mts1b_foundation.orders import FillCorrection
@@ -29,8 +29,7 @@ class Terms:
     limit_price: Decimal | None
 
 
-@dataclass(frozen=True, slots=True)
-class WorkingOrder:
+class WorkingOrder(NamedTuple):
     """An order with what the venue keeps beside it.
 
     ``position`` is its place in the order of arrival; ``day`` the trading day of a day order,
@@ -59,17 +58,32 @@ class WorkingOrder:
         first = self.earlier[0]
         return self.order.with_(quantity=first.quantity, limit_price=first.limit_price)
 
+    def after(self, triggered: bool, today: date, filled: Order | None) -> WorkingOrder:
+        """Return the order after one more price, itself where that changed nothing.
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+        :param filled: the order after a fill at that price, if there was one.
+        """
+        if filled is None and triggered == self.triggered and self.day is not None:
+            return self
+        return WorkingOrder(
+            self.position,
+            filled or self.order,
+            self.arrives_at,
+            triggered,
+            self.day or today,
+            self.fills if filled is None else self.fills + 1,
+            self.earlier,
+        )
+
+
+class Mark(NamedTuple):
     """The last bar of a symbol and interval: its end and its close."""
 
     ends_at: datetime
     close: Decimal
 
 
-@dataclass(frozen=True, slots=True)
-class AccountPosition:
+class AccountPosition(NamedTuple):
     """The account's net position in one symbol, at average cost."""
 
     symbol: str
@@ -121,12 +135,8 @@ class VenueState:
         """Take over everything that a draft changed."""
         for working in draft.orders.values():
             self.put(working)
-        self.fills.extend(draft.fills)
-        self.positions.update(draft.positions)
-        self.holdings.update(draft.holdings)
-        self.cash = draft.cash
-        self.corrections.extend(draft.corrections)
-        self.corrected.update(draft.corrected)
+        if draft.fills or draft.corrections:
+            self._take_books(draft)
         self.timer, self.budget = draft.timer, draft.budget
         for key, mark in draft.marks.items():
             self.marks[key] = mark
@@ -135,20 +145,34 @@ class VenueState:
             self.quotes[symbol] = quote
             self.see_price(symbol, quote.timestamp, quote.mid)
 
+    def _take_books(self, draft: Draft) -> None:
+        self.fills.extend(draft.fills)
+        self.positions.update(draft.positions)
+        self.holdings.update(draft.holdings)
+        self.cash = draft.cash
+        self.corrections.extend(draft.corrections)
+        self.corrected.update(draft.corrected)
+
     def put(self, working: WorkingOrder) -> None:
-        """Index one order."""
+        """Keep one order; its ids are indexed when it is new here or was replaced."""
         order, position = working.order, working.position
+        before = self.orders.get(position)
         self.orders[position] = working
+        if before is None or before.earlier != working.earlier:
+            self._index(working)
+        if order.is_terminal:
+            self.open.get(order.symbol, {}).pop(position, None)
+        else:
+            self.open.setdefault(order.symbol, {})[position] = None
+
+    def _index(self, working: WorkingOrder) -> None:
+        order, position = working.order, working.position
         if self.by_key.get(order.idempotency_key, 0) <= position:
             # A venue that forgets keys can have several orders with one: the newest counts.
             self.by_key[order.idempotency_key] = position
             self.by_order_id[order.order_id] = position
         for broker_id in working.broker_ids:
             self.by_broker_id[broker_id] = position
-        if order.is_terminal:
-            self.open.get(order.symbol, {}).pop(position, None)
-        else:
-            self.open.setdefault(order.symbol, {})[position] = None
 
     def see_price(self, symbol: str, at: datetime, price: Decimal) -> None:
         """Keep the newest price of a symbol."""
@@ -173,6 +197,21 @@ class VenueState:
 
 class Draft:
     """Collect what one event changes; the state itself stays untouched until it is on record."""
+
+    __slots__ = (
+        "_state",
+        "budget",
+        "cash",
+        "corrected",
+        "corrections",
+        "fills",
+        "holdings",
+        "marks",
+        "orders",
+        "positions",
+        "quotes",
+        "timer",
+    )
 
     def __init__(self, state: VenueState) -> None:
         self._state = state
@@ -204,12 +243,13 @@ class Draft:
         kept = bool(self.orders or self.corrections) or self.sets_timer or self.spends
         return kept or any(self._state.open.get(symbol) for symbol, _ in self.marks)
 
-    def open_orders(self, symbol: str) -> Iterator[WorkingOrder]:
-        """Yield the open orders of a symbol, oldest first, as the draft has them."""
-        for place in list(self._state.open.get(symbol, ())):
-            working = self.orders.get(place) or self._state.orders[place]
-            if not working.order.is_terminal:
-                yield working
+    def open_orders(self, symbol: str) -> list[WorkingOrder]:
+        """Return the open orders of a symbol, oldest first, as the draft has them."""
+        places, known = self._state.open.get(symbol, ()), self._state.orders
+        if not self.orders:
+            return [known[place] for place in places]
+        found = [self.orders.get(place) or known[place] for place in places]
+        return [working for working in found if not working.order.is_terminal]
 
     def mark(self, symbol: str, interval: str) -> Mark | None:
         """Return the last bar of a symbol and interval."""
@@ -222,19 +262,16 @@ class Draft:
         return self.holdings.get(key, self._state.holdings.get(key, _NOTHING))
 
     def put(self, working: WorkingOrder) -> None:
-        """Note a new state of an order; an unchanged one is not noted."""
-        if working.position in self.orders or self._state.orders.get(working.position) != working:
-            self.orders[working.position] = working
+        """Note a new state of an order."""
+        self.orders[working.position] = working
 
     def book(self, fill: Fill, order: Order) -> None:
         """Book a fill into position, owner's holding and cash."""
-        symbol = str(fill.symbol)
+        symbol, traded = str(fill.symbol), fill.signed_quantity
         position = self.positions.get(symbol) or self._state.positions.get(symbol)
         self.positions[symbol] = (position or AccountPosition(symbol)).after(fill)
-        self.holdings[order.fund_id, order.strategy_id, symbol] = (
-            self.held_by(order) + fill.signed_quantity
-        )
-        self.cash -= fill.signed_quantity * fill.price + fill.fees
+        self.holdings[order.fund_id, order.strategy_id, symbol] = self.held_by(order) + traded
+        self.cash -= traded * fill.price + fill.fees
         self.fills.append(fill)
 
     def correct(

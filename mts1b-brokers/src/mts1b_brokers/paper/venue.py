@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -36,12 +36,15 @@ class PaperVenue:
         self.name = name
         self.profile = profile
         self.state = state or VenueState(cash=profile.initial_cash)
+        self._latest: list[datetime] = []
 
     def require_open(self, now: datetime) -> None:
         """Answer, or be in maintenance.
 
         :raises VenueUnavailable: in maintenance.
         """
+        if not self.profile.maintenance:
+            return
         until = self.profile.closed_until(now)
         if until is not None:
             raise VenueUnavailable(
@@ -62,7 +65,9 @@ class PaperVenue:
         """Arm the dead-man timer anew; 0 disarms it.
 
         :raises BrokerRefused: ``UNSUPPORTED`` or ``INVALID_TIMER``.
+        :raises VenueUnavailable: in maintenance.
         """
+        self.require_open(now)
         longest = self.profile.dead_man_max_s
         if longest is None:
             raise BrokerRefused(f"venue {self.name} has no dead-man timer", code="UNSUPPORTED")
@@ -75,7 +80,13 @@ class PaperVenue:
         draft.timer = now + timedelta(seconds=seconds) if seconds else None
         return draft if draft.sets_timer else None
 
-    def _spending(self, now: datetime, *, cancels: bool = False) -> Draft:
+    def _message(self, now: datetime, *, cancels: bool = False) -> Draft:
+        """Return a draft in which one message is taken out of the budget.
+
+        :raises BrokerRefused: ``RATE_LIMITED``.
+        :raises VenueUnavailable: in maintenance.
+        """
+        self.require_open(now)
         draft = Draft(self.state)
         draft.budget = spend(self.state.budget, now, profile=self.profile, cancels=cancels)
         return draft
@@ -85,8 +96,9 @@ class PaperVenue:
 
         :raises KeyReuseMismatch: when the key belongs to an order with other economics.
         :raises BrokerRefused: when the order can not be taken here.
+        :raises VenueUnavailable: in maintenance.
         """
-        draft = self._spending(now)
+        draft = self._message(now)
         known = remembered(self.state, order.idempotency_key, now, profile=self.profile)
         if known is not None:
             require_same(order, known)
@@ -171,7 +183,7 @@ class PaperVenue:
 
         :raises BrokerRefused: ``RATE_LIMITED``.
         """
-        draft = self._spending(now, cancels=True)
+        draft = self._message(now, cancels=True)
         working = self.find(order_id)
         if working is None or working.order.is_terminal:
             return False, draft if draft.spends else None
@@ -180,13 +192,13 @@ class PaperVenue:
 
     def cancel_all(self, now: datetime) -> Draft:
         """Cancel every open order, as one message."""
-        draft = self._spending(now, cancels=True)
+        draft = self._message(now, cancels=True)
         for working in self.state.open_orders():
             self._cancel_in(draft, working)
         return draft
 
     def _cancel_in(self, draft: Draft, working: WorkingOrder) -> None:
-        draft.put(replace(working, order=working.order.with_(status=OrderStatus.CANCELED)))
+        draft.put(working._replace(order=working.order.with_(status=OrderStatus.CANCELED)))
 
     def replace(
         self, order_id: str, *, quantity: Decimal, limit_price: Decimal | None, now: datetime
@@ -194,10 +206,12 @@ class PaperVenue:
         """Change total quantity and limit; terms that hold already change nothing.
 
         :raises BrokerRefused: when it is not possible; the order then stands as it was.
+        :raises VenueUnavailable: in maintenance.
         """
+        self.require_open(now)
         if not self.profile.replaces:
             raise BrokerRefused(f"venue {self.name} replaces no orders", code="UNSUPPORTED")
-        draft = self._spending(now)
+        draft = self._message(now)
         working = self.find(order_id)
         if working is None:
             raise BrokerRefused(
@@ -225,7 +239,9 @@ class PaperVenue:
     def on_bars(self, bars: Sequence[Bar]) -> Draft:
         """Match bars in order of time and symbol."""
         draft = Draft(self.state)
-        for bar in sorted(bars, key=lambda bar: (bar.timestamp, bar.symbol, bar.interval)):
+        if len(bars) > 1:
+            bars = sorted(bars, key=lambda bar: (bar.timestamp, bar.symbol, bar.interval))
+        for bar in bars:
             match_bar(draft, bar, venue=self.name, profile=self.profile)
         return draft
 
@@ -250,20 +266,27 @@ class PaperVenue:
 
     def shown_fills(self, now: datetime) -> int:
         """Return how many fills queries show; none behind one that is not shown yet."""
-        fills, newest = self.state.fills, now - self.profile.visibility_lag
-        count = len(fills)
-        if self.profile.visibility_lag_s > 0.0:
-            late = (n for n, fill in enumerate(fills) if fill.timestamp > newest)
-            count = next(late, count)
-        return count
+        if self.profile.visibility_lag_s == 0.0:
+            return len(self.state.fills)
+        return bisect_right(self._latest_fills(), now - self.profile.visibility_lag)
 
     def first_kept_fill(self, now: datetime) -> int:
         """Return the place of the oldest fill that can still be read."""
-        reach, fills = self.profile.fill_history_s, self.state.fills
+        reach = self.profile.fill_history_s
         if reach is None:
             return 0
-        oldest = now - timedelta(seconds=reach)
-        return next((n for n, f in enumerate(fills) if f.timestamp >= oldest), len(fills))
+        return bisect_left(self._latest_fills(), now - timedelta(seconds=reach))
+
+    def _latest_fills(self) -> list[datetime]:
+        """Return, for each fill, the latest time of it and of those before it: these only rise.
+
+        Fills are in the order in which they were made, which need not be that of their times.
+        """
+        latest, fills = self._latest, self.state.fills
+        for place in range(len(latest), len(fills)):
+            moment = fills[place].timestamp
+            latest.append(max(latest[-1], moment) if latest else moment)
+        return latest
 
     def positions(self, now: datetime) -> list[Position]:
         """Return the account's net positions that are not flat, by symbol."""
