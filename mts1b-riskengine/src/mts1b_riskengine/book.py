@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlalchemy as sa
-from mts1b_foundation import ExecutionMode, Fill, NavSnapshot, Order
+from mts1b_foundation import ExecutionMode, Fill, Order, OrderStatus
 from mts1b_foundation.limits import RiskLimits
 from mts1b_platform.clock import Clock
 from mts1b_platform.store import Prepared, Store
@@ -77,12 +77,12 @@ class RiskBook:
     async def on_order(self, tx: AsyncConnection, order: Order) -> None:
         """Follow an order event."""
         await self.reservations.on_order(tx, order)
-        await self.parents.on_order(tx, order)
-        self.resting.note(order)
-
-    def on_nav(self, nav: NavSnapshot) -> None:
-        """Take the cash of a fund."""
-        self.cash.on_nav(nav)
+        if self.parents.on:
+            await self.parents.on_order(tx, order)
+        if self.resting.on:
+            self.resting.note(order)
+        if order.status is OrderStatus.CANCELED:
+            self.flow.canceled()
 
     def on_fill(self, fund_id: str, fill: Fill) -> None:
         """Let the fund pay for an execution."""

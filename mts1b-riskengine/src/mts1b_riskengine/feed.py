@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from typing import Any
+
 from mts1b_foundation import Bar, Fill, NavSnapshot, Order, Quote
 from mts1b_foundation.limits import RiskLimits
 from mts1b_foundation.nats import (
@@ -19,7 +22,7 @@ from mts1b_foundation.nats import (
     OMS_ORDERS_SUBMITTED,
     OMS_ORDERS_UNKNOWN,
 )
-from mts1b_foundation.orders import FillCorrection, OrderStatus
+from mts1b_foundation.orders import FillCorrection
 from mts1b_platform.pump import Event
 from mts1b_platform.store.connection import AsyncConnection
 
@@ -28,6 +31,7 @@ from mts1b_riskengine.positions import UNASSIGNED
 
 __all__ = ["FEED_STREAMS", "FEED_SUBJECTS", "RiskFeed", "feed_subjects"]
 
+_Take = Callable[[AsyncConnection, Any], Awaitable[None]]
 FEED_STREAMS = ("MARKETDATA", "OMS")
 FEED_SUBJECTS = frozenset(
     {
@@ -61,6 +65,14 @@ class RiskFeed:
 
     def __init__(self, engine: RiskEngine) -> None:
         self._engine = engine
+        self._takers: dict[type, _Take] = {
+            Bar: self._on_bar,
+            Quote: self._on_quote,
+            Fill: self._book_fill,
+            FillCorrection: self._correct,
+            Order: engine.book.on_order,
+            NavSnapshot: self._on_nav,
+        }
 
     async def handle(self, tx: AsyncConnection, event: Event) -> None:
         """Apply one event; a payload of another kind changes nothing."""
@@ -69,24 +81,30 @@ class RiskFeed:
 
     async def take(self, tx: AsyncConnection, told: object) -> None:
         """Apply what one event says, inside a transaction whose book is in step."""
+        kind = type(told)
+        taker = self._takers[kind] if kind in self._takers else self._learn(kind)
+        await taker(tx, told)
+
+    def _learn(self, kind: type) -> _Take:
+        """Return what takes a kind that is seen for the first time: as the kind that it extends."""
+        known = self._takers.items()
+        taker = next((taker for base, taker in known if issubclass(kind, base)), _ignore)
+        self._takers[kind] = taker
+        return taker
+
+    async def _on_bar(self, tx: AsyncConnection, bar: Bar) -> None:
         book = self._engine.book
-        match told:
-            case Bar() as bar:
-                await book.positions.set_mark(tx, bar)
-                await book.market.on_bar(tx, bar)
-            case Quote() as quote:
-                book.market.on_quote(quote)
-            case Fill() as fill:
-                await self._book_fill(tx, fill)
-            case FillCorrection() as correction:
-                await self._correct(tx, correction)
-            case Order() as order:
-                await book.on_order(tx, order)
-                if order.status is OrderStatus.CANCELED:
-                    book.flow.canceled()
-            case NavSnapshot(strategy_id=None) as nav:
-                book.on_nav(nav)
-                await self._engine.observe_nav(tx, nav)
+        await book.positions.set_mark(tx, bar)
+        await book.market.on_bar(tx, bar)
+
+    async def _on_quote(self, tx: AsyncConnection, quote: Quote) -> None:
+        self._engine.book.market.on_quote(quote)
+
+    async def _on_nav(self, tx: AsyncConnection, nav: NavSnapshot) -> None:
+        """Take a fund's NAV; that of one strategy changes nothing."""
+        if nav.strategy_id is None:
+            self._engine.book.cash.on_nav(nav)
+            await self._engine.observe_nav(tx, nav)
 
     async def _book_fill(self, tx: AsyncConnection, fill: Fill) -> None:
         """Book an execution whatever state its order is in; an owner is found or marked absent."""
@@ -106,3 +124,7 @@ class RiskFeed:
         book = self._engine.book
         grown = await book.positions.correct(tx, correction)
         await book.reservations.correct(tx, correction.order_id, grown)
+
+
+async def _ignore(tx: AsyncConnection, told: object) -> None:
+    """Change nothing."""

@@ -67,6 +67,7 @@ class FundBook:
     """Keep the state of every fund in memory, and every change of it in the store."""
 
     def __init__(self, store: Store) -> None:
+        self._keeps = store.keeps
         self._upsert = upsert(store, tables.funds)
         self._funds: dict[str, FundState] = {}
 
@@ -77,7 +78,7 @@ class FundBook:
     def pending(self) -> list[FundState]:
         """Return the funds whose breach has not led to a halt yet, by id."""
         waiting = [f for f in self._funds.values() if f.breach is not None and not f.halted]
-        return sorted(waiting, key=lambda fund: fund.fund_id)
+        return sorted(waiting, key=lambda fund: fund.fund_id) if waiting else waiting
 
     async def follow_halts(self, tx: AsyncConnection, reading: HaltReading) -> None:
         """Notice which funds became halted, and which were resumed.
@@ -89,10 +90,10 @@ class FundBook:
         if reading.unreadable:
             return
         for fund in self._funds.values():
-            if reading.fund_is_halted(fund.fund_id):
+            if reading.active and reading.fund_is_halted(fund.fund_id):
                 if not fund.halted:
                     await self._halt(tx, fund, reading.epoch)
-            elif _was_resumed(fund, reading):
+            elif fund.takes_no_risk and _was_resumed(fund, reading):
                 await self._resume(tx, fund)
 
     async def _halt(self, tx: AsyncConnection, fund: FundState, epoch: int) -> None:
@@ -111,7 +112,9 @@ class FundBook:
 
         While a fund is halted, or its breach is open, no other breach opens.
         """
-        fund = self._funds.setdefault(nav.fund_id, FundState(nav.fund_id))
+        fund = self._funds.get(nav.fund_id)
+        if fund is None:
+            fund = self._funds[nav.fund_id] = FundState(nav.fund_id)
         fund.marks = (
             fund.marks.observe(nav.nav_usd, nav.as_of)
             if fund.marks
@@ -139,7 +142,8 @@ class FundBook:
             await self._halt(tx, fund, epoch)
 
     async def _save(self, tx: AsyncConnection, fund: FundState) -> None:
-        await self._upsert.run(tx, {"fund_id": fund.fund_id, **_columns(fund)})
+        if self._keeps:
+            await self._upsert.run(tx, {"fund_id": fund.fund_id, **_columns(fund)})
 
     async def load(self, tx: AsyncConnection) -> None:
         """Replace the memory by what the store holds."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Context, Decimal
 
 from mts1b_foundation import Symbol
@@ -13,6 +13,7 @@ from mts1b_riskengine.instruments import InstrumentFacts
 __all__ = [
     "BASE_CURRENCY",
     "EXACT",
+    "FLAT",
     "FundLines",
     "GroupKey",
     "Line",
@@ -24,6 +25,8 @@ __all__ = [
 EXACT = Context(prec=60)
 """Wide enough that sums of exposures never round, so taking a line out again leaves no trace."""
 
+_plus, _less, _times = EXACT.add, EXACT.subtract, EXACT.multiply
+
 ZERO = Decimal(0)
 BASE_CURRENCY = "USD"
 """Exposures and NAV are in this currency; only other ones are counted apart."""
@@ -33,7 +36,7 @@ GroupKey = tuple[str, str]
 """(kind, name): what lines are summed by; the whole fund is ``("fund", "")``."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, init=False)
 class Line:
     """One strategy's position in one symbol, with its open orders on both sides.
 
@@ -42,18 +45,28 @@ class Line:
     values if all buys, or all sells, fill; ``gross`` the larger of the two in size.
     """
 
-    quantity: Decimal = ZERO
-    open_buy: Decimal = ZERO
-    open_sell: Decimal = ZERO
-    value: Decimal = ZERO
-    high: Decimal = field(default=ZERO, init=False)
-    low: Decimal = field(default=ZERO, init=False)
-    gross: Decimal = field(default=ZERO, init=False)
+    quantity: Decimal
+    open_buy: Decimal
+    open_sell: Decimal
+    value: Decimal
+    high: Decimal
+    low: Decimal
+    gross: Decimal
 
-    def __post_init__(self) -> None:
-        self.high = EXACT.multiply(self.quantity + self.open_buy, self.value)
-        self.low = EXACT.multiply(self.quantity - self.open_sell, self.value)
-        self.gross = max(abs(self.high), abs(self.low))
+    def __init__(
+        self,
+        quantity: Decimal = ZERO,
+        open_buy: Decimal = ZERO,
+        open_sell: Decimal = ZERO,
+        value: Decimal = ZERO,
+    ) -> None:
+        self.quantity = quantity
+        self.open_buy = open_buy
+        self.open_sell = open_sell
+        self.value = value
+        self.high = high = _times(quantity + open_buy, value)
+        self.low = low = _times(quantity - open_sell, value)
+        self.gross = max(abs(high), abs(low))
 
     def with_order(self, sign: int, units: Decimal, value: Decimal) -> Line:
         """Return the line as if ``units`` more were open on one side, at another unit value."""
@@ -72,6 +85,10 @@ class Line:
         return self.quantity + self.open_buy + signed_quantity <= 0
 
 
+FLAT = Line()
+"""The line of who holds nothing; no line is ever changed, each change makes another."""
+
+
 @dataclass(slots=True)
 class Total:
     """The sums of a group of lines."""
@@ -79,18 +96,6 @@ class Total:
     gross: Decimal = ZERO
     high: Decimal = ZERO
     low: Decimal = ZERO
-
-    def add(self, line: Line) -> None:
-        """Count a line."""
-        self.gross = EXACT.add(self.gross, line.gross)
-        self.high = EXACT.add(self.high, line.high)
-        self.low = EXACT.add(self.low, line.low)
-
-    def remove(self, line: Line) -> None:
-        """Stop counting a line."""
-        self.gross = EXACT.subtract(self.gross, line.gross)
-        self.high = EXACT.subtract(self.high, line.high)
-        self.low = EXACT.subtract(self.low, line.low)
 
 
 def groups_of(key: LineKey, facts: InstrumentFacts | None) -> tuple[GroupKey, ...]:
@@ -112,7 +117,7 @@ class FundLines:
 
     def __init__(self) -> None:
         self._lines: dict[LineKey, Line] = {}
-        self._groups: dict[LineKey, tuple[GroupKey, ...]] = {}
+        self._counted_in: dict[LineKey, tuple[Total, ...]] = {}
         self._totals: dict[GroupKey, Total] = {}
         self.open_buys = ZERO
 
@@ -130,21 +135,24 @@ class FundLines:
 
     def put(self, key: LineKey, line: Line, facts: InstrumentFacts | None) -> None:
         """Set a line and move the sums by the difference."""
-        old = self._lines.get(key)
-        if key not in self._groups:
-            self._groups[key] = groups_of(key, facts)
-        for group in self._groups[key]:
-            total = self._totals.setdefault(group, Total())
-            if old is not None:
-                total.remove(old)
-            total.add(line)
-        if line.open_buy or (old is not None and old.open_buy):
+        old = self._lines.get(key, FLAT)
+        totals = self._counted_in.get(key)
+        if totals is None:
+            totals = self._counted_in[key] = self._totals_of(groups_of(key, facts))
+        gross, high = _less(line.gross, old.gross), _less(line.high, old.high)
+        low = _less(line.low, old.low)
+        for total in totals:
+            total.gross = _plus(total.gross, gross)
+            total.high = _plus(total.high, high)
+            total.low = _plus(total.low, low)
+        if line.open_buy or old.open_buy:
             self._count_buys(old, line)
         self._lines[key] = line
 
-    def _count_buys(self, old: Line | None, line: Line) -> None:
+    def _totals_of(self, groups: tuple[GroupKey, ...]) -> tuple[Total, ...]:
+        return tuple(self._totals.setdefault(group, Total()) for group in groups)
+
+    def _count_buys(self, old: Line, line: Line) -> None:
         """Keep what all open purchases of the fund cost at last prices."""
-        if old is not None:
-            known = EXACT.multiply(old.open_buy, old.value)
-            self.open_buys = EXACT.subtract(self.open_buys, known)
-        self.open_buys = EXACT.add(self.open_buys, EXACT.multiply(line.open_buy, line.value))
+        others = _less(self.open_buys, _times(old.open_buy, old.value))
+        self.open_buys = _plus(others, _times(line.open_buy, line.value))

@@ -73,12 +73,15 @@ class NavMarks:
         """Return the marks after one more NAV; an older one changes nothing."""
         if as_of < self.as_of:
             return self
+        peak = max(self.peak, nav)
+        if as_of.date() == self.as_of.date():
+            return NavMarks(nav, as_of, peak, self.day_nav, self.week_nav, self.month_nav)
         started = {
             rule.reference: self.nav
             for rule in LOSS_RULES
             if rule.period(as_of) != rule.period(self.as_of)
         }
-        return replace(self, nav=nav, as_of=as_of, peak=max(self.peak, nav), **started)
+        return replace(self, nav=nav, as_of=as_of, peak=peak, **started)
 
     def restart(self) -> NavMarks:
         """Return the marks with every period beginning at the latest NAV, as after a resume."""

@@ -43,7 +43,7 @@ class ParentBook:
     """Count, per parent, what children have filled or may still fill."""
 
     def __init__(self, store: Store, limits: RiskLimits) -> None:
-        self._on = limits.children_within_parent or limits.max_parent_usd is not None
+        self.on = limits.children_within_parent or limits.max_parent_usd is not None
         self._upsert = upsert(store, tables.children)
         self._quantities: dict[str, Decimal] = {}
         self._children: dict[str, dict[str, _Child]] = {}
@@ -69,7 +69,7 @@ class ParentBook:
         self, tx: AsyncConnection, order: Order, unit_value: Decimal, amends: str = ""
     ) -> None:
         """Count a child that is about to be approved, or changed: then at the larger quantity."""
-        if self._on and order.parent_order_id is not None:
+        if self.on and order.parent_order_id is not None:
             child_id = amends or order.order_id
             known = self._children.get(order.parent_order_id, {}).get(child_id)
             units = max(order.quantity, known.quantity) if known is not None else order.quantity
@@ -78,7 +78,7 @@ class ParentBook:
 
     async def on_order(self, tx: AsyncConnection, order: Order) -> None:
         """Take a parent's quantity; give back what a child that ended did not fill."""
-        if not self._on:
+        if not self.on:
             return
         if order.parent_order_id is None:
             if is_worked_here(order):

@@ -16,8 +16,8 @@ from mts1b_platform.store import DecimalText, Prepared, Store, UtcText
 from mts1b_platform.store.connection import AsyncConnection
 
 from mts1b_riskengine import tables
-from mts1b_riskengine.instruments import InstrumentTable
-from mts1b_riskengine.lines import FundLines, Line
+from mts1b_riskengine.instruments import InstrumentFacts, InstrumentTable
+from mts1b_riskengine.lines import FLAT, FundLines, Line
 from mts1b_riskengine.statements import upsert
 
 __all__ = ["UNASSIGNED", "Mark", "PositionBook"]
@@ -56,6 +56,11 @@ def _is_past(row: sa.Row[Any], correction: FillCorrection) -> bool:
     return busted or (row.corrected_at is not None and correction.timestamp < row.corrected_at)
 
 
+def _unit_value(price: Decimal, facts: InstrumentFacts | None) -> Decimal:
+    """Return what one unit is worth in base currency at ``price``."""
+    return price * facts.multiplier if facts is not None else price
+
+
 @lru_cache(maxsize=64)
 def _life(interval: str, intervals: int) -> timedelta:
     """Return how long a bar's close serves as a price."""
@@ -66,6 +71,7 @@ class PositionBook:
     """Keep lines and marks in memory, and every change of them in the store."""
 
     def __init__(self, store: Store, instruments: InstrumentTable) -> None:
+        self._keeps = store.keeps
         self._insert_fill = Prepared(store.insert(tables.fills).on_conflict_do_nothing())
         self._keep_early = Prepared(store.insert(tables.early_corrections).on_conflict_do_nothing())
         self._awaited: set[str] = set()
@@ -73,6 +79,8 @@ class PositionBook:
         self._upsert_mark = upsert(store, tables.marks)
         self._instruments = instruments
         self._funds: dict[str, FundLines] = {}
+        self._owners: dict[Symbol, list[tuple[str, str]]] = {}
+        """Which funds' strategies have a line in a symbol."""
         self.marks: dict[Symbol, Mark] = {}
 
     def of_fund(self, fund_id: str) -> FundLines:
@@ -98,21 +106,19 @@ class PositionBook:
     ) -> Line:
         """Add to a line, which begins flat; return it."""
         lines, key = self.of_fund(fund_id), (strategy_id, symbol)
-        mark = self.marks.get(symbol)
-        old = lines.get(key) or Line()
+        old = lines.get(key)
+        if old is None:
+            old = FLAT
+            self._owners.setdefault(symbol, []).append((fund_id, strategy_id))
+        facts, mark = self._instruments.facts(symbol), self.marks.get(symbol)
         line = Line(
-            quantity=old.quantity + quantity,
-            open_buy=old.open_buy + open_buy,
-            open_sell=old.open_sell + open_sell,
-            value=self.unit_value(symbol, mark.price) if mark else old.value,
+            old.quantity + quantity,
+            old.open_buy + open_buy,
+            old.open_sell + open_sell,
+            old.value if mark is None else _unit_value(mark.price, facts),
         )
-        lines.put(key, line, self._instruments.facts(symbol))
+        lines.put(key, line, facts)
         return line
-
-    def unit_value(self, symbol: Symbol, price: Decimal) -> Decimal:
-        """Return what one unit is worth in base currency at ``price``."""
-        facts = self._instruments.facts(symbol)
-        return price * facts.multiplier if facts is not None else price
 
     async def set_mark(self, tx: AsyncConnection, bar: Bar) -> None:
         """Take a bar's close as the price of its symbol, unless a later one is known."""
@@ -123,20 +129,30 @@ class PositionBook:
 
     async def _put_mark(self, tx: AsyncConnection, symbol: Symbol, mark: Mark) -> None:
         self._revalue(symbol, mark)
-        values = {"price": mark.price, "as_of": mark.as_of, "interval": mark.interval}
-        await self._upsert_mark.run(tx, {"symbol": str(symbol), **values})
+        if self._keeps:
+            values = {"price": mark.price, "as_of": mark.as_of, "interval": mark.interval}
+            await self._upsert_mark.run(tx, {"symbol": str(symbol), **values})
 
     def _revalue(self, symbol: Symbol, mark: Mark) -> None:
         self.marks[symbol] = mark
-        for fund_id, lines in self._funds.items():
-            for strategy_id, held in lines:
-                if held == symbol:
-                    self.change(fund_id, strategy_id, symbol)
+        for fund_id, strategy_id in self._owners.get(symbol, ()):
+            self.change(fund_id, strategy_id, symbol)
 
     async def add_fill(
         self, tx: AsyncConnection, fill: Fill, *, fund_id: str, strategy_id: str
     ) -> bool:
         """Book an execution once, by its id; return whether it was new."""
+        if self._keeps and not await self._record_fill(tx, fill, fund_id, strategy_id):
+            return False
+        if fill.symbol not in self.marks:
+            await self._put_mark(tx, fill.symbol, Mark(fill.price, fill.timestamp, "1m"))
+        await self._move(tx, fund_id, strategy_id, fill.symbol, fill.signed_quantity)
+        return True
+
+    async def _record_fill(
+        self, tx: AsyncConnection, fill: Fill, fund_id: str, strategy_id: str
+    ) -> bool:
+        """Write an execution; return whether it was new."""
         recorded = await self._insert_fill.run(
             tx,
             {
@@ -148,12 +164,7 @@ class PositionBook:
                 "symbol": str(fill.symbol),
             },
         )
-        if recorded.rowcount == 0:
-            return False
-        if fill.symbol not in self.marks:
-            await self._put_mark(tx, fill.symbol, Mark(fill.price, fill.timestamp, "1m"))
-        await self._move(tx, fund_id, strategy_id, fill.symbol, fill.signed_quantity)
-        return True
+        return recorded.rowcount != 0
 
     async def correct(self, tx: AsyncConnection, correction: FillCorrection) -> Decimal:
         """Take back or restate an execution; return by how many units it grew, unsigned.
@@ -199,12 +210,13 @@ class PositionBook:
         self, tx: AsyncConnection, fund_id: str, strategy_id: str, symbol: Symbol, units: Decimal
     ) -> None:
         line = self.change(fund_id, strategy_id, symbol, quantity=units)
-        row = {"fund_id": fund_id, "strategy_id": strategy_id, "symbol": str(symbol)}
-        await self._upsert_position.run(tx, {**row, "quantity": line.quantity})
+        if self._keeps:
+            row = {"fund_id": fund_id, "strategy_id": strategy_id, "symbol": str(symbol)}
+            await self._upsert_position.run(tx, {**row, "quantity": line.quantity})
 
     async def load(self, tx: AsyncConnection) -> None:
         """Replace the memory by what the store holds; open orders are the ledger's to add."""
-        self._funds, self.marks = {}, {}
+        self._funds, self._owners, self.marks = {}, {}, {}
         waiting = await tx.execute(sa.select(tables.early_corrections.c.fill_id))
         self._awaited = set(waiting.scalars())
         for row in await tx.execute(sa.select(tables.marks)):

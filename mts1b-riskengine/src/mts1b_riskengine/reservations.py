@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -20,12 +21,14 @@ from mts1b_riskengine.statements import upsert
 
 __all__ = ["Reservation", "ReservationLedger", "reservation_id_of"]
 
+ZERO = Decimal(0)
 _FIND = Prepared(
     sa.select(tables.reservations).where(tables.reservations.c.order_id == sa.bindparam("order_id"))
 )
 _UNSENT = frozenset({OrderStatus.CREATED, OrderStatus.PENDING_RISK, OrderStatus.APPROVED})
 
 
+@lru_cache(maxsize=4096)
 def reservation_id_of(order_id: str) -> str:
     """Return the id of an order's reservation; an order has at most one."""
     return derive_id("rsv", order_id)
@@ -48,7 +51,7 @@ class Reservation:
     symbol: Symbol
     sign: int
     expected: Decimal
-    filled: Decimal = Decimal(0)
+    filled: Decimal = ZERO
     sent: bool = False
     terminal: bool = False
     version: int = -1
@@ -57,7 +60,8 @@ class Reservation:
     @property
     def remaining(self) -> Decimal:
         """Return how many units may still fill."""
-        return max(self.expected - self.filled, Decimal(0))
+        left = self.expected - self.filled
+        return left if left >= ZERO else ZERO
 
     def is_of(self, order: Order) -> bool:
         """Return whether an order is of the same owner, symbol and side."""
@@ -86,6 +90,7 @@ class ReservationLedger:
     """Hold reservations in memory and store, and their weight on the lines of the book."""
 
     def __init__(self, store: Store, positions: PositionBook) -> None:
+        self._keeps = store.keeps
         self._upsert = upsert(store, tables.reservations)
         self._positions = positions
         self._closed: dict[str, Reservation] | None = None if store.keeps else {}
@@ -167,9 +172,10 @@ class ReservationLedger:
         before = reservation.remaining
         reservation.sent = True
         if order.version > reservation.version:
+            over = order.is_terminal
             reservation.version = order.version
-            reservation.terminal = order.is_terminal
-            reservation.expected = order.filled_quantity if order.is_terminal else order.quantity
+            reservation.terminal = over
+            reservation.expected = order.filled_quantity if over else order.quantity
         await self._changed(tx, reservation, before)
 
     async def _adopt(self, tx: AsyncConnection, order: Order) -> None:
@@ -186,7 +192,7 @@ class ReservationLedger:
     async def _seen_fills(self, tx: AsyncConnection, order_id: str) -> Decimal:
         where = tables.fills.c.order_id == order_id
         rows = await tx.execute(sa.select(tables.fills.c.signed_quantity).where(where))
-        return sum((abs(row.signed_quantity) for row in rows), Decimal(0))
+        return sum((abs(row.signed_quantity) for row in rows), ZERO)
 
     async def release(self, tx: AsyncConnection, order_id: str) -> bool:
         """Give back the reservation of an order that was checked and will never be sent.
@@ -202,20 +208,20 @@ class ReservationLedger:
                 "cancel it, its terminal event releases the reservation"
             )
         before = reservation.remaining
-        reservation.terminal, reservation.expected = True, Decimal(0)
+        reservation.terminal, reservation.expected = True, ZERO
         await self._changed(tx, reservation, before)
         return True
 
     async def _changed(
         self, tx: AsyncConnection, reservation: Reservation, before: Decimal
     ) -> None:
-        grown = reservation.remaining - before
-        if grown:
-            self._weigh(reservation, grown)
-        if reservation.remaining > 0:
-            self._hold(reservation)
-        else:
+        left = reservation.remaining
+        if left != before:
+            self._weigh(reservation, left - before)
+        if left <= ZERO:
             self._drop(reservation)
+        elif reservation.order_id not in self._open:
+            self._hold(reservation)
         await self._save(tx, reservation)
 
     def _weigh(self, reservation: Reservation, units: Decimal) -> None:
@@ -223,12 +229,13 @@ class ReservationLedger:
             reservation.fund_id,
             reservation.strategy_id,
             reservation.symbol,
-            open_buy=units if reservation.sign > 0 else Decimal(0),
-            open_sell=units if reservation.sign < 0 else Decimal(0),
+            open_buy=units if reservation.sign > 0 else ZERO,
+            open_sell=units if reservation.sign < 0 else ZERO,
         )
 
     async def _save(self, tx: AsyncConnection, reservation: Reservation) -> None:
-        await self._upsert.run(tx, {"order_id": reservation.order_id, **reservation.values()})
+        if self._keeps:
+            await self._upsert.run(tx, {"order_id": reservation.order_id, **reservation.values()})
 
     async def find(self, tx: AsyncConnection, order_id: str) -> Reservation | None:
         """Return the reservation of an order from the store, open or not."""

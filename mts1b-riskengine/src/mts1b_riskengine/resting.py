@@ -34,7 +34,7 @@ class RestingBook:
 
     def __init__(self, ledger: ReservationLedger, *, on: bool) -> None:
         self._ledger = ledger
-        self._on = on
+        self.on = on
         self._prices: dict[str, Decimal | None] = {}
 
     def opposite(self, order: Order) -> tuple[Resting, ...]:
@@ -47,7 +47,7 @@ class RestingBook:
 
     def note(self, order: Order) -> None:
         """Take the price of an order that is approved, or that the OMS reports."""
-        if not self._on:
+        if not self.on:
             return
         if self._ledger.get(order.order_id) is None:
             self._prices.pop(order.order_id, None)
@@ -60,7 +60,7 @@ class RestingBook:
 
     async def load(self, tx: AsyncConnection) -> None:
         """Find the prices of all open orders in the record of decisions."""
-        if not self._on:
+        if not self.on:
             return
         self._prices = {}
         open_ids = [one for one in self._ledger.open_ids() if not self._is_amended(one)]
