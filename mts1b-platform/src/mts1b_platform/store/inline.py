@@ -27,10 +27,21 @@ R = TypeVar("R")
 class InlineConnection:
     """Do at once what an ``AsyncConnection`` does after a wait."""
 
-    def __init__(self, sync_connection: sa.Connection) -> None:
-        self.sync_connection = sync_connection
-        driver = sync_connection.connection.driver_connection
-        self._driver = cast(sqlite3.Connection, driver)
+    def __init__(self, driver: sqlite3.Connection) -> None:
+        self._driver = driver
+        self._seen_by_sqlalchemy: sa.Connection | None = None
+        self._in_transaction = False
+        self.closed = False
+
+    @property
+    def sync_connection(self) -> sa.Connection:
+        """Return SQLAlchemy's view of the connection, in a transaction where we are in one."""
+        seen = self._seen_by_sqlalchemy
+        if seen is None:
+            seen = self._seen_by_sqlalchemy = _engine(lambda: self._driver).connect()
+        if self._in_transaction and not seen.in_transaction():
+            seen.begin()
+        return seen
 
     async def execute(self, statement: sa.Executable, parameters: Any = None) -> Any:
         """Execute a statement; return its result, in memory."""
@@ -67,6 +78,7 @@ class InlineConnection:
     def begin(self, how: str) -> None:
         """Begin a transaction past SQLAlchemy's machinery: it happens all the time."""
         self.execute_text(how, ())
+        self._in_transaction = True
 
     def commit(self) -> None:
         """Keep what was written since the begin, also what SQLAlchemy wrote.
@@ -78,20 +90,29 @@ class InlineConnection:
         except sa.exc.DBAPIError:
             self.rollback()
             raise
-        self._tell_sqlalchemy()
+        self._end()
 
     def rollback(self) -> None:
         """Forget what was written since the begin. A connection that was closed has done so."""
-        if self.sync_connection.closed:
+        if self.closed:
             return
         if self._driver.in_transaction:
             self.execute_text("ROLLBACK", ())
-        self._tell_sqlalchemy()
+        self._end()
 
-    def _tell_sqlalchemy(self) -> None:
-        """Let it know that the transaction is over, where it took part."""
-        if self.sync_connection.in_transaction():
-            self.sync_connection.rollback()
+    def _end(self) -> None:
+        """Let SQLAlchemy know that the transaction is over, where it took part."""
+        self._in_transaction = False
+        seen = self._seen_by_sqlalchemy
+        if seen is not None and seen.in_transaction():
+            seen.rollback()
+
+    def close(self) -> None:
+        """Close it without finishing anything."""
+        self.closed = True
+        if self._seen_by_sqlalchemy is not None:
+            self._seen_by_sqlalchemy.close()
+        self._driver.close()
 
     async def run_sync(
         self, work: Callable[Concatenate[sa.Connection, P], R], *args: P.args, **kwargs: P.kwargs
@@ -137,22 +158,21 @@ class SqliteFile:
     def __init__(self, path: Path, *, read_only: bool) -> None:
         self._uri = f"{path.resolve().as_uri()}?mode={'ro' if read_only else 'rwc'}"
         self._read_only = read_only
-        self._engine = _engine(self._connect)
         self._writer: InlineConnection | None = None
         self._readers: list[InlineConnection] = []
         self._idle: list[InlineConnection] = []
 
-    def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self._uri, uri=True, isolation_level=None)
+    def _open(self) -> InlineConnection:
         pragmas = ["busy_timeout=10000", "foreign_keys=ON"]
         if not self._read_only:
             pragmas += ["journal_mode=WAL", "synchronous=FULL", "wal_autocheckpoint=2000"]
-        for pragma in pragmas:
-            connection.execute(f"PRAGMA {pragma}")
-        return connection
-
-    def _open(self) -> InlineConnection:
-        return InlineConnection(self._engine.connect())
+        try:
+            connection = sqlite3.connect(self._uri, uri=True, isolation_level=None)
+            for pragma in pragmas:
+                connection.execute(f"PRAGMA {pragma}")
+        except sqlite3.Error as error:
+            raise _named(f"open {self._uri}", error) from error
+        return InlineConnection(connection)
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
@@ -190,7 +210,7 @@ class SqliteFile:
         self._readers.clear()
         self._idle.clear()
         for connection in connections:
-            connection.sync_connection.close()
+            connection.close()
 
     async def close(self) -> None:
         """Close every connection."""
