@@ -120,6 +120,11 @@ class BarHistory:
         count = bisect_right(dates, as_of)
         return count if count and dates[count - 1] == as_of else 0
 
+    def latest(self, symbols: Sequence[Symbol]) -> datetime | None:
+        """Return the newest end of which every symbol has a bar, None before there is one."""
+        dates = self._shared(tuple(symbols))
+        return dates[-1] if dates else None
+
     def _shared(self, symbols: tuple[Symbol, ...]) -> list[datetime]:
         """Return the dates that every symbol has a bar of, in order."""
         first = self._dates.get(symbols[0], [])

@@ -31,6 +31,8 @@ class InboundSignals:
 
     A plan is on record before its first order is sent, so a signal that was interrupted is
     finished as it was decided; the OMS takes each of its orders once.
+
+    :param turn: held while a signal is decided and sent; see :class:`LiveBars`.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class InboundSignals:
         *,
         read_book: ReadBook,
         clock: Clock,
+        turn: asyncio.Lock,
         report: Any,
     ) -> None:
         self._store = store
@@ -49,6 +52,7 @@ class InboundSignals:
         self._runner = runner
         self._read_book = read_book
         self._clock = clock
+        self._turn = turn
         self._report = report
         self._sleeves = {
             sleeve.strategy.strategy_id: sleeve
@@ -88,7 +92,8 @@ class InboundSignals:
         async with self._store.read() as connection:
             rows = (await connection.execute(waiting)).all()
         for row in rows:
-            await self._trade(Signal.model_validate_json(row.payload))
+            async with self._turn:
+                await self._trade(Signal.model_validate_json(row.payload))
             async with self._store.transaction() as tx:
                 await tx.execute(
                     inbound.update().where(inbound.c.number == row.number).values(done=True)

@@ -73,17 +73,17 @@ class StrategyRunner:
         self._submit = submit
         self._read_book = read_book
         self._halt_of = halt_of
-        self._restarted = True
+        self._resumed: set[str] = set()
 
     async def on_bar(self, as_of: datetime) -> int:
         """Let every sleeve act on the bars that end at ``as_of``; return the orders sent."""
         sent = 0
         for sleeve in self._sleeves:
-            sent += await self._run(sleeve, as_of)
-        self._restarted = False
+            sent += await self.act(sleeve, as_of)
         return sent
 
-    async def _run(self, sleeve: Sleeve, as_of: datetime) -> int:
+    async def act(self, sleeve: Sleeve, as_of: datetime) -> int:
+        """Let one sleeve act on the bars that end at ``as_of``; return the orders sent."""
         strategy = sleeve.strategy
         seen = self._history.bars_seen(strategy.symbols, as_of)
         if seen == 0:
@@ -92,16 +92,18 @@ class StrategyRunner:
         leaving = halt is not None and halt.reduce_only_allowed
         acts = leaving or strategy.is_due(seen)
         # After a restart a plan may be half sent although nothing calls for one any more.
-        if not acts and not self._restarted:
+        if not acts and strategy.strategy_id in self._resumed:
             return 0
         plan_id = derive_id("plan", strategy.strategy_id, as_of.isoformat())
         orders = await self._known_plan(plan_id)
-        if orders is None and not acts:
-            return 0
         if orders is None:
-            orders = await self._new_plan(plan_id, sleeve, as_of, seen, halt if leaving else None)
+            orders = []
+            if acts:
+                known_halt = halt if leaving else None
+                orders = await self._new_plan(plan_id, sleeve, as_of, seen, known_halt)
         for order in orders:
             await self._submit(order)
+        self._resumed.add(strategy.strategy_id)
         return len(orders)
 
     async def trade(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from typing import ClassVar
 
 import sqlalchemy as sa
@@ -34,8 +36,9 @@ from mts1b_platform.store.connection import AsyncConnection
 
 from mts1b_research.history import BarHistory
 from mts1b_research.inbound import InboundSignals
+from mts1b_research.live_bars import LiveBars, interval_of
 from mts1b_research.registry import StrategyRegistry
-from mts1b_research.runner import StrategyRunner
+from mts1b_research.runner import Sleeve, StrategyRunner
 from mts1b_research.sleeves import sleeves_of
 from mts1b_research.strategy import StrategyBook
 from mts1b_research.tables import bars, metadata, plans
@@ -84,6 +87,7 @@ class ResearchService(Service):
             read_book=self._read_book,
             halt_of=halt_of,
         )
+        turn = asyncio.Lock()
         self._inbound = InboundSignals(
             self._store,
             self._history,
@@ -91,8 +95,10 @@ class ResearchService(Service):
             sleeves,
             read_book=self._read_book,
             clock=ctx.clock,
+            turn=turn,
             report=ctx.log,
         )
+        self._live_bars = self._live(sleeves, turn)
         takes_signals = self._inbound.wanted and not ctx.replay
         self._pump = EventPump(
             ctx.bus,
@@ -117,12 +123,32 @@ class ResearchService(Service):
             await participant.start()
         else:
             ctx.tasks.start("research.pump", self._pump.run())
+            if self._live_bars is not None:
+                ctx.tasks.start("research.bars", self._live_bars.run())
             if takes_signals:
                 ctx.tasks.start("research.inbound", self._inbound.run())
 
+    def _live(self, sleeves: Sequence[Sleeve], turn: asyncio.Lock) -> LiveBars | None:
+        """Return what acts on bars where no replay says when; None where nothing does."""
+        ctx = self.ctx
+        interval = None if ctx.replay else interval_of(ctx.settings)
+        if interval is None:
+            return None
+        return LiveBars(
+            self._history,
+            self._runner,
+            sleeves,
+            interval=interval,
+            read_book=self._read_book,
+            clock=ctx.clock,
+            turn=turn,
+            report=ctx.log,
+        )
+
     async def _on_event(self, tx: AsyncConnection, event: Event) -> None:
         if isinstance(event.payload, Bar):
-            await self._history.add(tx, event.payload)
+            if self._live_bars is None or self._live_bars.wants(event.payload):
+                await self._history.add(tx, event.payload)
         elif isinstance(event.payload, Signal):
             await self._inbound.take(tx, event.payload)
 

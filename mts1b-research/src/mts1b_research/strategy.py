@@ -44,22 +44,28 @@ class MarketView:
 
 @dataclass(frozen=True, slots=True)
 class StrategyBook:
-    """What a strategy owns: its NAV, positions, and what is still working at the venue."""
+    """What a strategy owns: its NAV, positions, and what is still working at the venue.
+
+    ``as_of`` is when the NAV was struck; None before the first.
+    """
 
     nav_usd: Decimal
     positions: Mapping[Symbol, Decimal]
     working: Mapping[Symbol, Decimal]
+    as_of: datetime | None = None
 
     @classmethod
     def of(cls, strategy_id: str, book: BookReply, open_orders: Sequence[Order]) -> StrategyBook:
         """Return what a strategy owns by the books of the OMS and its open orders there."""
-        nav = next((n.nav_usd for n in book.navs if n.strategy_id == strategy_id), Decimal(0))
+        nav = next((nav for nav in book.navs if nav.strategy_id == strategy_id), None)
         working: dict[Symbol, Decimal] = {}
         for order in open_orders:
             left = order.remaining_quantity * order.side.sign
             working[order.symbol] = working.get(order.symbol, Decimal(0)) + left
         positions = {position.symbol: position.quantity for position in book.positions}
-        return cls(nav_usd=nav, positions=positions, working=working)
+        if nav is None:
+            return cls(Decimal(0), positions, working)
+        return cls(nav.nav_usd, positions, working, nav.as_of)
 
     def exposure(self, symbol: Symbol) -> Decimal:
         """Return the position once every working order has filled."""

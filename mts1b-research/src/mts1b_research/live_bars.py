@@ -1,0 +1,130 @@
+"""Act on bars as they come, where no replay says when."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from mts1b_foundation.market_data import Bar
+from mts1b_foundation.time import interval_length
+from mts1b_platform.clock import Clock
+from mts1b_platform.config import Settings
+from mts1b_platform.eventbus.port import BusError
+
+from mts1b_research.errors import StrategyConfigError
+from mts1b_research.history import BarHistory
+from mts1b_research.runner import ReadBook, Sleeve, StrategyRunner
+from mts1b_research.strategies.webhook import Webhook
+
+__all__ = ["LiveBars", "interval_of"]
+
+_LOOK_S = 0.1
+_NEVER = datetime.min.replace(tzinfo=UTC)
+
+
+def interval_of(settings: Settings) -> str | None:
+    """Return the interval of the bars that the enabled strategies act on; None for no such one.
+
+    :raises StrategyConfigError: when they ask for different ones: a history holds one.
+    """
+    asked = {
+        entry.interval: entry.strategy_id
+        for entry in settings.strategies
+        if entry.enabled and entry.kind != Webhook.kind
+    }
+    if len(asked) > 1:
+        said = ", ".join(f"{name} reads {interval}" for interval, name in sorted(asked.items()))
+        raise StrategyConfigError(
+            f"{said}: bars of one interval are kept in a home; give the others a home of their own"
+        )
+    return next(iter(asked), None)
+
+
+class LiveBars:
+    """Let every strategy act once on each end of bars of which all of its symbols have one.
+
+    It waits until the OMS has struck a NAV at that end, so that a decision knows the fills and the
+    prices of its own bar. A bar is left alone when a newer one has overtaken it, or when it ended
+    more than one interval ago: nobody trades at its prices any more.
+
+    :param interval: of all bars in ``history``.
+    :param turn: held while a strategy decides and sends; signals from outside take it too.
+    :param report: a logger.
+    """
+
+    def __init__(
+        self,
+        history: BarHistory,
+        runner: StrategyRunner,
+        sleeves: Sequence[Sleeve],
+        *,
+        interval: str,
+        read_book: ReadBook,
+        clock: Clock,
+        turn: asyncio.Lock,
+        report: Any,
+    ) -> None:
+        self._history = history
+        self._runner = runner
+        self._sleeves = tuple(sleeves)
+        self._read_book = read_book
+        self._clock = clock
+        self._turn = turn
+        self._report = report
+        self._interval, self._lasts = interval, interval_length(interval)
+        self._acted: dict[str, datetime] = {}
+        self._arrived = asyncio.Event()
+
+    def wants(self, bar: Bar) -> bool:
+        """Return whether a bar belongs into the history, and look there soon."""
+        if bar.interval == self._interval:
+            self._arrived.set()
+            return True
+        self._report.warning(
+            "bar of another interval left alone",
+            symbol=str(bar.symbol),
+            interval=bar.interval,
+            wanted=self._interval,
+        )
+        return False
+
+    async def run(self) -> None:
+        """Act for ever; an OMS that does not answer is asked again."""
+        while True:
+            try:
+                await self.work()
+            except BusError as error:
+                self._report.error("bars wait for the OMS", error=str(error))
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK_S):  # what arrived may not be committed yet
+                    await self._arrived.wait()
+            self._arrived.clear()
+
+    async def work(self) -> int:
+        """Let every strategy act that is to act now; return how many orders were sent."""
+        sent = 0
+        for sleeve in self._sleeves:
+            sent += await self._act(sleeve)
+        return sent
+
+    async def _act(self, sleeve: Sleeve) -> int:
+        strategy = sleeve.strategy
+        end = self._history.latest(strategy.symbols)
+        if end is None or end <= self._acted.get(strategy.strategy_id, _NEVER):
+            return 0
+        if self._clock.now() - end > self._lasts:
+            self._acted[strategy.strategy_id] = end
+            self._report.warning(
+                "bars came too late to act on", strategy=strategy.strategy_id, ended=str(end)
+            )
+            return 0
+        async with self._turn:
+            book = await self._read_book(sleeve.fund_id, strategy.strategy_id)
+            if book.as_of is None or book.as_of < end:
+                return 0
+            sent = await self._runner.act(sleeve, end)
+        self._acted[strategy.strategy_id] = end
+        return sent
