@@ -85,24 +85,16 @@ def almgren_chriss_trajectory(
     _require(0.0 < abs(shares) <= _LARGEST, "shares", shares, "a number but not zero")
     _require(1 / _LARGEST <= horizon <= _LARGEST, "horizon", horizon, "a positive time")
     n_intervals = _whole("n_intervals", n_intervals)
-    for name, value in (
-        ("volatility", volatility),
-        ("permanent_impact", permanent_impact),
-        ("fixed_cost", fixed_cost),
-        ("risk_aversion", risk_aversion),
-    ):
-        _require(0.0 <= value <= _LARGEST, name, value, "zero or more")
-    step = horizon / n_intervals
-    adjusted = temporary_impact - permanent_impact * step / 2.0
-    _require(
-        1 / _LARGEST <= adjusted <= _LARGEST,
-        "temporary_impact",
-        temporary_impact,
-        f"more than permanent_impact * interval / 2 = {permanent_impact * step / 2.0:g}",
+    _require_none_negative(
+        volatility=volatility,
+        permanent_impact=permanent_impact,
+        fixed_cost=fixed_cost,
+        risk_aversion=risk_aversion,
     )
+    step = horizon / n_intervals
+    adjusted = _adjusted_impact(temporary_impact, permanent_impact * step / 2.0)
     kappa = math.acosh(1.0 + risk_aversion * volatility**2 / adjusted * step**2 / 2.0) / step
-    kept = (_share_left(kappa, horizon, step * place) for place in range(n_intervals))
-    holdings = (*(shares * share for share in kept), 0.0)
+    holdings = _holdings(shares, kappa, horizon, n_intervals)
     trades = tuple(before - after for before, after in pairwise(holdings))
     cost = (
         permanent_impact * shares**2 / 2.0
@@ -116,6 +108,25 @@ def almgren_chriss_trajectory(
         variance=volatility**2 * step * math.fsum(held**2 for held in holdings[1:]),
         half_life=1.0 / kappa if kappa > 0.0 else math.inf,
     )
+
+
+def _adjusted_impact(temporary: float, half_permanent: float) -> float:
+    """Return the temporary impact less half the permanent one of an interval."""
+    adjusted = temporary - half_permanent
+    _require(
+        1 / _LARGEST <= adjusted <= _LARGEST,
+        "temporary_impact",
+        temporary,
+        f"more than permanent_impact * interval / 2 = {half_permanent:g}",
+    )
+    return adjusted
+
+
+def _holdings(shares: float, kappa: float, horizon: float, n_intervals: int) -> tuple[float, ...]:
+    """Return what is held at each of the n + 1 moments."""
+    step = horizon / n_intervals
+    kept = (_share_left(kappa, horizon, step * place) for place in range(n_intervals))
+    return (*(shares * share for share in kept), 0.0)
 
 
 def _whole(name: str, value: int) -> int:
@@ -138,3 +149,8 @@ def _share_left(kappa: float, horizon: float, time: float) -> float:
 def _require(holds: bool, name: str, value: float, wanted: str) -> None:
     if not holds:
         raise BadParameter(f"{name} is {value}; give {wanted}, at most {_LARGEST:g}")
+
+
+def _require_none_negative(**values: float) -> None:
+    for name, value in values.items():
+        _require(0.0 <= value <= _LARGEST, name, value, "zero or more")

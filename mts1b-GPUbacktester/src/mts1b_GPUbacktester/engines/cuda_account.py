@@ -29,12 +29,13 @@ def _level(side: int, entry_price: float, best: float, stop: float, trail: float
 
 
 @device_function
-def _stop_price(side: int, opened: float, high: float, low: float, level: float) -> float:
+def _stop_price(side: int, market: Any, bar: int, asset: int, level: float) -> Any:
     """Return where a bar ends a position: at its open beyond the level, at the level, or NaN.
 
     Prices are compared, never subtracted: a fused multiplication and subtraction would round
     another way than the stop of the reference.
     """
+    opened, high, low = market[2, bar, asset], market[3, bar, asset], market[4, bar, asset]
     if isnan(level) or isnan(low) or isnan(high):
         return nan
     if (side > 0 and opened <= level) or (side < 0 and opened >= level):
@@ -42,6 +43,23 @@ def _stop_price(side: int, opened: float, high: float, low: float, level: float)
     if (side > 0 and low <= level) or (side < 0 and high >= level):
         return level
     return nan
+
+
+@device_function
+def _write_entry(
+    trades_out: Any, asset: int, trade: int, bar: int, price: float, units: float
+) -> None:
+    trades_out[asset, trade, 0] = bar
+    trades_out[asset, trade, 1] = price
+    trades_out[asset, trade, 2] = -1.0
+    trades_out[asset, trade, 3] = nan
+    trades_out[asset, trade, 4] = units
+
+
+@device_function
+def _write_exit(trades_out: Any, asset: int, trade: int, bar: int, price: float) -> None:
+    trades_out[asset, trade, 2] = bar
+    trades_out[asset, trade, 3] = price
 
 
 @device_function
@@ -83,24 +101,20 @@ def advance(
             blocked_at = -1
         filling = (phase == 0) == at_open
         leave = nan
-        if filling:
-            price = market[0, bar, asset]
+        if side != 0 and filling:
             expired = most > 0 and bar - entry_bar >= most
-            if side != 0 and (wanted != side or expired):
-                leave = price
+            if wanted != side or expired:
+                leave = market[0, bar, asset]
         elif side != 0 and stopping:
             level = _level(side, entry_price, best, exits[row, 0], exits[row, 1])
-            leave = _stop_price(
-                side, market[2, bar, asset], market[3, bar, asset], market[4, bar, asset], level
-            )
+            leave = _stop_price(side, market, bar, asset, level)
         if not isnan(leave):
             if not filling or wanted == side:
                 blocked_at = bar
             cash += units * (leave * (sell if side > 0 else buy))
             units, side = 0.0, 0
             if record:
-                trades_out[asset, trades - 1, 2] = bar
-                trades_out[asset, trades - 1, 3] = leave
+                _write_exit(trades_out, asset, trades - 1, bar, leave)
         if filling and side == 0 and wanted != 0 and blocked_at < 0 and cash > 0.0:
             price = market[0, bar, asset]
             if not isnan(price) and fraction > 0.0:
@@ -110,19 +124,14 @@ def advance(
                 units, side = wanted * size, wanted
                 entry_bar, entry_price, best = bar, price, price
                 if record:
-                    trades_out[asset, trades, 0] = bar
-                    trades_out[asset, trades, 1] = price
-                    trades_out[asset, trades, 2] = -1.0
-                    trades_out[asset, trades, 3] = nan
-                    trades_out[asset, trades, 4] = units
+                    _write_entry(trades_out, asset, trades, bar, price, units)
                 trades += 1
     equity = cash
     if side != 0:
         equity = cash + units * market[1, bar, asset]
     if equity <= 0.0:
         if side != 0 and record:
-            trades_out[asset, trades - 1, 2] = bar
-            trades_out[asset, trades - 1, 3] = market[1, bar, asset]
+            _write_exit(trades_out, asset, trades - 1, bar, market[1, bar, asset])
         cash, units, equity, side = 0.0, 0.0, 0.0, 0
     if side != 0 and stopping and (entry_bar < bar or at_open):
         seen = market[3, bar, asset] if side > 0 else market[4, bar, asset]

@@ -95,6 +95,37 @@ def _rebalance_limited(
     return spent, costs, count
 
 
+@compiled()
+def _trade_with_care(
+    fills: Any,
+    closes: Any,
+    volumes: Any,
+    weights: Any,
+    marks: Any,
+    units: Any,
+    cash: float,
+    numbers: Any,
+    lots: Any,
+    limited: bool,
+) -> Any:
+    """Trade to the weights where prices may be missing or the quantity is limited.
+
+    Return as :func:`_rebalance`, and how many prices are not positive.
+    """
+    equity, wrong = _equity_at(fills, closes, marks, units, cash)
+    equity = max(equity, 0.0)
+    if limited:
+        spent, paid, count = _rebalance_limited(
+            fills, closes, volumes, weights, marks, units, equity, numbers[0], numbers[1], lots,
+            numbers[3],
+        )  # fmt: skip
+    else:
+        spent, paid, count = _rebalance(
+            fills, closes, weights, marks, units, equity, numbers[0], numbers[1]
+        )
+    return spent, paid, count, wrong
+
+
 @compiled(reorder=True)
 def _mark(closes: Any, marks: Any, units: Any) -> Any:
     """Move the marks to the closes of a bar.
@@ -212,21 +243,14 @@ def _walk(
             marks[:] = closes[marked]
             marked = -1
         if trades:
-            equity, more = _equity_at(fills[bar], closes[bar], marks, units, cash)
-            wrong += more
-            equity = max(equity, 0.0)
-            if limited:
-                spent, paid, more = _rebalance_limited(
-                    fills[bar], closes[bar], volumes[bar], weights[decision], marks, units, equity,
-                    bought, sold, lots, numbers[3],
-                )  # fmt: skip
-            else:
-                spent, paid, more = _rebalance(
-                    fills[bar], closes[bar], weights[decision], marks, units, equity, bought, sold
-                )
+            spent, paid, more, faults = _trade_with_care(
+                fills[bar], closes[bar], volumes[bar], weights[decision], marks, units, cash,
+                numbers, lots, limited,
+            )  # fmt: skip
             cash -= spent + paid
             costs += paid
             count += more
+            wrong += faults
         total, short, more = _mark(closes[bar], marks, units)
         wrong += more
         equity_out[bar] = cash + total
