@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, final
+from typing import Final, NoReturn, final
 
 from mts1b_foundation.orders import Order
 from mts1b_foundation.risk import RiskApproval
@@ -25,28 +25,24 @@ class ApprovedOrder:
     :raises TypeError: when anyone but the gateway's verifier builds one.
     """
 
-    __slots__ = ("_approval", "_ends", "_order")
+    __slots__ = ("approval", "ends", "order")
+
+    order: Order
+    """The order as it was approved."""
+    approval: RiskApproval
+    """The verified approval."""
+    ends: float
+    """Until when the approval lives, on the sender's monotonic clock, s."""
 
     def __init__(
         self, order: Order, approval: RiskApproval, *, ends: float = 0.0, seal: _Seal
     ) -> None:
         if seal is not _SEAL:
             raise TypeError("an ApprovedOrder comes from Gateway.admit, from nowhere else")
-        self._order = order
-        self._approval = approval
-        self._ends = ends
+        put = object.__setattr__
+        put(self, "order", order)
+        put(self, "approval", approval)
+        put(self, "ends", ends)
 
-    @property
-    def order(self) -> Order:
-        """Return the order as it was approved."""
-        return self._order
-
-    @property
-    def approval(self) -> RiskApproval:
-        """Return the verified approval."""
-        return self._approval
-
-    @property
-    def ends(self) -> float:
-        """Return until when the approval lives, on the sender's monotonic clock, s."""
-        return self._ends
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(f"an ApprovedOrder does not change: {name}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
+from operator import attrgetter
 
 from mts1b_brokers.errors import BrokerRefused
 from mts1b_foundation.orders import ExecutionMode, Order, OrderStatus
@@ -38,6 +39,12 @@ _HALT_CODE: Mapping[HaltSeverity, DenyCode] = {
     HaltSeverity.VENUE_HALT: DenyCode.VENUE_HALTED,
     HaltSeverity.SYMBOL_HALT: DenyCode.SYMBOL_HALTED,
 }
+
+
+_TERMS = ("order_id", "idempotency_key", "symbol", "side", "quantity")
+"""What a venue's answer says as our order does, or makes no sense."""
+
+_UNCHANGED = attrgetter(*_TERMS)
 
 
 class Gateway:
@@ -132,10 +139,10 @@ class Gateway:
 
     async def send(self, approved: ApprovedOrder) -> Sent | Refused | Fenced | Silent:
         """Send an order whose approval is consumed on record. Never raises what a venue raises."""
-        order = approved.order
+        order, approval = approved.order, approved.approval
         # Nothing may be awaited between the fence and the venue: a halt that returned before
         # this block is seen, one that returns after it finds the order already on the wire.
-        fence = self._fence(order, approved.approval.halt_epoch) or self._expired(approved)
+        fence = self._fence(order, approval.halt_epoch) or self._expired(approved)
         if fence is not None:
             return fence
         self._acts.note(order.order_id)
@@ -266,11 +273,11 @@ async def _answered(ours: Order, act: Callable[[], Awaitable[Order]]) -> Sent | 
 
 def _nonsense(ours: Order, theirs: Order) -> str:
     """Return what of a venue's answer can not be true of our order; empty where all can."""
-    for name in ("order_id", "idempotency_key", "symbol", "side", "quantity"):
-        told, meant = getattr(theirs, name), getattr(ours, name)
-        if told != meant:
-            return f"{name} {told!r} for {meant!r}"
-    return ""
+    told, meant = _UNCHANGED(theirs), _UNCHANGED(ours)
+    if told == meant:
+        return ""
+    pairs = zip(_TERMS, told, meant, strict=True)
+    return next(f"{name} {one!r} for {other!r}" for name, one, other in pairs if one != other)
 
 
 def _answer(theirs: Order) -> Sent | Refused:

@@ -26,13 +26,15 @@ class LastActs:
         self._lag_s = lag_s
         self._began = clock.monotonic()
         self._acts: dict[str, float] = {}
+        self._most = _MANY
 
     def note(self, order_id: str) -> None:
         """Note that something of an order may leave, or may have arrived, now."""
         now = self._clock.monotonic()
         self._acts[order_id] = now
-        if len(self._acts) > _MANY:
+        if len(self._acts) > self._most:
             self._acts = {name: at for name, at in self._acts.items() if now - at <= self._lag_s}
+            self._most = max(_MANY, 2 * len(self._acts))
 
     def quiet_s(self, order_id: str, recorded: datetime) -> float:
         """Return for how many seconds nothing of an order can have left.

@@ -202,6 +202,11 @@ class Ledger:
                 total[symbol] = total.get(symbol, ZERO) + holding.quantity
         return {symbol: quantity for symbol, quantity in total.items() if quantity}
 
+    def held(self) -> frozenset[Symbol]:
+        """Return the symbols in which any sub-book has a position."""
+        holdings = (holding for book in self.books.values() for holding in book.holdings.values())
+        return frozenset(holding.symbol for holding in holdings if holding.lots)
+
     def cash(self) -> Decimal:
         """Return the cash of all sub-books together, USD."""
         return sum((book.cash_usd for book in self.books.values()), ZERO)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
+from types import TracebackType
 
 from mts1b_foundation.orders import Order
 
@@ -28,8 +28,7 @@ class Load:
         self.most = most
         self.working = 0
 
-    @contextmanager
-    def one_more(self, order: Order) -> Iterator[None]:
+    def one_more(self, order: Order) -> AbstractContextManager[None]:
         """Work one order.
 
         :raises Overloaded: when there are as many as may be.
@@ -40,8 +39,15 @@ class Load:
                 f"max_in_progress); order {order.order_id} was not recorded: send it again, the "
                 "same key is the same order"
             )
+        return self
+
+    def __enter__(self) -> None:
         self.working += 1
-        try:
-            yield
-        finally:
-            self.working -= 1
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.working -= 1

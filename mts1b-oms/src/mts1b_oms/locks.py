@@ -13,28 +13,38 @@ class KeyedLocks:
     """Let one task at a time work on a key; different keys do not wait for each other."""
 
     def __init__(self) -> None:
-        self._locks: dict[str, tuple[asyncio.Lock, int]] = {}
+        self._keys: dict[str, _Key] = {}
 
     def hold(self, key: str) -> AbstractAsyncContextManager[None]:
         """Hold the lock of ``key``."""
-        return _Held(self._locks, key)
+        known = self._keys.get(key)
+        if known is None:
+            known = self._keys[key] = _Key(self._keys, key)
+        return known
 
 
-class _Held:
-    """One body that holds the lock of a key."""
+class _Key:
+    """The lock of one key. It is made for the second who wants it; the first holds it without."""
 
-    __slots__ = ("_key", "_locks")
+    __slots__ = ("_key", "_keys", "_lock", "_wanted")
 
-    def __init__(self, locks: dict[str, tuple[asyncio.Lock, int]], key: str) -> None:
-        self._locks, self._key = locks, key
+    def __init__(self, keys: dict[str, _Key], key: str) -> None:
+        self._keys, self._key = keys, key
+        self._lock: asyncio.Lock | None = None
+        self._wanted = 0
 
     async def __aenter__(self) -> None:
-        known = self._locks.get(self._key)
-        lock, wanted = known if known is not None else (asyncio.Lock(), 0)
-        self._locks[self._key] = (lock, wanted + 1)
+        self._wanted += 1
+        if self._wanted > 1:
+            await self._wait()
+
+    async def _wait(self) -> None:
         held = False
         try:
-            held = await lock.acquire()
+            if self._lock is None:
+                self._lock = asyncio.Lock()
+                await self._lock.acquire()  # for the one who holds the key; nobody waits for this
+            held = await self._lock.acquire()
         finally:
             if not held:
                 self._leave()
@@ -45,12 +55,11 @@ class _Held:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._locks[self._key][0].release()
+        if self._lock is not None:
+            self._lock.release()
         self._leave()
 
     def _leave(self) -> None:
-        lock, wanted = self._locks[self._key]
-        if wanted == 1:
-            del self._locks[self._key]
-        else:
-            self._locks[self._key] = (lock, wanted - 1)
+        self._wanted -= 1
+        if not self._wanted:
+            del self._keys[self._key]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
@@ -18,56 +18,44 @@ NavKey = tuple[str, str | None]
 """(fund_id, strategy_id), the strategy None for the fund as a whole"""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Sum:
-    """What a set of sub-books of one fund is worth."""
+    """What a set of sub-books of one fund is worth; ``exposure`` by symbol, USD."""
 
-    initial: Decimal
-    cash: Decimal
-    realized: Decimal
-    fees: Decimal
-    unrealized: Decimal
-    exposure: Mapping[Symbol, Decimal]
+    initial: Decimal = ZERO
+    cash: Decimal = ZERO
+    realized: Decimal = ZERO
+    fees: Decimal = ZERO
+    unrealized: Decimal = ZERO
+    exposure: dict[Symbol, Decimal] = field(default_factory=dict)
 
-    @property
-    def net(self) -> Decimal:
-        return sum(self.exposure.values(), ZERO)
-
-    @property
-    def gross(self) -> Decimal:
-        return sum((abs(value) for value in self.exposure.values()), ZERO)
+    def add(self, part: _Sum) -> None:
+        """Count another set of sub-books in; exposures are netted by symbol."""
+        self.initial += part.initial
+        self.cash += part.cash
+        self.realized += part.realized
+        self.fees += part.fees
+        self.unrealized += part.unrealized
+        for symbol, value in part.exposure.items():
+            self.exposure[symbol] = self.exposure.get(symbol, ZERO) + value
 
 
 def _of_book(ledger: Ledger, book: SubBook) -> _Sum:
-    exposure: dict[Symbol, Decimal] = {}
-    unrealized = ZERO
+    found = _Sum(book.initial_usd, book.cash_usd)
     for symbol, holding in book.holdings.items():
+        found.realized += holding.realized_usd
+        found.fees += holding.fees_usd
         if holding.lots:
             mark = ledger.mark(holding)
-            exposure[symbol] = quantise(holding.quantity * mark)
-            unrealized += holding.unrealized(mark)
-    return _Sum(
-        book.initial_usd, book.cash_usd, book.realized_usd, book.fees_usd, unrealized, exposure
-    )
-
-
-def _together(parts: list[_Sum]) -> _Sum:
-    exposure: dict[Symbol, Decimal] = {}
-    for part in parts:
-        for symbol, value in part.exposure.items():
-            exposure[symbol] = exposure.get(symbol, ZERO) + value
-    return _Sum(
-        sum((p.initial for p in parts), ZERO),
-        sum((p.cash for p in parts), ZERO),
-        sum((p.realized for p in parts), ZERO),
-        sum((p.fees for p in parts), ZERO),
-        sum((p.unrealized for p in parts), ZERO),
-        exposure,
-    )
+            found.exposure[symbol] = quantise(holding.quantity * mark)
+            found.unrealized += holding.unrealized(mark)
+    return found
 
 
 def _snapshot(key: NavKey, value: _Sum, peak: Decimal | None, as_of: datetime) -> NavSnapshot:
-    nav = value.cash + value.net
+    exposures = value.exposure.values()
+    net = sum(exposures, ZERO)
+    nav = value.cash + net
     high = max(nav, value.initial if peak is None else peak)
     return NavSnapshot(
         fund_id=key[0],
@@ -75,8 +63,8 @@ def _snapshot(key: NavKey, value: _Sum, peak: Decimal | None, as_of: datetime) -
         as_of=as_of,
         nav_usd=nav,
         cash_usd=value.cash,
-        gross_exposure_usd=value.gross,
-        net_exposure_usd=value.net,
+        gross_exposure_usd=sum(map(abs, exposures), ZERO),
+        net_exposure_usd=net,
         realized_pnl_usd=value.realized,
         unrealized_pnl_usd=value.unrealized,
         fees_usd=value.fees,
@@ -93,12 +81,9 @@ def snapshots(
     ``peaks`` are the highest NAVs so far; a missing one starts at the initial capital. Exposures
     of a fund are netted by symbol over its strategies.
     """
-    funds: dict[str, dict[NavKey, _Sum]] = {}
+    found: dict[NavKey, _Sum] = {}
     for owner, book in sorted(ledger.books.items()):
-        funds.setdefault(owner[0], {})[owner] = _of_book(ledger, book)
-    found = []
-    for fund_id, parts in funds.items():
-        whole: NavKey = (fund_id, None)
-        for key, value in {whole: _together(list(parts.values())), **parts}.items():
-            found.append(_snapshot(key, value, peaks.get(key), as_of))
-    return tuple(found)
+        whole = found.setdefault((owner[0], None), _Sum())
+        found[owner] = part = _of_book(ledger, book)
+        whole.add(part)
+    return tuple(_snapshot(key, value, peaks.get(key), as_of) for key, value in found.items())

@@ -134,7 +134,7 @@ class OrderService:
             unit.create(order)
             if (order.fund_id, order.strategy_id) in self.record.unhalted:
                 return _deny(unit, order, QUARANTINED, "an odd execution waits for its halt")
-            doubt = self._in_doubt_beside(order)
+            doubt = self._in_doubt_beside(order) if self.record.in_doubt else None
             if doubt is not None:
                 return _deny(
                     unit,
@@ -225,14 +225,12 @@ class OrderService:
 
     async def _send(self, approved: ApprovedOrder) -> Order:
         with self._latency.stage("oms.gateway"):
-            known = await self._known_there(approved.order)
+            known = await self._known_there(approved.order) if self.record.restored else None
             outcome = known or await self._gateway.send(approved)
         return await self._recorded(approved.order.order_id, outcome)
 
     async def _known_there(self, order: Order) -> Sent | Refused | Silent | None:
         """Return what the venue knows of a key that a restored record may have forgotten."""
-        if not self.record.restored:
-            return None
         match await self._gateway.find(order):
             case NeverSeen():
                 return None

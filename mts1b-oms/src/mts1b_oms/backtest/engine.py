@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 
 from mts1b_brokers.registry import create_venue
@@ -11,10 +12,11 @@ from mts1b_foundation.commands import BookQuery, BookReply, CancelReply, HaltRep
 from mts1b_foundation.market_data import Bar
 from mts1b_foundation.orders import ExecutionMode, Fill, Order
 from mts1b_foundation.protocols import BrokerProtocol, SimulatedVenue
-from mts1b_foundation.risk import ActiveHalt, HaltRequest, RiskDecision
+from mts1b_foundation.risk import ActiveHalt, HaltRequest
+from mts1b_foundation.symbology import Symbol
 from mts1b_platform.clock import VirtualClock
 from mts1b_platform.config import Settings
-from mts1b_platform.halt import MemoryHaltStore
+from mts1b_platform.halt import HaltState, MemoryHaltStore
 from mts1b_platform.ids import SequentialIds
 from mts1b_platform.latency import Unmeasured
 from mts1b_platform.rng import Rng
@@ -42,6 +44,7 @@ from mts1b_oms.nav import snapshots
 from mts1b_oms.orders import OrderService
 from mts1b_oms.outcomes import CouldNotLook
 from mts1b_oms.router import RoutingTable
+from mts1b_oms.tables.books import BookedFill
 from mts1b_oms.venue_sync import News, VenueSync
 
 __all__ = ["EventBacktest", "WrongMode"]
@@ -54,17 +57,6 @@ class WrongMode(OmsError):
     """Fix the configuration: these settings are not those of a backtest."""
 
     code = "WRONG_MODE"
-
-
-class _RiskHere:
-    """The risk engine of this process."""
-
-    def __init__(self, engine: RiskEngine) -> None:
-        self._engine = engine
-
-    async def check(self, order: Order, *, lease_id: str = "", amends: str = "") -> RiskDecision:
-        """Return the engine's decision."""
-        return await self._engine.check(order, lease_id=lease_id, amends=amends)
 
 
 class EventBacktest:
@@ -86,6 +78,7 @@ class EventBacktest:
         self.halts = MemoryHaltStore()
         self._operator = settings.operator
         self._sessions: dict[str, int] = {}
+        self._halts_seen: HaltState | None = None
         self._ids = SequentialIds()
         self.venue: BrokerProtocol = create_venue(
             settings, home=Path(), clock=self.clock, ids=self._ids
@@ -132,7 +125,7 @@ class EventBacktest:
         self._orders = OrderService(
             record=self.record,
             gateway=gateway,
-            risk=_RiskHere(self.risk),
+            risk=self.risk,
             intake=Intake(
                 symbols=symbols,
                 funds={entry.fund.fund_id for entry in settings.funds},
@@ -156,26 +149,45 @@ class EventBacktest:
 
         :raises OmsError: when the venue can not be read.
         """
-        as_of = max(bar.timestamp for bar in bars)
+        as_of = max([bar.timestamp for bar in bars])
         self.clock.advance_to(as_of)
         async with self._volatile.transaction() as tx:
             for bar in bars:
                 await self._feed.take(tx, bar)
         self._market.set_time(as_of)
         await self._market.on_bars(bars)
+        prices = {bar.symbol: bar.close for bar in bars}
         # Without an open order nothing can have been executed.
-        news = await self._sync.read() if self.record.open_orders else _NOTHING_NEW
+        news = await self._sync.read() if self.record.open_orders else None
         if isinstance(news, CouldNotLook):
             raise OmsError(f"venue {self.venue.name}: {news.reason}")
+        if news is None and self._is_worth_the_same(prices):
+            self.record.remark(prices, as_of)
+            booked = []
+        else:
+            booked = await self._book(news or _NOTHING_NEW, prices, as_of)
+        if self._operator.script:
+            self._resume_by_script(as_of)
+        return [item.owned for item in booked]
+
+    def _is_worth_the_same(self, prices: Mapping[Symbol, Decimal]) -> bool:
+        """Return whether no NAV can move by these prices, nor what risk makes of it."""
+        halts = self.halts.state()
+        same = self.record.navs and halts is self._halts_seen and not self.record.news
+        return bool(same) and self.record.held.isdisjoint(prices)
+
+    async def _book(
+        self, news: News, prices: Mapping[Symbol, Decimal], as_of: datetime
+    ) -> list[BookedFill]:
+        """Record what is new and what everything is worth now, and let risk see it."""
         async with self.record.unit() as unit:
             booked = await self._sync.take(unit, news)
-            unit.mark({bar.symbol: bar.close for bar in bars})
+            unit.mark(prices)
             unit.navs(snapshots(unit.ledger, peaks=self.record.peaks, as_of=as_of))
+        self._halts_seen = self.halts.state()
         await self._tell()
-        self._resume_by_script(as_of)
-        return [
-            item.fill.with_(fund_id=item.owner[0], strategy_id=item.owner[1]) for item in booked
-        ]
+        await self._halting.send_pending()
+        return booked
 
     async def submit(self, order: Order) -> Order:
         """Take an order through to the venue's answer, as :meth:`OrderService.submit` does.
@@ -211,8 +223,6 @@ class EventBacktest:
 
     def _resume_by_script(self, as_of: datetime) -> None:
         """End a fund's halt once it has lasted the configured number of sessions after it began."""
-        if not self._operator.script:
-            return
         for halt in self.halts.state().active:
             if not halt.scope.startswith("fund:") or as_of <= halt.requested_at:
                 continue
@@ -221,13 +231,12 @@ class EventBacktest:
                 self.halts.lift(halt.scope)
 
     async def _tell(self) -> None:
-        """Let risk see what was recorded, and halt what it says is to be halted."""
+        """Let risk see what was recorded."""
         if self.record.news:
             async with self._volatile.transaction() as tx:
                 for told in self.record.news:
                     await self._feed.take(tx, told)
             self.record.news.clear()
-            await self._halting.send_pending()
 
     async def _halt(self, request: HaltRequest) -> HaltReply:
         """Put a halt in force, as operations does."""

@@ -9,10 +9,12 @@ from decimal import Decimal
 from types import TracebackType
 from typing import Any, Self
 
+from mts1b_foundation.commands import BookQuery, BookReply
 from mts1b_foundation.funds import NavSnapshot
 from mts1b_foundation.model import FrozenModel
 from mts1b_foundation.orders import Fill, FillCorrection, Order, OrderStatus
 from mts1b_foundation.risk import RiskApproval
+from mts1b_foundation.symbology import Symbol
 from mts1b_platform.clock import Clock
 from mts1b_platform.store import VolatileStore
 
@@ -60,8 +62,10 @@ class MemoryUnit(Unit):
     async def rivals(self, order: Order) -> list[Order]:
         """Return the orders on record that have the key or the id of ``order``."""
         record = self._record
-        holder = record.by_key.get(order.idempotency_key, order.order_id)
-        names = dict.fromkeys((holder, order.order_id))
+        holder = record.by_key.get(order.idempotency_key)
+        if holder is None and order.order_id not in record.all_orders:
+            return []
+        names = dict.fromkeys((holder or order.order_id, order.order_id))
         return [record.all_orders[name] for name in names if name in record.all_orders]
 
     async def is_used(self, approval: RiskApproval) -> bool:
@@ -135,12 +139,37 @@ class MemoryRecord(OmsRecord):
         self.fill_ids: set[str] = set()
         self.fills_by_order: dict[str, list[BookedFill]] = {}
         self.news: list[News] = []
+        self._struck_at: datetime | None = None
+        self._held: tuple[object, frozenset[Symbol]] = (None, frozenset())
         books = (SubBook(*owner, capital[owner], capital[owner]) for owner in sorted(capital))
         self.ledger = type(self.ledger).of(books)
 
     def unit(self) -> AbstractAsyncContextManager[MemoryUnit]:
         """Collect changes and make them together; an exception leaves everything as it was."""
         return MemoryUnit(self)
+
+    @property
+    def held(self) -> frozenset[Symbol]:
+        """Return the symbols that any strategy holds."""
+        books, held = self._held
+        if books is not self.ledger.books:
+            held = self.ledger.held()
+            self._held = (self.ledger.books, held)
+        return held
+
+    def remark(self, prices: Mapping[Symbol, Decimal], as_of: datetime) -> None:
+        """Take newer last prices of what nobody holds: every NAV stays, and is now of ``as_of``."""
+        self.ledger = self.ledger.marked(prices)
+        self._struck_at = as_of
+
+    def book(self, query: BookQuery) -> BookReply:
+        """Return positions and latest NAVs; see :meth:`OmsRecord.book`."""
+        struck = self._struck_at
+        if struck is not None:
+            for key, nav in self.navs.items():
+                if nav.as_of < struck:
+                    self.navs[key] = nav.with_(as_of=struck)
+        return super().book(query)
 
     async def sent_at(self, order_id: str) -> datetime | None:
         """Return nothing: a backtest knows no order in doubt."""
