@@ -79,12 +79,14 @@ class _Best:
 
     @classmethod
     def none(cls, metrics: tuple[str, ...]) -> _Best:
+        """Return no rows yet."""
         nothing = np.empty(0, dtype=np.int64)
         return cls(nothing, nothing, {name: np.empty(0) for name in metrics})
 
     def with_block(
         self, rows: slice, assets: slice, values: dict[str, FloatArray], by: str, top: int
     ) -> _Best:
+        """Return the best ``top`` rows of these and a block, whose ``values`` are (P, A) each."""
         width = assets.stop - assets.start
         key = _key(values[by].reshape(-1), by)
         keep = np.arange(key.size)

@@ -248,6 +248,10 @@ def as_value(value: Any) -> Value:
 
 
 def as_condition(value: Any) -> Condition:
+    """Return a condition as itself.
+
+    :raises BadRule: for anything else.
+    """
     if not isinstance(value, Condition):
         raise BadRule(f"{value!r} is not a condition, e.g. r.close > r.sma(r.close, 20)")
     return value

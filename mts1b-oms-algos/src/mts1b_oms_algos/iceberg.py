@@ -36,6 +36,7 @@ class _Afloat:
     open: dict[str, Decimal] = field(default_factory=dict)
 
     def add(self, child: Order) -> None:
+        """Count a child that was sent, and take it as open."""
         self.count += 1
         self.sent = exact_sum((self.sent, child.quantity))
         self.open[child.order_id] = child.quantity

@@ -93,6 +93,7 @@ class _SymbolTape:
     volumes: dict[datetime, Decimal] = field(default_factory=dict)
 
     def add(self, bar: Bar, keep: timedelta) -> None:
+        """Take a bar, or its new volume; forget those that end ``keep`` before the last."""
         if bar.timestamp not in self.volumes:
             insort(self.ends, bar.timestamp)
         self.volumes[bar.timestamp] = bar.volume
@@ -102,6 +103,7 @@ class _SymbolTape:
         del self.ends[:gone]
 
     def between(self, start: datetime, end: datetime) -> Decimal:
+        """Return the exact volume of the bars that lie wholly between the two."""
         first = bisect_right(self.ends, start + self.length - timedelta(microseconds=1))
         inside = self.ends[first : bisect_right(self.ends, end)]
         with localcontext(prec=_DIGITS):

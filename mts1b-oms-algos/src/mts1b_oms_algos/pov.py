@@ -41,9 +41,11 @@ class _Window:
     counted: tuple[tuple[datetime, Decimal], ...] = ()
 
     def sent_since(self, moment: datetime) -> Decimal:
+        """Return what was sent after a moment."""
         return exact_sum(size for at, size in self.counted if at > moment)
 
     def with_child(self, due: datetime, quantity: Decimal) -> _Window:
+        """Return the run with one more child."""
         total = exact_sum((self.total_sent, quantity))
         return replace(self, total_sent=total, counted=(*self.counted, (due, quantity)))
 

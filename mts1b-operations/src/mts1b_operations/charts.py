@@ -62,14 +62,17 @@ class _Frame:
         self._seconds = max((self._end - self._start).total_seconds(), 1.0)
 
     def x(self, moment: datetime) -> float:
+        """Return how far right a time stands."""
         share = (moment - self._start).total_seconds() / self._seconds
         return _LEFT + share * (_WIDTH - _LEFT - _RIGHT)
 
     def y(self, value: float) -> float:
+        """Return how far down a value stands."""
         share = (value - self._low) / ((self._high - self._low) or 1.0)
         return _HEIGHT - _BOTTOM - share * (_HEIGHT - _TOP - _BOTTOM)
 
     def years(self) -> list[datetime]:
+        """Return the beginnings of at most twelve years within the times."""
         first, last = self._start.year + 1, self._end.year
         step = max(1, math.ceil((last - first + 1) / 12))
         return [self._start.replace(year=y, month=1, day=1) for y in range(first, last + 1, step)]

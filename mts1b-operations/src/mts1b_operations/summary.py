@@ -131,6 +131,7 @@ class _Collector:
         self.signals = 0
 
     def take(self, entry: AuditEntry) -> None:
+        """Add one entry; those that no figure is made of change nothing."""
         data: dict[str, Any] = dict(entry.data)
         match entry.action:
             case "nav_updated":
@@ -194,6 +195,7 @@ class _Collector:
                 )
 
     def figures(self) -> list[FundFigures]:
+        """Return the funds that have a NAV, by name; call it once, at the end."""
         for fund_id, status in self.orders.values():
             self._fund(fund_id).statuses[status] += 1
         return [

@@ -97,6 +97,8 @@ class Table:
 
 
 class _Numpy:
+    """Arrays go back as they are: rows (T,) or (T, N), per column (N,), square (N, N)."""
+
     @staticmethod
     def rows(table: Table, values: NDArray[Any]) -> Any:
         return values
@@ -111,6 +113,8 @@ class _Numpy:
 
 
 class _Pandas:
+    """Rows under the index of the input, numbers per column under its columns."""
+
     @staticmethod
     def rows(table: Table, values: NDArray[Any]) -> Any:
         pandas = sys.modules["pandas"]
@@ -129,6 +133,8 @@ class _Pandas:
 
 
 class _Polars:
+    """Frames with the columns of the input; rows keep its column of dates, if it has one."""
+
     @staticmethod
     def rows(table: Table, values: NDArray[Any]) -> Any:
         polars = sys.modules["polars"]
@@ -147,6 +153,8 @@ class _Polars:
 
 
 class _Mapping:
+    """Dicts by the keys of the input: of columns (T,), of numbers, or of rows of a matrix (N,)."""
+
     @staticmethod
     def rows(table: Table, values: NDArray[Any]) -> Any:
         if table.is_vector:

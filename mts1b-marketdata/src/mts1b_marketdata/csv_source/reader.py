@@ -31,6 +31,7 @@ class _Row:
     cells: dict[str, str | None]
 
     def fail(self, field: str, message: str) -> SourceFileError:
+        """Return the error that names file, line and column."""
         header = self.file.header(field)
         return SourceFileError(
             f"{self.file.path}, line {self.line}, column {header!r}: {message}; "
@@ -38,6 +39,10 @@ class _Row:
         )
 
     def text(self, field: str, default: str | None = None) -> str:
+        """Return a cell without the blanks around it.
+
+        :raises SourceFileError: when it is empty and has no default.
+        """
         value = self.cells.get(self.file.header(field))
         if value is not None and value.strip():
             return value.strip()
@@ -46,6 +51,7 @@ class _Row:
         return default
 
     def number(self, field: str, default: str | None = None) -> Decimal:
+        """Return a cell as an exact, finite number, else raise as :meth:`text`."""
         text = self.text(field, default)
         try:
             number = Decimal(text)
@@ -56,12 +62,14 @@ class _Row:
         return number
 
     def count(self, field: str) -> int:
+        """Return a cell as a whole number, zero where it is empty."""
         number = self.number(field, "0")
         if number != int(number):
             raise self.fail(field, f"{number} is no whole number")
         return int(number)
 
     def symbol(self) -> Symbol:
+        """Return the symbol of the file, or of the line where the file has none."""
         if self.file.symbol is not None:
             return self.file.symbol
         text = self.text("symbol")

@@ -24,6 +24,7 @@ class _Envelope:
     age: int = 0
 
     def bounds(self, z: float) -> tuple[float, float]:
+        """Return the lowest and the highest NAV within ``z`` deviations, at this age."""
         centre, half = self.age * self.drift, z * self.deviation * math.sqrt(self.age)
         return self.anchor * math.exp(centre - half), self.anchor * math.exp(centre + half)
 
