@@ -29,7 +29,7 @@ test: check ## Set up, then run all checks and all tests
 lint: $(READY) ## Check style, formatting and types
 	@$(BIN)/ruff check -q .
 	@$(BIN)/ruff format -q --check . || { echo "not formatted; run: $(BIN)/ruff format ." >&2; exit 1; }
-	@$(BIN)/mypy --no-error-summary $(SOURCES) tools/contracts tools/halts tools/guarantees tools/names tools/proof
+	@$(BIN)/mypy --no-error-summary $(SOURCES) tools
 
 contracts: $(READY) ## Check the architecture
 	@$(BIN)/python -m tools.contracts

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 from mts1b_quantkit import allocators as a
@@ -68,7 +68,12 @@ def _ratio(data: Data) -> tuple[float, int]:
     return m.sharpe(data.series, periods_per_year=1), len(data.series)
 
 
-def _shape(data: Data) -> dict[str, float]:
+class _Shape(TypedDict):
+    skewness: float
+    excess_kurtosis: float
+
+
+def _shape(data: Data) -> _Shape:
     return {"skewness": m.skewness(data.series), "excess_kurtosis": m.kurtosis(data.series)}
 
 

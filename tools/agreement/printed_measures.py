@@ -94,7 +94,8 @@ def _haug_greeks() -> list[float]:
 def _sample_kurtosis() -> float:
     """Return the raw kurtosis with the deviation of the sample and its small-sample factor."""
     n = len(MONTHS)
-    return m.kurtosis(MONTHS, bias=False) + 3 * (n - 1) ** 2 / ((n - 2) * (n - 3))
+    excess: float = m.kurtosis(MONTHS, bias=False)
+    return excess + 3 * (n - 1) ** 2 / ((n - 2) * (n - 3))
 
 
 MEASURES = [
