@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 from mts1b_foundation import TERMINAL_STATUSES, Order, OrderStatus, Side, Symbol
+from mts1b_oms.backtest.record import MemoryRecord
 from mts1b_oms.errors import IllegalTransition
-from mts1b_oms.transitions import TRANSITIONS, OrderEvent, apply, legal_events, to_markdown
+from mts1b_oms.transitions import TRANSITIONS, OrderEvent, Transition, legal_events, to_markdown
+from mts1b_platform.clock import VirtualClock
 
 NOW = datetime(2020, 1, 2, 21, tzinfo=UTC)
 S, E = OrderStatus, OrderEvent
@@ -33,25 +35,34 @@ def order_in(state: OrderStatus) -> Order:
     )
 
 
+async def recorded(order: Order, event: OrderEvent) -> Transition:
+    """Let an event happen to an order in a unit of work; return what the unit has recorded."""
+    async with MemoryRecord(VirtualClock(NOW), venue="v", capital={}).unit() as unit:
+        changed = unit.change(order, event, detail="why")
+        (transition,) = unit.transitions
+    assert transition.order is changed
+    return transition
+
+
 def test_there_are_fourteen_states_and_every_one_but_created_is_reached() -> None:
     assert len(OrderStatus) == 14
     assert set(TRANSITIONS.values()) == set(OrderStatus) - {S.CREATED}
 
 
 @pytest.mark.parametrize(("state", "event"), CELLS, ids=lambda value: value.value)
-def test_every_cell_moves_as_the_table_says_or_refuses(
+async def test_every_cell_moves_as_the_table_says_or_refuses(
     state: OrderStatus, event: OrderEvent
 ) -> None:
     order = order_in(state)
     if (state, event) in TRANSITIONS:
-        record = apply(order, event, at=NOW, detail="why")
+        record = await recorded(order, event)
         assert record.after is TRANSITIONS[state, event]
         assert (record.before, record.version, record.event) == (state, 4, event)
         assert (record.at, record.detail) == (NOW, "why")
         assert order.status is state, "the order that went in is a value and stays"
     else:
         with pytest.raises(IllegalTransition) as caught:
-            apply(order, event, at=NOW)
+            await recorded(order, event)
         assert caught.value.legal == tuple(e.value for e in legal_events(state))
         assert "o-1" in str(caught.value)
         assert event.value in str(caught.value)

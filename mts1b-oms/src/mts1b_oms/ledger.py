@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import InitVar, dataclass, field, replace
 from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Decimal
+from functools import partial
 from types import MappingProxyType
 
 from mts1b_foundation.orders import Fill
@@ -25,9 +26,8 @@ Owner = tuple[str, str]
 """(fund_id, strategy_id)"""
 
 
-def quantise(amount: Decimal) -> Decimal:
-    """Return an amount of money rounded to 1e-8, half to even."""
-    return amount.quantize(QUANTUM, rounding=ROUND_HALF_EVEN)
+quantise = partial(Decimal.quantize, exp=QUANTUM, rounding=ROUND_HALF_EVEN)
+"""Return an amount of money rounded to 1e-8, half to even."""
 
 
 @dataclass(frozen=True, slots=True)

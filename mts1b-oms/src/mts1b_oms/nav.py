@@ -86,4 +86,4 @@ def snapshots(
         whole = found.setdefault((owner[0], None), _Sum())
         found[owner] = part = _of_book(ledger, book)
         whole.add(part)
-    return tuple(_snapshot(key, value, peaks.get(key), as_of) for key, value in found.items())
+    return tuple([_snapshot(key, value, peaks.get(key), as_of) for key, value in found.items()])

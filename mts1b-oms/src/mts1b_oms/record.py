@@ -70,6 +70,8 @@ class OmsRecord:
         self.ledger = Ledger()
         self.navs: dict[NavKey, NavSnapshot] = {}
         self.nav_revisions: dict[NavKey, int] = {}
+        self.peaks: dict[NavKey, Decimal] = {}
+        """The highest NAV of every fund and strategy so far."""
         self.cursor: str | None = None
         self.corrections_cursor: str | None = None
         self.early: set[str] = set()
@@ -139,8 +141,9 @@ class OmsRecord:
             }
             self.ledger = await books.read_ledger(tx)
             for revision, nav in await books.latest_navs(tx):
-                self.navs[nav.fund_id, nav.strategy_id] = nav
-                self.nav_revisions[nav.fund_id, nav.strategy_id] = revision
+                key = (nav.fund_id, nav.strategy_id)
+                self.navs[key], self.nav_revisions[key] = nav, revision
+                self.peaks[key] = nav.peak_nav_usd
             self.order_position = await orders.last_position(tx)
             self.fill_position = await books.last_fill_position(tx)
             cursors = {row.venue: row.cursor for row in await tx.execute(sa.select(venue_cursor))}
@@ -157,11 +160,6 @@ class OmsRecord:
             self.early = await early_fill_ids(tx)
             waiting = sa.select(quarantines).where(quarantines.c.halted == 0)
             self.unhalted = {(q.fund_id, q.strategy_id) for q in await tx.execute(waiting)}
-
-    @property
-    def peaks(self) -> dict[NavKey, Decimal]:
-        """Return the highest NAV of every fund and strategy so far."""
-        return {key: nav.peak_nav_usd for key, nav in self.navs.items()}
 
     def unit(self) -> AbstractAsyncContextManager[Unit]:
         """Collect changes and commit them together; an exception leaves everything as it was."""

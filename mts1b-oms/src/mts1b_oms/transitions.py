@@ -11,7 +11,7 @@ from mts1b_foundation.orders import Order, OrderStatus
 
 from mts1b_oms.errors import IllegalTransition
 
-__all__ = ["TRANSITIONS", "OrderEvent", "Transition", "apply", "legal_events", "to_markdown"]
+__all__ = ["TRANSITIONS", "OrderEvent", "Transition", "legal_events", "refusal", "to_markdown"]
 
 
 class OrderEvent(StrEnum):
@@ -154,25 +154,14 @@ def legal_events(state: OrderStatus) -> tuple[OrderEvent, ...]:
     return tuple(event for event in OrderEvent if (state, event) in TRANSITIONS)
 
 
-def apply(
-    order: Order, event: OrderEvent, at: datetime, detail: str = "", **changes: object
-) -> Transition:
-    """Return the record of ``event`` happening to ``order``, with the changed order in it.
-
-    ``changes`` are other fields of the order that the event sets.
-
-    :raises IllegalTransition: when the table has no row for the order's state and the event.
-    """
-    after = TRANSITIONS.get((order.status, event))
-    if after is None:
-        raise IllegalTransition(
-            order_id=order.order_id,
-            state=order.status.value,
-            event=event.value,
-            legal=tuple(e.value for e in legal_events(order.status)),
-        )
-    changed = order.with_(status=after, version=order.version + 1, **changes)
-    return Transition(changed, event, order.status, at, detail)
+def refusal(order: Order, event: OrderEvent) -> IllegalTransition:
+    """Return the error of an event that the table does not have for an order."""
+    return IllegalTransition(
+        order_id=order.order_id,
+        state=order.status.value,
+        event=event.value,
+        legal=tuple(e.value for e in legal_events(order.status)),
+    )
 
 
 def to_markdown() -> str:

@@ -39,7 +39,7 @@ from mts1b_oms.tables.books import BookedFill
 from mts1b_oms.tables.orders import StoredOrder
 from mts1b_oms.tables.replaces import Replace
 from mts1b_oms.tables.store import approvals_used, corrections_of, quarantines, venue_cursor
-from mts1b_oms.transitions import OrderEvent, Transition, apply
+from mts1b_oms.transitions import TRANSITIONS, OrderEvent, Transition, refusal
 
 if TYPE_CHECKING:
     from mts1b_oms.record import OmsRecord
@@ -86,7 +86,7 @@ class Unit:
         self.ledger = record.ledger
         self._record = record
         self._created: list[tuple[int, StoredOrder]] = []
-        self._transitions: list[Transition] = []
+        self.transitions: list[Transition] = []
         self._orders: dict[str, Order] = {}
         self._stored_versions: dict[str, int] = {}
         self._fills: list[tuple[int, BookedFill]] = []
@@ -137,14 +137,17 @@ class Unit:
 
         :raises IllegalTransition: when the table forbids it.
         """
-        transition = apply(order, event, self.now, detail, **changes)
-        after = transition.order
-        self._stored_versions.setdefault(order.order_id, order.version)
-        self._transitions.append(transition)
-        self._orders[order.order_id] = after
-        if after.status in SUBJECT_OF:
-            self._tell_of(after)
-        return after
+        before, version = order.status, order.version
+        after = TRANSITIONS.get((before, event))
+        if after is None:
+            raise refusal(order, event)
+        changed = order.with_(status=after, version=version + 1, **changes)
+        self._stored_versions.setdefault(order.order_id, version)
+        self.transitions.append(Transition(changed, event, before, self.now, detail))
+        self._orders[order.order_id] = changed
+        if after in SUBJECT_OF:
+            self._tell_of(changed)
+        return changed
 
     def book(self, item: BookedFill) -> None:
         """Enter a fill in the ledger."""
@@ -254,13 +257,12 @@ class Unit:
         event_id = derive_id("evt", "reconciliation", report.venue, number)
         self.tell(event_id, OMS_RECONCILIATION_CHANGED, None, report)
 
-    def move_cursor(self, cursor: str) -> None:
-        """Record up to where the venue's fills are booked."""
-        self._cursor = cursor
-
-    def move_corrections_cursor(self, cursor: str) -> None:
-        """Record up to where the venue's corrections are taken."""
-        self._corrections_cursor = cursor
+    def move_cursors(self, fills: str | None, corrections: str | None) -> None:
+        """Record up to where the venue's fills are booked and its corrections taken; None: stay."""
+        if fills is not None:
+            self._cursor = fills
+        if corrections is not None:
+            self._corrections_cursor = corrections
 
     def _tell_of(self, order: Order) -> None:
         event_id = derive_id("evt", order.order_id, order.status.value, str(order.version))
@@ -311,8 +313,8 @@ class Unit:
         ]
         if await orders.write_orders(self.tx, changed) != len(changed):
             raise RuntimeError("an order changed under a unit of work: two writers on one store")
-        if self._transitions:
-            await orders.write_events(self.tx, self._transitions)
+        if self.transitions:
+            await orders.write_events(self.tx, self.transitions)
         if self._approvals:
             await _INSERT_APPROVALS.run_many(self.tx, self._approval_rows())
 
@@ -372,26 +374,6 @@ class Unit:
     def adopt(self) -> None:
         """Make the committed changes the record's state. Called once, after the commit."""
         record = self._record
-        self._adopt_orders()
-        record.ledger = self.ledger
-        for revision, nav in self._navs:
-            record.navs[nav.fund_id, nav.strategy_id] = nav
-            record.nav_revisions[nav.fund_id, nav.strategy_id] = revision
-        record.cursor = self._cursor or record.cursor
-        record.report = self._report or record.report
-        record.corrections_cursor = self._corrections_cursor or record.corrections_cursor
-        if self._replacing or self._left:
-            self._adopt_replaces()
-        if self._awaited or record.early:
-            record.early |= self._awaited
-            record.early -= {item.fill.fill_id for _, item in self._fills}
-        if self._quarantined:
-            record.unhalted.update(owner for owner, _, _ in self._quarantined)
-        record.order_position += len(self._created)
-        record.fill_position += len(self._fills)
-
-    def _adopt_orders(self) -> None:
-        record = self._record
         for order_id, order in self._orders.items():
             if order.is_terminal:
                 record.open_orders.pop(order_id, None)
@@ -403,6 +385,23 @@ class Unit:
                 record.in_doubt[order_id] = order
             else:
                 record.in_doubt.pop(order_id, None)
+        record.ledger = self.ledger
+        for revision, nav in self._navs:
+            key = (nav.fund_id, nav.strategy_id)
+            record.navs[key], record.nav_revisions[key] = nav, revision
+            record.peaks[key] = nav.peak_nav_usd
+        record.cursor = self._cursor or record.cursor
+        record.corrections_cursor = self._corrections_cursor or record.corrections_cursor
+        record.report = self._report or record.report
+        record.order_position += len(self._created)
+        record.fill_position += len(self._fills)
+        if self._replacing or self._left:
+            self._adopt_replaces()
+        if self._awaited or record.early:
+            record.early |= self._awaited
+            record.early -= {item.fill.fill_id for _, item in self._fills}
+        if self._quarantined:
+            record.unhalted.update(owner for owner, _, _ in self._quarantined)
 
     def _adopt_replaces(self) -> None:
         record = self._record

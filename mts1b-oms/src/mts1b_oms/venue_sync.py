@@ -61,16 +61,14 @@ class VenueSync:
             cursor = self._record.cursor
             if self._fills is not None:
                 fills, cursor = await self._fills.fills_since(cursor)
-            corrections, place = await self._corrections()
-            return News(fills, cursor, corrections, place, await self._views(fills, everything))
+            corrections: list[FillCorrection] = []
+            place = self._record.corrections_cursor
+            if self._corrected is not None:
+                corrections, place = await self._corrected.corrections_since(place)
+            views = await self._views(fills, everything)
+            return News(fills, cursor, corrections, place, views)
         except NO_EVIDENCE as error:
             return CouldNotLook(f"{type(error).__name__}: {error}")
-
-    async def _corrections(self) -> tuple[list[FillCorrection], str | None]:
-        place = self._record.corrections_cursor
-        if self._corrected is None:
-            return [], place
-        return await self._corrected.corrections_since(place)
 
     async def _views(self, fills: Sequence[Fill], everything: bool) -> list[Order]:
         if self._orders is None:
@@ -97,10 +95,7 @@ class VenueSync:
             ended = ours if ours.is_terminal else conclude(unit, ours, theirs)
             if ended.is_terminal and ended.parent_order_id is not None:
                 await settle_parent(unit, ended.parent_order_id)
-        if news.cursor is not None:
-            unit.move_cursor(news.cursor)
-        if news.corrections_cursor is not None:
-            unit.move_corrections_cursor(news.corrections_cursor)
+        unit.move_cursors(news.cursor, news.corrections_cursor)
         return booked
 
     async def collect(self, *, everything: bool = True) -> list[BookedFill] | CouldNotLook:
@@ -121,6 +116,10 @@ def _unexplained(orders: Iterable[Order], fills: Sequence[Fill], everything: boo
     filled: dict[str, Decimal] = {}
     for fill in fills:
         filled[fill.order_id] = filled.get(fill.order_id, ZERO) + fill.quantity
-    asked = orders if everything else [o for o in orders if o.order_id in filled]
-    there = [o for o in asked if o.submitted_at is not None]
-    return [o for o in there if o.remaining_quantity > filled.get(o.order_id, ZERO)]
+    wanted = orders if everything else [o for o in orders if o.order_id in filled]
+    return [
+        order
+        for order in wanted
+        if order.submitted_at is not None
+        and order.remaining_quantity > filled.get(order.order_id, ZERO)
+    ]

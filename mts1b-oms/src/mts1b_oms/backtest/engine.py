@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
+from operator import attrgetter
 from pathlib import Path
 
 from mts1b_brokers.registry import create_venue
@@ -51,6 +52,7 @@ __all__ = ["EventBacktest", "WrongMode"]
 
 _KEY_BYTES = 32
 _NOTHING_NEW = News()
+_TIME = attrgetter("timestamp")
 
 
 class WrongMode(OmsError):
@@ -149,14 +151,13 @@ class EventBacktest:
 
         :raises OmsError: when the venue can not be read.
         """
-        as_of = max([bar.timestamp for bar in bars])
+        as_of, prices = max(bars, key=_TIME).timestamp, {bar.symbol: bar.close for bar in bars}
         self.clock.advance_to(as_of)
         async with self._volatile.transaction() as tx:
             for bar in bars:
                 await self._feed.take(tx, bar)
         self._market.set_time(as_of)
         await self._market.on_bars(bars)
-        prices = {bar.symbol: bar.close for bar in bars}
         # Without an open order nothing can have been executed.
         news = await self._sync.read() if self.record.open_orders else None
         if isinstance(news, CouldNotLook):

@@ -39,11 +39,10 @@ class MemoryUnit(Unit):
 
     _record: MemoryRecord
 
-    def __init__(self, record: MemoryRecord) -> None:
-        super().__init__(record, _NO_CONNECTION)
-        self._told: dict[str, News] = {}
+    _told: dict[str, News]
 
     async def __aenter__(self) -> Self:
+        self._told = {}
         return self
 
     async def __aexit__(
@@ -52,8 +51,21 @@ class MemoryUnit(Unit):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if kind is None:
-            self.adopt()
+        """Make the changes the record's state, and keep what a store would give back."""
+        if kind is not None:
+            return
+        self.adopt()
+        record = self._record
+        record.all_orders.update(self._orders)
+        for _, new in self._created:
+            record.by_key[new.order.idempotency_key] = new.order.order_id
+        for _, approval in self._approvals:
+            record.used.add(approval.nonce)
+        for _, item in self._fills:
+            record.fills.append(item)
+            record.fill_ids.add(item.fill.fill_id)
+            record.fills_by_order.setdefault(item.fill.order_id, []).append(item)
+        record.news.extend(self._told.values())
 
     async def order(self, order_id: str) -> Order | None:
         """Return an order as this unit has it."""
@@ -105,21 +117,6 @@ class MemoryUnit(Unit):
     async def flush(self) -> None:
         """Write nothing."""
 
-    def adopt(self) -> None:
-        """Make the changes the record's state, and keep what a store would give back."""
-        super().adopt()
-        record = self._record
-        record.all_orders.update(self._orders)
-        for _, new in self._created:
-            record.by_key[new.order.idempotency_key] = new.order.order_id
-        for _, approval in self._approvals:
-            record.used.add(approval.nonce)
-        for _, item in self._fills:
-            record.fills.append(item)
-            record.fill_ids.add(item.fill.fill_id)
-            record.fills_by_order.setdefault(item.fill.order_id, []).append(item)
-        record.news.extend(self._told.values())
-
 
 class MemoryRecord(OmsRecord):
     """The state of the OMS in memory alone; see :class:`OmsRecord`.
@@ -146,7 +143,7 @@ class MemoryRecord(OmsRecord):
 
     def unit(self) -> AbstractAsyncContextManager[MemoryUnit]:
         """Collect changes and make them together; an exception leaves everything as it was."""
-        return MemoryUnit(self)
+        return MemoryUnit(self, _NO_CONNECTION)
 
     @property
     def held(self) -> frozenset[Symbol]:
