@@ -50,9 +50,10 @@ class ApprovalMint:
 
         :param lease_id: the lease under which the sender asked; the approval is good under it only.
         """
+        again = str(attempt)
         unsigned = RiskApproval(
             **RiskApproval.terms_of(order),
-            approval_id=derive_id("appr", decision_id, str(attempt)),
+            approval_id=derive_id("appr", decision_id, again),
             reference_price=reference_price,
             envelope_id=envelope.envelope_id,
             envelope_version=envelope.version,
@@ -62,12 +63,11 @@ class ApprovalMint:
             policy_hash=self._policy_hash,
             issued_at=now,
             expires_at=now + self._ttl,
-            nonce=derive_id("nonce", decision_id, str(attempt)),
+            nonce=derive_id("nonce", decision_id, again),
             key_id=self._signer.key_id,
             algorithm=self._signer.algorithm,
         )
-        signature = self._signer.sign(signing_bytes(unsigned))
-        return unsigned.model_copy(update={"signature": signature})
+        return unsigned.with_(signature=self._signer.sign(signing_bytes(unsigned)))
 
 
 def verify_approval(
@@ -96,10 +96,10 @@ def verify_approval(
     text = signing_bytes(approval)
     if not verifier.verify(text, approval.signature, key_id=approval.key_id):
         raise ApprovalInvalid("signature", "it is not one of the risk engine's keys over this text")
+    bound = vars(approval)
     for name, value in RiskApproval.terms_of(order).items():
-        bound = getattr(approval, name)
-        if bound != value:
-            raise ApprovalInvalid(name, f"approved {bound}, the order says {value}")
+        if bound[name] != value:
+            raise ApprovalInvalid(name, f"approved {bound[name]}, the order says {value}")
     if approval.mode is not mode:
         raise ApprovalInvalid("mode", f"approved for {approval.mode}, the venue is for {mode}")
     if now < approval.issued_at:

@@ -15,7 +15,7 @@ from mts1b_riskengine.borrow import BorrowDesk
 from mts1b_riskengine.decisions import Claim
 from mts1b_riskengine.exposure import ExposureProbe
 from mts1b_riskengine.halts import HaltReading
-from mts1b_riskengine.lines import BASE_CURRENCY, Line
+from mts1b_riskengine.lines import BASE_CURRENCY, FLAT
 from mts1b_riskengine.policy import RiskPolicy
 from mts1b_riskengine.reservations import Reservation
 
@@ -48,6 +48,10 @@ class CheckContext(RiskContext):
         self.order = order
         self.book = book
         self.envelope = envelope
+        held = amended or book.reservations.get(order.order_id)
+        self.reserved = held.remaining if held is not None else ZERO
+        """What this very order, or the one that it amends, holds already."""
+        self.filled = amended.filled if amended is not None else ZERO
 
     def __missing__(self, name: str) -> Any:
         compute = _FACTS.get(name)
@@ -68,6 +72,8 @@ class CheckContext(RiskContext):
 
     def get(self, name: str, default: Any = None) -> Any:
         """Return a fact, or the default where it is missing."""
+        if name not in _FACTS and not super().__contains__(name):
+            return default
         try:
             return self[name]
         except LookupError:
@@ -85,30 +91,20 @@ def _exposure(context: CheckContext) -> ExposureProbe:
         order,
         value=mark.price * instrument.multiplier,
         facts=instrument,
-        reserved=_reserved(context),
-        filled=_filled(context),
+        reserved=context.reserved,
+        filled=context.filled,
     )
-
-
-def _reserved(context: CheckContext) -> Decimal:
-    """Return what this very order, or the one that it amends, holds already."""
-    held = context.amended or context.book.reservations.get(context.order.order_id)
-    return held.remaining if held is not None else ZERO
-
-
-def _filled(context: CheckContext) -> Decimal:
-    return context.amended.filled if context.amended is not None else ZERO
 
 
 def _reducing(context: CheckContext) -> bool:
     """Return whether the order can only shrink its strategy's position; it takes no price."""
-    order = context.order
+    order, reserved, filled = context.order, context.reserved, context.filled
+    sign = order.side.sign
     lines = context.book.positions.of_fund(order.fund_id)
-    line = lines.get((order.strategy_id, order.symbol)) or Line()
-    reserved = _reserved(context)
+    line = lines.get((order.strategy_id, order.symbol)) or FLAT
     if reserved:
-        line = line.with_order(order.side.sign, -reserved, line.value)
-    return line.would_reduce(order.signed_quantity - _filled(context) * order.side.sign)
+        line = line.with_order(sign, -reserved, line.value)
+    return line.would_reduce(order.signed_quantity - filled * sign)
 
 
 def _counted(context: CheckContext) -> bool:
@@ -121,8 +117,10 @@ def _order_value(context: CheckContext) -> Decimal:
     order, mark, instrument = context.order, context["mark"], context["instrument"]
     if mark is None or instrument is None:
         raise LookupError("a value takes a price and an instrument")
-    prices = (mark.price, order.limit_price, order.stop_price)
-    highest: Decimal = max(price for price in prices if price is not None)
+    highest: Decimal = mark.price
+    for price in (order.limit_price, order.stop_price):
+        if price is not None and price > highest:
+            highest = price
     multiplier: Decimal = instrument.multiplier
     return order.quantity * highest * multiplier
 
@@ -149,7 +147,7 @@ def _session(context: CheckContext) -> Any:
 def _open_purchases(context: CheckContext) -> Decimal:
     probe = context["exposure"]
     return firm.open_purchases(
-        context.book.positions, context.order, _reserved(context), probe.unit_value
+        context.book.positions, context.order, context.reserved, probe.unit_value
     )
 
 
@@ -218,7 +216,6 @@ def build_context(
         "halts": halts,
         "borrow": borrow.quote(order.symbol) if borrow is not None else None,
     }
-    more = {name: value for name, value in (extra or {}).items() if name not in _FACTS}
-    return CheckContext(
-        {**more, **facts}, order=order, book=book, envelope=envelope, amended=amended
-    )
+    if extra:
+        facts = {name: value for name, value in extra.items() if name not in _FACTS} | facts
+    return CheckContext(facts, order=order, book=book, envelope=envelope, amended=amended)

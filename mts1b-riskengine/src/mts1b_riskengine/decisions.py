@@ -45,19 +45,15 @@ _SAME_KEY_OR_ORDER = Prepared(
 _INSERT = Prepared(decisions.insert())
 
 
-def _text(value: object) -> str:
-    if isinstance(value, Decimal):
-        return f"{value.normalize():f}"
-    return "" if value is None else str(value)
-
-
 def economics_of(order: Order) -> str:
     """Return a fingerprint of what an order does, whatever its id and key."""
     terms = RiskApproval.terms_of(order)
+    del terms["order_id"], terms["idempotency_key"]
     parts = [
-        f"{name}={_text(value)}"
+        f"{name}={value.normalize():f}"
+        if isinstance(value, Decimal)
+        else f"{name}={'' if value is None else value}"
         for name, value in terms.items()
-        if name not in ("order_id", "idempotency_key")
     ]
     return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()
 
@@ -162,20 +158,12 @@ class DecisionMemory:
         attempt: int,
     ) -> None:
         """Keep the decision; the first order with a key or an id holds it."""
-        kept = _Kept(
-            order.order_id,
-            order.idempotency_key,
-            found.terms,
-            found.decision_id,
-            Recorded(decision, attempt),
-        )
-        for index, name in (
-            (self._by_key, order.idempotency_key),
-            (self._by_order, order.order_id),
-        ):
-            holder = index.get(name)
-            if holder is None or holder.decision_id == found.decision_id:
-                index[name] = kept
+        order_id, key, decision_id = order.order_id, order.idempotency_key, found.decision_id
+        kept = _Kept(order_id, key, found.terms, decision_id, Recorded(decision, attempt))
+        if self._by_key.setdefault(key, kept).decision_id == decision_id:
+            self._by_key[key] = kept
+        if self._by_order.setdefault(order_id, kept).decision_id == decision_id:
+            self._by_order[order_id] = kept
 
 
 class DecisionLog:

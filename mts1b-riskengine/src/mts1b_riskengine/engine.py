@@ -18,7 +18,7 @@ from mts1b_foundation import (
 )
 from mts1b_foundation.protocols import RiskGate
 from mts1b_platform.clock import Clock
-from mts1b_platform.latency import StageLatency
+from mts1b_platform.latency import StageLatency, Unmeasured
 from mts1b_platform.signing import KeyRing, Signer
 from mts1b_platform.store import Store
 from mts1b_platform.store.connection import AsyncConnection
@@ -86,13 +86,15 @@ class RiskEngine:
         self._borrow = borrow
         self._facts = facts
         self._latency = latency or StageLatency(clock)
+        self._measures = timer is not None or not isinstance(latency, Unmeasured)
         self._log = decisions_of(store)
         chosen = default_gates(limits=book.limits, mandates=book.mandates)
         self._pipeline = GatePipeline(
             chosen if gates is None else gates,
             budget_s=self.policy.gate_budget_s,
-            clock=timer or clock,
+            clock=(timer or clock) if self._measures else None,
         )
+        self._stages = {name: f"risk.gate.{name}" for name in self._pipeline.names}
         self._policy_hash = policy_hash(
             self.policy,
             self._pipeline.names,
@@ -136,7 +138,7 @@ class RiskEngine:
             prepared = await self._prepare(order)
             async with self._store.transaction() as tx:
                 judgement = await self._judge(tx, order, prepared, lease_id, amends)
-        if judgement.run is not None:
+        if self._measures and judgement.run is not None:
             self._record_latency(judgement.run)
         return judgement
 
@@ -186,7 +188,8 @@ class RiskEngine:
             book.resting.forget(amends)
         else:
             await book.reservations.reserve(tx, order)
-            book.resting.note(order)
+            if book.resting.on:
+                book.resting.note(order)
         if isinstance(context, CheckContext):
             if order.parent_order_id is not None:
                 unit_value = context["order_value"] / order.quantity
@@ -299,8 +302,9 @@ class RiskEngine:
 
     def _record_latency(self, run: GateRun) -> None:
         self._latency.record("risk.gates", sum(run.seconds))
+        record, stages = self._latency.record, self._stages
         for result, seconds in zip(run.results, run.seconds, strict=True):
-            self._latency.record(f"risk.gate.{result.gate}", seconds)
+            record(stages.get(result.gate) or f"risk.gate.{result.gate}", seconds)
 
     async def observe_nav(self, tx: AsyncConnection, nav: NavSnapshot) -> OpenBreach | None:
         """Take a fund's NAV inside a transaction of the caller's, who has synced the book."""

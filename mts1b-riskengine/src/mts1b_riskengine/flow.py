@@ -60,9 +60,12 @@ class FlowBook:
     def _count(self, order: Order, kind: str, moment: float) -> None:
         self.totals[kind] += 1
         strategy, venue, firm = self._amend if kind == "amend" else self._new
-        strategy.add((order.fund_id, order.strategy_id), moment)
-        venue.add(order.broker, moment)
-        firm.add("", moment)
+        if strategy.limit is not None:
+            strategy.add((order.fund_id, order.strategy_id), moment)
+        if venue.limit is not None:
+            venue.add(order.broker, moment)
+        if firm.limit is not None:
+            firm.add("", moment)
 
     def repeats(self, order: Order, moment: float) -> bool:
         """Return whether one more such order would exceed the repeat limit."""
@@ -85,7 +88,8 @@ class FlowBook:
     def approved(self, order: Order, moment: float, now: datetime) -> None:
         """Count an order that is about to be approved for the first time."""
         self._count(order, "amend" if is_amendment(order) else "new", moment)
-        self._repeats.add(_repeat_key(order), moment)
+        if self._repeats.limit is not None:
+            self._repeats.add(_repeat_key(order), moment)
         day = now.date()
         self._days[order.fund_id, order.strategy_id] = (day, self.orders_on(order, day) + 1)
         if self._duplicates_s:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from mts1b_foundation import DenyCode, GateResult, Order, RiskContext, RiskEnvelope
 from mts1b_foundation.protocols import RiskGate
@@ -57,27 +57,42 @@ class GateRun:
 
 
 Call = Callable[[], Awaitable[object]]
-Decide = Callable[[Order, RiskEnvelope, RiskContext], bool]
+Decide = Callable[[Order, RiskEnvelope, RiskContext], object]
 
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """One gate, with what the pipeline needs to know of it at every order."""
+    """One gate, with what the pipeline needs to know of it at every order.
+
+    ``decide`` is there for a gate that answers without waiting. ``before`` are the results of
+    the gates before this one, which have all passed when it is asked.
+    """
 
     name: str
     gate: RiskGate
     inline: bool
     quiet: bool
-    passed: GateResult
     decide: Decide | None
+    before: tuple[GateResult, ...]
 
 
-def _step_of(gate: RiskGate) -> _Step:
-    name, quiet = gate.name, bool(getattr(gate, "quiet", False))
-    own = isinstance(gate, InlineGate) and getattr(type(gate), "check", None) is InlineGate.check
-    inline = _is_inline(gate)
-    decide = gate.decide if own and inline and isinstance(gate, InlineGate) else None
-    return _Step(name, gate, inline, quiet, GateResult(gate=name, passed=True), decide)
+def _steps_of(gates: Sequence[RiskGate]) -> tuple[tuple[_Step, ...], tuple[GateResult, ...]]:
+    """Return the steps, and the results of a run that they all pass."""
+    steps: list[_Step] = []
+    passed: tuple[GateResult, ...] = ()
+    for gate in gates:
+        name, quiet = gate.name, bool(getattr(gate, "quiet", False))
+        inline = _is_inline(gate)
+        decide = gate.decide if inline and _decides_at_once(gate) else None
+        steps.append(_Step(name, gate, inline, quiet, decide, passed))
+        if not quiet:
+            passed = (*passed, GateResult(gate=name, passed=True))
+    return tuple(steps), passed
+
+
+def _decides_at_once(gate: RiskGate) -> TypeGuard[InlineGate]:
+    own = getattr(type(gate), "check", None) is InlineGate.check
+    return own and isinstance(gate, InlineGate)
 
 
 class _Resumed(Generator[Any, Any, object]):
@@ -109,10 +124,11 @@ class GatePipeline:
     wait after all; from there, and every other gate from its beginning, they run in a task of
     their own with ``budget_s`` seconds. A gate that is ``quiet`` leaves no result where it passes.
 
+    :param clock: tells how long each gate took; None where nobody asks.
     :raises GateRefused: for an object that is no gate, no gates, or two of one name.
     """
 
-    def __init__(self, gates: Sequence[RiskGate], *, budget_s: float, clock: Clock) -> None:
+    def __init__(self, gates: Sequence[RiskGate], *, budget_s: float, clock: Clock | None) -> None:
         if not gates:
             raise GateRefused(
                 "a pipeline without gates would approve everything; give at least one"
@@ -125,47 +141,49 @@ class GatePipeline:
         if twice or not all(isinstance(name, str) and name for name in names):
             raise GateRefused(f"gate names must be unique and not empty, got {', '.join(names)}")
         self.names = tuple(names)
-        self._gates = tuple(gates)
-        self._steps = tuple(_step_of(gate) for gate in gates)
-        self._passes = {step.name: step.passed for step in self._steps}
+        self._steps, self._all_passed = _steps_of(gates)
+        asked_ahead = (getattr(gate, "prepare", None) for gate in gates)
+        self._asked_ahead = tuple(prepare for prepare in asked_ahead if prepare is not None)
         self._budget_s = budget_s
-        self._clock = clock
+        self._monotonic = clock.monotonic if clock is not None else None
 
     async def prepare(self, order: Order, envelope: RiskEnvelope) -> Mapping[str, Any]:
         """Collect the facts of gates that must wait for something, before the transaction."""
         facts: dict[str, Any] = {}
-        for gate in self._gates:
-            prepare = getattr(gate, "prepare", None)
-            if prepare is not None:
-                facts.update(await prepare(order, envelope))
+        for prepare in self._asked_ahead:
+            facts.update(await prepare(order, envelope))
         return facts
 
     async def run(self, order: Order, envelope: RiskEnvelope, context: RiskContext) -> GateRun:
         """Ask each gate until one denies."""
-        results: list[GateResult] = []
         seconds: list[float] = []
-        monotonic = self._clock.monotonic
-        begin = monotonic()
+        monotonic = self._monotonic
+        begin = monotonic() if monotonic is not None else 0.0
+        denial: GateResult | None = None
         for step in self._steps:
             context["gate"] = step.name
             context.rejection = None
             if step.decide is not None:
-                result = self._decided(step, step.decide, order, envelope, context)
+                try:
+                    verdict = step.decide(order, envelope, context)
+                except (*INLINE_FAILURES, asyncio.CancelledError) as error:
+                    denial = _failed(step.name, error)
+                else:
+                    if verdict is not True or context.rejection is not None:
+                        denial = _judged(step.name, verdict, context)
             else:
-                result = await self._asked(step, order, envelope, context)
-            end = monotonic()
-            if step.quiet and result.passed:
-                continue
-            results.append(result)
-            seconds.append(end - begin)
-            begin = end
-            if not result.passed:
-                break
-        return GateRun(tuple(results), tuple(seconds))
+                denial = await self._asked(step, order, envelope, context)
+            if monotonic is not None and (denial is not None or not step.quiet):
+                end = monotonic()
+                seconds.append(end - begin)
+                begin = end
+            if denial is not None:
+                return _run((*step.before, denial), seconds)
+        return _run(self._all_passed, seconds)
 
     async def _asked(
         self, step: _Step, order: Order, envelope: RiskEnvelope, context: RiskContext
-    ) -> GateResult:
+    ) -> GateResult | None:
         """Ask a gate that may wait; one of this package on this stack until it does."""
         if not step.inline:
             return await self._isolated(
@@ -175,49 +193,43 @@ class GatePipeline:
         try:
             waits_for = begun.send(None)
         except StopIteration as answer:
-            return self._judge(step.name, answer.value, context)
+            return _judged(step.name, answer.value, context)
         except (*INLINE_FAILURES, asyncio.CancelledError) as error:
             # Nothing outside can cancel what has not waited yet: the gate did it itself.
-            return _deny(step.name, DenyCode.GATE_ERROR, f"{type(error).__name__}: {error}")
+            return _failed(step.name, error)
         return await self._isolated(step.name, lambda: _Resumed(begun, waits_for), context)
 
-    def _decided(
-        self,
-        step: _Step,
-        decide: Decide,
-        order: Order,
-        envelope: RiskEnvelope,
-        context: RiskContext,
-    ) -> GateResult:
-        try:
-            verdict: object = decide(order, envelope, context)
-        except (*INLINE_FAILURES, asyncio.CancelledError) as error:
-            return _deny(step.name, DenyCode.GATE_ERROR, f"{type(error).__name__}: {error}")
-        if verdict is True and context.rejection is None:
-            return step.passed
-        return self._judge(step.name, verdict, context)
-
-    async def _isolated(self, name: str, call: Call, context: RiskContext) -> GateResult:
+    async def _isolated(self, name: str, call: Call, context: RiskContext) -> GateResult | None:
         outcome = await isolate(call, budget_s=self._budget_s)
         match outcome:
             case Answered(value):
-                return self._judge(name, value, context)
+                return _judged(name, value, context)
             case Failed(problem):
                 return _deny(name, DenyCode.GATE_ERROR, problem)
             case TimedOut(budget_s):
                 reason = f"no answer within {budget_s * 1000:.0f} ms"
                 return _deny(name, DenyCode.GATE_TIMEOUT, reason, limit=f"{budget_s} s")
 
-    def _judge(self, name: str, verdict: object, context: RiskContext) -> GateResult:
-        rejection = context.rejection
-        if verdict is True and rejection is None:
-            return self._passes[name]
-        if not isinstance(verdict, bool):
-            reason = f"the gate returned {verdict!r}, which is neither True nor False"
-            return _deny(name, DenyCode.GATE_NOT_BOOL, reason, value=repr(verdict))
-        if rejection is not None:
-            return rejection
-        return _deny(name, DenyCode.GATE_DENIED, "the gate denied without a reason")
+
+def _judged(name: str, verdict: object, context: RiskContext) -> GateResult | None:
+    """Return None where a gate passed the order, else its denial."""
+    rejection = context.rejection
+    if not isinstance(verdict, bool):
+        reason = f"the gate returned {verdict!r}, which is neither True nor False"
+        return _deny(name, DenyCode.GATE_NOT_BOOL, reason, value=repr(verdict))
+    if rejection is not None and not rejection.passed:
+        return rejection
+    if verdict is True and rejection is None:
+        return None
+    return _deny(name, DenyCode.GATE_DENIED, "the gate denied without a reason")
+
+
+def _failed(name: str, error: BaseException) -> GateResult:
+    return _deny(name, DenyCode.GATE_ERROR, f"{type(error).__name__}: {error}")
+
+
+def _run(results: tuple[GateResult, ...], seconds: list[float]) -> GateRun:
+    return GateRun(results, tuple(seconds) or (0.0,) * len(results))
 
 
 def _is_inline(gate: RiskGate) -> bool:

@@ -40,39 +40,35 @@ CARD = GateCard(
 
 @dataclass(frozen=True, slots=True)
 class _Cap:
+    """One cap: a share of the NAV, or an amount in base currency."""
+
     code: DenyCode | str
     label: str
     measure: str
-    limit: Decimal
+    share: Decimal | None = None
+    usd: Decimal = Decimal(0)
 
 
-def _caps(envelope: RiskEnvelope, nav: Decimal, facts: InstrumentFacts) -> tuple[_Cap, ...]:
-    """Return the caps in base currency; a negative net limit bounds net exposure from above."""
-
-    def share(fraction: float) -> Decimal:
-        return exact(fraction) * nav
-
-    net = share(envelope.max_net_exposure_pct)
+def _caps(envelope: RiskEnvelope, facts: InstrumentFacts) -> tuple[_Cap, ...]:
+    """Return the caps; a negative net limit bounds net exposure from above."""
+    net = exact(envelope.max_net_exposure_pct)
+    gross = exact(envelope.max_gross_exposure_pct)
+    asset_class = exact(envelope.max_asset_class_pct)
     caps = [
-        _Cap(DenyCode.MAX_POSITION_PCT, "position", "position", share(envelope.max_position_pct)),
-        _Cap(DenyCode.MAX_GROSS_EXPOSURE, "gross", "gross", share(envelope.max_gross_exposure_pct)),
+        _Cap(DenyCode.MAX_POSITION_PCT, "position", "position", exact(envelope.max_position_pct)),
+        _Cap(DenyCode.MAX_GROSS_EXPOSURE, "gross", "gross", gross),
         _Cap(DenyCode.MAX_NET_EXPOSURE, "net", "net" if net >= 0 else "net_high", net),
-        _Cap(
-            DenyCode.MAX_ASSET_CLASS,
-            "asset class",
-            "asset_class",
-            share(envelope.max_asset_class_pct),
-        ),
+        _Cap(DenyCode.MAX_ASSET_CLASS, "asset class", "asset_class", asset_class),
     ]
     if envelope.max_position_usd is not None:
         usd = envelope.max_position_usd
-        caps.insert(1, _Cap(DenyCode.MAX_POSITION_USD, "position", "position", usd))
+        caps.insert(1, _Cap(DenyCode.MAX_POSITION_USD, "position", "position", usd=usd))
     if facts.sector is not None:
-        limit = share(envelope.max_sector_pct)
-        caps.append(_Cap(DenyCode.MAX_SECTOR, f"sector {facts.sector}", "sector", limit))
+        share = exact(envelope.max_sector_pct)
+        caps.append(_Cap(DenyCode.MAX_SECTOR, f"sector {facts.sector}", "sector", share))
     if facts.country is not None:
-        limit = share(envelope.max_country_pct)
-        caps.append(_Cap(DenyCode.MAX_COUNTRY, f"country {facts.country}", "country", limit))
+        share = exact(envelope.max_country_pct)
+        caps.append(_Cap(DenyCode.MAX_COUNTRY, f"country {facts.country}", "country", share))
     return tuple(caps)
 
 
@@ -89,7 +85,7 @@ class PositionRiskGate(InlineGate):
     """
 
     name: str = "position_risk"
-    _known: dict[_CapKey, tuple[RiskEnvelope, Decimal, tuple[_Cap, ...]]] = field(
+    _known: dict[_CapKey, tuple[RiskEnvelope, tuple[_Cap, ...]]] = field(
         init=False, default_factory=dict, repr=False, compare=False
     )
 
@@ -114,26 +110,24 @@ class PositionRiskGate(InlineGate):
         self, probe: ExposureProbe, envelope: RiskEnvelope, context: RiskContext, nav: Decimal
     ) -> bool:
         after = probe.measure_after()
-        caps = self._caps_of(envelope, nav, context["instrument"])
-        for cap in caps:
+        for cap in self._caps_of(envelope, context["instrument"]):
+            limit = cap.share * nav if cap.share is not None else cap.usd
             value: Decimal = getattr(after, cap.measure)
-            if value > cap.limit and value > getattr(probe.measure_before(), cap.measure):
+            if value > limit and value > getattr(probe.measure_before(), cap.measure):
                 return context.reject(
                     cap.code,
                     f"{cap.label} exposure in USD, open orders included",
-                    limit=cap.limit,
+                    limit=limit,
                     value=value,
                 )
         return True
 
-    def _caps_of(
-        self, envelope: RiskEnvelope, nav: Decimal, facts: InstrumentFacts
-    ) -> tuple[_Cap, ...]:
-        """Return the caps; they are made anew only when the envelope or the NAV is another."""
+    def _caps_of(self, envelope: RiskEnvelope, facts: InstrumentFacts) -> tuple[_Cap, ...]:
+        """Return the caps; they are made anew only when the envelope is another."""
         key = (envelope.fund_id, facts.sector, facts.country)
         known = self._known.get(key)
-        if known is not None and known[0] is envelope and known[1] is nav:
-            return known[2]
-        caps = _caps(envelope, nav, facts)
-        self._known[key] = (envelope, nav, caps)
+        if known is not None and known[0] is envelope:
+            return known[1]
+        caps = _caps(envelope, facts)
+        self._known[key] = (envelope, caps)
         return caps

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mts1b_foundation import DenyCode, Order, OrderStatus, RiskContext, RiskEnvelope
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from mts1b_riskengine.gates.card import GateCard
 from mts1b_riskengine.gates.inline import InlineGate
@@ -23,6 +23,7 @@ CARD = GateCard(
     facts=("now",),
 )
 
+_VALIDATE = TypeAdapter(Order).validator.validate_python
 _FRESH = frozenset({OrderStatus.CREATED, OrderStatus.PENDING_RISK, OrderStatus.APPROVED})
 
 
@@ -35,7 +36,7 @@ class SchemaGate(InlineGate):
     def decide(self, order: Order, envelope: RiskEnvelope, context: RiskContext) -> bool:
         """Pass a valid order for this envelope's fund that is still to be sent."""
         try:
-            Order.model_validate(order.__dict__)
+            _VALIDATE(order.__dict__)
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             where = ".".join(str(part) for part in first["loc"]) or "order"
