@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
+from operator import attrgetter
 
 from mts1b_foundation.orders import Fill, Order, OrderStatus
 
@@ -30,6 +31,7 @@ FEE_PENDING = "fee_pending"
 """Its fee is not in the base currency, and counts as nothing until a correction states it so."""
 
 _TWIN_S = 2.0
+_ID = attrgetter("fill_id")
 
 QUARANTINING = frozenset({LATE_AFTER_REFUSAL, OVERFILL, MISMATCH, EXTERNAL})
 """Flags after which the strategy must not trade until somebody has looked."""
@@ -73,7 +75,7 @@ async def book_fills(unit: Unit, fills: Sequence[Fill]) -> list[BookedFill]:
     """
     if not fills:
         return []
-    known = await unit.known_fills([fill.fill_id for fill in fills])
+    known = await unit.known_fills(list(map(_ID, fills)))
     booked = []
     for fill in fills:
         if fill.fill_id not in known:

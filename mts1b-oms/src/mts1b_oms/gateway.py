@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
+from functools import partial
 from operator import attrgetter
 
 from mts1b_brokers.errors import BrokerRefused
@@ -146,7 +147,7 @@ class Gateway:
         if fence is not None:
             return fence
         self._acts.note(order.order_id)
-        return self._timed(order, await _answered(order, lambda: self._venue.submit(order)))
+        return await self._act(order, partial(self._venue.submit, order))
 
     def _expired(self, approved: ApprovedOrder) -> Fenced | None:
         """Return what forbids a send that took too long to get here, as after a stalled commit."""
@@ -159,10 +160,13 @@ class Gateway:
             f"the approval ended at {approval.expires_at} before the order could be sent at {wall}",
         )
 
-    def _timed(self, order: Order, outcome: Sent | Refused | Silent) -> Sent | Refused | Silent:
-        """Note when a venue fell silent: until then an act may have reached it."""
+    async def _act(
+        self, ours: Order, act: Callable[[], Awaitable[Order]]
+    ) -> Sent | Refused | Silent:
+        """Have the venue act; note when it fell silent: until then the act may have reached it."""
+        outcome = await _answered(ours, act)
         if isinstance(outcome, Silent):
-            self._acts.note(order.order_id)
+            self._acts.note(ours.order_id)
         return outcome
 
     @property
@@ -183,13 +187,15 @@ class Gateway:
             return fence
         self._acts.note(order.order_id)
         ours = wanted.with_(order_id=order.order_id, idempotency_key=order.idempotency_key)
-        outcome = await _answered(
+        return await self._act(
             ours,
-            lambda: venue.replace(
-                order.order_id, quantity=wanted.quantity, limit_price=wanted.limit_price
+            partial(
+                venue.replace,
+                order.order_id,
+                quantity=wanted.quantity,
+                limit_price=wanted.limit_price,
             ),
         )
-        return self._timed(order, outcome)
 
     def shows_all_since(self, order_id: str, recorded: datetime) -> bool:
         """Return whether whatever was sent of an order must be visible at the venue by now.

@@ -178,7 +178,8 @@ class Ledger:
 
     def booked(self, fill: Fill, owner: Owner) -> Ledger:
         """Return the ledger after ``owner`` got ``fill``."""
-        changed = self.book(*owner).booked(fill)
+        book = self.books.get(owner) or SubBook(*owner)
+        changed = book.booked(fill)
         return Ledger(MappingProxyType({**self.books, owner: changed}), self.marks)
 
     def restated(self, owner: Owner, holding: Holding, cash_change: Decimal) -> Ledger:

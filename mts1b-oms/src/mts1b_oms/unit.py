@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from types import MappingProxyType
@@ -67,6 +67,7 @@ class Unit:
     Most units change one order and nothing else: what a unit rarely has stands in the class, empty.
     """
 
+    _told_states: Collection[OrderStatus] = SUBJECT_OF.keys()
     _opened: tuple[SubBook, ...] = ()
     _approvals: tuple[tuple[str, RiskApproval], ...] = ()
     _quarantined: tuple[tuple[Owner, str, str], ...] = ()
@@ -127,7 +128,7 @@ class Unit:
         position = self._record.order_position + len(self._created) + 1
         self._created.append((position, StoredOrder(order, algo, params or {})))
         self._orders[order.order_id] = order
-        if order.status in SUBJECT_OF:
+        if order.status in self._told_states:
             self._tell_of(order)
 
     def change(
@@ -145,7 +146,7 @@ class Unit:
         self._stored_versions.setdefault(order.order_id, version)
         self.transitions.append(Transition(changed, event, before, self.now, detail))
         self._orders[order.order_id] = changed
-        if after in SUBJECT_OF:
+        if after in self._told_states:
             self._tell_of(changed)
         return changed
 

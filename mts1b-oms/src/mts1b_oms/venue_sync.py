@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -71,13 +71,20 @@ class VenueSync:
             return CouldNotLook(f"{type(error).__name__}: {error}")
 
     async def _views(self, fills: Sequence[Fill], everything: bool) -> list[Order]:
+        """Return how the venue sees the orders there that the fills do not complete."""
         if self._orders is None:
             return []
+        filled: dict[str, Decimal] = {}
+        for fill in fills:
+            filled[fill.order_id] = filled.get(fill.order_id, ZERO) + fill.quantity
         found = []
-        for order in _unexplained(self._record.open_orders.values(), fills, everything):
-            theirs = await self._orders.get_order_by_key(order.idempotency_key)
-            if theirs is not None:
-                found.append(theirs)
+        for order in list(self._record.open_orders.values()):
+            if order.submitted_at is None or not (everything or order.order_id in filled):
+                continue
+            if order.remaining_quantity > filled.get(order.order_id, ZERO):
+                theirs = await self._orders.get_order_by_key(order.idempotency_key)
+                if theirs is not None:
+                    found.append(theirs)
         return found
 
     async def take(self, unit: Unit, news: News) -> list[BookedFill]:
@@ -106,20 +113,3 @@ class VenueSync:
                 return news
             async with self._record.unit() as unit:
                 return await self.take(unit, news)
-
-
-def _unexplained(orders: Iterable[Order], fills: Sequence[Fill], everything: bool) -> list[Order]:
-    """Return the orders that are at the venue and that the fills do not complete.
-
-    :param everything: also those that no fill is of.
-    """
-    filled: dict[str, Decimal] = {}
-    for fill in fills:
-        filled[fill.order_id] = filled.get(fill.order_id, ZERO) + fill.quantity
-    wanted = orders if everything else [o for o in orders if o.order_id in filled]
-    return [
-        order
-        for order in wanted
-        if order.submitted_at is not None
-        and order.remaining_quantity > filled.get(order.order_id, ZERO)
-    ]

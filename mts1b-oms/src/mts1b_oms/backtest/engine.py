@@ -151,10 +151,12 @@ class EventBacktest:
 
         :raises OmsError: when the venue can not be read.
         """
-        as_of, prices = max(bars, key=_TIME).timestamp, {bar.symbol: bar.close for bar in bars}
+        as_of = max(bars, key=_TIME).timestamp
         self.clock.advance_to(as_of)
+        prices: dict[Symbol, Decimal] = {}
         async with self._volatile.transaction() as tx:
             for bar in bars:
+                prices[bar.symbol] = bar.close
                 await self._feed.take(tx, bar)
         self._market.set_time(as_of)
         await self._market.on_bars(bars)

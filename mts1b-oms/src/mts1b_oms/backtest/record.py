@@ -30,13 +30,11 @@ News = Order | Fill | NavSnapshot
 """What a unit of work tells the rest of the system."""
 
 
-_HEARD = SUBJECT_OF.keys() - {OrderStatus.CREATED}
-"""What the risk engine reads of orders: an intent is its own question, not news."""
-
-
 class MemoryUnit(Unit):
     """Changes staged on top of the record; nothing is written, what is told is handed on."""
 
+    _told_states = SUBJECT_OF.keys() - {OrderStatus.CREATED}
+    """An intent is what the risk engine is asked about, not news to it."""
     _record: MemoryRecord
 
     _told: dict[str, News]
@@ -101,8 +99,7 @@ class MemoryUnit(Unit):
         return set()
 
     def _tell_of(self, order: Order) -> None:
-        if order.status in _HEARD:
-            self._told[order.order_id] = order
+        self._told[order.order_id] = order
 
     def _tell_of_fill(self, item: BookedFill) -> None:
         self._told[item.fill.fill_id] = item.owned
