@@ -11,7 +11,6 @@ from mts1b_foundation.protocols import (
     FillHistory,
     OrderQuery,
     ReplaceOrders,
-    SimulatedVenue,
 )
 
 from mts1b_pluginsdk.conformance.verdicts import CardFailed
@@ -20,7 +19,6 @@ __all__ = [
     "account_of",
     "corrections_of",
     "history_of",
-    "market_of",
     "mass_cancel_of",
     "query_of",
     "replace_of",
@@ -79,10 +77,3 @@ def timer_of(venue: BrokerProtocol) -> DeadManTimer:
     if isinstance(venue, DeadManTimer):
         return venue
     raise _absent("cancel_all_after")
-
-
-def market_of(venue: BrokerProtocol) -> SimulatedVenue:
-    """Return the client as one that bars drive."""
-    if isinstance(venue, SimulatedVenue):
-        return venue
-    raise _absent("on_bars")
