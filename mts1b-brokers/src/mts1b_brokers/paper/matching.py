@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from decimal import ROUND_DOWN, Decimal
 
 from mts1b_foundation import Bar, Fill, Order, OrderStatus, Quote, TimeInForce
 from mts1b_platform.ids import derive_id
 
+from mts1b_brokers.paper.made import made_fill, moved_order
 from mts1b_brokers.paper.pricing import Terms, Verdict, price_at, price_in_bar
 from mts1b_brokers.paper.profile import FillPolicy, VenueProfile
 from mts1b_brokers.paper.state import Draft, Mark, WorkingOrder
@@ -39,22 +39,11 @@ def match_bar(draft: Draft, bar: Bar, *, venue: str, profile: VenueProfile) -> N
         waiting = draft.open_orders(symbol)
         if waiting:
             opens_at = bar.start if last is None else max(bar.start, last.ends_at)
-            _try_each(draft, waiting, bar, opens_at, venue, profile)
+            today, depth = _trading_day(bar.timestamp), profile.depth(bar.volume)
+        for working in waiting:
+            filled = _try_bar(draft, working, bar, opens_at, today, depth, venue, profile)
+            depth = None if depth is None else depth - filled
     draft.marks[symbol, bar.interval] = Mark(bar.timestamp, bar.close)
-
-
-def _try_each(
-    draft: Draft,
-    waiting: Sequence[WorkingOrder],
-    bar: Bar,
-    opens_at: datetime,
-    venue: str,
-    profile: VenueProfile,
-) -> None:
-    today, depth = _trading_day(bar.timestamp), profile.depth(bar.volume)
-    for working in waiting:
-        filled = _try_bar(draft, working, bar, opens_at, today, depth, venue, profile)
-        depth = None if depth is None else depth - filled
 
 
 def _try_bar(
@@ -185,22 +174,24 @@ def _fill(
     profile: VenueProfile,
 ) -> Fill:
     order, price = working.order, terms.price
-    return Fill(
-        fill_id=derive_id("fill", venue, order.broker_order_id or "", str(working.fills + 1)),
-        order_id=order.order_id,
-        symbol=order.symbol,
-        side=order.side,
-        quantity=size,
-        price=price,
-        fees=profile.fee(size, price),
-        venue=venue,
-        timestamp=at,
-        broker_order_id=order.broker_order_id,
-        fund_id=order.fund_id,
-        strategy_id=order.strategy_id,
-        fee_currency=profile.currency,
-        liquidity=terms.liquidity,
-    )
+    values = {
+        "fill_id": derive_id("fill", venue, order.broker_order_id or "", str(working.fills + 1)),
+        "order_id": order.order_id,
+        "symbol": order.symbol,
+        "side": order.side,
+        "quantity": size,
+        "price": price,
+        "fees": profile.fee(size, price),
+        "venue": venue,
+        "timestamp": at,
+        "broker_order_id": order.broker_order_id,
+        "fund_id": order.fund_id,
+        "strategy_id": order.strategy_id,
+        "fee_currency": profile.currency,
+        "liquidity": terms.liquidity,
+    }
+    # Slippage beyond 100 % leaves a seller no price: the model itself refuses that.
+    return made_fill(values) if price > 0 else Fill.model_validate(values)
 
 
 def _size(draft: Draft, order: Order, depth: Decimal | None, profile: VenueProfile) -> Decimal:
@@ -208,8 +199,8 @@ def _size(draft: Draft, order: Order, depth: Decimal | None, profile: VenueProfi
     left = size = order.remaining_quantity
     if order.reduce_only:
         size = min(size, _reducible(draft, order))
-    if depth is not None:
-        size = min(size, max(depth, _NOTHING))
+    if depth is not None and depth < size:
+        size = max(depth, _NOTHING)
     if profile.max_fill_quantity is not None:
         size = min(size, profile.max_fill_quantity)
     if not (size.same_quantum(_WHOLE) and order.quantity.same_quantum(_WHOLE)):
@@ -232,7 +223,8 @@ def _filled(order: Order, fill: Fill) -> Order:
     total = order.filled_quantity + fill.quantity
     paid = (order.average_fill_price or _NOTHING) * order.filled_quantity + fill.notional
     done = total >= order.quantity
-    return order.with_(
+    return moved_order(
+        order,
         filled_quantity=total,
         average_fill_price=paid / total,
         status=OrderStatus.FILLED if done else OrderStatus.PARTIALLY_FILLED,
@@ -243,6 +235,6 @@ def _close(draft: Draft, working: WorkingOrder, status: OrderStatus) -> WorkingO
     """End an order that is still open."""
     if working.order.is_terminal:
         return working
-    ended = working._replace(order=working.order.with_(status=status))
+    ended = working._replace(order=moved_order(working.order, status=status))
     draft.put(ended)
     return ended

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import TypeVar
@@ -99,7 +99,7 @@ class PaperSession:
         if now.tzinfo is None:
             raise ValueError("the venue's time must be aware, e.g. with tzinfo=UTC")
         if self._now is None or now > self._now:
-            self._now = now
+            self._now = now if now.tzinfo is UTC else now.astimezone(UTC)
 
     def _time(self, at: datetime | None = None) -> datetime:
         """Return the venue's time, or ``at`` where the market is ahead of it."""

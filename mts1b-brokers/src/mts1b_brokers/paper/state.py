@@ -48,7 +48,8 @@ class WorkingOrder(NamedTuple):
     @property
     def broker_ids(self) -> tuple[str, ...]:
         """Return every id that the broker gave it, oldest first."""
-        return (*(t.broker_order_id for t in self.earlier), self.order.broker_order_id or "")
+        newest = self.order.broker_order_id or ""
+        return (*[t.broker_order_id for t in self.earlier], newest) if self.earlier else (newest,)
 
     @property
     def as_asked(self) -> Order:
@@ -136,7 +137,12 @@ class VenueState:
         for working in draft.orders.values():
             self.put(working)
         if draft.fills or draft.corrections:
-            self._take_books(draft)
+            self.fills.extend(draft.fills)
+            self.positions.update(draft.positions)
+            self.holdings.update(draft.holdings)
+            self.cash = draft.cash
+            self.corrections.extend(draft.corrections)
+            self.corrected.update(draft.corrected)
         self.timer, self.budget = draft.timer, draft.budget
         for key, mark in draft.marks.items():
             self.marks[key] = mark
@@ -144,14 +150,6 @@ class VenueState:
         for symbol, quote in draft.quotes.items():
             self.quotes[symbol] = quote
             self.see_price(symbol, quote.timestamp, quote.mid)
-
-    def _take_books(self, draft: Draft) -> None:
-        self.fills.extend(draft.fills)
-        self.positions.update(draft.positions)
-        self.holdings.update(draft.holdings)
-        self.cash = draft.cash
-        self.corrections.extend(draft.corrections)
-        self.corrected.update(draft.corrected)
 
     def put(self, working: WorkingOrder) -> None:
         """Keep one order; its ids are indexed when it is new here or was replaced."""
@@ -245,7 +243,9 @@ class Draft:
 
     def open_orders(self, symbol: str) -> list[WorkingOrder]:
         """Return the open orders of a symbol, oldest first, as the draft has them."""
-        places, known = self._state.open.get(symbol, ()), self._state.orders
+        places, known = self._state.open.get(symbol), self._state.orders
+        if not places:
+            return []
         if not self.orders:
             return [known[place] for place in places]
         found = [self.orders.get(place) or known[place] for place in places]

@@ -108,7 +108,16 @@ class PaperVenue:
 
     def take(self, order: Order, now: datetime, draft: Draft) -> Order:
         """Note a new order in ``draft``; return it as the venue has it."""
-        working = self._accept(order, now)
+        working = WorkingOrder(
+            position=len(self.state.orders) + 1,
+            order=order.with_(
+                status=OrderStatus.ACCEPTED,
+                submitted_at=now,
+                accepted_at=now,
+                broker_order_id=self._broker_id(order.idempotency_key),
+            ),
+            arrives_at=now + self.profile.latency,
+        )
         draft.put(working)
         if self.profile.fill is FillPolicy.IMMEDIATE:
             self._fill_at_once(draft, working, now)
@@ -133,19 +142,6 @@ class PaperVenue:
 
     def _is_again(self, order: Order, known: Order) -> bool:
         return order.idempotency_key == known.idempotency_key
-
-    def _accept(self, order: Order, now: datetime) -> WorkingOrder:
-        accepted = order.with_(
-            status=OrderStatus.ACCEPTED,
-            submitted_at=now,
-            accepted_at=now,
-            broker_order_id=self._broker_id(order.idempotency_key),
-        )
-        return WorkingOrder(
-            position=len(self.state.orders) + 1,
-            order=accepted,
-            arrives_at=now + self.profile.latency,
-        )
 
     def _broker_id(self, key: str) -> str:
         """Derive an id from the key; eight digits collide, so the next free one is taken."""
