@@ -10,28 +10,25 @@ from typing import Any, TypeVar
 
 from mts1b_foundation import Fill, FrozenModel, Order
 
-__all__ = ["made_fill", "moved_order"]
+__all__ = ["made", "moved"]
 
 M = TypeVar("M", bound=FrozenModel)
 
-_FILL_FIELDS = set(Fill.model_fields)
-_ORDER_FIELDS = set(Order.model_fields)
+_FIELDS: dict[type[FrozenModel], set[str]] = {
+    kind: set(kind.model_fields) for kind in (Fill, Order)
+}
 
 
-def made_fill(values: dict[str, Any]) -> Fill:
-    """Return a fill with these values, one for each of its fields."""
-    return _made(Fill, values, _FILL_FIELDS)
-
-
-def moved_order(order: Order, **changes: Any) -> Order:
-    """Return an order after a step of its own life: status, filled quantity, average price."""
-    return _made(Order, order.__dict__ | changes, _ORDER_FIELDS)
-
-
-def _made(kind: type[M], values: dict[str, Any], fields: set[str]) -> M:
+def made(kind: type[M], values: dict[str, Any]) -> M:
+    """Return a fill or an order with these values, one for each of its fields."""
     model, put = kind.__new__(kind), object.__setattr__
     put(model, "__dict__", values)
-    put(model, "__pydantic_fields_set__", fields)
+    put(model, "__pydantic_fields_set__", _FIELDS[kind])
     put(model, "__pydantic_extra__", None)
     put(model, "__pydantic_private__", None)
     return model
+
+
+def moved(order: Order, **changes: Any) -> Order:
+    """Return an order after a step of its own life: status, filled quantity, average price."""
+    return made(Order, order.__dict__ | changes)

@@ -8,7 +8,7 @@ from decimal import ROUND_DOWN, Decimal
 from mts1b_foundation import Bar, Fill, Order, OrderStatus, Quote, TimeInForce
 from mts1b_platform.ids import derive_id
 
-from mts1b_brokers.paper.made import made_fill, moved_order
+from mts1b_brokers.paper.made import made, moved
 from mts1b_brokers.paper.pricing import Terms, Verdict, price_at, price_in_bar
 from mts1b_brokers.paper.profile import FillPolicy, VenueProfile
 from mts1b_brokers.paper.state import Draft, Mark, WorkingOrder
@@ -191,7 +191,7 @@ def _fill(
         "liquidity": terms.liquidity,
     }
     # Slippage beyond 100 % leaves a seller no price: the model itself refuses that.
-    return made_fill(values) if price > 0 else Fill.model_validate(values)
+    return made(Fill, values) if price > 0 else Fill.model_validate(values)
 
 
 def _size(draft: Draft, order: Order, depth: Decimal | None, profile: VenueProfile) -> Decimal:
@@ -223,7 +223,7 @@ def _filled(order: Order, fill: Fill) -> Order:
     total = order.filled_quantity + fill.quantity
     paid = (order.average_fill_price or _NOTHING) * order.filled_quantity + fill.notional
     done = total >= order.quantity
-    return moved_order(
+    return moved(
         order,
         filled_quantity=total,
         average_fill_price=paid / total,
@@ -235,6 +235,6 @@ def _close(draft: Draft, working: WorkingOrder, status: OrderStatus) -> WorkingO
     """End an order that is still open."""
     if working.order.is_terminal:
         return working
-    ended = working._replace(order=moved_order(working.order, status=status))
+    ended = working._replace(order=moved(working.order, status=status))
     draft.put(ended)
     return ended

@@ -200,7 +200,8 @@ class PaperSession:
             async with self._turn:
                 venue = await self._opened()
         now = self._time()
-        venue.require_open(now)
+        if venue.profile.maintenance:
+            venue.require_open(now)
         if venue.state.timer is None or venue.fired(now) is None:
             return venue, now
         return await self._act(lambda venue, now: ((venue, now), None))

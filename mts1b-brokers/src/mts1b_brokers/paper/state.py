@@ -48,8 +48,7 @@ class WorkingOrder(NamedTuple):
     @property
     def broker_ids(self) -> tuple[str, ...]:
         """Return every id that the broker gave it, oldest first."""
-        newest = self.order.broker_order_id or ""
-        return (*[t.broker_order_id for t in self.earlier], newest) if self.earlier else (newest,)
+        return (*(t.broker_order_id for t in self.earlier), self.order.broker_order_id or "")
 
     @property
     def as_asked(self) -> Order:
@@ -169,8 +168,9 @@ class VenueState:
             # A venue that forgets keys can have several orders with one: the newest counts.
             self.by_key[order.idempotency_key] = position
             self.by_order_id[order.order_id] = position
-        for broker_id in working.broker_ids:
-            self.by_broker_id[broker_id] = position
+        for terms in working.earlier:
+            self.by_broker_id[terms.broker_order_id] = position
+        self.by_broker_id[order.broker_order_id or ""] = position
 
     def see_price(self, symbol: str, at: datetime, price: Decimal) -> None:
         """Keep the newest price of a symbol."""

@@ -43,8 +43,6 @@ class PaperVenue:
 
         :raises VenueUnavailable: in maintenance.
         """
-        if not self.profile.maintenance:
-            return
         until = self.profile.closed_until(now)
         if until is not None:
             raise VenueUnavailable(
@@ -86,7 +84,8 @@ class PaperVenue:
         :raises BrokerRefused: ``RATE_LIMITED``.
         :raises VenueUnavailable: in maintenance.
         """
-        self.require_open(now)
+        if self.profile.maintenance:
+            self.require_open(now)
         draft = Draft(self.state)
         draft.budget = spend(self.state.budget, now, profile=self.profile, cancels=cancels)
         return draft
