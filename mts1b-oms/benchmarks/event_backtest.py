@@ -3,10 +3,11 @@
     python mts1b-oms/benchmarks/event_backtest.py [--orders 20000] [--bars 50000] [--profile]
 
 One symbol, one strategy, one order a bar, alternately bought and sold, then bought alone, so that
-lots pile up; each goes through intake, gates, reservation, a signed approval, the gateway, the
-venue, the fill and the ledger. The rate of each quarter of the run shows whether an order costs
-more as history grows. Processor time of this
-process alone; the loop beside it tells how fast the machine was meanwhile.
+lots pile up; then the common shape of a desk: the bars of 100 symbols at one time, and one order
+in each of them before the next. Every order goes through intake, gates, reservation, a signed
+approval, the gateway, the venue, the fill and the ledger. The rate of each quarter of the run shows
+whether an order costs more as history grows. Processor time of this process alone; the loop beside
+it tells how fast the machine was meanwhile.
 """
 
 from __future__ import annotations
@@ -27,18 +28,20 @@ from mts1b_platform.config import FundSettings, Settings, StrategySettings, Venu
 from mts1b_platform.rng import SeededRng
 
 SYMBOL = Symbol("AAA")
+DESK = tuple(Symbol(f"D{number:03}") for number in range(100))
 NAV = Decimal(1_000_000_000)
 START = datetime(2026, 1, 1, tzinfo=UTC)
 QUARTERS = 4
 
 
-def settings() -> Settings:
+def settings(symbols: Sequence[Symbol] = (SYMBOL,)) -> Settings:
     """Return one fund whose limits do not bind."""
     envelope = RiskEnvelope(
         envelope_id="env",
         fund_id="alpha",
         nav_usd=NAV,
         max_position_pct=1.0,
+        max_sector_pct=1.0,
         max_order_notional_usd=Decimal(1_000_000),
         allowed_brokers=["paper"],
     )
@@ -47,18 +50,20 @@ def settings() -> Settings:
         mode=ExecutionMode.BACKTEST,
         funds=[FundSettings(fund=fund, envelope=envelope)],
         strategies=[
-            StrategySettings(strategy_id="s1", fund_id="alpha", kind="x", symbols=[str(SYMBOL)])
+            StrategySettings(
+                strategy_id="s1", fund_id="alpha", kind="x", symbols=[str(one) for one in symbols]
+            )
         ],
         venue=VenueSettings(max_participation=Decimal(1)),
     )
 
 
-def tape(count: int) -> list[Bar]:
+def tape(count: int, symbol: Symbol = SYMBOL) -> list[Bar]:
     """Return minute bars."""
     prices = [Decimal(100 + number % 7) for number in range(count)]
     return [
         Bar(
-            symbol=SYMBOL,
+            symbol=symbol,
             interval="1m",
             timestamp=START + timedelta(minutes=number + 1),
             open=price,
@@ -75,9 +80,9 @@ def orders(bars: Sequence[Bar], sides: Sequence[Side]) -> list[Order]:
     """Return one order a bar, of these sides in turn."""
     return [
         Order(
-            order_id=f"o{number}",
-            idempotency_key=f"k{number}",
-            symbol=SYMBOL,
+            order_id=f"{bar.symbol}-o{number}",
+            idempotency_key=f"{bar.symbol}-k{number}",
+            symbol=bar.symbol,
             side=sides[number % len(sides)],
             quantity=Decimal(10),
             fund_id="alpha",
@@ -90,9 +95,9 @@ def orders(bars: Sequence[Bar], sides: Sequence[Side]) -> list[Order]:
     ]
 
 
-async def begun() -> EventBacktest:
+async def begun(symbols: Sequence[Symbol] = (SYMBOL,)) -> EventBacktest:
     """Return a new run."""
-    run = EventBacktest(settings(), start=START, rng=SeededRng(1))
+    run = EventBacktest(settings(symbols), start=START, rng=SeededRng(1))
     await run.start()
     return run
 
@@ -105,20 +110,29 @@ async def rate_of_bars(bars: Sequence[Bar]) -> float:
     return len(bars) / (time.process_time() - begin)
 
 
-async def rates_of_orders(bars: Sequence[Bar], *sides: Side) -> list[float]:
-    """Return orders (each with its bar) a second, quarter by quarter."""
-    run, wanted, found = await begun(), orders(bars, sides), []
-    size = len(bars) // QUARTERS
+async def rates_of_orders(
+    symbols: Sequence[Symbol], count: int, *sides: Side
+) -> tuple[list[float], int]:
+    """Return orders (each with its bar) a second, quarter by quarter, and the orders of each.
+
+    :param count: orders in all, spread over the symbols.
+    """
+    times = count // len(symbols)
+    size = times // QUARTERS
+    tapes = [tape(times, symbol) for symbol in symbols]
+    wanted = [orders(bars, sides) for bars in tapes]
+    run, found = await begun(symbols), []
     for quarter in range(QUARTERS):
         begin = time.process_time()
         for number in range(quarter * size, (quarter + 1) * size):
-            await run.on_bars([bars[number]])
-            await run.submit(wanted[number])
-        found.append(size / (time.process_time() - begin))
+            await run.on_bars([bars[number] for bars in tapes])
+            for line in wanted:
+                await run.submit(line[number])
+        found.append(size * len(symbols) / (time.process_time() - begin))
     booked = len(run.record.fills)
-    if booked < size * QUARTERS - 1:
-        raise SystemExit(f"only {booked} of {size * QUARTERS} orders filled")
-    return found
+    if booked < (size * QUARTERS - 1) * len(symbols):
+        raise SystemExit(f"only {booked} of {size * QUARTERS * len(symbols)} orders filled")
+    return found, size * len(symbols)
 
 
 def loop_ns() -> float:
@@ -133,12 +147,16 @@ async def measure(options: argparse.Namespace) -> None:
     """Print the figures."""
     print(f"a turn of an empty loop: {loop_ns():.0f} ns")
     print(f"bars without orders: {await rate_of_bars(tape(options.bars)):,.0f} a second")
-    for what, sides in (("in and out", (Side.BUY, Side.SELL)), ("piling up", (Side.BUY,))):
-        quarters = await rates_of_orders(tape(options.orders), *sides)
-        print(
-            f"orders {what}, each with its bar, a second, by quarter: "
-            + ", ".join(f"{q:,.0f}" for q in quarters)
-        )
+    in_and_out, piling = (Side.BUY, Side.SELL), (Side.BUY,)
+    for what, symbols, sides in (
+        ("in and out", (SYMBOL,), in_and_out),
+        ("piling up", (SYMBOL,), piling),
+        (f"in and out of {len(DESK)} symbols", DESK, in_and_out),
+        (f"piling up in {len(DESK)} symbols", DESK, piling),
+    ):
+        quarters, size = await rates_of_orders(symbols, options.orders, *sides)
+        rates = ", ".join(f"{rate:,.0f}" for rate in quarters)
+        print(f"orders {what}, each with its bar, a second, by quarter of {size:,}: {rates}")
     print(f"a turn of an empty loop: {loop_ns():.0f} ns")
 
 
