@@ -56,11 +56,17 @@ class LiveWork:
         self._quarantine = quarantine
         self._tasks = OwnedTasks(ctx.tasks)
         self._news = asyncio.Event()
+        self._bar_came = asyncio.Event()
+        self._bar_came.set()
+
+    def see_bar(self) -> None:
+        """Work through the bars soon: one is on its way into the store."""
+        self._bar_came.set()
 
     def start(self) -> None:
         """Start following."""
         self._tasks.start("oms.pump", self._pump.run())
-        self._tasks.start("oms.bars", self._every(_BARS_EVERY_S, self.work_bars))
+        self._tasks.start("oms.bars", self._follow_bars())
         self._tasks.start("oms.stream", self._follow_stream())
         self._tasks.start("oms.fills", self._collect_on_news())
         self._tasks.start("oms.doubt", self._every(_DOUBT_EVERY_S, self._doubt.work))
@@ -75,10 +81,17 @@ class LiveWork:
             await self._ctx.clock.sleep(seconds)
             await work()
 
-    async def work_bars(self) -> None:
-        """Work through the bars that wait, where any do."""
-        if not await self._bars.has_pending():
-            return
+    async def _follow_bars(self) -> None:
+        """Work through the bars that wait, a moment after one came and until none is left."""
+        while True:
+            await self._bar_came.wait()
+            await self._ctx.clock.sleep(_BARS_EVERY_S)
+            self._bar_came.clear()
+            if await self._bars.has_pending():
+                self._bar_came.set()
+                await self._work_bars()
+
+    async def _work_bars(self) -> None:
         try:
             await self._bars.work(self._ctx.clock.now())
         except VenueSilent as error:

@@ -248,6 +248,7 @@ class OmsService(Service):
         if isinstance(event.payload, Bar):
             self._tape.see(event.payload)
         await self._bars.keep(tx, event)
+        self._live.see_bar()
 
     def _new_lease(self) -> SendLease:
         """Return the lease; a replay, whose clock is not the machine's, needs none."""

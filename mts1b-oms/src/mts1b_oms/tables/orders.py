@@ -47,6 +47,7 @@ _WRITE = Prepared(
 )
 
 _INSERT = Prepared(sa.insert(orders))
+_ONE = Prepared(sa.select(orders).where(orders.c.order_id == sa.bindparam("b_id")))
 _INSERT_EVENTS = Prepared(sa.insert(order_events))
 _RIVALS = Prepared(
     sa.select(orders).where(
@@ -81,7 +82,7 @@ def _stored(row: sa.Row[Any]) -> StoredOrder:
 
 async def read_order(tx: AsyncConnection, order_id: str) -> StoredOrder | None:
     """Return one order by its id."""
-    row = (await tx.execute(sa.select(orders).where(orders.c.order_id == order_id))).first()
+    row = (await _ONE.run(tx, {"b_id": order_id})).first()
     return _stored(row) if row else None
 
 

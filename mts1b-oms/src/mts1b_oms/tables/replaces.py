@@ -9,6 +9,7 @@ from decimal import Decimal
 import sqlalchemy as sa
 from mts1b_foundation.commands import ReplaceOrder, ReplaceOutcome
 from mts1b_foundation.orders import TERMINAL_STATUSES, Order
+from mts1b_platform.store import Prepared
 from mts1b_platform.store.connection import AsyncConnection
 
 from mts1b_oms.tables.store import orders, replaces
@@ -23,6 +24,8 @@ __all__ = [
     "write_outcome",
 ]
 
+_INSERT = Prepared(sa.insert(replaces))
+_ONE = Prepared(sa.select(replaces).where(replaces.c.replace_key == sa.bindparam("b_key")))
 _AT_RISK = "AT_RISK"
 """On record, risk is asked, nothing has left: risk may reserve for it from now on."""
 
@@ -95,7 +98,7 @@ async def insert_replace(tx: AsyncConnection, change: Replace) -> None:
         "code": change.code,
         "reason": change.reason,
     }
-    await tx.execute(sa.insert(replaces), row)
+    await _INSERT.run(tx, row)
 
 
 async def begin(tx: AsyncConnection, change: Replace) -> Replace:
@@ -122,8 +125,7 @@ async def write_outcome(
 
 async def read_replace(tx: AsyncConnection, replace_key: str) -> Replace | None:
     """Return the change that a key asked for; a key is never forgotten."""
-    where = replaces.c.replace_key == replace_key
-    row = (await tx.execute(sa.select(replaces).where(where))).first()
+    row = (await _ONE.run(tx, {"b_key": replace_key})).first()
     return _change(row) if row is not None else None
 
 
@@ -148,6 +150,6 @@ async def open_replaces(tx: AsyncConnection) -> list[Replace]:
 
 
 def _change(row: sa.Row[tuple[object, ...]]) -> Replace:
-    values = dict(row._mapping)
+    values = row._asdict()
     outcome = values.pop("outcome")
     return Replace(**values, outcome=ReplaceOutcome(outcome) if outcome else None)
