@@ -24,6 +24,8 @@ _RECORD_EVERY = 100
 _RETRY_S = (0.05, 2.0)
 _LOOK_EVERY_S = 10.0
 _LAST_FLUSH_S = 2.0
+_LINGER_S = 0.02
+"""What several commits of one order add goes out together: readers commit once for all of it."""
 _ADD = Prepared(outbox.insert())
 _RECORD = sa.text(
     "INSERT INTO outbox_position (stream, published, incarnation) "
@@ -207,6 +209,7 @@ class OutboxRelay:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout_at(look_at):
                     await self._store.outbox.added.wait()
+                    await asyncio.sleep(_LINGER_S)
 
     async def _look_for_a_new_stream(self) -> None:
         """Start from the beginning when the stream was emptied and made anew meanwhile."""
