@@ -4,7 +4,7 @@ import asyncio
 import inspect
 import sqlite3
 import sys
-from datetime import timedelta
+from datetime import UTC, timedelta, timezone
 from decimal import Decimal
 
 import pytest
@@ -220,7 +220,7 @@ async def test_a_closed_venue_takes_nothing(make_order):
 _VICTIM = """
 import asyncio, sys
 from datetime import UTC, datetime, timedelta
-from datetime import timedelta
+from datetime import UTC, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
 from mts1b_brokers import PaperClient
@@ -309,3 +309,15 @@ async def test_a_venue_that_fills_at_the_last_price_knows_it_after_a_restart(
     assert (await again.submit(make_order())).average_fill_price == 103
     await first.close()
     await again.close()
+
+
+async def test_a_trading_day_is_one_of_utc_in_whatever_zone_the_time_is_set(
+    start, make_order, make_bar
+):
+    client = PaperClient(profile=VenueProfile(fill="immediate"))
+    await client.on_bars([make_bar(0, 100)])
+    client.set_time(start.astimezone(timezone(timedelta(hours=9))))  # there it is tomorrow
+    taken = await client.submit(make_order(order_type="limit", limit_price=D(90)))
+    assert (taken.submitted_at, taken.submitted_at.tzinfo) == (start, UTC)
+    await client.on_bars([make_bar(5 / 24, 80, interval="1h")])
+    assert (await client.get_order_by_key("k1")).status is OrderStatus.EXPIRED

@@ -169,6 +169,20 @@ async def test_reduce_only_fills_never_grow_or_flip_their_owner(steps):
         held[owner] = after
 
 
+@settings(max_examples=50, deadline=None)
+@given(_steps)
+async def test_what_the_venue_made_itself_passes_every_check_of_its_model(steps):
+    run = Run(None)
+    await run.play(steps)
+    fills, _, views, _ = await run.seen()
+    for one in (*fills, *views):
+        values = {name: getattr(one, name) for name in type(one).model_fields}
+        checked = type(one).model_validate(values, strict=True)
+        assert checked == one
+        assert checked.model_dump_json() == one.model_dump_json()
+        assert checked.model_fields_set == one.model_fields_set
+
+
 @settings(max_examples=12, deadline=None)
 @given(_steps)
 async def test_restarts_change_nothing(tmp_path_factory, steps):

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mts1b_brokers import BrokerRefused, PaperClient, VenueProfile, VenueUnavailable
 from mts1b_brokers.paper import MaintenanceWindow
-from mts1b_foundation import OrderStatus, TimeInForce
+from mts1b_foundation import Order, OrderStatus, Quote, TimeInForce
 from mts1b_foundation.protocols import DeadManTimer
 from mts1b_platform.clock import VirtualClock
 
@@ -220,6 +220,30 @@ async def test_fills_can_be_read_as_far_back_as_the_venue_keeps_them(clock, make
     assert (await anext(stream)).price == 102
     await stream.aclose()
     assert (await client.account_snapshot()).positions[0].quantity == 30
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.integers(0, 90), min_size=1, max_size=12), st.integers(0, 200))
+async def test_what_is_shown_follows_the_order_of_fills_not_of_their_times(seconds, passed):
+    clock = VirtualClock(START)
+    lag, reach = timedelta(seconds=30), timedelta(seconds=60)
+    client = _client(clock, visibility_lag_s=30, fill_history_s=60)
+    for n, second in enumerate(seconds):
+        made, price = START + timedelta(seconds=second), D(100)
+        order = {"order_id": f"o{n}", "idempotency_key": f"k{n}", "symbol": f"S{n}"}
+        owner = {"fund_id": "f", "strategy_id": "s"}
+        await client.submit(Order(**order, **owner, side="buy", quantity=1, created_at=START))
+        await client.on_quote(
+            Quote(symbol=f"S{n}", bid=price, ask=price, venue="test", timestamp=made)
+        )
+    clock.advance(passed)
+    now, times = clock.now(), [START + timedelta(seconds=second) for second in seconds]
+    shown = next((n for n, made in enumerate(times) if made > now - lag), len(times))
+    kept = next((n for n, made in enumerate(times) if made >= now - reach), len(times))
+    fills, cursor = await client.fills_since(None)
+    assert [fill.order_id for fill in fills] == [f"o{n}" for n in range(kept, shown)]
+    assert cursor == str(shown)
+    assert await client.fills_since(cursor) == ([], cursor)
 
 
 async def test_large_orders_fill_in_parts(clock, make_order, make_quote):
