@@ -9,12 +9,13 @@ from decimal import Decimal
 from pathlib import Path
 from types import MappingProxyType
 
+import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mts1b_foundation import Fill, Side, Symbol
 from mts1b_oms.ledger import Holding, SubBook
 from mts1b_oms.tables import books
-from mts1b_oms.tables.store import metadata
+from mts1b_oms.tables.store import lots, metadata
 from mts1b_platform.store import Store
 
 SPX = Symbol("SPX")
@@ -33,6 +34,27 @@ def _fill(number: int, signed: int) -> Fill:
         venue="paper",
         timestamp=AT,
     )
+
+
+async def test_closing_the_oldest_lots_leaves_the_rows_of_the_others_alone(tmp_path: Path) -> None:
+    store = await Store.open(tmp_path / "oms.sqlite", metadata=metadata, name="oms")
+    held = Holding(SPX)
+    before: list[Holding | None] = [None]
+    written = []
+    for number, signed in enumerate((10, 10, 10, -15, 10, -100), start=1):
+        held = held.booked(_fill(number, signed))
+        book = SubBook("alpha", "trend", holdings=MappingProxyType({SPX: held}))
+        async with store.transaction() as tx:
+            await books.write_holdings(store, tx, [(book, SPX, before[-1])])
+            query = sa.select(lots.c.ordinal, lots.c.quantity).order_by(lots.c.ordinal)
+            rows = await tx.execute(query)
+            written.append([(row.ordinal, int(row.quantity)) for row in rows])
+        before.append(held)
+    await store.close()
+    assert written[2] == [(0, 10), (1, 10), (2, 10)]
+    assert written[3] == [(1, 5), (2, 10)]
+    assert written[4] == [(1, 5), (2, 10), (3, 10)]
+    assert written[5] == [(4, -75)]
 
 
 async def _follow(path: Path, batches: list[list[int]]) -> Decimal:

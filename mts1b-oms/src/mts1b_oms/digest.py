@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import sqlalchemy as sa
 from mts1b_foundation.commands import OrdersQuery
@@ -55,6 +57,17 @@ def _fill_row(item: BookedFill) -> Row:
     )
 
 
+def _lot_rows(rows: Iterable[sa.Row[Any]]) -> list[Row]:
+    """Return the lots of every holding, each with its place among those that are open."""
+    places: Counter[tuple[str, str, str]] = Counter()
+    found: list[Row] = []
+    for row in rows:
+        holding = (row.fund_id, row.strategy_id, row.symbol)
+        found.append(("lots", *holding, places[holding], *row[4:]))
+        places[holding] += 1
+    return found
+
+
 async def state_digest(record: OmsRecord) -> tuple[str, dict[str, int]]:
     """Return SHA-256 over orders, fills, positions, lots, cash and NAVs, and their counts."""
     tables: dict[str, list[Row]] = {}
@@ -63,9 +76,11 @@ async def state_digest(record: OmsRecord) -> tuple[str, dict[str, int]]:
         tables["orders"] = sorted((_order_row(item) for item in found), key=lambda row: str(row[1]))
         fills = await books.read_fills(tx)
         tables["fills"] = sorted((_fill_row(item) for item in fills), key=lambda row: str(row[1]))
-        for name, table in (("positions", positions), ("lots", lots), ("cash", cash)):
+        for name, table in (("positions", positions), ("cash", cash)):
             rows = await tx.execute(sa.select(table).order_by(*table.primary_key.columns))
             tables[name] = [(name, *row) for row in rows]
+        rows = await tx.execute(sa.select(lots).order_by(*lots.primary_key.columns))
+        tables["lots"] = _lot_rows(rows)
         told = sa.select(fill_corrections.c.payload).order_by(fill_corrections.c.position)
         tables["corrections"] = [("correction", *row) for row in await tx.execute(told)]
         kept = (*navs.primary_key.columns, navs.c.payload)

@@ -32,12 +32,16 @@ quantise = partial(Decimal.quantize, exp=QUANTUM, rounding=ROUND_HALF_EVEN)
 
 @dataclass(frozen=True, slots=True)
 class Lot:
-    """What is left of one opening fill; ``quantity`` is signed."""
+    """What is left of one opening fill; ``quantity`` is signed.
+
+    The lots of a holding are numbered as they are opened, without gaps: each has its row.
+    """
 
     lot_id: str
     quantity: Decimal
     price: Decimal
     opened_at: datetime
+    ordinal: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +84,8 @@ class Holding:
             kept, left, gain = self._closed(left, fill.price)
             sums = _sums_of(kept)
         if left:
-            kept = (*kept, Lot(fill.fill_id, left, fill.price, fill.timestamp))
+            ordinal = self.lots[-1].ordinal + 1 if self.lots else 0
+            kept = (*kept, Lot(fill.fill_id, left, fill.price, fill.timestamp, ordinal))
             sums = (sums[0] + left, sums[1] + left * fill.price)
         return Holding(
             self.symbol,

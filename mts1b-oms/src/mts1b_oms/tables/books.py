@@ -52,6 +52,7 @@ _DELETE_LOTS = Prepared(
         lots.c.fund_id == sa.bindparam("b_fund_id"),
         lots.c.strategy_id == sa.bindparam("b_strategy_id"),
         lots.c.symbol == sa.bindparam("b_symbol"),
+        lots.c.ordinal < sa.bindparam("b_below"),
     )
 )
 
@@ -95,7 +96,7 @@ async def read_ledger(tx: AsyncConnection) -> Ledger:
     for row in await tx.execute(sa.select(lots).order_by(lots.c.ordinal)):
         key = (row.fund_id, row.strategy_id, row.symbol)
         open_lots.setdefault(key, []).append(
-            Lot(row.lot_id, row.quantity, row.price, row.opened_at)
+            Lot(row.lot_id, row.quantity, row.price, row.opened_at, row.ordinal)
         )
     holdings: dict[Owner, dict[Symbol, Holding]] = {}
     for row in await tx.execute(sa.select(positions)):
@@ -180,19 +181,34 @@ def _key_of(book: SubBook, symbol: Symbol) -> dict[str, str]:
 async def _write_lots(
     tx: AsyncConnection, key: dict[str, str], known: Sequence[Lot], now: Sequence[Lot]
 ) -> None:
-    """Record lots where ``known`` are on record: those that only open leave the others alone."""
-    begin = len(known)
-    if now[:begin] != known:
-        begin = 0
-        await _DELETE_LOTS.run(tx, {f"b_{name}": value for name, value in key.items()})
-    new = [_lot_row(key, ordinal, lot) for ordinal, lot in enumerate(now[begin:], start=begin)]
-    await _INSERT_LOTS.run_many(tx, new)
+    """Record lots where ``known`` are on record; the rows of those that stay are left alone."""
+    staying = _staying(known, now)
+    new = now[len(staying) :]
+    if staying and staying[0] != now[0]:  # partly closed
+        staying, new = staying[1:], (now[0], *new)
+    if len(staying) < len(known):
+        below = staying[0].ordinal if staying else known[-1].ordinal + 1
+        columns = {f"b_{name}": value for name, value in key.items()}
+        await _DELETE_LOTS.run(tx, columns | {"b_below": below})
+    await _INSERT_LOTS.run_many(tx, [_lot_row(key, lot) for lot in new])
 
 
-def _lot_row(key: Mapping[str, str], ordinal: int, lot: Lot) -> dict[str, Any]:
+def _staying(known: Sequence[Lot], now: Sequence[Lot]) -> Sequence[Lot]:
+    """Return the last of ``known`` that ``now`` begins with, the first of them partly closed maybe.
+
+    It is none of them where not the oldest lots were closed, as after a correction.
+    """
+    if not known or not now:
+        return ()
+    closed = now[0].ordinal - known[0].ordinal
+    staying = known[closed:] if closed >= 0 else ()
+    return staying if tuple(staying[1:]) == tuple(now[1 : len(staying)]) else ()
+
+
+def _lot_row(key: Mapping[str, str], lot: Lot) -> dict[str, Any]:
     return {
         **key,
-        "ordinal": ordinal,
+        "ordinal": lot.ordinal,
         "lot_id": lot.lot_id,
         "quantity": lot.quantity,
         "price": lot.price,
