@@ -48,6 +48,7 @@ __all__ = [
     "state_hash",
 ]
 
+_LAST = Prepared(sa.select(lockstep).where(lockstep.c.service == sa.bindparam("segment")))
 _MARK = Prepared(
     sa.text(
         "INSERT INTO lockstep (service, run_id, tick, as_of) "
@@ -115,11 +116,7 @@ class LockstepParticipant:
     async def start(self) -> None:
         """Restore tick and virtual time from the store, then serve."""
         async with self._store.read() as connection:
-            row = (
-                await connection.execute(
-                    sa.select(lockstep).where(lockstep.c.service == self._segment)
-                )
-            ).first()
+            row = (await _LAST.run(connection, {"segment": self._segment})).first()
         if row is not None:
             self._run_id, self._last = str(row.run_id), int(row.tick)
             self._unsure = int(self._lazy)

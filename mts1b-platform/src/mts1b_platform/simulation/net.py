@@ -106,7 +106,7 @@ class SimNet:
         if self.faults.latency_s > 0.0:
             await asyncio.sleep(self.rng.uniform(0.0, self.faults.latency_s))
         else:
-            await asyncio.sleep(0.0001)
+            await asyncio.sleep(0)
 
 
 class SimBus:

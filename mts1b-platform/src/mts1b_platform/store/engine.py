@@ -17,7 +17,7 @@ from mts1b_platform.store import tables
 from mts1b_platform.store.connection import AsyncConnection
 from mts1b_platform.store.inbox import Inbox
 from mts1b_platform.store.inline import SqliteFile
-from mts1b_platform.store.migrations import migrate
+from mts1b_platform.store.migrations import create_missing, migrate
 from mts1b_platform.store.outbox import Outbox
 
 if TYPE_CHECKING:
@@ -52,13 +52,6 @@ def _backend(target: str, name: str, *, read_only: bool) -> SqliteFile | Postgre
     if not read_only:
         path.parent.mkdir(parents=True, exist_ok=True)
     return SqliteFile(path, read_only=read_only)
-
-
-def _create_missing(connection: sa.Connection, metadata: sa.MetaData) -> None:
-    """Create the tables that are not there, asking once for the names of those that are."""
-    there = frozenset(sa.inspect(connection).get_table_names())
-    missing = [table for table in metadata.sorted_tables if table.name not in there]
-    metadata.create_all(connection, tables=missing, checkfirst=False)
 
 
 class Store:
@@ -124,7 +117,7 @@ class Store:
                 await tx.execute(sa.text(f'CREATE SCHEMA IF NOT EXISTS "{self.name}"'))
             for owned in (tables.metadata, metadata):
                 if owned is not None:
-                    await tx.run_sync(_create_missing, owned)
+                    await create_missing(tx, owned)
             found = await migrate(tx, self.name, version)
             if found > version:
                 raise StoreNewer(

@@ -28,6 +28,11 @@ _CLAIM = {
     ),
 }
 
+_POSITION = Prepared(
+    sa.select(consumed.c.sequence, consumed.c.incarnation).where(
+        consumed.c.consumer == sa.bindparam("reader"), consumed.c.stream == sa.bindparam("of")
+    )
+)
 _ADVANCE = Prepared(
     sa.text(
         "INSERT INTO consumed (consumer, stream, incarnation, sequence) "
@@ -55,13 +60,7 @@ class Inbox:
         self, tx: AsyncConnection, consumer: str, stream: str, incarnation: str
     ) -> int:
         """Return the last sequence consumed of this incarnation of the stream, or 0."""
-        row = (
-            await tx.execute(
-                sa.select(consumed.c.sequence, consumed.c.incarnation).where(
-                    consumed.c.consumer == consumer, consumed.c.stream == stream
-                )
-            )
-        ).first()
+        row = (await _POSITION.run(tx, {"reader": consumer, "of": stream})).first()
         return int(row.sequence) if row is not None and row.incarnation == incarnation else 0
 
     async def advance(

@@ -3,20 +3,53 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.schema import CreateIndex, CreateTable
 
 from mts1b_platform.store.connection import AsyncConnection
+from mts1b_platform.store.inline import InlineConnection
+from mts1b_platform.store.prepared import Prepared
 from mts1b_platform.store.tables import schema
 
 if TYPE_CHECKING:
     from alembic.operations import Operations
 
-__all__ = ["migrate", "register_migration"]
+__all__ = ["create_missing", "migrate", "register_migration"]
 
 Step = Callable[["Operations"], None]
 _STEPS: dict[tuple[str, int], Step] = {}
+_FOUND = Prepared(sa.select(schema.c.version).where(schema.c.name == sa.bindparam("store")))
+_NEW = Prepared(schema.insert())
+_TABLES = "SELECT name FROM sqlite_master WHERE type = 'table'"
+
+
+async def create_missing(tx: AsyncConnection, metadata: sa.MetaData) -> None:
+    """Create the tables that are not there, with their indexes."""
+    if not isinstance(tx, InlineConnection):
+        await tx.run_sync(metadata.create_all)
+        return
+    there = {name for (name,) in tx.execute_text(_TABLES, ())}
+    for name, statements in _sqlite_tables(metadata):
+        if name not in there:
+            for text in statements:
+                tx.execute_text(text, ())
+
+
+@cache
+def _sqlite_tables(metadata: sa.MetaData) -> list[tuple[str, list[str]]]:
+    """Return what creates each table, in their order: written once in a process."""
+    dialect = sqlite.dialect()
+    found: list[tuple[str, list[str]]] = []
+    for table in metadata.sorted_tables:
+        texts = [str(CreateTable(table).compile(dialect=dialect))]
+        for index in sorted(table.indexes, key=lambda one: str(one.name)):
+            texts.append(str(CreateIndex(index).compile(dialect=dialect)))
+        found.append((table.name, texts))
+    return found
 
 
 def register_migration(store: str, to_version: int, step: Step) -> None:
@@ -34,9 +67,9 @@ async def migrate(tx: AsyncConnection, store: str, version: int) -> int:
 
     A new store starts at ``version``: its tables were just created.
     """
-    row = (await tx.execute(sa.select(schema.c.version).where(schema.c.name == store))).first()
+    row = (await _FOUND.run(tx, {"store": store})).first()
     if row is None:
-        await tx.execute(schema.insert().values(name=store, version=version))
+        await _NEW.run(tx, {"name": store, "version": version})
         return version
     found = int(row.version)
     for target in range(found + 1, version + 1):

@@ -27,10 +27,15 @@ _LAST_FLUSH_S = 2.0
 _LINGER_S = 0.02
 """What several commits of one order add goes out together: readers commit once for all of it."""
 _ADD = Prepared(outbox.insert())
-_RECORD = sa.text(
-    "INSERT INTO outbox_position (stream, published, incarnation) "
-    "VALUES (:stream, :published, :incarnation) ON CONFLICT (stream) DO UPDATE "
-    "SET published = excluded.published, incarnation = excluded.incarnation"
+_RECORD = Prepared(
+    sa.text(
+        "INSERT INTO outbox_position (stream, published, incarnation) "
+        "VALUES (:stream, :published, :incarnation) ON CONFLICT (stream) DO UPDATE "
+        "SET published = excluded.published, incarnation = excluded.incarnation"
+    )
+)
+_RECORDED = Prepared(
+    sa.select(outbox_position).where(outbox_position.c.stream == sa.bindparam("of"))
 )
 _UNPUBLISHED = Prepared(
     sa.select(outbox)
@@ -85,9 +90,8 @@ class Outbox:
             recorded = self._recorded.get(stream, (0, incarnation))
             if recorded[1] == incarnation and position - recorded[0] < every:
                 continue
-            await tx.execute(
-                _RECORD,
-                {"stream": stream, "published": position, "incarnation": incarnation},
+            await _RECORD.run(
+                tx, {"stream": stream, "published": position, "incarnation": incarnation}
             )
             self._recorded[stream] = (position, incarnation)
 
@@ -121,11 +125,7 @@ class OutboxRelay:
         await self._bus.ensure_stream(self._spec)
         info = await self._bus.stream_info(self.stream)
         async with self._store.read() as connection:
-            row = (
-                await connection.execute(
-                    sa.select(outbox_position).where(outbox_position.c.stream == self.stream)
-                )
-            ).first()
+            row = (await _RECORDED.run(connection, {"of": self.stream})).first()
         same = row is not None and row.incarnation == info.incarnation
         self._position = int(row.published) if row is not None and same else 0
         self._incarnation = info.incarnation
