@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mts1b_foundation import Bar, FundConfig, Order, RiskEnvelope, Side, Symbol
 from mts1b_foundation.orders import ExecutionMode, OrderStatus, OrderType
-from mts1b_foundation.risk import DenyCode
+from mts1b_foundation.risk import ActiveHalt, DenyCode, HaltSeverity
 from mts1b_oms.backtest import EventBacktest, WrongMode
 from mts1b_oms.errors import OrderRefused
 from mts1b_platform.config import FundSettings, Settings, StrategySettings, VenueSettings
@@ -80,6 +80,19 @@ async def begun(**envelope: object) -> EventBacktest:
     return run
 
 
+def by_hand(scope: str) -> ActiveHalt:
+    return ActiveHalt(
+        halt_id="by-hand",
+        scope=scope,
+        severity=HaltSeverity.FUND_HALT,
+        reason="a look",
+        requested_by="operator",
+        requested_at=START,
+        epoch=1,
+        reduce_only_allowed=False,
+    )
+
+
 def nav(run: EventBacktest) -> Decimal:
     return next(n.nav_usd for n in run.book().navs if n.strategy_id is None)
 
@@ -140,6 +153,54 @@ async def test_a_breached_loss_limit_halts_until_resumed() -> None:
     await run.on_bars([bar(4, 80)])
     run.resume("alpha")
     assert (await run.submit(order(4, 1, 80))).status is OrderStatus.ACCEPTED
+
+
+async def test_a_bar_of_what_nobody_holds_moves_only_the_time_of_the_navs() -> None:
+    run = await begun()
+    before = run.book().navs
+    assert await run.on_bars([bar(2, 130)]) == []
+    after = run.book().navs
+    assert {one.as_of for one in after} == {START + timedelta(minutes=2)}
+    assert tuple(one.with_(as_of=before[0].as_of) for one in after) == before
+    assert run.record.ledger.marks[AAA] == 130
+
+
+async def test_a_loss_counts_from_the_last_nav_also_after_days_without_a_position() -> None:
+    run, day = await begun(), 24 * 60
+    await run.submit(order(1, 550))
+    await run.on_bars([bar(2, 100)])
+    await run.on_bars([bar(3, 97)])
+    await run.submit(order(2, -550, 97))
+    await run.on_bars([bar(4, 97)])
+    assert not run.record.held
+    for quiet in (day, 2 * day):
+        await run.on_bars([bar(quiet, 97)])
+    await run.submit(order(3, 550, 97))
+    await run.on_bars([bar(2 * day + 1, 97)])
+    await run.on_bars([bar(2 * day + 2, "90.5")])
+    assert nav(run) < NAV * Decimal("0.95"), "more than the limit since the first day"
+    assert run.halt_of("alpha", "one") is None
+    await run.on_bars([bar(2 * day + 3, "87.5")])
+    assert run.halt_of("alpha", "one") is not None
+
+
+async def test_a_halt_put_in_force_and_lifted_by_hand_is_seen_without_a_position() -> None:
+    run = await begun()
+    await run.submit(order(1, 550))
+    await run.on_bars([bar(2, 100)])
+    await run.on_bars([bar(3, 97)])
+    await run.submit(order(2, -550, 97))
+    await run.on_bars([bar(4, 97)])
+    lost = run.risk.book.funds.get("alpha").marks
+    assert lost is not None
+    assert lost.day_nav > lost.nav
+    run.halts.apply(by_hand("fund:alpha"))
+    await run.on_bars([bar(5, 97)])
+    run.resume("alpha")
+    await run.on_bars([bar(6, 97)])
+    begun_anew = run.risk.book.funds.get("alpha").marks
+    assert begun_anew is not None
+    assert begun_anew.day_nav == begun_anew.nav == lost.nav
 
 
 async def test_a_limit_order_waits_and_a_partial_fill_is_averaged() -> None:

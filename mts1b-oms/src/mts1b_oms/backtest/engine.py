@@ -17,7 +17,7 @@ from mts1b_foundation.risk import ActiveHalt, HaltRequest
 from mts1b_foundation.symbology import Symbol
 from mts1b_platform.clock import VirtualClock
 from mts1b_platform.config import Settings
-from mts1b_platform.halt import HaltState, MemoryHaltStore
+from mts1b_platform.halt import MemoryHaltStore
 from mts1b_platform.ids import SequentialIds
 from mts1b_platform.latency import Unmeasured
 from mts1b_platform.rng import Rng
@@ -80,7 +80,7 @@ class EventBacktest:
         self.halts = MemoryHaltStore()
         self._operator = settings.operator
         self._sessions: dict[str, int] = {}
-        self._halts_seen: HaltState | None = None
+        self._seen: tuple[object, ...] = ()
         self._ids = SequentialIds()
         self.venue: BrokerProtocol = create_venue(
             settings, home=Path(), clock=self.clock, ids=self._ids
@@ -174,10 +174,14 @@ class EventBacktest:
         return [item.owned for item in booked]
 
     def _is_worth_the_same(self, prices: Mapping[Symbol, Decimal]) -> bool:
-        """Return whether no NAV can move by these prices, nor what risk makes of it."""
-        halts = self.halts.state()
-        same = self.record.navs and halts is self._halts_seen and not self.record.news
-        return bool(same) and self.record.held.isdisjoint(prices)
+        """Return whether these prices move no NAV, and risk has judged the NAVs as they are."""
+        judged = bool(self.record.navs) and self._judged_by() == self._seen
+        return judged and not self.record.news and self.record.held.isdisjoint(prices)
+
+    def _judged_by(self) -> tuple[object, ...]:
+        """Return what risk judges a NAV by: the halts, and the envelope of every fund."""
+        find = self.risk.book.envelopes.find
+        return (self.halts.state(), *[find(envelope.fund_id) for envelope in self._envelopes])
 
     async def _book(
         self, news: News, prices: Mapping[Symbol, Decimal], as_of: datetime
@@ -187,7 +191,7 @@ class EventBacktest:
             booked = await self._sync.take(unit, news)
             unit.mark(prices)
             unit.navs(snapshots(unit.ledger, peaks=self.record.peaks, as_of=as_of))
-        self._halts_seen = self.halts.state()
+        self._seen = self._judged_by()
         await self._tell()
         await self._halting.send_pending()
         return booked
