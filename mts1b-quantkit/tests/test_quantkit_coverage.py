@@ -124,18 +124,22 @@ TRUTHS = {
     ),
     "options_and_volatility::test_acerbi_szekely": "risk.acerbi_szekely_z2",
     "options_and_volatility::test_basel_table": "risk.basel_traffic_light",
-    "factors::test_scores_by_hand": "factors.zscore_cross_sectional factors.rank_cross_sectional",
-    "factors::test_cross_sections_are_the_peers": "factors.winsorize",
-    "factors::test_coefficients_are_scipys": "factors.information_coefficient",
-    "factors::test_the_summary": "factors.information_coefficient_summary",
-    "factors::test_quantiles_by_hand": "factors.quantile_returns",
-    "factors::test_turnover_by_hand": "factors.turnover",
-    "factors::test_neutral_scores_know_nothing_of_the_exposure": "factors.neutralize",
+    "cross_sections::test_scores_by_hand": (
+        "factors.zscore_cross_sectional factors.rank_cross_sectional"
+    ),
+    "cross_sections::test_cross_sections_are_the_peers": "factors.winsorize",
+    "factor_evaluation::test_coefficients_are_scipys": "factors.information_coefficient",
+    "factor_evaluation::test_the_summary": "factors.information_coefficient_summary",
+    "factor_evaluation::test_quantiles_by_hand": "factors.quantile_returns",
+    "factor_evaluation::test_turnover_by_hand": "factors.turnover",
+    "factor_evaluation::test_neutral_scores_know_nothing_of_the_exposure": "factors.neutralize",
     "factors::test_register_keeps_names_honest": "factors.register factors.get",
-    "factors::test_momentum_skips_the_last_month": "factors.f_momentum_12_1",
-    "factors::test_regressions_by_scipy": "factors.f_idiosyncratic_vol factors.f_regression_trend",
-    "factors::test_the_spread_of_corwin_and_schultz_is_found": "factors.f_low_spread",
-    "factors::test_seasons_look_at_earlier_years_alone": (
+    "factor_values::test_momentum_skips_the_last_month": "factors.f_momentum_12_1",
+    "factor_values::test_regressions_by_scipy": (
+        "factors.f_idiosyncratic_vol factors.f_regression_trend"
+    ),
+    "factor_values::test_the_spread_of_corwin_and_schultz_is_found": "factors.f_low_spread",
+    "factor_values::test_seasons_look_at_earlier_years_alone": (
         "factors.f_same_month factors.f_same_weekday"
     ),
     "costs::test_per_share_fee_has_a_floor_and_a_ceiling": "cost_models.PerShareFee",
@@ -169,7 +173,7 @@ TRUTHS = {
         "options.implied_volatility"
     ),
 }
-BY_PANDAS = ("factors::test_factors_by_pandas", "factors::test_more_factors_by_pandas")
+BY_PANDAS = ("factor_values::test_factors_by_pandas", "factor_values::test_more_factors_by_pandas")
 EDGES = {
     "summary::test_a_summary_refuses_what_it_does_not_know": "metrics.summary",
     "laws::test_what_is_refused": (
@@ -195,7 +199,7 @@ EDGES = {
         "risk.basel_traffic_light options.bs_price options.bs_greeks options.implied_volatility"
     ),
     "factors::test_register_keeps_names_honest": "factors.register factors.get",
-    "factors::test_seasons_look_at_earlier_years_alone": "factors.f_same_month",
+    "factor_values::test_seasons_look_at_earlier_years_alone": "factors.f_same_month",
     "costs::test_bad_parameters_are_refused": (
         "cost_models.BpsFee cost_models.TieredFee cost_models.SquareRootSlippage "
         "cost_models.almgren_impact"
@@ -238,7 +242,7 @@ LAWS = {
         "risk.basel_traffic_light"
     ),
     "factors::test_register_keeps_names_honest": "factors.register factors.get",
-    "factors::test_seasons_look_at_earlier_years_alone": "factors.f_same_month",
+    "factor_values::test_seasons_look_at_earlier_years_alone": "factors.f_same_month",
     "costs::test_decimal_float_and_array_agree": (
         "cost_models.PerShareFee cost_models.BpsFee cost_models.TieredFee "
         "cost_models.SquareRootSlippage cost_models.FixedBpsSlippage cost_models.SpreadSlippage"
@@ -279,17 +283,27 @@ def public() -> set[str]:
     return found
 
 
+def parsed(module: str) -> ast.Module:
+    return ast.parse((HERE / f"{module}.py").read_text(encoding="utf-8"))
+
+
+def constants_of(tree: ast.Module) -> dict[str, list[str]]:
+    """Return what each constant holds, also those of the modules beside it that it imports."""
+    found: dict[str, list[str]] = {}
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("quantkit_"):
+            found |= constants_of(parsed(str(node.module)))
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            found |= {name.id: words(node) for name in targets if isinstance(name, ast.Name)}
+    return found
+
+
 @cache
 def spoken_in(stem: str) -> dict[str, list[str]]:
     """Return what each test of a file speaks of: one list for each test of that name."""
-    tree = ast.parse((HERE / f"test_quantkit_{stem}.py").read_text(encoding="utf-8"))
-    constants = {
-        target.id: words(node)
-        for node in tree.body
-        if isinstance(node, ast.Assign | ast.AnnAssign)
-        for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
-        if isinstance(target, ast.Name)
-    }
+    tree = parsed(f"test_quantkit_{stem}")
+    constants = constants_of(tree)
     found: dict[str, list[str]] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
@@ -328,7 +342,8 @@ def factors_by_pandas() -> set[str]:
     return {
         f"factors.{name}"
         for test in BY_PANDAS
-        for name in spoken_in("factors")[test.partition("::")[2]]
+        for stem, _, function in [test.partition("::")]
+        for name in spoken_in(stem)[function]
         if name.startswith("f_")
     }
 
