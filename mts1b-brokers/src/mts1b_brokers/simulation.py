@@ -89,8 +89,10 @@ class TrueVenue:
     @property
     def is_closed(self) -> bool:
         """Return whether the venue is in maintenance."""
-        profile, now = self.paper.profile, self._net.loop.clock.now()
-        return profile is not None and profile.closed_until(now) is not None
+        profile = self.paper.profile
+        if profile is None or not profile.maintenance:
+            return False
+        return profile.closed_until(self._net.loop.clock.now()) is not None
 
     def open_up(self) -> None:
         """End maintenance and the limit on messages."""
@@ -105,7 +107,7 @@ class TrueVenue:
     async def fire(self) -> None:
         """Let a dead-man timer that has run out cancel, and count it."""
         venue = self.paper._venue
-        if venue is None or self.is_closed or venue.fired(self._net.loop.clock.now()) is None:
+        if venue is None or venue.fired(self._net.loop.clock.now()) is None or self.is_closed:
             return
         stops = len(venue.state.open_orders())
         self._net.counters.hit("H7 dead-man timer ran out")
@@ -306,8 +308,10 @@ class SimVenue:
         return await paper.corrections_since(cursor)
 
     def _hidden(self, key: str) -> bool:
+        if self._truth.lag_s == 0.0:
+            return False
         taken = self._truth.taken_at.get(key)
-        if taken is None or self._truth.lag_s == 0.0:
+        if taken is None:
             return False
         hidden = self._net.loop.time() < taken + _AS_LATE_AS_PROMISED * self._truth.lag_s
         if hidden:
@@ -367,7 +371,10 @@ class SimVenue:
             if self._truth.is_closed:
                 continue
             every, _ = await self._truth.paper.fills_since(None)
-            shown = [f for f in every if self._truth.is_shown(f, self._net.loop.time())]
+            if len(every) == seen:
+                continue
+            now = self._net.loop.time()
+            shown = [f for f in every if self._truth.is_shown(f, now)]
             if len(shown) > seen:
                 seen = len(shown)
                 yield shown[-1]

@@ -85,10 +85,13 @@ def match_quote(draft: Draft, quote: Quote, *, venue: str, profile: VenueProfile
     """Fill at the touch, as far as the quoted sizes go; a size of zero means unknown."""
     if profile.closed_until(quote.timestamp) is not None:
         return
+    waiting = draft.open_orders(str(quote.symbol))
+    if not waiting:
+        return
     sizes = {1: quote.ask_size, -1: quote.bid_size}
     depth = {sign: Decimal(size) if size else None for sign, size in sizes.items()}
     today = _trading_day(quote.timestamp)
-    for working in draft.open_orders(str(quote.symbol)):
+    for working in waiting:
         order, sign = working.order, working.order.side.sign
         if quote.timestamp < working.arrives_at or order.tif is TimeInForce.OPG:
             continue

@@ -242,11 +242,11 @@ class PaperVenue:
 
     def on_quote(self, quote: Quote) -> Draft:
         """Match a quote; one that is older than the last, or equal to it, does nothing."""
-        draft = Draft(self.state)
-        last = self.state.quotes.get(str(quote.symbol))
-        if last is None or (quote != last and quote.timestamp >= last.timestamp):
+        draft, symbol = Draft(self.state), str(quote.symbol)
+        last = self.state.quotes.get(symbol)
+        if last is None or (quote.timestamp >= last.timestamp and quote != last):
             match_quote(draft, quote, venue=self.name, profile=self.profile)
-            draft.quotes[str(quote.symbol)] = quote
+            draft.quotes[symbol] = quote
         return draft
 
     def order_by_key(self, key: str) -> Order | None:
