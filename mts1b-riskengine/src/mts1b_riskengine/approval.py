@@ -8,6 +8,7 @@ from decimal import Decimal
 from mts1b_foundation import ExecutionMode, Order, RiskApproval, RiskEnvelope
 from mts1b_platform.ids import derive_id
 from mts1b_platform.signing import Signer, Verifier, encode_fields
+from pydantic import TypeAdapter
 
 from mts1b_riskengine.errors import ApprovalInvalid
 from mts1b_riskengine.reservations import reservation_id_of
@@ -15,6 +16,7 @@ from mts1b_riskengine.reservations import reservation_id_of
 __all__ = ["DOMAIN", "ApprovalMint", "UsedApprovals", "signing_bytes", "verify_approval"]
 
 DOMAIN = "mts/approval/v1"
+_VALIDATE = TypeAdapter(RiskApproval).validator.validate_python
 
 
 def signing_bytes(approval: RiskApproval) -> bytes:
@@ -51,23 +53,27 @@ class ApprovalMint:
         :param lease_id: the lease under which the sender asked; the approval is good under it only.
         """
         again = str(attempt)
-        unsigned = RiskApproval(
-            **RiskApproval.terms_of(order),
-            approval_id=derive_id("appr", decision_id, again),
-            reference_price=reference_price,
-            envelope_id=envelope.envelope_id,
-            envelope_version=envelope.version,
-            reservation_id=reservation_id_of(order.order_id),
-            halt_epoch=epoch,
-            lease_id=lease_id,
-            policy_hash=self._policy_hash,
-            issued_at=now,
-            expires_at=now + self._ttl,
-            nonce=derive_id("nonce", decision_id, again),
-            key_id=self._signer.key_id,
-            algorithm=self._signer.algorithm,
-        )
-        return unsigned.with_(signature=self._signer.sign(signing_bytes(unsigned)))
+        fields = RiskApproval.terms_of(order)
+        fields |= {
+            "approval_id": derive_id("appr", decision_id, again),
+            "reference_price": reference_price,
+            "envelope_id": envelope.envelope_id,
+            "envelope_version": envelope.version,
+            "reservation_id": reservation_id_of(order.order_id),
+            "halt_epoch": epoch,
+            "lease_id": lease_id,
+            "policy_hash": self._policy_hash,
+            "issued_at": now,
+            "expires_at": now + self._ttl,
+            "nonce": derive_id("nonce", decision_id, again),
+            "key_id": self._signer.key_id,
+            "algorithm": self._signer.algorithm,
+            "signature": "",
+        }
+        approval: RiskApproval = _VALIDATE(fields)
+        # Nobody has seen it yet, so it is completed, not copied.
+        vars(approval)["signature"] = self._signer.sign(signing_bytes(approval))
+        return approval
 
 
 def verify_approval(

@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from mts1b_foundation import Order, RiskContext, RiskEnvelope
+from mts1b_foundation import Order, RiskContext, RiskEnvelope, Symbol
 
 from mts1b_riskengine import firm
 from mts1b_riskengine.book import RiskBook
@@ -209,6 +209,7 @@ def build_context(
     :param amended: the reservation of the order that this one takes the place of.
     """
     facts: dict[str, Any] = {
+        "fund": book.funds.get(order.fund_id),
         "now": now,
         "moment": moment,
         "policy": policy,
@@ -216,6 +217,9 @@ def build_context(
         "halts": halts,
         "borrow": borrow.quote(order.symbol) if borrow is not None else None,
     }
+    if isinstance(order.symbol, Symbol):
+        facts["mark"] = book.positions.marks.get(order.symbol)
+        facts["instrument"] = book.instruments.facts(order.symbol)
     if extra:
         facts = {name: value for name, value in extra.items() if name not in _FACTS} | facts
     return CheckContext(facts, order=order, book=book, envelope=envelope, amended=amended)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from decimal import Decimal
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import sqlalchemy as sa
-from mts1b_foundation import Order, OrderRejection, RiskApproval, RiskDecision
+from mts1b_foundation import Order, OrderRejection, RiskDecision
 from mts1b_foundation.nats import (
     RISK_GATE_FAILED,
     RISK_ORDERS_APPROVED,
@@ -46,16 +45,26 @@ _INSERT = Prepared(decisions.insert())
 
 
 def economics_of(order: Order) -> str:
-    """Return a fingerprint of what an order does, whatever its id and key."""
-    terms = RiskApproval.terms_of(order)
-    del terms["order_id"], terms["idempotency_key"]
-    parts = [
-        f"{name}={value.normalize():f}"
-        if isinstance(value, Decimal)
-        else f"{name}={'' if value is None else value}"
-        for name, value in terms.items()
-    ]
-    return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()
+    """Return a fingerprint of what an order does, whatever its id and key.
+
+    It covers every term that an approval binds; the texts are those of the first release.
+    """
+    text = (
+        f"fund_id={order.fund_id}\x1fstrategy_id={order.strategy_id}"
+        f"\x1faccount={order.account or ''}\x1fmode={order.mode}\x1fbroker={order.broker}"
+        f"\x1fsymbol={order.symbol}\x1fside={order.side}\x1fquantity={_number(order.quantity)}"
+        f"\x1forder_type={order.order_type}\x1flimit_price={_number(order.limit_price)}"
+        f"\x1fstop_price={_number(order.stop_price)}\x1ftif={order.tif}"
+        f"\x1forder_expires_at={order.expires_at or ''}\x1freduce_only={order.reduce_only}"
+        f"\x1fparent_order_id={order.parent_order_id or ''}\x1fintent_id={order.signal_id or ''}"
+    )
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _number(value: Decimal | None) -> str:
+    if value is None:
+        return ""
+    return f"{value.normalize():f}" if isinstance(value, Decimal) else str(value)
 
 
 def decision_id_of(order: Order) -> str:
@@ -67,8 +76,7 @@ def _decision_id(order: Order, terms: str) -> str:
     return derive_id("dec", order.order_id, order.idempotency_key, terms)
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(NamedTuple):
     """Who holds the key (or the order id) of an order that is asked for the first time."""
 
     order_id: str
@@ -76,16 +84,14 @@ class Claim:
     same_economics: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
+class Recorded(NamedTuple):
     """The decision on exactly this order, and how often it was decided."""
 
     decision: RiskDecision
     attempt: int
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """What the record holds of an order; nothing for a new one, but how it would be recorded."""
 
     decision_id: str
@@ -119,8 +125,7 @@ def decisions_of(store: Store) -> Decisions:
     return DecisionLog(store) if store.keeps else DecisionMemory()
 
 
-@dataclass(frozen=True, slots=True)
-class _Kept:
+class _Kept(NamedTuple):
     order_id: str
     idempotency_key: str
     terms: str

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from mts1b_foundation import (
     DenyCode,
@@ -39,8 +38,7 @@ from mts1b_riskengine.recall import recall_flow
 __all__ = ["Judgement", "RiskEngine"]
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(NamedTuple):
     """A decision, with the run of the gates that led to it; None when it was on record."""
 
     decision: RiskDecision

@@ -8,11 +8,12 @@ from typing import NamedTuple
 from mts1b_foundation import Order
 
 from mts1b_riskengine.instruments import InstrumentFacts
-from mts1b_riskengine.lines import EXACT, FundLines, Line, LineKey, Total
+from mts1b_riskengine.lines import EXACT, NOTHING, FundLines, Line, LineKey, Total
 
 __all__ = ["ExposureProbe", "Measures"]
 
 ZERO = Decimal(0)
+_plus, _less = EXACT.add, EXACT.subtract
 
 
 class Measures(NamedTuple):
@@ -80,11 +81,8 @@ class ExposureProbe:
         return self._moves
 
     def _shift(self, line: Line) -> tuple[Decimal, Decimal, Decimal]:
-        return (
-            EXACT.subtract(line.gross, self._held.gross),
-            EXACT.subtract(line.high, self._held.high),
-            EXACT.subtract(line.low, self._held.low),
-        )
+        held = self._held
+        return _less(line.gross, held.gross), _less(line.high, held.high), _less(line.low, held.low)
 
     @property
     def reducing(self) -> bool:
@@ -103,30 +101,33 @@ class ExposureProbe:
 
     def measure_before(self) -> Measures:
         """Return the measures without the order."""
-        return self._measured(self.line)
+        return self._measured(self.line, self._shift(self.line))
 
     def measure_after(self) -> Measures:
         """Return the measures with the order."""
-        return self._measured(self.after)
+        return self._measured(self.after, self.shift())
 
-    def _measured(self, line: Line) -> Measures:
-        total, facts = self._lines.total, self._facts
-        fund, strategy = total(("fund", "")), total(("strategy", self._key[0]))
-        gross, high, low = self._shift(line)
+    def _measured(self, line: Line, moves: tuple[Decimal, Decimal, Decimal]) -> Measures:
+        gross, high, low = moves
+        totals, facts, (strategy_id, symbol) = self._lines.totals, self._facts, self._key
+        fund = totals.get(("fund", ""), NOTHING)
+        strategy = totals.get(("strategy", strategy_id), NOTHING)
+        of_symbol = totals.get(("symbol", symbol), NOTHING)
+        of_class = totals.get(("asset_class", facts.asset_class.value), NOTHING)
         return Measures(
-            position=max(line.gross, _worst(total(("symbol", self._key[1])), high, low)),
-            gross=EXACT.add(fund.gross, gross),
+            position=max(line.gross, _worst(of_symbol, high, low)),
+            gross=_plus(fund.gross, gross),
             net=max(_worst(fund, high, low), _worst(strategy, high, low)),
-            net_high=EXACT.add(fund.high, high),
-            asset_class=EXACT.add(total(("asset_class", facts.asset_class.value)).gross, gross),
-            sector=self._grouped("sector", facts.sector, gross),
-            country=self._grouped("country", facts.country, gross),
+            net_high=_plus(fund.high, high),
+            asset_class=_plus(of_class.gross, gross),
+            sector=self._grouped("sector", facts.sector, gross) if facts.sector else gross,
+            country=self._grouped("country", facts.country, gross) if facts.country else gross,
         )
 
-    def _grouped(self, kind: str, name: str | None, gross: Decimal) -> Decimal:
-        return EXACT.add(self._lines.total((kind, name)).gross, gross) if name else gross
+    def _grouped(self, kind: str, name: str, gross: Decimal) -> Decimal:
+        return _plus(self._lines.total((kind, name)).gross, gross)
 
 
 def _worst(total: Total, high: Decimal, low: Decimal) -> Decimal:
     """Return the larger worst case of a group whose sums move by ``high`` and ``low``."""
-    return max(EXACT.add(total.high, high).copy_abs(), EXACT.add(total.low, low).copy_abs())
+    return max(_plus(total.high, high).copy_abs(), _plus(total.low, low).copy_abs())

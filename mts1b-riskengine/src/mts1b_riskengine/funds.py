@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -56,6 +56,18 @@ class FundState:
     halted: bool = False
     halt_epoch: int = 0
     breach: OpenBreach | None = None
+    _judged: tuple[NavMarks, RiskEnvelope, Breach | None] | None = field(
+        default=None, init=False, compare=False, repr=False
+    )
+
+    def loss(self, envelope: RiskEnvelope) -> Breach | None:
+        """Return the loss limit that the latest NAV has reached; looked for once per NAV."""
+        marks, judged = self.marks, self._judged
+        if marks is None:
+            return None
+        if judged is None or judged[0] is not marks or judged[1] is not envelope:
+            judged = self._judged = (marks, envelope, find_breach(marks, envelope))
+        return judged[2]
 
     @property
     def takes_no_risk(self) -> bool:
@@ -93,7 +105,7 @@ class FundBook:
             if reading.active and reading.fund_is_halted(fund.fund_id):
                 if not fund.halted:
                     await self._halt(tx, fund, reading.epoch)
-            elif fund.takes_no_risk and _was_resumed(fund, reading):
+            elif (fund.halted or fund.breach is not None) and _was_resumed(fund, reading):
                 await self._resume(tx, fund)
 
     async def _halt(self, tx: AsyncConnection, fund: FundState, epoch: int) -> None:
@@ -121,13 +133,14 @@ class FundBook:
             else NavMarks.first(nav.nav_usd, nav.as_of)
         )
         opened = self._open_breach(fund, envelope)
-        await self._save(tx, fund)
+        if self._keeps:
+            await self._save(tx, fund)
         return opened
 
     def _open_breach(self, fund: FundState, envelope: RiskEnvelope | None) -> OpenBreach | None:
         if envelope is None or fund.marks is None or fund.halted or fund.breach is not None:
             return None
-        found = find_breach(fund.marks, envelope)
+        found = fund.loss(envelope)
         if found is None:
             return None
         at = fund.marks.as_of

@@ -14,6 +14,7 @@ __all__ = [
     "BASE_CURRENCY",
     "EXACT",
     "FLAT",
+    "NOTHING",
     "FundLines",
     "GroupKey",
     "Line",
@@ -98,6 +99,10 @@ class Total:
     low: Decimal = ZERO
 
 
+NOTHING = Total()
+"""The sums of a group that no line counts in; nobody may change it."""
+
+
 def groups_of(key: LineKey, facts: InstrumentFacts | None) -> tuple[GroupKey, ...]:
     """Return the groups that a line counts in."""
     groups = [("fund", ""), ("strategy", key[0]), ("symbol", str(key[1]))]
@@ -116,26 +121,27 @@ class FundLines:
     """The lines of one fund and, kept up with every change, the sums of their groups."""
 
     def __init__(self) -> None:
-        self._lines: dict[LineKey, Line] = {}
+        self.lines: dict[LineKey, Line] = {}
         self._counted_in: dict[LineKey, tuple[Total, ...]] = {}
-        self._totals: dict[GroupKey, Total] = {}
+        self.totals: dict[GroupKey, Total] = {}
+        """The sums of every group that a line counts in."""
         self.open_buys = ZERO
 
     def get(self, key: LineKey) -> Line | None:
         """Return a line, or None."""
-        return self._lines.get(key)
+        return self.lines.get(key)
 
     def total(self, group: GroupKey) -> Total:
         """Return the sums of a group; zero when no line counts in it."""
-        return self._totals.get(group) or Total()
+        return self.totals.get(group, NOTHING)
 
     def __iter__(self) -> Iterator[LineKey]:
         """Return the keys of all lines."""
-        return iter(tuple(self._lines))
+        return iter(tuple(self.lines))
 
     def put(self, key: LineKey, line: Line, facts: InstrumentFacts | None) -> None:
         """Set a line and move the sums by the difference."""
-        old = self._lines.get(key, FLAT)
+        old = self.lines.get(key, FLAT)
         totals = self._counted_in.get(key)
         if totals is None:
             totals = self._counted_in[key] = self._totals_of(groups_of(key, facts))
@@ -147,10 +153,10 @@ class FundLines:
             total.low = _plus(total.low, low)
         if line.open_buy or old.open_buy:
             self._count_buys(old, line)
-        self._lines[key] = line
+        self.lines[key] = line
 
     def _totals_of(self, groups: tuple[GroupKey, ...]) -> tuple[Total, ...]:
-        return tuple(self._totals.setdefault(group, Total()) for group in groups)
+        return tuple(self.totals.setdefault(group, Total()) for group in groups)
 
     def _count_buys(self, old: Line, line: Line) -> None:
         """Keep what all open purchases of the fund cost at last prices."""

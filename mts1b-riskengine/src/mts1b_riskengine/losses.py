@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
+from typing import NamedTuple
 
 from mts1b_foundation import DenyCode, RiskEnvelope
 
 __all__ = ["LOSS_RULES", "Breach", "LossRule", "NavMarks", "exact", "find_breach"]
+
+ZERO, _ALL_LOST = Decimal(0), Decimal(-1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +52,7 @@ LOSS_RULES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class NavMarks:
+class NavMarks(NamedTuple):
     """The latest NAV, its peak, and the NAV at which the running day, week and month began.
 
     A period begins with the last NAV before it (UTC day, ISO week, month of ``as_of``); the first
@@ -81,11 +83,11 @@ class NavMarks:
             for rule in LOSS_RULES
             if rule.period(as_of) != rule.period(self.as_of)
         }
-        return replace(self, nav=nav, as_of=as_of, peak=peak, **started)
+        return self._replace(nav=nav, as_of=as_of, peak=peak, **started)
 
     def restart(self) -> NavMarks:
         """Return the marks with every period beginning at the latest NAV, as after a resume."""
-        return replace(self, day_nav=self.nav, week_nav=self.nav, month_nav=self.nav)
+        return self._replace(day_nav=self.nav, week_nav=self.nav, month_nav=self.nav)
 
     def change(self, rule: LossRule) -> Decimal:
         """Return the fraction gained (lost: negative) in the rule's running period.
@@ -93,7 +95,7 @@ class NavMarks:
         A reference that is not positive counts as a total loss.
         """
         reference: Decimal = getattr(self, rule.reference)
-        return self.nav / reference - 1 if reference > 0 else Decimal(-1)
+        return self.nav / reference - 1 if reference > ZERO else _ALL_LOST
 
 
 @dataclass(frozen=True, slots=True)

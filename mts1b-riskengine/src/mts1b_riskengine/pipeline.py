@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeGuard
+from typing import Any, NamedTuple, TypeGuard
 
 from mts1b_foundation import DenyCode, GateResult, Order, RiskContext, RiskEnvelope
 from mts1b_foundation.protocols import RiskGate
@@ -38,8 +38,7 @@ INLINE_FAILURES = (
 """What a gate of this package can raise. A foreign gate runs isolated, where anything counts."""
 
 
-@dataclass(frozen=True, slots=True)
-class GateRun:
+class GateRun(NamedTuple):
     """The results of the gates that ran, in order, with the seconds that each took."""
 
     results: tuple[GateResult, ...]

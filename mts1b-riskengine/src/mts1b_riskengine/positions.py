@@ -16,7 +16,7 @@ from mts1b_platform.store import DecimalText, Prepared, Store, UtcText
 from mts1b_platform.store.connection import AsyncConnection
 
 from mts1b_riskengine import tables
-from mts1b_riskengine.instruments import InstrumentFacts, InstrumentTable
+from mts1b_riskengine.instruments import InstrumentTable
 from mts1b_riskengine.lines import FLAT, FundLines, Line
 from mts1b_riskengine.statements import upsert
 
@@ -56,11 +56,6 @@ def _is_past(row: sa.Row[Any], correction: FillCorrection) -> bool:
     return busted or (row.corrected_at is not None and correction.timestamp < row.corrected_at)
 
 
-def _unit_value(price: Decimal, facts: InstrumentFacts | None) -> Decimal:
-    """Return what one unit is worth in base currency at ``price``."""
-    return price * facts.multiplier if facts is not None else price
-
-
 @lru_cache(maxsize=64)
 def _life(interval: str, intervals: int) -> timedelta:
     """Return how long a bar's close serves as a price."""
@@ -81,6 +76,8 @@ class PositionBook:
         self._funds: dict[str, FundLines] = {}
         self._owners: dict[Symbol, list[tuple[str, str]]] = {}
         """Which funds' strategies have a line in a symbol."""
+        self._unit_values: dict[Symbol, Decimal] = {}
+        """What one unit is worth in base currency, where a price is known."""
         self.marks: dict[Symbol, Mark] = {}
 
     def of_fund(self, fund_id: str) -> FundLines:
@@ -105,17 +102,16 @@ class PositionBook:
         open_sell: Decimal = ZERO,
     ) -> Line:
         """Add to a line, which begins flat; return it."""
-        lines, key = self.of_fund(fund_id), (strategy_id, symbol)
-        old = lines.get(key)
+        lines, key = self._funds.get(fund_id) or self.of_fund(fund_id), (strategy_id, symbol)
+        old, facts = lines.lines.get(key), None
         if old is None:
-            old = FLAT
+            old, facts = FLAT, self._instruments.facts(symbol)
             self._owners.setdefault(symbol, []).append((fund_id, strategy_id))
-        facts, mark = self._instruments.facts(symbol), self.marks.get(symbol)
         line = Line(
             old.quantity + quantity,
             old.open_buy + open_buy,
             old.open_sell + open_sell,
-            old.value if mark is None else _unit_value(mark.price, facts),
+            self._unit_values.get(symbol, old.value),
         )
         lines.put(key, line, facts)
         return line
@@ -134,9 +130,16 @@ class PositionBook:
             await self._upsert_mark.run(tx, {"symbol": str(symbol), **values})
 
     def _revalue(self, symbol: Symbol, mark: Mark) -> None:
-        self.marks[symbol] = mark
+        self._take_mark(symbol, mark)
         for fund_id, strategy_id in self._owners.get(symbol, ()):
             self.change(fund_id, strategy_id, symbol)
+
+    def _take_mark(self, symbol: Symbol, mark: Mark) -> None:
+        facts = self._instruments.facts(symbol)
+        self.marks[symbol] = mark
+        self._unit_values[symbol] = (
+            mark.price * facts.multiplier if facts is not None else mark.price
+        )
 
     async def add_fill(
         self, tx: AsyncConnection, fill: Fill, *, fund_id: str, strategy_id: str
@@ -216,11 +219,12 @@ class PositionBook:
 
     async def load(self, tx: AsyncConnection) -> None:
         """Replace the memory by what the store holds; open orders are the ledger's to add."""
-        self._funds, self._owners, self.marks = {}, {}, {}
+        self._funds, self._owners = {}, {}
+        self.marks, self._unit_values = {}, {}
         waiting = await tx.execute(sa.select(tables.early_corrections.c.fill_id))
         self._awaited = set(waiting.scalars())
         for row in await tx.execute(sa.select(tables.marks)):
-            self.marks[Symbol(row.symbol)] = Mark(row.price, row.as_of, row.interval)
+            self._take_mark(Symbol(row.symbol), Mark(row.price, row.as_of, row.interval))
         for row in await tx.execute(sa.select(tables.positions)):
             symbol = Symbol(row.symbol)
             self.change(row.fund_id, row.strategy_id, symbol, quantity=row.quantity)

@@ -41,6 +41,7 @@ class Reservation:
     ``expected`` is the order's quantity until its terminal event, then what the OMS says was
     filled; so a fill that arrives after the terminal event is still reserved for. Once a change
     is approved it is the larger of both quantities, until an event that knows of the change.
+    ``counted`` is how much of it the lines of the book hold.
     ``version`` is the order's newest that is known: what an older event says is past, for events
     can overtake each other.
     """
@@ -56,6 +57,7 @@ class Reservation:
     terminal: bool = False
     version: int = -1
     amended: bool = False
+    counted: Decimal = ZERO
 
     @property
     def remaining(self) -> Decimal:
@@ -128,27 +130,31 @@ class ReservationLedger:
         if order.order_id not in self._open:
             await self._open_one(tx, _reservation_of(order))
 
+    async def _open_one(self, tx: AsyncConnection, reservation: Reservation) -> None:
+        self._begin(reservation)
+        if self._keeps:
+            await self._save(tx, reservation)
+
+    def _begin(self, reservation: Reservation) -> None:
+        """Hold a reservation, and let the book count it."""
+        reservation.counted = reservation.remaining
+        self._hold(reservation)
+        self._weigh(reservation, reservation.counted)
+
     async def amend(self, tx: AsyncConnection, order_id: str, amended: Order) -> None:
         """Reserve for the larger of an open order and what it is about to become."""
         reservation = self._open[order_id]
-        before = reservation.remaining
         reservation.expected = max(reservation.expected, amended.quantity)
         reservation.version = max(reservation.version, amended.version)
         reservation.amended = True
-        await self._changed(tx, reservation, before)
-
-    async def _open_one(self, tx: AsyncConnection, reservation: Reservation) -> None:
-        self._hold(reservation)
-        self._weigh(reservation, reservation.remaining)
-        await self._save(tx, reservation)
+        await self._changed(tx, reservation)
 
     async def settle_fill(self, tx: AsyncConnection, fill: Fill) -> None:
         """Turn reserved units into filled ones."""
         reservation = self._open.get(fill.order_id) or await self.find(tx, fill.order_id)
         if reservation is not None:
-            before = reservation.remaining
             reservation.filled += fill.quantity
-            await self._changed(tx, reservation, before)
+            await self._changed(tx, reservation)
 
     async def correct(self, tx: AsyncConnection, order_id: str, grown: Decimal) -> None:
         """Follow an execution that was restated by ``grown`` units.
@@ -157,9 +163,8 @@ class ReservationLedger:
         """
         reservation = self._open.get(order_id) or await self.find(tx, order_id)
         if reservation is not None and grown:
-            before = reservation.remaining
             reservation.filled += grown
-            await self._changed(tx, reservation, before)
+            await self._changed(tx, reservation)
 
     async def on_order(self, tx: AsyncConnection, order: Order) -> None:
         """Follow an order event: a terminal one releases what did not fill."""
@@ -169,14 +174,13 @@ class ReservationLedger:
         if reservation is None:
             await self._adopt(tx, order)
             return
-        before = reservation.remaining
         reservation.sent = True
         if order.version > reservation.version:
             over = order.is_terminal
             reservation.version = order.version
             reservation.terminal = over
             reservation.expected = order.filled_quantity if over else order.quantity
-        await self._changed(tx, reservation, before)
+        await self._changed(tx, reservation)
 
     async def _adopt(self, tx: AsyncConnection, order: Order) -> None:
         """Count an order that is at a venue although this engine never approved it.
@@ -207,22 +211,22 @@ class ReservationLedger:
                 f"order {order_id} was sent, {reservation.remaining} may still fill; "
                 "cancel it, its terminal event releases the reservation"
             )
-        before = reservation.remaining
         reservation.terminal, reservation.expected = True, ZERO
-        await self._changed(tx, reservation, before)
+        await self._changed(tx, reservation)
         return True
 
-    async def _changed(
-        self, tx: AsyncConnection, reservation: Reservation, before: Decimal
-    ) -> None:
+    async def _changed(self, tx: AsyncConnection, reservation: Reservation) -> None:
+        """Let the book count what may still fill of a reservation now."""
         left = reservation.remaining
-        if left != before:
-            self._weigh(reservation, left - before)
+        if left != reservation.counted:
+            self._weigh(reservation, left - reservation.counted)
+            reservation.counted = left
         if left <= ZERO:
             self._drop(reservation)
         elif reservation.order_id not in self._open:
             self._hold(reservation)
-        await self._save(tx, reservation)
+        if self._keeps:
+            await self._save(tx, reservation)
 
     def _weigh(self, reservation: Reservation, units: Decimal) -> None:
         self._positions.change(
@@ -234,8 +238,7 @@ class ReservationLedger:
         )
 
     async def _save(self, tx: AsyncConnection, reservation: Reservation) -> None:
-        if self._keeps:
-            await self._upsert.run(tx, {"order_id": reservation.order_id, **reservation.values()})
+        await self._upsert.run(tx, {"order_id": reservation.order_id, **reservation.values()})
 
     async def find(self, tx: AsyncConnection, order_id: str) -> Reservation | None:
         """Return the reservation of an order from the store, open or not."""
@@ -249,9 +252,7 @@ class ReservationLedger:
         self._open, self._sides = {}, {}
         where = tables.reservations.c.open.is_(True)
         for row in await tx.execute(sa.select(tables.reservations).where(where)):
-            reservation = _from_row(row)
-            self._hold(reservation)
-            self._weigh(reservation, reservation.remaining)
+            self._begin(_from_row(row))
 
 
 def _reservation_of(order: Order) -> Reservation:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from typing import NamedTuple
 
 import sqlalchemy as sa
 from mts1b_foundation import Order
@@ -19,8 +19,7 @@ __all__ = ["Resting", "RestingBook"]
 _BATCH = 500
 
 
-@dataclass(frozen=True, slots=True)
-class Resting:
+class Resting(NamedTuple):
     """One open order; ``price`` is its limit, None for a market order or when not known."""
 
     order_id: str

@@ -10,7 +10,7 @@ from mts1b_riskengine.funds import FundState
 from mts1b_riskengine.gates.card import GateCard
 from mts1b_riskengine.gates.inline import InlineGate
 from mts1b_riskengine.halts import HaltReading
-from mts1b_riskengine.losses import Breach, find_breach
+from mts1b_riskengine.losses import Breach
 
 __all__ = ["CARD", "DrawdownHaltGate"]
 
@@ -74,7 +74,7 @@ class DrawdownHaltGate(InlineGate):
                 limit=fund.halt_epoch,
                 value=context["halts"].epoch,
             )
-        found = find_breach(fund.marks, envelope) if fund.marks is not None else None
+        found = fund.loss(envelope)
         return found is None or self._deny(found, context)
 
     def _deny(self, breach: Breach, context: RiskContext) -> bool:

@@ -89,12 +89,13 @@ class StaticGate(InlineGate):
                 value=None if mark is None else mark.price,
             )
         policy: RiskPolicy = context["policy"]
-        if mark.as_of > context.now or mark.is_stale(context.now, policy.stale_after_intervals):
+        now = context.now
+        if mark.as_of > now or mark.is_stale(now, policy.stale_after_intervals):
             return context.reject(
                 DenyCode.REF_PRICE_STALE,
                 f"the price of {order.symbol} is of {mark.as_of.isoformat()}",
                 limit=f"{policy.stale_after_intervals} x {mark.interval}",
-                value=str(context.now - mark.as_of),
+                value=str(now - mark.as_of),
             )
         return True
 
