@@ -13,6 +13,7 @@ from mts1b_foundation import TERMINAL_STATUSES, Order, OrderStatus, Side, Symbol
 from mts1b_oms.backtest.record import MemoryRecord
 from mts1b_oms.errors import IllegalTransition
 from mts1b_oms.transitions import TRANSITIONS, OrderEvent, Transition, legal_events, to_markdown
+from mts1b_oms.unit import SUBJECT_OF
 from mts1b_platform.clock import VirtualClock
 
 NOW = datetime(2020, 1, 2, 21, tzinfo=UTC)
@@ -40,7 +41,7 @@ async def recorded(order: Order, event: OrderEvent) -> Transition:
     async with MemoryRecord(VirtualClock(NOW), venue="v", capital={}).unit() as unit:
         changed = unit.change(order, event, detail="why")
         (transition,) = unit.transitions
-    assert transition.order is changed
+    assert (transition.after, transition.version) == (changed.status, changed.version)
     return transition
 
 
@@ -66,6 +67,18 @@ async def test_every_cell_moves_as_the_table_says_or_refuses(
         assert caught.value.legal == tuple(e.value for e in legal_events(state))
         assert "o-1" in str(caught.value)
         assert event.value in str(caught.value)
+
+
+async def test_events_one_after_the_other_are_each_recorded_or_none_is() -> None:
+    asked = order_in(S.PENDING_RISK)
+    async with MemoryRecord(VirtualClock(NOW), venue="v", capital={}).unit() as unit:
+        begun = unit.change(asked, E.RISK_APPROVED, E.SENDING, detail="why")
+        with pytest.raises(IllegalTransition, match="filled"):
+            unit.change(begun, E.COMPLETE_FILL, E.SENDING)
+        moves = [(move.before, move.after, move.version, move.detail) for move in unit.transitions]
+    assert (begun.status, begun.version) == (S.SUBMITTING, 5)
+    assert moves == [(S.PENDING_RISK, S.APPROVED, 4, "why"), (S.APPROVED, S.SUBMITTING, 5, "")]
+    assert S.APPROVED not in SUBJECT_OF, "nobody waits to be told of it"
 
 
 @pytest.mark.parametrize("state", [s for s in OrderStatus if s is not S.CREATED])

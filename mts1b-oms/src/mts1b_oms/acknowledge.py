@@ -25,7 +25,8 @@ def record_outcome(unit: Unit, order: Order, outcome: Sent | Refused | Fenced | 
         return _acknowledge_filled(unit, order, outcome)
     match outcome:
         case Sent(theirs):
-            return conclude(unit, _acknowledge(unit, order, theirs), theirs)
+            sent = _acknowledge(unit, order, theirs)
+            return conclude(unit, sent, theirs) if theirs.status in _CONCLUSIONS else sent
         case Refused(code, reason):
             return unit.change(
                 order,

@@ -46,7 +46,7 @@ def _of_book(ledger: Ledger, book: SubBook) -> _Sum:
         found.realized += holding.realized_usd
         found.fees += holding.fees_usd
         if holding.lots:
-            mark = ledger.mark(holding)
+            mark = ledger.marks.get(symbol, holding.last_fill_price)
             found.exposure[symbol] = quantise(holding.quantity * mark)
             found.unrealized += holding.unrealized(mark)
     return found

@@ -219,9 +219,9 @@ class OrderService:
         if await unit.is_used(approval):
             reason = f"approval {approval.approval_id} was used before"
             return _deny(unit, order, DenyCode.APPROVAL_USED, reason)
-        moved = unit.change(order, OrderEvent.RISK_APPROVED, detail=approval.approval_id)
         unit.use(order.order_id, approval)
-        return unit.change(moved, OrderEvent.SENDING)
+        steps = (OrderEvent.RISK_APPROVED, OrderEvent.SENDING)
+        return unit.change(order, *steps, detail=approval.approval_id)
 
     async def _send(self, approved: ApprovedOrder) -> Order:
         with self._latency.stage("oms.gateway"):

@@ -130,23 +130,15 @@ TRANSITIONS: MappingProxyType[tuple[OrderStatus, OrderEvent], OrderStatus] = Map
 
 
 class Transition(NamedTuple):
-    """One recorded change of one order; ``order`` is the order after it."""
+    """One recorded change of one order; ``version`` is the order's after it."""
 
-    order: Order
+    order_id: str
+    version: int
     event: OrderEvent
     before: OrderStatus
+    after: OrderStatus
     at: datetime
     detail: str = ""
-
-    @property
-    def after(self) -> OrderStatus:
-        """Return the state after the change."""
-        return self.order.status
-
-    @property
-    def version(self) -> int:
-        """Return the version of the order after the change."""
-        return self.order.version
 
 
 def legal_events(state: OrderStatus) -> tuple[OrderEvent, ...]:
@@ -154,13 +146,13 @@ def legal_events(state: OrderStatus) -> tuple[OrderEvent, ...]:
     return tuple(event for event in OrderEvent if (state, event) in TRANSITIONS)
 
 
-def refusal(order: Order, event: OrderEvent) -> IllegalTransition:
-    """Return the error of an event that the table does not have for an order."""
+def refusal(order: Order, state: OrderStatus, event: OrderEvent) -> IllegalTransition:
+    """Return the error of an event that the table does not have for an order in ``state``."""
     return IllegalTransition(
         order_id=order.order_id,
-        state=order.status.value,
+        state=state.value,
         event=event.value,
-        legal=tuple(e.value for e in legal_events(order.status)),
+        legal=tuple(e.value for e in legal_events(state)),
     )
 
 

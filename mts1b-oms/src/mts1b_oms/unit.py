@@ -132,21 +132,30 @@ class Unit:
             self._tell_of(order)
 
     def change(
-        self, order: Order, event: OrderEvent, *, detail: str = "", **changes: object
+        self, order: Order, *events: OrderEvent, detail: str = "", **changes: object
     ) -> Order:
-        """Let ``event`` happen to ``order``, record it, and return the order afterwards.
+        """Let events happen to ``order`` one after the other; return the order after the last.
 
-        :raises IllegalTransition: when the table forbids it.
+        Every one is recorded. Nobody is told of a state in between, so it must be one that is
+        told to nobody.
+
+        :param detail: of the first event.
+        :param changes: other fields of the order that the events set.
+        :raises IllegalTransition: when the table forbids one.
         """
-        before, version = order.status, order.version
-        after = TRANSITIONS.get((before, event))
-        if after is None:
-            raise refusal(order, event)
-        changed = order.with_(status=after, version=version + 1, **changes)
-        self._stored_versions.setdefault(order.order_id, version)
-        self.transitions.append(Transition(changed, event, before, self.now, detail))
+        state, version, moves = order.status, order.version, []
+        for event in events:
+            after = TRANSITIONS.get((state, event))
+            if after is None:
+                raise refusal(order, state, event)
+            version += 1
+            moves.append(Transition(order.order_id, version, event, state, after, self.now, detail))
+            state, detail = after, ""
+        changed = order.with_(status=state, version=version, **changes)
+        self._stored_versions.setdefault(order.order_id, order.version)
+        self.transitions += moves
         self._orders[order.order_id] = changed
-        if after in self._told_states:
+        if state in self._told_states:
             self._tell_of(changed)
         return changed
 

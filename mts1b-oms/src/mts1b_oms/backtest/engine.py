@@ -140,6 +140,7 @@ class EventBacktest:
         self._sync = VenueSync(self.record, self.venue)
         self._canceller = Canceller(service=self._orders, gateway=gateway, sync=self._sync)
         self._envelopes = [entry.envelope for entry in settings.funds]
+        self._funds = [entry.fund.fund_id for entry in settings.funds]
 
     async def start(self) -> None:
         """Put the funds' envelopes in force. Called once, first."""
@@ -180,8 +181,7 @@ class EventBacktest:
 
     def _judged_by(self) -> tuple[object, ...]:
         """Return what risk judges a NAV by: the halts, and the envelope of every fund."""
-        find = self.risk.book.envelopes.find
-        return (self.halts.state(), *[find(envelope.fund_id) for envelope in self._envelopes])
+        return (self.halts.state(), *map(self.risk.book.envelopes.find, self._funds))
 
     async def _book(
         self, news: News, prices: Mapping[Symbol, Decimal], as_of: datetime

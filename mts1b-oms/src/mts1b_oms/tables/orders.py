@@ -175,7 +175,7 @@ async def write_events(tx: AsyncConnection, transitions: Sequence[Transition]) -
         tx,
         [
             {
-                "order_id": change.order.order_id,
+                "order_id": change.order_id,
                 "version": change.version,
                 "event": change.event.value,
                 "before": change.before.value,
