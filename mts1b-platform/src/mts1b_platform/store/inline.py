@@ -83,18 +83,17 @@ class InlineConnection:
     def commit(self) -> None:
         """Keep what was written since the begin, also what SQLAlchemy wrote.
 
-        :raises sqlalchemy.exc.DBAPIError: when it can not be kept; nothing of it is then.
+        :raises sqlalchemy.exc.DBAPIError: when it can not be kept; it is to be rolled back then.
         """
-        try:
-            self.execute_text("COMMIT", ())
-        except sa.exc.DBAPIError:
-            self.rollback()
-            raise
+        self.execute_text("COMMIT", ())
         self._end()
 
     def rollback(self) -> None:
-        """Forget what was written since the begin. A connection that was closed has done so."""
-        if self.closed:
+        """Forget what was written since the begin and is not committed.
+
+        A connection that was closed has done so.
+        """
+        if self.closed or not self._in_transaction:
             return
         if self._driver.in_transaction:
             self.execute_text("ROLLBACK", ())
@@ -183,10 +182,9 @@ class SqliteFile:
         writer.begin("BEGIN IMMEDIATE")
         try:
             yield cast(AsyncConnection, writer)
-        except BaseException:
+            writer.commit()
+        finally:
             writer.rollback()
-            raise
-        writer.commit()
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
