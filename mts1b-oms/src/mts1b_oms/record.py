@@ -45,6 +45,13 @@ from mts1b_oms.unit import Unit
 
 __all__ = ["OmsRecord"]
 
+_FIRST_FENCE = Prepared(sa.insert(writer))
+_RAISE_FENCE = Prepared(sa.update(writer).values(fence=sa.bindparam("raised")))
+_IDENTITY = Prepared(sa.select(store_identity.c.store_id))
+_NEW_IDENTITY = Prepared(sa.insert(store_identity))
+_CURSORS = Prepared(sa.select(venue_cursor))
+_RESTORES = Prepared(sa.select(restores).order_by(restores.c.fence))
+_UNHALTED = Prepared(sa.select(quarantines).where(quarantines.c.halted == 0))
 _FENCE = Prepared(sa.select(writer.c.fence).where(writer.c.id == 1))
 _SENT_AT = Prepared(
     sa.select(order_events.c.at)
@@ -121,13 +128,12 @@ class OmsRecord:
             last = (await _FENCE.run(tx)).scalar()
             self.fence = int(last or 0) + 1
             if last is None:
-                await tx.execute(sa.insert(writer).values(id=1, fence=self.fence))
+                await _FIRST_FENCE.run(tx, {"id": 1, "fence": self.fence})
             else:
-                await tx.execute(sa.update(writer).values(fence=self.fence))
-            known = (await tx.execute(sa.select(store_identity.c.store_id))).scalar()
+                await _RAISE_FENCE.run(tx, {"raised": self.fence})
+            known = (await _IDENTITY.run(tx)).scalar()
             if known is None:
-                row = {"id": 1, "store_id": self.store_id}
-                await tx.execute(sa.insert(store_identity), row)
+                await _NEW_IDENTITY.run(tx, {"id": 1, "store_id": self.store_id})
             self.store_id = known or self.store_id
 
     async def _load(self) -> None:
@@ -146,7 +152,7 @@ class OmsRecord:
                 self.peaks[key] = nav.peak_nav_usd
             self.order_position = await orders.last_position(tx)
             self.fill_position = await books.last_fill_position(tx)
-            cursors = {row.venue: row.cursor for row in await tx.execute(sa.select(venue_cursor))}
+            cursors = {row.venue: row.cursor for row in await _CURSORS.run(tx)}
             self.cursor = cursors.get(self.venue)
             self.corrections_cursor = cursors.get(corrections_of(self.venue))
             changes = await open_replaces(tx)
@@ -154,12 +160,11 @@ class OmsRecord:
             for one in changes:
                 if one.outcome is ReplaceOutcome.CONFIRMED:
                     self.former_ids.setdefault(one.order_id, set()).add(one.old_broker_order_id)
-            for row in await tx.execute(sa.select(restores).order_by(restores.c.fence)):
+            for row in await _RESTORES.run(tx):
                 self.restored, self.orders_lost = row.lost, not row.made_up
             self.report = await last_report(tx)
             self.early = await early_fill_ids(tx)
-            waiting = sa.select(quarantines).where(quarantines.c.halted == 0)
-            self.unhalted = {(q.fund_id, q.strategy_id) for q in await tx.execute(waiting)}
+            self.unhalted = {(q.fund_id, q.strategy_id) for q in await _UNHALTED.run(tx)}
 
     def unit(self) -> AbstractAsyncContextManager[Unit]:
         """Collect changes and commit them together; an exception leaves everything as it was."""

@@ -56,8 +56,28 @@ _DELETE_LOTS = Prepared(
     )
 )
 
+_LOTS = Prepared(sa.select(lots).order_by(lots.c.ordinal))
+_POSITIONS = Prepared(sa.select(positions))
+_CASH = Prepared(sa.select(cash))
+_MARKS = Prepared(sa.select(marks))
+_NEWEST = (
+    sa.select(navs.c.fund_id, navs.c.strategy_id, sa.func.max(navs.c.as_of).label("as_of"))
+    .group_by(navs.c.fund_id, navs.c.strategy_id)
+    .subquery()
+)
+_LATEST_NAVS = Prepared(
+    sa.select(navs.c.revision, navs.c.payload)
+    .join(
+        _NEWEST,
+        (navs.c.fund_id == _NEWEST.c.fund_id)
+        & (navs.c.strategy_id == _NEWEST.c.strategy_id)
+        & (navs.c.as_of == _NEWEST.c.as_of),
+    )
+    .order_by(navs.c.fund_id, navs.c.strategy_id)
+)
 _INSERT_LOTS = Prepared(sa.insert(lots))
 _INSERT_NAVS = Prepared(sa.insert(navs))
+_LAST_FILL = Prepared(sa.select(sa.func.max(fills.c.position).label("position")))
 _INSERT_FILLS = Prepared(sa.insert(fills))
 _KNOWN_ONE = Prepared(sa.select(fills.c.fill_id).where(fills.c.fill_id == sa.bindparam("b_id")))
 _KNOWN = sa.select(fills.c.fill_id).where(
@@ -93,13 +113,13 @@ class BookedFill:
 async def read_ledger(tx: AsyncConnection) -> Ledger:
     """Return the ledger as it was last committed."""
     open_lots: dict[tuple[str, str, str], list[Lot]] = {}
-    for row in await tx.execute(sa.select(lots).order_by(lots.c.ordinal)):
+    for row in await _LOTS.run(tx):
         key = (row.fund_id, row.strategy_id, row.symbol)
         open_lots.setdefault(key, []).append(
             Lot(row.lot_id, row.quantity, row.price, row.opened_at, row.ordinal)
         )
     holdings: dict[Owner, dict[Symbol, Holding]] = {}
-    for row in await tx.execute(sa.select(positions)):
+    for row in await _POSITIONS.run(tx):
         symbol = Symbol(row.symbol)
         holdings.setdefault((row.fund_id, row.strategy_id), {})[symbol] = Holding(
             symbol=symbol,
@@ -116,9 +136,9 @@ async def read_ledger(tx: AsyncConnection) -> Ledger:
             row.cash_usd,
             MappingProxyType(holdings.get((row.fund_id, row.strategy_id), {})),
         )
-        for row in await tx.execute(sa.select(cash))
+        for row in await _CASH.run(tx)
     ]
-    prices = {Symbol(row.symbol): row.price for row in await tx.execute(sa.select(marks))}
+    prices = {Symbol(row.symbol): row.price for row in await _MARKS.run(tx)}
     return Ledger.of(books, prices)
 
 
@@ -253,22 +273,7 @@ async def write_navs(tx: AsyncConnection, snapshots: Sequence[tuple[int, NavSnap
 
 async def latest_navs(tx: AsyncConnection) -> list[tuple[int, NavSnapshot]]:
     """Return the newest snapshot of every fund and strategy with its revision, sorted."""
-    newest = (
-        sa.select(navs.c.fund_id, navs.c.strategy_id, sa.func.max(navs.c.as_of).label("as_of"))
-        .group_by(navs.c.fund_id, navs.c.strategy_id)
-        .subquery()
-    )
-    query = (
-        sa.select(navs.c.revision, navs.c.payload)
-        .join(
-            newest,
-            (navs.c.fund_id == newest.c.fund_id)
-            & (navs.c.strategy_id == newest.c.strategy_id)
-            & (navs.c.as_of == newest.c.as_of),
-        )
-        .order_by(navs.c.fund_id, navs.c.strategy_id)
-    )
-    rows = await tx.execute(query)
+    rows = await _LATEST_NAVS.run(tx)
     return [(row.revision, NavSnapshot.model_validate_json(row.payload)) for row in rows]
 
 
@@ -331,4 +336,4 @@ async def known_fills(tx: AsyncConnection, fill_ids: Sequence[str]) -> set[str]:
 
 async def last_fill_position(tx: AsyncConnection) -> int:
     """Return the position of the newest fill; 0 before the first."""
-    return int((await tx.execute(sa.select(sa.func.max(fills.c.position)))).scalar() or 0)
+    return int((await _LAST_FILL.run(tx)).scalar() or 0)

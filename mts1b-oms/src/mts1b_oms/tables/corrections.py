@@ -33,6 +33,11 @@ _OF_FILLS = (
     .order_by(fill_corrections.c.position)
 )
 _FILL = Prepared(sa.select(fills).where(fills.c.fill_id == sa.bindparam("fill_id")))
+_EARLY = Prepared(
+    sa.select(fill_corrections.c.fill_id).where(
+        fill_corrections.c.fill_id.not_in(sa.select(fills.c.fill_id))
+    )
+)
 _CHUNK = 500
 
 
@@ -66,9 +71,7 @@ async def corrections_of(
 
 async def early_fill_ids(tx: AsyncConnection) -> set[str]:
     """Return the fills that were corrected and are not booked yet."""
-    booked = sa.select(fills.c.fill_id)
-    query = sa.select(fill_corrections.c.fill_id).where(fill_corrections.c.fill_id.not_in(booked))
-    return set((await tx.execute(query)).scalars())
+    return {row.fill_id for row in await _EARLY.run(tx)}
 
 
 async def read_fill(tx: AsyncConnection, fill_id: str) -> BookedFill | None:

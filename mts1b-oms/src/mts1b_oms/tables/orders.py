@@ -46,6 +46,7 @@ _WRITE = Prepared(
     )
 )
 
+_LAST_POSITION = Prepared(sa.select(sa.func.max(orders.c.position).label("position")))
 _INSERT = Prepared(sa.insert(orders))
 _ONE = Prepared(sa.select(orders).where(orders.c.order_id == sa.bindparam("b_id")))
 _INSERT_EVENTS = Prepared(sa.insert(order_events))
@@ -117,7 +118,7 @@ async def find_orders(tx: AsyncConnection, query: OrdersQuery) -> list[StoredOrd
 
 async def last_position(tx: AsyncConnection) -> int:
     """Return the position of the newest order; 0 before the first."""
-    return int((await tx.execute(sa.select(sa.func.max(orders.c.position)))).scalar() or 0)
+    return int((await _LAST_POSITION.run(tx)).scalar() or 0)
 
 
 async def history(tx: AsyncConnection, order_id: str) -> list[dict[str, Any]]:

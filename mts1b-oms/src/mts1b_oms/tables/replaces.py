@@ -25,7 +25,24 @@ __all__ = [
 ]
 
 _INSERT = Prepared(sa.insert(replaces))
-_ONE = Prepared(sa.select(replaces).where(replaces.c.replace_key == sa.bindparam("b_key")))
+_OF_KEY = replaces.c.replace_key == sa.bindparam("b_key")
+_BEGIN = Prepared(sa.update(replaces).where(_OF_KEY).values(code=sa.bindparam("b_code")))
+_END = Prepared(
+    sa.update(replaces)
+    .where(_OF_KEY)
+    .values(
+        outcome=sa.bindparam("b_outcome"),
+        code=sa.bindparam("b_code"),
+        reason=sa.bindparam("b_reason"),
+    )
+)
+_OPEN = Prepared(
+    sa.select(replaces)
+    .join(orders, orders.c.order_id == replaces.c.order_id)
+    .where(*(orders.c.status != status.value for status in sorted(TERMINAL_STATUSES)))
+    .order_by(replaces.c.asked_at)
+)
+_ONE = Prepared(sa.select(replaces).where(_OF_KEY))
 _AT_RISK = "AT_RISK"
 """On record, risk is asked, nothing has left: risk may reserve for it from now on."""
 
@@ -104,11 +121,7 @@ async def insert_replace(tx: AsyncConnection, change: Replace) -> None:
 async def begin(tx: AsyncConnection, change: Replace) -> Replace:
     """Record that a change may leave from now on; return it so."""
     begun = replace(change, code="")
-    await tx.execute(
-        sa.update(replaces)
-        .where(replaces.c.replace_key == change.replace_key)
-        .values(code=begun.code)
-    )
+    await _BEGIN.run(tx, {"b_key": change.replace_key, "b_code": begun.code})
     return begun
 
 
@@ -116,11 +129,8 @@ async def write_outcome(
     tx: AsyncConnection, replace_key: str, outcome: ReplaceOutcome, code: str, reason: str
 ) -> None:
     """Record what became of a change."""
-    await tx.execute(
-        sa.update(replaces)
-        .where(replaces.c.replace_key == replace_key)
-        .values(outcome=outcome.value, code=code, reason=reason)
-    )
+    row = {"b_key": replace_key, "b_outcome": outcome.value, "b_code": code, "b_reason": reason}
+    await _END.run(tx, row)
 
 
 async def read_replace(tx: AsyncConnection, replace_key: str) -> Replace | None:
@@ -139,14 +149,7 @@ async def terms_before(tx: AsyncConnection, order_id: str) -> set[tuple[Decimal,
 
 async def open_replaces(tx: AsyncConnection) -> list[Replace]:
     """Return the changes of open orders, oldest first."""
-    over = [status.value for status in TERMINAL_STATUSES]
-    query = (
-        sa.select(replaces)
-        .join(orders, orders.c.order_id == replaces.c.order_id)
-        .where(orders.c.status.not_in(over))
-        .order_by(replaces.c.asked_at)
-    )
-    return [_change(row) for row in await tx.execute(query)]
+    return [_change(row) for row in await _OPEN.run(tx)]
 
 
 def _change(row: sa.Row[tuple[object, ...]]) -> Replace:

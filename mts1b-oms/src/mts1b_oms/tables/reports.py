@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 from mts1b_foundation.commands import ReconciliationReport
+from mts1b_platform.store import Prepared
 from mts1b_platform.store.connection import AsyncConnection
 
 from mts1b_oms.tables.store import reconciliations
 
 __all__ = ["insert_report", "last_report", "read_reports"]
 
+_INSERT = Prepared(sa.insert(reconciliations))
+_NEWEST = Prepared(
+    sa.select(reconciliations.c.payload).order_by(reconciliations.c.position.desc()).limit(1)
+)
+
 
 async def insert_report(tx: AsyncConnection, report: ReconciliationReport) -> None:
     """Append a report."""
-    await tx.execute(sa.insert(reconciliations), {"payload": report.model_dump_json()})
+    await _INSERT.run(tx, {"payload": report.model_dump_json()})
 
 
 async def last_report(tx: AsyncConnection) -> ReconciliationReport | None:
     """Return the newest report."""
-    newest = sa.select(reconciliations.c.payload).order_by(reconciliations.c.position.desc())
-    payload = (await tx.execute(newest.limit(1))).scalar()
+    payload = (await _NEWEST.run(tx)).scalar()
     return ReconciliationReport.model_validate_json(payload) if payload else None
 
 
