@@ -20,7 +20,7 @@ from mts1b_brokers.paper.state import AccountPosition, Draft, VenueState, Workin
 
 __all__ = ["PaperVenue"]
 
-_SIMULATED = frozenset({ExecutionMode.PAPER, ExecutionMode.BACKTEST})
+_SIMULATED = (ExecutionMode.PAPER, ExecutionMode.BACKTEST)
 
 
 class PaperVenue:
@@ -146,9 +146,10 @@ class PaperVenue:
         """Derive an id from the key; eight digits collide, so the next free one is taken."""
         attempt = 0
         while True:
-            digits = derive_id("paper", self.name, key, str(attempt)).rpartition("-")[2][:8]
-            if f"PAPER-{digits}" not in self.state.by_broker_id:
-                return f"PAPER-{digits}"
+            digits = derive_id("paper", self.name, key, str(attempt)).removeprefix("paper-")[:8]
+            broker_id = f"PAPER-{digits}"
+            if broker_id not in self.state.by_broker_id:
+                return broker_id
             attempt += 1
 
     def _fill_at_once(self, draft: Draft, working: WorkingOrder, now: datetime) -> None:
