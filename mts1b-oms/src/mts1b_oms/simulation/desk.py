@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import lru_cache
 
 from mts1b_foundation import RiskEnvelope, Symbol
 from mts1b_foundation.funds import FundConfig
@@ -26,6 +27,7 @@ PROBE = Symbol("ZZZ")
 OWNERS = (("alpha", "trend"), ("alpha", "carry"), ("beta", "parity"))
 
 
+@lru_cache(maxsize=8)
 def settings(*, dead_man_s: float | None = None) -> Settings:
     """Return the configuration of every run: two funds, three strategies, a cap that binds.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
@@ -76,7 +77,7 @@ def sweep(
     :param seen: called with each outcome as it comes.
     """
     report, begun = SweepReport(orders), now()
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(jobs, get_context("spawn"), initializer=_look_at_less) as pool:
         waiting: dict[Future[Outcome], int] = {}
         for seed in seeds:
             waiting[pool.submit(run_seed, seed, orders=orders)] = seed
@@ -86,6 +87,13 @@ def sweep(
             _take(waiting, report, seen)
     report.seconds = now() - begun
     return report
+
+
+def _look_at_less() -> None:
+    """Let the collector of a new process alone with what the modules hold, and look more rarely."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 def _take(
