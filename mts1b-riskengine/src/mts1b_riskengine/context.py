@@ -100,8 +100,8 @@ def _reducing(context: CheckContext) -> bool:
     """Return whether the order can only shrink its strategy's position; it takes no price."""
     order, reserved, filled = context.order, context.reserved, context.filled
     sign = order.side.sign
-    lines = context.book.positions.of_fund(order.fund_id)
-    line = lines.get((order.strategy_id, order.symbol)) or FLAT
+    lines = context.book.positions.of_fund(order.fund_id).lines
+    line = lines.get((order.strategy_id, order.symbol), FLAT)
     if reserved:
         line = line.with_order(sign, -reserved, line.value)
     return line.would_reduce(order.signed_quantity - filled * sign)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from mts1b_foundation import (
@@ -160,7 +161,10 @@ class RiskEngine:
             return Judgement(found.recorded.decision)
         attempt = found.recorded.attempt + 1 if found.recorded else 1
         context = self._context(order, found, reading, prepared, amends)
-        run = await self._run(order, context)
+        if isinstance(context, CheckContext):
+            run = await self._pipeline.run(order, context.envelope, context)
+        else:
+            run = context
         decision = self._decision(order, run, reading, found.decision_id, attempt, lease_id)
         if decision.approved:
             await self._commit(tx, order, context, attempt, amends)
@@ -215,11 +219,6 @@ class RiskEngine:
         held = self.book.reservations.get(order.order_id)
         return fresh or held is None or held.sent
 
-    async def _run(self, order: Order, context: CheckContext | GateRun) -> GateRun:
-        if isinstance(context, GateRun):
-            return context
-        return await self._pipeline.run(order, context.envelope, context)
-
     def _context(
         self,
         order: Order,
@@ -242,7 +241,7 @@ class RiskEngine:
             return _denied_before("amendment", DenyCode.AMENDS_NOTHING, reason)
         now = self._clock.now()
         try:
-            more = self._facts(order, now) if self._facts is not None else {}
+            more = self._facts(order, now) if self._facts is not None else None
             return build_context(
                 order,
                 envelope,
@@ -253,7 +252,7 @@ class RiskEngine:
                 halts=reading,
                 claim=found.claim,
                 borrow=self._borrow,
-                extra={**more, **prepared},
+                extra={**more, **prepared} if more else prepared,
                 amended=amended,
             )
         except INLINE_FAILURES as error:
@@ -269,23 +268,9 @@ class RiskEngine:
         attempt: int,
         lease_id: str,
     ) -> RiskDecision:
-        now = self._clock.now()
-        common = {
-            "order_id": order.order_id,
-            "fund_id": order.fund_id,
-            "strategy_id": order.strategy_id,
-            "gates": run.results,
-            "decided_at": now,
-        }
-        denial = run.denial
+        now, denial = self._clock.now(), run.denial
         if denial is not None:
-            return RiskDecision(
-                approved=False,
-                rejecting_gate=denial.gate,
-                code=denial.code or DenyCode.GATE_DENIED,
-                reason=_sentence(denial),
-                **common,
-            )
+            return _denied(order, run, denial, now)
         approval = self._mint.approve(
             order,
             self.book.envelopes.get(order.fund_id),
@@ -296,7 +281,15 @@ class RiskEngine:
             now=now,
             lease_id=lease_id,
         )
-        return RiskDecision(approved=True, approval=approval, **common)
+        return RiskDecision(
+            order_id=order.order_id,
+            approved=True,
+            gates=run.results,
+            approval=approval,
+            decided_at=now,
+            fund_id=order.fund_id,
+            strategy_id=order.strategy_id,
+        )
 
     def _record_latency(self, run: GateRun) -> None:
         self._latency.record("risk.gates", sum(run.seconds))
@@ -391,6 +384,20 @@ def _soft_code(context: CheckContext | GateRun) -> str | None:
 def _denied_before(gate: str, code: DenyCode, reason: str) -> GateRun:
     result = GateResult(gate=gate, passed=False, code=code.value, reason=reason)
     return GateRun((result,), (0.0,))
+
+
+def _denied(order: Order, run: GateRun, denial: GateResult, now: datetime) -> RiskDecision:
+    return RiskDecision(
+        order_id=order.order_id,
+        approved=False,
+        rejecting_gate=denial.gate,
+        code=denial.code or DenyCode.GATE_DENIED,
+        reason=_sentence(denial),
+        gates=run.results,
+        decided_at=now,
+        fund_id=order.fund_id,
+        strategy_id=order.strategy_id,
+    )
 
 
 def _sentence(denial: GateResult) -> str:

@@ -56,7 +56,7 @@ class ExposureProbe:
         self._facts = facts
         self._sign = order.side.sign
         self._units = max(order.quantity - filled, ZERO)
-        self._held = lines.get(self._key) or Line(value=value)
+        self._held = lines.lines.get(self._key) or Line(value=value)
         self.line = self._held.with_order(self._sign, -reserved, value) if reserved else self._held
         self._value = value
         self._after: Line | None = None

@@ -90,8 +90,9 @@ class FlowBook:
         self._count(order, "amend" if is_amendment(order) else "new", moment)
         if self._repeats.limit is not None:
             self._repeats.add(_repeat_key(order), moment)
-        day = now.date()
-        self._days[order.fund_id, order.strategy_id] = (day, self.orders_on(order, day) + 1)
+        day, owner = now.date(), (order.fund_id, order.strategy_id)
+        known, count = self._days.get(owner, (day, 0))
+        self._days[owner] = (day, count + 1 if known == day else 1)
         if self._duplicates_s:
             self._note(order, moment)
 

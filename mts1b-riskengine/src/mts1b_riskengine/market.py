@@ -49,20 +49,21 @@ class MarketBoard:
         known = self.quotes.get(quote.symbol)
         if known is None or quote.timestamp >= known.timestamp:
             self.quotes[quote.symbol] = quote
-            self._remember(quote.symbol, quote.timestamp, quote.mid)
+            if self._watches_range:
+                self._remember(quote.symbol, quote.timestamp, quote.mid)
 
     async def on_bar(self, tx: AsyncConnection, bar: Bar) -> None:
         """Take a bar's close as a reference and its volume into its day."""
-        self._remember(bar.symbol, bar.timestamp, bar.close)
+        if self._watches_range:
+            self._remember(bar.symbol, bar.timestamp, bar.close)
         if self._watches_volume and interval_length(bar.interval) <= _DAY:
             await self._add_volume(tx, bar)
 
     def _remember(self, symbol: Symbol, moment: datetime, price: Decimal) -> None:
-        if self._watches_range:
-            kept = self._references.setdefault(symbol, deque(maxlen=_KEPT))
-            kept.append((moment, price))
-            while kept and moment - kept[0][0] > self._period:
-                kept.popleft()
+        kept = self._references.setdefault(symbol, deque(maxlen=_KEPT))
+        kept.append((moment, price))
+        while kept and moment - kept[0][0] > self._period:
+            kept.popleft()
 
     async def _add_volume(self, tx: AsyncConnection, bar: Bar) -> None:
         """Add to the day; a bar that is not later than the last one counted is known already."""

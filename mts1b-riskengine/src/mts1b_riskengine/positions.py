@@ -124,15 +124,12 @@ class PositionBook:
         await self._put_mark(tx, bar.symbol, Mark(bar.close, bar.timestamp, bar.interval))
 
     async def _put_mark(self, tx: AsyncConnection, symbol: Symbol, mark: Mark) -> None:
-        self._revalue(symbol, mark)
-        if self._keeps:
-            values = {"price": mark.price, "as_of": mark.as_of, "interval": mark.interval}
-            await self._upsert_mark.run(tx, {"symbol": str(symbol), **values})
-
-    def _revalue(self, symbol: Symbol, mark: Mark) -> None:
         self._take_mark(symbol, mark)
         for fund_id, strategy_id in self._owners.get(symbol, ()):
             self.change(fund_id, strategy_id, symbol)
+        if self._keeps:
+            values = {"price": mark.price, "as_of": mark.as_of, "interval": mark.interval}
+            await self._upsert_mark.run(tx, {"symbol": str(symbol), **values})
 
     def _take_mark(self, symbol: Symbol, mark: Mark) -> None:
         facts = self._instruments.facts(symbol)

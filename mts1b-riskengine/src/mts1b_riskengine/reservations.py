@@ -128,12 +128,10 @@ class ReservationLedger:
     async def reserve(self, tx: AsyncConnection, order: Order) -> None:
         """Reserve for an order that is about to be approved; again is the same reservation."""
         if order.order_id not in self._open:
-            await self._open_one(tx, _reservation_of(order))
-
-    async def _open_one(self, tx: AsyncConnection, reservation: Reservation) -> None:
-        self._begin(reservation)
-        if self._keeps:
-            await self._save(tx, reservation)
+            reservation = _reservation_of(order)
+            self._begin(reservation)
+            if self._keeps:
+                await self._save(tx, reservation)
 
     def _begin(self, reservation: Reservation) -> None:
         """Hold a reservation, and let the book count it."""
@@ -191,7 +189,8 @@ class ReservationLedger:
             reservation = _reservation_of(order)
             reservation.sent = True
             reservation.filled = await self._seen_fills(tx, order.order_id)
-            await self._open_one(tx, reservation)
+            self._begin(reservation)
+            await self._save(tx, reservation)
 
     async def _seen_fills(self, tx: AsyncConnection, order_id: str) -> Decimal:
         where = tables.fills.c.order_id == order_id
