@@ -35,11 +35,10 @@ def match_bar(draft: Draft, bar: Bar, *, venue: str, profile: VenueProfile) -> N
     last = draft.mark(symbol, bar.interval)
     if last is not None and bar.timestamp <= last.ends_at:
         return
-    if profile.fill is not FillPolicy.QUOTE and profile.closed_until(bar.timestamp) is None:
-        waiting = draft.open_orders(symbol)
-        if waiting:
-            opens_at = bar.start if last is None else max(bar.start, last.ends_at)
-            today, depth = _trading_day(bar.timestamp), profile.depth(bar.volume)
+    waiting = draft.open_orders(symbol) if profile.fill is not FillPolicy.QUOTE else []
+    if waiting and profile.closed_until(bar.timestamp) is None:
+        opens_at = bar.start if last is None else max(bar.start, last.ends_at)
+        today, depth = _trading_day(bar.timestamp), profile.depth(bar.volume)
         for working in waiting:
             filled = _try_bar(draft, working, bar, opens_at, today, depth, venue, profile)
             depth = None if depth is None else depth - filled
