@@ -40,6 +40,8 @@ __all__ = ["Outcome", "World", "run_seed"]
 
 _RESTART_S = (0.05, 3.0)
 _SECONDS_PER_ORDER = 1.8
+"""Closer together, a seed costs a sixth less, and planted faults that need time survive longer: an
+order is in doubt, or hidden at the venue, for many seconds, and so is what is halted beside it."""
 _SHORTEST_S = 60.0
 _SETTLE_S = 120
 
