@@ -95,3 +95,12 @@ async def test_what_is_abandoned_in_a_transaction_is_not_kept(tmp_path: Path) ->
     async with again.read() as tx:
         assert await tx.scalar(sa.select(sa.func.count()).select_from(BOOKS)) == 0
     await again.close()
+
+
+async def test_who_still_reads_when_a_store_closes_reads_to_the_end(tmp_path: Path) -> None:
+    store = await Store.open(tmp_path / "s.sqlite", metadata=METADATA)
+    async with store.transaction() as tx:
+        await tx.execute(BOOKS.insert().values(owner="a", number=1, title="b"))
+    async with store.read() as tx:
+        await store.close()
+        assert await tx.scalar(sa.select(sa.func.count()).select_from(BOOKS)) == 1

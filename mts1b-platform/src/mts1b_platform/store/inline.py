@@ -200,6 +200,8 @@ class SqliteFile:
             reader.rollback()
             if reader in self._readers:
                 self._idle.append(reader)
+            else:
+                reader.close()
 
     def abandon(self) -> None:
         """Close every connection without finishing anything."""
@@ -211,5 +213,6 @@ class SqliteFile:
             connection.close()
 
     async def close(self) -> None:
-        """Close every connection."""
+        """Close every connection; one that is still read from, when its reader is done."""
+        self._readers = [reader for reader in self._readers if reader in self._idle]
         self.abandon()
