@@ -48,7 +48,10 @@ class CheckContext(RiskContext):
         self.order = order
         self.book = book
         self.envelope = envelope
-        held = amended or book.reservations.get(order.order_id)
+        own = book.reservations.get(order.order_id)
+        held = amended or own
+        self.counted = own is not None
+        """Whether this very order was approved before, so that windows count it already."""
         self.reserved = held.remaining if held is not None else ZERO
         """What this very order, or the one that it amends, holds already."""
         self.filled = amended.filled if amended is not None else ZERO
@@ -107,11 +110,6 @@ def _reducing(context: CheckContext) -> bool:
     return line.would_reduce(order.signed_quantity - filled * sign)
 
 
-def _counted(context: CheckContext) -> bool:
-    """Return whether this very order was approved before, so that windows count it already."""
-    return context.book.reservations.get(context.order.order_id) is not None
-
-
 def _order_value(context: CheckContext) -> Decimal:
     """Return the value at the highest of the order's prices and the reference price."""
     order, mark, instrument = context.order, context["mark"], context["instrument"]
@@ -155,6 +153,11 @@ def _disabled(context: CheckContext) -> Any:
     return context.book.blocks.disabled(context.order.fund_id, context.order.strategy_id)
 
 
+def _orders_today(context: CheckContext) -> int:
+    own: bool = context["counted"]
+    return max(context.book.flow.orders_on(context.order, context.now.date()) - own, 0)
+
+
 _FACTS: dict[str, Callable[[CheckContext], Any]] = {
     "mark": lambda c: c.book.positions.marks.get(c.order.symbol),
     "instrument": lambda c: c.book.instruments.facts(c.order.symbol),
@@ -165,8 +168,8 @@ _FACTS: dict[str, Callable[[CheckContext], Any]] = {
     "order_value": _order_value,
     "mode": lambda c: c.book.mode,
     "mandate": lambda c: c.book.mandates.find(c.order.fund_id, c.order.strategy_id),
-    "counted": _counted,
-    "orders_today": lambda c: max(c.book.flow.orders_on(c.order, c.now.date()) - c["counted"], 0),
+    "counted": lambda c: c.counted,
+    "orders_today": _orders_today,
     "strategy_exposure": lambda c: firm.strategy_exposure(c.book.positions, c.order, c["exposure"]),
     "symbol_exposure": lambda c: firm.symbol_exposure(c.book.positions, c.order, c["exposure"]),
     "currency_exposure": _currency,
@@ -210,6 +213,8 @@ def build_context(
     """
     facts: dict[str, Any] = {
         "fund": book.funds.get(order.fund_id),
+        "mode": book.mode,
+        "flow": book.flow,
         "now": now,
         "moment": moment,
         "policy": policy,
@@ -220,6 +225,8 @@ def build_context(
     if isinstance(order.symbol, Symbol):
         facts["mark"] = book.positions.marks.get(order.symbol)
         facts["instrument"] = book.instruments.facts(order.symbol)
+        facts["quote"] = book.market.quotes.get(order.symbol)
+        facts["trading_halt"] = book.market.halted.get(order.symbol, "")
     if extra:
         facts = {name: value for name, value in extra.items() if name not in _FACTS} | facts
     return CheckContext(facts, order=order, book=book, envelope=envelope, amended=amended)

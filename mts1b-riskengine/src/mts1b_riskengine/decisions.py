@@ -69,11 +69,7 @@ def _number(value: Decimal | None) -> str:
 
 def decision_id_of(order: Order) -> str:
     """Return the id of the decision on exactly this order."""
-    return _decision_id(order, economics_of(order))
-
-
-def _decision_id(order: Order, terms: str) -> str:
-    return derive_id("dec", order.order_id, order.idempotency_key, terms)
+    return derive_id("dec", order.order_id, order.idempotency_key, economics_of(order))
 
 
 class Claim(NamedTuple):
@@ -143,7 +139,7 @@ class DecisionMemory:
     async def find(self, tx: AsyncConnection, order: Order) -> Found:
         """Return the recorded decision on this order, or who holds its key."""
         terms = economics_of(order)
-        mine = _decision_id(order, terms)
+        mine = derive_id("dec", order.order_id, order.idempotency_key, terms)
         holder = self._by_key.get(order.idempotency_key) or self._by_order.get(order.order_id)
         if holder is None:
             return Found(mine, terms)
@@ -180,7 +176,7 @@ class DecisionLog:
     async def find(self, tx: AsyncConnection, order: Order) -> Found:
         """Return the recorded decision on this order, or who holds its key."""
         terms = economics_of(order)
-        mine = _decision_id(order, terms)
+        mine = derive_id("dec", order.order_id, order.idempotency_key, terms)
         asked = {"key": order.idempotency_key, "order": order.order_id}
         rows = (await _SAME_KEY_OR_ORDER.run(tx, asked)).all()
         if not rows:

@@ -134,16 +134,13 @@ class RiskEngine:
     async def judge(self, order: Order, *, lease_id: str = "", amends: str = "") -> Judgement:
         """Do what :meth:`check` does, and also return the results of the gates with their times."""
         with self._latency.stage("risk.check"):
-            prepared = await self._prepare(order)
+            envelope = self.book.envelopes.find(order.fund_id)
+            prepared = {} if envelope is None else await self._pipeline.prepare(order, envelope)
             async with self._store.transaction() as tx:
                 judgement = await self._judge(tx, order, prepared, lease_id, amends)
         if self._measures and judgement.run is not None:
             self._record_latency(judgement.run)
         return judgement
-
-    async def _prepare(self, order: Order) -> Mapping[str, Any]:
-        envelope = self.book.envelopes.find(order.fund_id)
-        return {} if envelope is None else await self._pipeline.prepare(order, envelope)
 
     async def _judge(
         self,

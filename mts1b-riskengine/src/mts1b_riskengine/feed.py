@@ -95,7 +95,8 @@ class RiskFeed:
     async def _on_bar(self, tx: AsyncConnection, bar: Bar) -> None:
         book = self._engine.book
         await book.positions.set_mark(tx, bar)
-        await book.market.on_bar(tx, bar)
+        if book.market.watches_bars:
+            await book.market.on_bar(tx, bar)
 
     async def _on_quote(self, tx: AsyncConnection, quote: Quote) -> None:
         self._engine.book.market.on_quote(quote)

@@ -126,6 +126,7 @@ class FundLines:
         self.totals: dict[GroupKey, Total] = {}
         """The sums of every group that a line counts in."""
         self.open_buys = ZERO
+        """What all open purchases of the fund cost at last prices."""
 
     def get(self, key: LineKey) -> Line | None:
         """Return a line, or None."""
@@ -152,13 +153,9 @@ class FundLines:
             total.high = _plus(total.high, high)
             total.low = _plus(total.low, low)
         if line.open_buy or old.open_buy:
-            self._count_buys(old, line)
+            others = _less(self.open_buys, _times(old.open_buy, old.value))
+            self.open_buys = _plus(others, _times(line.open_buy, line.value))
         self.lines[key] = line
 
     def _totals_of(self, groups: tuple[GroupKey, ...]) -> tuple[Total, ...]:
         return tuple(self.totals.setdefault(group, Total()) for group in groups)
-
-    def _count_buys(self, old: Line, line: Line) -> None:
-        """Keep what all open purchases of the fund cost at last prices."""
-        others = _less(self.open_buys, _times(old.open_buy, old.value))
-        self.open_buys = _plus(others, _times(line.open_buy, line.value))

@@ -89,13 +89,19 @@ class NavMarks(NamedTuple):
         """Return the marks with every period beginning at the latest NAV, as after a resume."""
         return self._replace(day_nav=self.nav, week_nav=self.nav, month_nav=self.nav)
 
-    def change(self, rule: LossRule) -> Decimal:
-        """Return the fraction gained (lost: negative) in the rule's running period.
+    def changes(self) -> list[Decimal]:
+        """Return the fractions gained (lost: negative) in the running periods of ``LOSS_RULES``.
 
         A reference that is not positive counts as a total loss.
         """
-        reference: Decimal = getattr(self, rule.reference)
-        return self.nav / reference - 1 if reference > ZERO else _ALL_LOST
+        nav, gained = self.nav, []
+        for reference in (self.day_nav, self.week_nav, self.month_nav):
+            gained.append(nav / reference - 1 if reference > ZERO else _ALL_LOST)
+        return gained
+
+    def change(self, rule: LossRule) -> Decimal:
+        """Return the fraction gained (lost: negative) in the rule's running period."""
+        return self.changes()[LOSS_RULES.index(rule)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,9 +127,8 @@ def exact(fraction: float) -> Decimal:
 
 def find_breach(marks: NavMarks, envelope: RiskEnvelope) -> Breach | None:
     """Return the first loss limit that is reached (at the limit counts), or None."""
-    for rule in LOSS_RULES:
+    for rule, change in zip(LOSS_RULES, marks.changes(), strict=True):
         limit = -exact(getattr(envelope, rule.limit_field))
-        change = marks.change(rule)
         if change <= limit:
             return Breach(rule.name, rule.code, change, limit)
     return None

@@ -37,6 +37,7 @@ class MarketBoard:
         self._watches_volume = limits.max_adv_pct is not None or any(
             row.max_adv_pct is not None for row in limits.symbols.values()
         )
+        self.watches_bars = self._watches_range or self._watches_volume
         self._upsert = upsert(store, tables.volumes)
         self._references: dict[Symbol, deque[tuple[datetime, Decimal]]] = {}
         self._volumes: dict[Symbol, dict[tuple[str, date], tuple[Decimal, datetime]]] = {}

@@ -158,27 +158,31 @@ class GatePipeline:
         seconds: list[float] = []
         monotonic = self._monotonic
         begin = monotonic() if monotonic is not None else 0.0
-        denial: GateResult | None = None
+        context.rejection = None
+        results = self._all_passed
         for step in self._steps:
-            context["gate"] = step.name
-            context.rejection = None
-            if step.decide is not None:
-                try:
-                    verdict = step.decide(order, envelope, context)
-                except (*INLINE_FAILURES, asyncio.CancelledError) as error:
-                    denial = _failed(step.name, error)
-                else:
-                    if verdict is not True or context.rejection is not None:
-                        denial = _judged(step.name, verdict, context)
-            else:
+            name, decide = step.name, step.decide
+            context["gate"] = name
+            if decide is None:
                 denial = await self._asked(step, order, envelope, context)
+                context.rejection = None
+            else:
+                try:
+                    verdict = decide(order, envelope, context)
+                    if verdict is True and context.rejection is None:
+                        denial = None
+                    else:
+                        denial = _judged(name, verdict, context)
+                except (*INLINE_FAILURES, asyncio.CancelledError) as error:
+                    denial = _failed(name, error)
             if monotonic is not None and (denial is not None or not step.quiet):
                 end = monotonic()
                 seconds.append(end - begin)
                 begin = end
             if denial is not None:
-                return _run((*step.before, denial), seconds)
-        return _run(self._all_passed, seconds)
+                results = (*step.before, denial)
+                break
+        return GateRun(results, tuple(seconds) or (0.0,) * len(results))
 
     async def _asked(
         self, step: _Step, order: Order, envelope: RiskEnvelope, context: RiskContext
@@ -192,6 +196,8 @@ class GatePipeline:
         try:
             waits_for = begun.send(None)
         except StopIteration as answer:
+            if answer.value is True and context.rejection is None:
+                return None
             return _judged(step.name, answer.value, context)
         except (*INLINE_FAILURES, asyncio.CancelledError) as error:
             # Nothing outside can cancel what has not waited yet: the gate did it itself.
@@ -225,10 +231,6 @@ def _judged(name: str, verdict: object, context: RiskContext) -> GateResult | No
 
 def _failed(name: str, error: BaseException) -> GateResult:
     return _deny(name, DenyCode.GATE_ERROR, f"{type(error).__name__}: {error}")
-
-
-def _run(results: tuple[GateResult, ...], seconds: list[float]) -> GateRun:
-    return GateRun(results, tuple(seconds) or (0.0,) * len(results))
 
 
 def _is_inline(gate: RiskGate) -> bool:

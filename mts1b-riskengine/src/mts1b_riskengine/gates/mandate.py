@@ -34,6 +34,10 @@ CARD = GateCard(
 )
 
 
+_Caps = tuple[tuple[str, Decimal | None], ...]
+_NO_CAPS: _Caps = (("gross", None), ("position", None))
+
+
 @dataclass(frozen=True)
 class MandateGate(InlineGate):
     """Deny what no active mandate covers.
@@ -116,14 +120,14 @@ class MandateGate(InlineGate):
             today = context["orders_today"]
             if type(today) is not int or not 0 <= today < count:
                 return self._over(mandate, "orders of the day", count, today, context)
-        return self._within_exposure(mandate, context)
-
-    def _within_exposure(self, mandate: Mandate, context: RiskContext) -> bool:
         caps = (("gross", mandate.max_gross_usd), ("position", mandate.max_position_usd))
+        return caps == _NO_CAPS or self._within_exposure(mandate, caps, context)
+
+    def _within_exposure(self, mandate: Mandate, caps: _Caps, context: RiskContext) -> bool:
+        measured = context["strategy_exposure"]
         for word, cap in caps:
             if cap is None:
                 continue
-            measured = context["strategy_exposure"]
             after = at_least_zero(getattr(measured, word, None))
             if after is None or after > cap:
                 return self._over(mandate, word, cap, after, context)

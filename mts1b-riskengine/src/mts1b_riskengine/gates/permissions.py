@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 from mts1b_foundation import DenyCode, Order, RiskContext, RiskEnvelope
-from mts1b_foundation.limits import RiskLimits
+from mts1b_foundation.limits import Permission, RiskLimits
 
 from mts1b_riskengine.gates.card import GateCard
 from mts1b_riskengine.gates.evidence import reduces
@@ -29,33 +29,49 @@ CARD = GateCard(
 )
 
 
+_List = tuple[str, Callable[[Order, InstrumentFacts], object], Sequence[object]]
+"""What is judged, how an order says it, what is allowed."""
+
+
+def _lists_of(permission: Permission) -> tuple[_List, ...]:
+    """Return the lists that bind; an empty one does not."""
+    lists: tuple[_List, ...] = (
+        ("broker", lambda order, facts: order.broker, permission.brokers),
+        ("account", lambda order, facts: order.account or "", permission.accounts),
+        ("order type", lambda order, facts: order.order_type, permission.order_types),
+        ("asset class", lambda order, facts: facts.asset_class, permission.asset_classes),
+        ("sender", lambda order, facts: order.actor, permission.actors),
+    )
+    return tuple(one for one in lists if one[2])
+
+
 @dataclass(frozen=True)
 class PermissionsGate(InlineGate):
     """Deny what a strategy's permission does not list."""
 
     limits: RiskLimits
     name: str = "permissions"
+    _lists: dict[str, tuple[_List, ...]] = field(init=False, default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        for strategy_id, permission in self.limits.permissions.items():
+            self._lists[strategy_id] = _lists_of(permission)
 
     def decide(self, order: Order, envelope: RiskEnvelope, context: RiskContext) -> bool:
         """Pass an order within its strategy's permission."""
-        if not self.limits.permissions or reduces(context):
+        if not self._lists or reduces(context):
             return True
-        permission = self.limits.permissions.get(order.strategy_id)
-        if permission is None:
+        lists = self._lists.get(order.strategy_id)
+        if lists is None:
             return context.reject(
                 DenyCode.NOT_PERMITTED, "no permission names the strategy", value=order.strategy_id
             )
         facts = context["instrument"]
         if not isinstance(facts, InstrumentFacts):
             return self._deny("instrument", None, (), order, context)
-        for word, value, allowed in (
-            ("broker", order.broker, permission.brokers),
-            ("account", order.account or "", permission.accounts),
-            ("order type", order.order_type, permission.order_types),
-            ("asset class", facts.asset_class, permission.asset_classes),
-            ("sender", order.actor, permission.actors),
-        ):
-            if allowed and value not in allowed:
+        for word, value_of, allowed in lists:
+            value = value_of(order, facts)
+            if value not in allowed:
                 return self._deny(word, value, allowed, order, context)
         return True
 

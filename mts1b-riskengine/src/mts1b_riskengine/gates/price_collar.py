@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 
-from mts1b_foundation import DenyCode, Order, RiskContext, RiskEnvelope
+from mts1b_foundation import DenyCode, Order, RiskContext, RiskEnvelope, Symbol
 from mts1b_foundation.limits import RiskLimits
 
 from mts1b_riskengine.gates.card import GateCard
@@ -44,6 +44,15 @@ class PriceCollarGate(InlineGate):
 
     limits: RiskLimits
     name: str = "price_collar"
+    _hards: dict[Symbol, Decimal] = field(init=False, default_factory=dict, repr=False)
+    """The narrower of the symbol's own and the firm's collar, where a symbol has its own."""
+
+    def __post_init__(self) -> None:
+        firm = self.limits.collar_pct
+        for symbol, row in self.limits.symbols.items():
+            own = row.collar_pct
+            if own is not None:
+                self._hards[symbol] = own if firm is None else min(own, firm)
 
     def decide(self, order: Order, envelope: RiskEnvelope, context: RiskContext) -> bool:
         """Pass an order whose prices lie within the collars."""
@@ -53,15 +62,18 @@ class PriceCollarGate(InlineGate):
             if reduces(context) and order.limit_price is None:
                 return True
             return context.reject(DenyCode.COLLAR_REFERENCE, "no sound reference price", value=mark)
-        return self._per_order(order, reference, context) and self._over_period(
-            order, reference, context
+        worst = _worst(order, reference)
+        return self._per_order(order, worst, reference, context) and self._over_period(
+            order, worst, context
         )
 
-    def _per_order(self, order: Order, reference: Decimal, context: RiskContext) -> bool:
-        hard = self._hard(order)
+    def _per_order(
+        self, order: Order, worst: Decimal, reference: Decimal, context: RiskContext
+    ) -> bool:
+        hard = self._hards.get(order.symbol, self.limits.collar_pct)
         if hard is None:
             return True
-        excess = max(_excess(order, _worst(order, reference), reference), _moved(order, reference))
+        excess = max(_excess(order, worst, reference), _moved(order, reference))
         if excess > hard:
             return context.reject(
                 DenyCode.PRICE_COLLAR,
@@ -80,14 +92,7 @@ class PriceCollarGate(InlineGate):
             value=excess,
         )
 
-    def _hard(self, order: Order) -> Decimal | None:
-        row = self.limits.symbols.get(order.symbol)
-        own, firm = row.collar_pct if row is not None else None, self.limits.collar_pct
-        if own is None or firm is None:
-            return own or firm
-        return min(own, firm)
-
-    def _over_period(self, order: Order, reference: Decimal, context: RiskContext) -> bool:
+    def _over_period(self, order: Order, worst: Decimal, context: RiskContext) -> bool:
         limit = self.limits.collar_period_pct
         if limit is None:
             return True
@@ -100,7 +105,7 @@ class PriceCollarGate(InlineGate):
             return context.reject(
                 DenyCode.COLLAR_REFERENCE, "no references of the period", value=base
             )
-        excess = _excess(order, _worst(order, reference), base)
+        excess = _excess(order, worst, base)
         if low <= high and excess <= limit:
             return True
         return context.reject(
@@ -114,7 +119,8 @@ class PriceCollarGate(InlineGate):
 def _reference(mark: Mark, context: RiskContext) -> Decimal | None:
     """Return the last price where it is sound and fresh."""
     intervals = context["policy"].stale_after_intervals
-    fresh = mark.as_of <= context.now and not mark.is_stale(context.now, intervals)
+    now = context.now
+    fresh = mark.as_of <= now and not mark.is_stale(now, intervals)
     return positive(mark.price) if fresh else None
 
 
