@@ -88,7 +88,8 @@ async def _book(unit: Unit, fill: Fill) -> BookedFill:
     order = await unit.order(fill.order_id)
     partly = order is not None and order.filled_quantity > 0
     earlier = await counted_of(unit, fill.order_id) if partly else []
-    item = BookedFill(fill, _owner(order, fill), flags_of(order, fill, earlier))
+    owner = (order.fund_id, order.strategy_id) if order is not None else _stranger(fill)
+    item = BookedFill(fill, owner, flags_of(order, fill, earlier))
     unit.book(item)
     if order is not None and order.status is not OrderStatus.CREATED:
         average = average_price([*earlier, fill]) or fill.price
@@ -106,9 +107,8 @@ async def _book(unit: Unit, fill: Fill) -> BookedFill:
     return item
 
 
-def _owner(order: Order | None, fill: Fill) -> Owner:
-    if order is not None:
-        return (order.fund_id, order.strategy_id)
+def _stranger(fill: Fill) -> Owner:
+    """Return whose a fill is that no order of ours explains, as it says."""
     return (fill.fund_id or EXTERNAL, fill.strategy_id or EXTERNAL)
 
 

@@ -163,11 +163,22 @@ class Gateway:
     async def _act(
         self, ours: Order, act: Callable[[], Awaitable[Order]]
     ) -> Sent | Refused | Silent:
-        """Have the venue act; note when it fell silent: until then the act may have reached it."""
-        outcome = await _answered(ours, act)
-        if isinstance(outcome, Silent):
-            self._acts.note(ours.order_id)
-        return outcome
+        """Have the venue act, and tell a refusal from silence and from an answer without sense."""
+        try:
+            theirs = await act()
+            wrong = _nonsense(ours, theirs)
+        except BrokerRefused as error:
+            return Refused(error.code, str(error))
+        except NO_EVIDENCE as error:
+            return self._silent(ours, f"{type(error).__name__}: {error}")
+        if wrong:
+            return self._silent(ours, f"the answer makes no sense: {wrong}")
+        return _answer(theirs)
+
+    def _silent(self, order: Order, reason: str) -> Silent:
+        """Note when a venue fell silent: until then an act may have reached it."""
+        self._acts.note(order.order_id)
+        return Silent(reason)
 
     @property
     def can_replace(self) -> bool:
@@ -263,18 +274,6 @@ def card_of(venue: BrokerProtocol) -> VenueCard:
     if isinstance(venue, CapabilityCard):
         return venue.capabilities()
     return VenueCard(venue=venue.name, visibility_lag_s=_UNKNOWN_LAG_S)
-
-
-async def _answered(ours: Order, act: Callable[[], Awaitable[Order]]) -> Sent | Refused | Silent:
-    """Have the venue act, and tell a refusal from silence and from an answer without sense."""
-    try:
-        theirs = await act()
-        wrong = _nonsense(ours, theirs)
-    except BrokerRefused as error:
-        return Refused(error.code, str(error))
-    except NO_EVIDENCE as error:
-        return Silent(f"{type(error).__name__}: {error}")
-    return Silent(f"the answer makes no sense: {wrong}") if wrong else _answer(theirs)
 
 
 def _nonsense(ours: Order, theirs: Order) -> str:

@@ -26,7 +26,7 @@ from mts1b_foundation.nats import (
     OMS_RECONCILIATION_CHANGED,
     with_fund,
 )
-from mts1b_foundation.orders import FillCorrection, Order, OrderStatus
+from mts1b_foundation.orders import TERMINAL_STATUSES, FillCorrection, Order, OrderStatus
 from mts1b_foundation.risk import RiskApproval
 from mts1b_foundation.symbology import Symbol
 from mts1b_platform.ids import derive_id
@@ -385,7 +385,7 @@ class Unit:
         """Make the committed changes the record's state. Called once, after the commit."""
         record = self._record
         for order_id, order in self._orders.items():
-            if order.is_terminal:
+            if order.status in TERMINAL_STATUSES:
                 record.open_orders.pop(order_id, None)
                 record.replacing.pop(order_id, None)
                 record.former_ids.pop(order_id, None)
