@@ -15,6 +15,11 @@ class KeyedLocks:
     def __init__(self) -> None:
         self._keys: dict[str, _Key] = {}
 
+    @property
+    def held(self) -> frozenset[str]:
+        """Return the keys that somebody holds or waits for."""
+        return frozenset(self._keys)
+
     def hold(self, key: str) -> AbstractAsyncContextManager[None]:
         """Hold the lock of ``key``."""
         known = self._keys.get(key)
