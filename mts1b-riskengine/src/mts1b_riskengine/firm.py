@@ -8,7 +8,7 @@ from typing import NamedTuple
 from mts1b_foundation import Order
 
 from mts1b_riskengine.exposure import ExposureProbe
-from mts1b_riskengine.lines import EXACT, Total
+from mts1b_riskengine.lines import EXACT, NOTHING, Total
 from mts1b_riskengine.positions import PositionBook
 
 __all__ = [
@@ -95,7 +95,8 @@ def open_purchases(book: PositionBook, order: Order, reserved: Decimal, value: D
 def _summed(book: PositionBook, group: tuple[str, str]) -> Total:
     funds = book.all_funds()
     if len(funds) == 1:
-        return next(iter(funds)).total(group)
+        (only,) = funds
+        return only.totals.get(group, NOTHING)
     total = Total()
     for lines in funds:
         one = lines.total(group)

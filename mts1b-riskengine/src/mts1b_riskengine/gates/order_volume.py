@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 
-from mts1b_foundation import DenyCode, Order, Quote, RiskContext, RiskEnvelope
+from mts1b_foundation import DenyCode, Order, Quote, RiskContext, RiskEnvelope, Symbol
 from mts1b_foundation.limits import RiskLimits
 
 from mts1b_riskengine.gates.card import GateCard
@@ -44,6 +44,15 @@ class OrderVolumeGate(InlineGate):
 
     limits: RiskLimits
     name: str = "order_volume"
+    _shares: dict[Symbol, Decimal] = field(init=False, default_factory=dict, repr=False)
+    """The smaller of the symbol's own and the firm's share, where a symbol has its own."""
+
+    def __post_init__(self) -> None:
+        firm = self.limits.max_adv_pct
+        for symbol, row in self.limits.symbols.items():
+            own = row.max_adv_pct
+            if own is not None:
+                self._shares[symbol] = own if firm is None else min(own, firm)
 
     def decide(self, order: Order, envelope: RiskEnvelope, context: RiskContext) -> bool:
         """Pass an order at or below every share."""
@@ -55,9 +64,8 @@ class OrderVolumeGate(InlineGate):
             return context.reject(
                 DenyCode.MAX_ADV, "units of one order", limit=units, value=order.quantity
             )
-        own = row.max_adv_pct if row is not None else None
-        shares = [share for share in (own, self.limits.max_adv_pct) if share is not None]
-        return (not shares or self._of_volume(order, min(shares), context)) and self._of_display(
+        share = self._shares.get(order.symbol, self.limits.max_adv_pct)
+        return (share is None or self._of_volume(order, share, context)) and self._of_display(
             order, context
         )
 

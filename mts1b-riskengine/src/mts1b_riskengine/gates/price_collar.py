@@ -73,7 +73,7 @@ class PriceCollarGate(InlineGate):
         hard = self._hards.get(order.symbol, self.limits.collar_pct)
         if hard is None:
             return True
-        excess = max(_excess(order, worst, reference), _moved(order, reference))
+        excess = max(_excess(order.side.sign, worst, reference), _moved(order, reference))
         if excess > hard:
             return context.reject(
                 DenyCode.PRICE_COLLAR,
@@ -97,15 +97,15 @@ class PriceCollarGate(InlineGate):
         if limit is None:
             return True
         lowest, highest = context["reference_range"] or (None, None)
-        low, high = positive(lowest), positive(highest)
-        base = low if order.side.sign > 0 else high
+        low, high, sign = positive(lowest), positive(highest), order.side.sign
+        base = low if sign > 0 else high
         if base is None or low is None or high is None:
             if reduces(context) and order.limit_price is None:
                 return True
             return context.reject(
                 DenyCode.COLLAR_REFERENCE, "no references of the period", value=base
             )
-        excess = _excess(order, worst, base)
+        excess = _excess(sign, worst, base)
         if low <= high and excess <= limit:
             return True
         return context.reject(
@@ -132,9 +132,9 @@ def _worst(order: Order, reference: Decimal) -> Decimal:
     return max(limit, stop) if order.side.sign > 0 else min(limit, stop)
 
 
-def _excess(order: Order, price: Decimal, reference: Decimal) -> Decimal:
+def _excess(sign: int, price: Decimal, reference: Decimal) -> Decimal:
     """Return how far a price lies on the costly side, as a fraction; negative: on the good one."""
-    return order.side.sign * (price - reference) / reference
+    return sign * (price - reference) / reference
 
 
 def _moved(order: Order, reference: Decimal) -> Decimal:
