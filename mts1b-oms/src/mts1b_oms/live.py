@@ -82,14 +82,14 @@ class LiveWork:
             await work()
 
     async def _follow_bars(self) -> None:
-        """Work through the bars that wait, a moment after one came and until none is left."""
+        """Work through the bars that wait, at once when one came and then until none is left."""
         while True:
             await self._bar_came.wait()
-            await self._ctx.clock.sleep(_BARS_EVERY_S)
             self._bar_came.clear()
             if await self._bars.has_pending():
                 self._bar_came.set()
                 await self._work_bars()
+            await self._ctx.clock.sleep(_BARS_EVERY_S)
 
     async def _work_bars(self) -> None:
         try:
