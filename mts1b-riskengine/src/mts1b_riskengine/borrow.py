@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from mts1b_foundation import Symbol
 
 __all__ = ["BorrowDesk", "BorrowQuote", "FixedBorrow"]
 
 
-@dataclass(frozen=True, slots=True)
-class BorrowQuote:
+class BorrowQuote(NamedTuple):
     """State the yearly borrow fee in basis points, and whether shares are located."""
 
     fee_bps: Decimal

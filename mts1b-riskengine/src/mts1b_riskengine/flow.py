@@ -57,7 +57,8 @@ class FlowBook:
             return Full(f"venue {order.broker}", kind, venue.limit or 0)
         return Full("the firm", kind, firm.limit or 0) if firm.is_full("", moment) else None
 
-    def _count(self, order: Order, kind: str, moment: float) -> None:
+    def _count(self, order: Order, moment: float) -> None:
+        kind = "amend" if is_amendment(order) else "new"
         self.totals[kind] += 1
         strategy, venue, firm = self._amend if kind == "amend" else self._new
         if strategy.limit is not None:
@@ -87,7 +88,7 @@ class FlowBook:
 
     def approved(self, order: Order, moment: float, now: datetime) -> None:
         """Count an order that is about to be approved for the first time."""
-        self._count(order, "amend" if is_amendment(order) else "new", moment)
+        self._count(order, moment)
         if self._repeats.limit is not None:
             self._repeats.add(_repeat_key(order), moment)
         day, owner = now.date(), (order.fund_id, order.strategy_id)
