@@ -27,6 +27,7 @@ from typing import Any
 import sqlalchemy as sa
 from mts1b_foundation.nats import OMS_ORDERS_SUBMITTED
 from mts1b_platform.store import Store, StoreError
+from mts1b_platform.store.inline import SqliteFile
 
 from tools.proof.images import Disk, Image
 from tools.proof.percentiles import percentile
@@ -71,12 +72,11 @@ async def _work(folder: Path, commits: int) -> None:
 
 def _turn_down(setting: str) -> None:
     """Give every connection that is opened from now on another safety setting."""
-
-    def connected(connection: sqlite3.Connection, _record: object) -> None:
-        connection.execute(f"PRAGMA synchronous={setting}")
-        connection.execute(f"PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}")
-
-    sa.event.listen(sa.Engine, "connect", connected)
+    SqliteFile.durable = (
+        "journal_mode=WAL",
+        f"synchronous={setting}",
+        f"wal_autocheckpoint={_CHECKPOINT_PAGES}",
+    )
 
 
 def trace_of(folder: Path, *, setting: str, commits: int) -> list[Event]:

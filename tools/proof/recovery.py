@@ -12,7 +12,6 @@ import asyncio
 import json
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -23,7 +22,6 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
-import sqlalchemy as sa
 from mts1b_brokers.paper import PaperClient, VenueProfile
 from mts1b_foundation import Bar, Symbol
 from mts1b_foundation.commands import SubmitOrder
@@ -37,6 +35,7 @@ from mts1b_platform.ids import SystemIds
 from mts1b_platform.logging import configure_logging, get_logger
 from mts1b_platform.rng import SystemRng
 from mts1b_platform.service.base import ServiceContext
+from mts1b_platform.store.inline import SqliteFile
 from mts1b_platform.supervision import TaskGroupSupervisor
 from mts1b_riskengine.service import RiskEngineService
 
@@ -201,11 +200,7 @@ async def recover(home: Path) -> Recovered:
 def _hurry() -> None:
     """Build without waiting for the disk: what is built is read by a process, not after a power
     cut. The recovery that is timed runs with the store's own settings."""
-
-    def connected(connection: sqlite3.Connection, _record: object) -> None:
-        connection.execute("PRAGMA synchronous=OFF")
-
-    sa.event.listen(sa.Engine, "connect", connected)
+    SqliteFile.durable = ("journal_mode=WAL", "synchronous=OFF")
 
 
 def measure(folder: Path, *, orders: int, still_open: int, runs: int) -> list[Recovered]:

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, TypeVar, cast
+from typing import Any, ClassVar, Concatenate, ParamSpec, TypeVar, cast
 
 import sqlalchemy as sa
 
@@ -154,6 +154,13 @@ class SqliteFile:
     :param read_only: open nothing for writing, create nothing.
     """
 
+    durable: ClassVar[tuple[str, ...]] = (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "wal_autocheckpoint=2000",
+    )
+    """Settings of a file that is written. Only who proves what they are good for takes others."""
+
     def __init__(self, path: Path, *, read_only: bool) -> None:
         self._uri = f"{path.resolve().as_uri()}?mode={'ro' if read_only else 'rwc'}"
         self._read_only = read_only
@@ -164,7 +171,7 @@ class SqliteFile:
     def _open(self) -> InlineConnection:
         pragmas = ["busy_timeout=10000", "foreign_keys=ON"]
         if not self._read_only:
-            pragmas += ["journal_mode=WAL", "synchronous=FULL", "wal_autocheckpoint=2000"]
+            pragmas += self.durable
         try:
             connection = sqlite3.connect(self._uri, uri=True, isolation_level=None)
             for pragma in pragmas:
