@@ -176,3 +176,15 @@ def test_a_loss_is_looked_for_anew_with_each_nav_and_envelope() -> None:
     assert fund.loss(loose) is not None
     fund.marks = None
     assert fund.loss(loose) is None
+
+
+@pytest.mark.parametrize("symbol", ["no symbol", ["AAPL"], None], ids=repr)
+async def test_an_order_of_no_sound_symbol_is_denied_by_the_schema(
+    make_desk: MakeDesk, symbol: object
+) -> None:
+    desk = await make_desk()
+    odd = str.__new__(Symbol, symbol) if symbol == "no symbol" else symbol
+    order = make_order(1).model_copy(update={"symbol": odd})
+    decision = await desk.engine.check(order)
+    assert not decision.approved
+    assert (decision.rejecting_gate, decision.code) == ("schema", DenyCode.SCHEMA_INVALID)

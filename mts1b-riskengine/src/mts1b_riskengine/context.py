@@ -222,8 +222,9 @@ def build_context(
         "halts": halts,
         "borrow": borrow.quote(order.symbol) if borrow is not None else None,
     }
-    if isinstance(order.symbol, Symbol):
-        facts["mark"] = book.positions.marks.get(order.symbol)
+    if isinstance(order.symbol, Symbol) and order.symbol in book.positions.marks:
+        # Every chain of gates asks for these; of a symbol without a price they are found later.
+        facts["mark"] = book.positions.marks[order.symbol]
         facts["instrument"] = book.instruments.facts(order.symbol)
         facts["quote"] = book.market.quotes.get(order.symbol)
         facts["trading_halt"] = book.market.halted.get(order.symbol, "")
