@@ -130,4 +130,5 @@ class ExposureProbe:
 
 def _worst(total: Total, high: Decimal, low: Decimal) -> Decimal:
     """Return the larger worst case of a group whose sums move by ``high`` and ``low``."""
-    return max(_plus(total.high, high).copy_abs(), _plus(total.low, low).copy_abs())
+    highest, lowest = _plus(total.high, high).copy_abs(), _plus(total.low, low).copy_abs()
+    return highest if highest >= lowest else lowest

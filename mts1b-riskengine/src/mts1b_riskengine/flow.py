@@ -57,17 +57,6 @@ class FlowBook:
             return Full(f"venue {order.broker}", kind, venue.limit or 0)
         return Full("the firm", kind, firm.limit or 0) if firm.is_full("", moment) else None
 
-    def _count(self, order: Order, moment: float) -> None:
-        kind = "amend" if is_amendment(order) else "new"
-        self.totals[kind] += 1
-        strategy, venue, firm = self._amend if kind == "amend" else self._new
-        if strategy.limit is not None:
-            strategy.add((order.fund_id, order.strategy_id), moment)
-        if venue.limit is not None:
-            venue.add(order.broker, moment)
-        if firm.limit is not None:
-            firm.add("", moment)
-
     def repeats(self, order: Order, moment: float) -> bool:
         """Return whether one more such order would exceed the repeat limit."""
         return self._repeats.is_full(_repeat_key(order), moment)
@@ -88,7 +77,15 @@ class FlowBook:
 
     def approved(self, order: Order, moment: float, now: datetime) -> None:
         """Count an order that is about to be approved for the first time."""
-        self._count(order, moment)
+        kind = "amend" if is_amendment(order) else "new"
+        self.totals[kind] += 1
+        strategy, venue, firm = self._amend if kind == "amend" else self._new
+        if strategy.limit is not None:
+            strategy.add((order.fund_id, order.strategy_id), moment)
+        if venue.limit is not None:
+            venue.add(order.broker, moment)
+        if firm.limit is not None:
+            firm.add("", moment)
         if self._repeats.limit is not None:
             self._repeats.add(_repeat_key(order), moment)
         day, owner = now.date(), (order.fund_id, order.strategy_id)

@@ -52,8 +52,6 @@ class HaltReading:
 
     def stopping(self, order: Order) -> ActiveHalt | None:
         """Return the halt that stops ``order``: a reduce-only order passes where all allow it."""
-        if not self.active:
-            return None
         for halt in self.binding(order):
             if not (order.reduce_only and halt.reduce_only_allowed):
                 return halt

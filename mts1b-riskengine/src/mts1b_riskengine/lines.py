@@ -67,7 +67,8 @@ class Line:
         self.value = value
         self.high = high = _times(quantity + open_buy, value)
         self.low = low = _times(quantity - open_sell, value)
-        self.gross = max(abs(high), abs(low))
+        highest, lowest = abs(high), abs(low)
+        self.gross = highest if highest >= lowest else lowest
 
     def with_order(self, sign: int, units: Decimal, value: Decimal) -> Line:
         """Return the line as if ``units`` more were open on one side, at another unit value."""

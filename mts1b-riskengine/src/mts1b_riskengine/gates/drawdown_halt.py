@@ -53,7 +53,7 @@ class DrawdownHaltGate(InlineGate):
                 DenyCode.HALT_STATE_UNREADABLE,
                 f"the halt record can not be read: {reading.unreadable}",
             )
-        halt = reading.stopping(order)
+        halt = reading.stopping(order) if reading.active else None
         if halt is not None:
             return context.reject(
                 reading.code_of(halt),
