@@ -104,6 +104,6 @@ def test_sums_of_a_holding_are_those_of_its_lots_to_the_last_digit(
         assert abs(held.unrealized(price) - naive) <= Decimal("1e-8")
         assert len({lot.quantity > 0 for lot in held.lots}) <= 1
         # What is read back from the lots after a restart is the same value, in the same digits.
-        again = Holding(SPX, held.lots, held.realized_usd, held.fees_usd, held.last_fill_price)
+        again = Holding.of(SPX, held.lots, held.realized_usd, held.fees_usd, held.last_fill_price)
         assert again == held
         assert (str(again.quantity), str(again.paid)) == (str(held.quantity), str(held.paid))

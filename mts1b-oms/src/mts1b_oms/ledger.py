@@ -7,7 +7,7 @@ summed over all of them they equal the position at the venue.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import InitVar, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 from functools import partial
@@ -58,14 +58,20 @@ class Holding:
     realized_usd: Decimal = ZERO
     fees_usd: Decimal = ZERO
     last_fill_price: Decimal = ZERO
-    quantity: Decimal = field(init=False)
-    paid: Decimal = field(init=False)
-    sums: InitVar[tuple[Decimal, Decimal] | None] = None
+    quantity: Decimal = ZERO
+    paid: Decimal = ZERO
 
-    def __post_init__(self, sums: tuple[Decimal, Decimal] | None) -> None:
-        quantity, paid = sums if sums is not None else _sums_of(self.lots)
-        object.__setattr__(self, "quantity", quantity)
-        object.__setattr__(self, "paid", paid)
+    @classmethod
+    def of(
+        cls,
+        symbol: Symbol,
+        lots: tuple[Lot, ...],
+        realized_usd: Decimal,
+        fees_usd: Decimal,
+        last_fill_price: Decimal,
+    ) -> Holding:
+        """Return the holding that these lots make up."""
+        return cls(symbol, lots, realized_usd, fees_usd, last_fill_price, *_sums_of(lots))
 
     @property
     def average_price(self) -> Decimal:
@@ -79,21 +85,22 @@ class Holding:
     def booked(self, fill: Fill) -> Holding:
         """Return the holding after ``fill``: it closes the oldest opposite lots, then opens."""
         left, gain = fill.signed_quantity, ZERO
-        kept, sums = self.lots, (self.quantity, self.paid)
-        if left * self.quantity < 0:
+        kept, quantity, paid = self.lots, self.quantity, self.paid
+        if left * quantity < 0:
             kept, left, gain = self._closed(left, fill.price)
-            sums = _sums_of(kept)
+            quantity, paid = _sums_of(kept)
         if left:
             ordinal = self.lots[-1].ordinal + 1 if self.lots else 0
             kept = (*kept, Lot(fill.fill_id, left, fill.price, fill.timestamp, ordinal))
-            sums = (sums[0] + left, sums[1] + left * fill.price)
+            quantity, paid = quantity + left, paid + left * fill.price
         return Holding(
             self.symbol,
             kept,
             self.realized_usd + quantise(gain),
             self.fees_usd + quantise(fill.fees),
             fill.price,
-            sums,
+            quantity,
+            paid,
         )
 
     def _closed(self, left: Decimal, price: Decimal) -> tuple[tuple[Lot, ...], Decimal, Decimal]:

@@ -121,8 +121,8 @@ async def read_ledger(tx: AsyncConnection) -> Ledger:
     holdings: dict[Owner, dict[Symbol, Holding]] = {}
     for row in await _POSITIONS.run(tx):
         symbol = Symbol(row.symbol)
-        holdings.setdefault((row.fund_id, row.strategy_id), {})[symbol] = Holding(
-            symbol=symbol,
+        holdings.setdefault((row.fund_id, row.strategy_id), {})[symbol] = Holding.of(
+            symbol,
             lots=tuple(open_lots.get((row.fund_id, row.strategy_id, row.symbol), ())),
             realized_usd=row.realized_usd,
             fees_usd=row.fees_usd,
