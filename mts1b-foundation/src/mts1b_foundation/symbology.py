@@ -129,8 +129,10 @@ class Symbol(str):
     def __get_pydantic_core_schema__(
         cls, source: type[Any], handler: GetCoreSchemaHandler
     ) -> CoreSchema:
-        return core_schema.no_info_after_validator_function(
-            cls, core_schema.str_schema(), serialization=core_schema.to_string_ser_schema()
+        return core_schema.no_info_wrap_validator_function(
+            lambda value, read: value if type(value) is cls else cls(read(value)),
+            core_schema.str_schema(),
+            serialization=core_schema.to_string_ser_schema(),
         )
 
     @classmethod
