@@ -17,6 +17,15 @@ SPX = Symbol("SPX")
 PRICES = {SPX: ("100", "101")}
 
 
+def told(at: datetime) -> Event:
+    price = Decimal(100)
+    bar = Bar(
+        symbol=SPX, interval="1d", timestamp=at, open=price, high=price, low=price, close=price
+    )
+    name = f"bar-{at.isoformat()}"
+    return Event(MARKETDATA_BARS, MARKETDATA_BARS, None, bar, name, "MARKETDATA", 1)
+
+
 async def test_bars_that_the_venue_did_not_take_are_worked_through_later(
     new_desk: Any, order: Any
 ) -> None:
@@ -34,20 +43,35 @@ async def test_bars_that_the_venue_did_not_take_are_worked_through_later(
 async def test_a_bar_on_its_way_into_the_store_is_seen(new_desk: Any) -> None:
     desk = await new_desk()
     assert not await desk.bars.has_pending()
-    price = Decimal(100)
-    bar = Bar(
-        symbol=SPX,
-        interval="1d",
-        timestamp=datetime(2026, 1, 2, tzinfo=UTC),
-        open=price,
-        high=price,
-        low=price,
-        close=price,
-    )
-    event = Event(MARKETDATA_BARS, MARKETDATA_BARS, None, bar, "bar-1", "MARKETDATA", 1)
+    event = told(datetime(2026, 1, 2, tzinfo=UTC))
     async with desk.store.transaction() as tx:
         await desk.bars.keep(tx, event)
         look = asyncio.create_task(desk.bars.has_pending())
         await asyncio.sleep(0.01)
     assert await look
     assert await desk.bars.has_pending()
+
+
+async def test_a_bar_that_comes_while_another_is_worked_through_is_not_lost(
+    new_desk: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = await new_desk()
+    first, second = (datetime(2026, 1, 2, 15, minute, tzinfo=UTC) for minute in (0, 1))
+    show = desk.venue.on_bars
+
+    async def show_slowly(bars: list[Bar]) -> Any:
+        if bars[0].timestamp == first:  # the clock is past both ends by now
+            async with desk.store.transaction() as tx:
+                await desk.bars.keep(tx, told(second))
+        return await show(bars)
+
+    monkeypatch.setattr(desk.venue, "on_bars", show_slowly)
+    async with desk.store.transaction() as tx:
+        await desk.bars.keep(tx, told(first))
+    now = datetime(2026, 1, 2, 15, 2, tzinfo=UTC)
+    await desk.bars.work(now)
+    assert {nav.as_of for nav in desk.record.navs.values()} == {first}
+    assert await desk.bars.has_pending()
+    await desk.bars.work(now)
+    assert {nav.as_of for nav in desk.record.navs.values()} == {second}
+    assert not await desk.bars.has_pending()

@@ -30,7 +30,13 @@ _PENDING = Prepared(
     .where(_DUE)
     .order_by(bars_pending.c.as_of, bars_pending.c.symbol, bars_pending.c.interval)
 )
-_WORKED = Prepared(sa.delete(bars_pending).where(_DUE))
+_WORKED = Prepared(
+    sa.delete(bars_pending)
+    .where(bars_pending.c.symbol == sa.bindparam("b_symbol"))
+    .where(bars_pending.c.interval == sa.bindparam("b_interval"))
+    .where(bars_pending.c.as_of == sa.bindparam("b_as_of", type_=UtcText))
+)
+"""One by one: what came while these were shown to the venue still waits."""
 
 Mark = Callable[[AsyncConnection], Awaitable[None]]
 
@@ -100,7 +106,7 @@ class BarWork:
             news = await self._sync.read()
             if isinstance(news, CouldNotLook):
                 raise VenueSilent(f"venue {self._venue.name}: {news.reason}")
-            return await self._book(as_of, bars, news, mark)
+            return await self._book(bars, news, mark)
 
     async def _show(self, venue: SimulatedVenue, bars: list[Bar]) -> None:
         try:
@@ -113,14 +119,18 @@ class BarWork:
             rows = await _PENDING.run(tx, {"b_as_of": as_of})
         return [Bar.model_validate_json(row.payload) for row in rows]
 
-    async def _book(self, as_of: datetime, bars: list[Bar], news: News, mark: Mark | None) -> int:
+    async def _book(self, bars: list[Bar], news: News, mark: Mark | None) -> int:
         async with self._record.unit() as unit:
             booked = await self._sync.take(unit, news)
             if bars:
                 unit.mark({bar.symbol: bar.close for bar in bars})
                 at = max(bar.timestamp for bar in bars)
                 unit.navs(snapshots(unit.ledger, peaks=self._record.peaks, as_of=at))
-                await _WORKED.run(unit.tx, {"b_as_of": as_of})
+                await _WORKED.run_many(unit.tx, [_key(bar) for bar in bars])
             if mark is not None:
                 await mark(unit.tx)
             return len(booked)
+
+
+def _key(bar: Bar) -> dict[str, object]:
+    return {"b_symbol": str(bar.symbol), "b_interval": bar.interval, "b_as_of": bar.timestamp}
