@@ -358,6 +358,22 @@ async def test_a_smaller_total_that_is_filled_already_completes_the_order(
     assert (done.status, done.quantity, done.filled_quantity) == (OrderStatus.FILLED, 4, 4)
 
 
+async def test_b6_an_overfill_that_a_change_in_doubt_hid_is_found_once_it_is_settled(
+    new_desk: Any, order: Any
+) -> None:
+    """Simulated seed 293: counted at 25 the execution of 15 was none too many, at 10 it is."""
+    desk = await new_desk(profile=VenueProfile(max_fill_quantity=Decimal(4)))
+    sent = await desk.orders.submit(resting(order))
+    desk.venue.script = [ConnectionError("reset")]
+    await desk.replacer.replace(change(sent, quantity=25))
+    await fill(desk, 1, "49")
+    await desk.venue.paper.overfill(sent.order_id, quantity=Decimal(11), price=Decimal(49))
+    await fill(desk, 2, "49")
+    done = await desk.record.order(sent.order_id)
+    assert (done.status, done.quantity, done.filled_quantity) == (OrderStatus.FILLED, 10, 15)
+    assert desk.record.unhalted == {(sent.fund_id, sent.strategy_id)}
+
+
 CRASHES = range(1, 14)
 
 

@@ -98,6 +98,12 @@ _GRAMMAR: tuple[tuple[SymbolKind, re.Pattern[str]], ...] = (
 )
 
 
+def _sound(symbol: Symbol) -> Symbol:
+    """Return what follows the grammar, as it is."""
+    _require_symbol(symbol)
+    return symbol
+
+
 @lru_cache(maxsize=65_536)
 def _require_symbol(text: str) -> None:
     if not any(pattern.fullmatch(text) for _, pattern in _GRAMMAR):
@@ -130,7 +136,7 @@ class Symbol(str):
         cls, source: type[Any], handler: GetCoreSchemaHandler
     ) -> CoreSchema:
         return core_schema.no_info_wrap_validator_function(
-            lambda value, read: value if type(value) is cls else cls(read(value)),
+            lambda value, read: _sound(value) if type(value) is cls else cls(read(value)),
             core_schema.str_schema(),
             serialization=core_schema.to_string_ser_schema(),
         )

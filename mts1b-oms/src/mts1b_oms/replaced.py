@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from mts1b_foundation.commands import ReplaceOutcome
 from mts1b_foundation.nats import OMS_ORDERS_ACCEPTED, OMS_ORDERS_REPLACED
 from mts1b_foundation.orders import Order, OrderStatus
@@ -30,7 +32,9 @@ async def settle_replace(
         return order
     if theirs is not None and change.is_made_in(theirs):
         await unit.end_replace(change, ReplaceOutcome.CONFIRMED)
-        return _concluded(unit, _made(unit, order, change, theirs), theirs)
+        made = _made(unit, order, change, theirs)
+        await _look_again(unit, made, counted_at=order.quantity)
+        return _concluded(unit, made, theirs)
     over = theirs is not None and theirs.is_terminal
     if not over and refused is None:
         return order
@@ -38,7 +42,24 @@ async def settle_replace(
     why = refused or Refused("TOO_LATE", "the order had ended at the venue")
     await unit.end_replace(change, outcome, why.code, why.reason)
     old = {"quantity": change.old_quantity, "limit_price": change.old_limit_price}
-    return _concluded(unit, keep(unit, order, why.reason, **old), theirs)
+    kept = keep(unit, order, why.reason, **old)
+    await _look_again(unit, kept, counted_at=order.quantity)
+    return _concluded(unit, kept, theirs)
+
+
+async def _look_again(unit: Unit, order: Order, *, counted_at: Decimal) -> None:
+    """Quarantine the strategy of an order that executed more than it turns out to be for.
+
+    While its change was in doubt it counted at the larger quantity, so no execution up to that was
+    one too many.
+    """
+    if order.quantity < order.filled_quantity <= counted_at:
+        last = (await unit.fills_of(order.order_id))[-1]
+        reason = (
+            f"order {order.order_id} is for {order.quantity} now that its change is settled, and "
+            f"{order.filled_quantity} were executed: overfill"
+        )
+        unit.quarantine(last.owner, f"{last.fill.fill_id}/overfill", reason)
 
 
 def _made(unit: Unit, order: Order, change: Replace, theirs: Order) -> Order:
