@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from mts1b_foundation.nats import OMS_ORDERS_ACCEPTED
 from mts1b_platform.store import Store
 from mts1b_platform.store import tables as own
+from mts1b_platform.store.inline import transaction_of
 
 METADATA = sa.MetaData()
 BOOKS = sa.Table(
@@ -104,3 +105,15 @@ async def test_who_still_reads_when_a_store_closes_reads_to_the_end(tmp_path: Pa
     async with store.read() as tx:
         await store.close()
         assert await tx.scalar(sa.select(sa.func.count()).select_from(BOOKS)) == 1
+
+
+async def test_each_transaction_has_a_name_of_its_own_and_none_outside(tmp_path: Path) -> None:
+    store = await Store.open(tmp_path / "one.sqlite", name="one")
+    async with store.transaction() as tx:
+        first = transaction_of(tx)
+        assert first is not None
+        assert transaction_of(tx) is first
+    assert transaction_of(tx) is None
+    async with store.transaction() as tx:
+        assert transaction_of(tx) not in (None, first)
+    await store.close()

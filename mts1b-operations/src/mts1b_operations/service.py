@@ -26,6 +26,7 @@ from mts1b_platform.pump import Event, EventPump
 from mts1b_platform.service import Service, ServiceContext
 from mts1b_platform.store import OutboxRelay
 from mts1b_platform.store.connection import AsyncConnection
+from mts1b_platform.store.inline import transaction_of
 
 from mts1b_operations.api import ApiServer, Board, PeerLimiter, create_app
 from mts1b_operations.audit.chain import AuditRecord
@@ -231,7 +232,7 @@ class OperationsService(Service):
 
     async def _on_event(self, tx: AsyncConnection, event: Event) -> None:
         """Collect one event and what the watchdogs say of it, for the event's transaction."""
-        transaction = tx.sync_connection.get_transaction() if tx.sync_connection else None
+        transaction = transaction_of(tx)
         if self._transaction is not transaction:
             self._transaction = transaction
             self._collected = []

@@ -8,6 +8,7 @@ from mts1b_foundation.limits import RiskLimits
 from mts1b_platform.clock import Clock
 from mts1b_platform.store import Prepared, Store
 from mts1b_platform.store.connection import AsyncConnection
+from mts1b_platform.store.inline import transaction_of
 
 from mts1b_riskengine.blocks import BlockBook
 from mts1b_riskengine.cash import CashBook
@@ -97,7 +98,7 @@ class RiskBook:
         """
         if not self._store_keeps:
             return
-        current = tx.sync_connection.get_transaction() if tx.sync_connection else None
+        current = transaction_of(tx)
         if current is not None and current is self._transaction:
             return
         changed = await _NEXT_VERSION.run(

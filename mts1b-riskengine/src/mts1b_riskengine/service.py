@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import ClassVar
 
 from mts1b_foundation import HaltRequest, RiskDecision, RiskEnvelope, SoftOverride
@@ -42,6 +43,7 @@ from mts1b_riskengine.feed import FEED_STREAMS, RiskFeed, feed_subjects
 from mts1b_riskengine.halting import HaltRequester
 from mts1b_riskengine.halts import HaltRecord
 from mts1b_riskengine.mandates import mandates_of
+from mts1b_riskengine.pipeline import GateRun
 from mts1b_riskengine.policy import RiskPolicy
 from mts1b_riskengine.tables import SCHEMA_VERSION, metadata
 
@@ -52,6 +54,7 @@ APPROVAL_KEY = "risk"
 
 _HALT_PATIENCE_S = 20.0
 _WATCH_S = 0.5
+_MOST_UNTOLD = 1000
 
 
 class RiskEngineService(Service):
@@ -66,6 +69,7 @@ class RiskEngineService(Service):
         self._background = OwnedTasks(ctx.tasks)
         self._store: Store | None = None
         self._pump: EventPump | None = None
+        self._judged: asyncio.Queue[tuple[str, GateRun]] = asyncio.Queue(_MOST_UNTOLD)
 
     async def start(self) -> None:
         """Open the store, load the book, take the configured envelopes, then serve."""
@@ -105,6 +109,7 @@ class RiskEngineService(Service):
         if not ctx.replay:
             self._background.start("riskengine.pump", pump.run())
             self._background.start("riskengine.breaches", self._watch_breaches())
+            self._background.start("riskengine.statistics", self._tell_passed())
 
     def _build_engine(self, store: Store) -> RiskEngine:
         ctx, risk = self.ctx, self.ctx.settings.risk
@@ -161,18 +166,26 @@ class RiskEngineService(Service):
             request.order, lease_id=request.lease_id, amends=request.amends
         )
         if not self.ctx.replay:
-            await self._tell_passed(judgement)
+            self._note(judgement)
         return judgement.decision
 
-    async def _tell_passed(self, judgement: Judgement) -> None:
+    def _note(self, judgement: Judgement) -> None:
+        """Keep a judgement for the statistics, which whoever asked need not wait for."""
+        if judgement.run is not None and not self._judged.full():
+            self._judged.put_nowait((judgement.decision.order_id, judgement.run))
+
+    async def _tell_passed(self) -> None:
         """Publish what passed, for statistics: at most once, never in a replay."""
-        run = judgement.run
-        if run is None or not self.ctx.bus.connected:
-            return
+        while True:
+            order_id, run = await self._judged.get()
+            if self.ctx.bus.connected:
+                await self._tell_passed_of(order_id, run)
+
+    async def _tell_passed_of(self, order_id: str, run: GateRun) -> None:
         for result, seconds in zip(run.results, run.seconds, strict=True):
             if result.passed:
                 passed = GatePassed(
-                    order_id=judgement.decision.order_id,
+                    order_id=order_id,
                     gate=result.gate,
                     latency_ms=seconds * 1000,
                 )

@@ -13,6 +13,7 @@ from mts1b_platform.clock import Clock
 from mts1b_platform.signing import KeyRing
 from mts1b_platform.store import Prepared, Store
 from mts1b_platform.store.connection import AsyncConnection
+from mts1b_platform.store.inline import transaction_of
 
 from mts1b_operations.audit.checkpoint import Checkpoint, CheckpointSigner
 from mts1b_operations.audit.entry import (
@@ -161,7 +162,7 @@ class AuditChain:
 
         Another process may have appended, and an earlier transaction may have rolled back.
         """
-        transaction = tx.sync_connection.get_transaction() if tx.sync_connection else None
+        transaction = transaction_of(tx)
         if transaction is not self._transaction:
             self._transaction = transaction
             await self._align(tx)

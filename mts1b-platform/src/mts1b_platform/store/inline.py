@@ -18,7 +18,7 @@ import sqlalchemy as sa
 
 from mts1b_platform.store.connection import AsyncConnection
 
-__all__ = ["InlineConnection", "SqliteFile"]
+__all__ = ["InlineConnection", "SqliteFile", "transaction_of"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -30,7 +30,7 @@ class InlineConnection:
     def __init__(self, driver: sqlite3.Connection) -> None:
         self._driver = driver
         self._seen_by_sqlalchemy: sa.Connection | None = None
-        self._in_transaction = False
+        self.transaction: object | None = None
         self.closed = False
 
     @property
@@ -39,7 +39,7 @@ class InlineConnection:
         seen = self._seen_by_sqlalchemy
         if seen is None:
             seen = self._seen_by_sqlalchemy = _engine(lambda: self._driver).connect()
-        if self._in_transaction and not seen.in_transaction():
+        if self.transaction is not None and not seen.in_transaction():
             seen.begin()
         return seen
 
@@ -78,7 +78,7 @@ class InlineConnection:
     def begin(self, how: str) -> None:
         """Begin a transaction past SQLAlchemy's machinery: it happens all the time."""
         self.execute_text(how, ())
-        self._in_transaction = True
+        self.transaction = object()
 
     def commit(self) -> None:
         """Keep what was written since the begin, also what SQLAlchemy wrote.
@@ -93,7 +93,7 @@ class InlineConnection:
 
         A connection that was closed has done so.
         """
-        if self.closed or not self._in_transaction:
+        if self.closed or self.transaction is None:
             return
         if self._driver.in_transaction:
             self.execute_text("ROLLBACK", ())
@@ -101,7 +101,7 @@ class InlineConnection:
 
     def _end(self) -> None:
         """Let SQLAlchemy know that the transaction is over, where it took part."""
-        self._in_transaction = False
+        self.transaction = None
         seen = self._seen_by_sqlalchemy
         if seen is not None and seen.in_transaction():
             seen.rollback()
@@ -127,6 +127,14 @@ def _named(text: str, error: sqlite3.Error) -> sa.exc.DBAPIError:
     elif isinstance(error, sqlite3.OperationalError):
         kind = sa.exc.OperationalError
     return kind(text, None, error)
+
+
+def transaction_of(tx: AsyncConnection) -> object | None:
+    """Return what stands for the transaction of a connection, another in each; None in none."""
+    if isinstance(tx, InlineConnection):
+        return tx.transaction
+    known = tx.sync_connection
+    return None if known is None else known.get_transaction()
 
 
 @cache
