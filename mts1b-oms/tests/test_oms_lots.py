@@ -9,11 +9,13 @@ from decimal import Decimal
 from pathlib import Path
 from types import MappingProxyType
 
+import pytest
 import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mts1b_foundation import Fill, Side, Symbol
 from mts1b_oms.ledger import Holding, SubBook
+from mts1b_oms.lots import Lot, Lots
 from mts1b_oms.tables import books
 from mts1b_oms.tables.store import lots, metadata
 from mts1b_platform.store import Store
@@ -107,3 +109,23 @@ def test_sums_of_a_holding_are_those_of_its_lots_to_the_last_digit(
         again = Holding.of(SPX, held.lots, held.realized_usd, held.fees_usd, held.last_fill_price)
         assert again == held
         assert (str(again.quantity), str(again.paid)) == (str(held.quantity), str(held.paid))
+
+
+def _lot(number: int) -> Lot:
+    return Lot(f"lot-{number}", Decimal(number), Decimal(1), AT, number)
+
+
+@given(st.lists(st.tuples(st.integers(0, 100), st.integers(0, 9)), max_size=40))
+def test_lots_are_a_value_whoever_adds_to_them(steps: list[tuple[int, int]]) -> None:
+    kept: list[tuple[Lots, list[Lot]]] = [(Lots(), [])]
+    for which, number in steps:
+        known, expected = kept[which % len(kept)]
+        kept.append((known.with_(_lot(number)), [*expected, _lot(number)]))
+    for known, expected in kept:
+        assert list(known) == expected
+        assert (len(known), bool(known)) == (len(expected), bool(expected))
+        assert [known[-1 - place] for place in range(len(known))] == expected[::-1]
+        assert known[1:] == expected[1:]
+        assert known == Lots(expected)
+        with pytest.raises(IndexError):
+            known[len(expected)]

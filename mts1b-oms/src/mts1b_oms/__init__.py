@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     )
     from mts1b_oms.gate import ReconciliationGate
     from mts1b_oms.gateway import Gateway
-    from mts1b_oms.ledger import Holding, Ledger, Lot, SubBook
+    from mts1b_oms.ledger import Holding, Ledger, SubBook
+    from mts1b_oms.lots import Lot, Lots
     from mts1b_oms.nav import snapshots
     from mts1b_oms.orders import OrderService, RiskChecker
     from mts1b_oms.transitions import TRANSITIONS, OrderEvent, Transition
@@ -33,6 +34,7 @@ __all__ = [
     "IllegalTransition",
     "Ledger",
     "Lot",
+    "Lots",
     "OmsClient",
     "OmsError",
     "OrderEvent",
@@ -56,7 +58,8 @@ _HOMES = {
     "Holding": "ledger",
     "IllegalTransition": "errors",
     "Ledger": "ledger",
-    "Lot": "ledger",
+    "Lot": "lots",
+    "Lots": "lots",
     "OmsClient": "client",
     "OmsError": "errors",
     "OrderEvent": "transitions",

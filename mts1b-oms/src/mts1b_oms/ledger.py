@@ -17,7 +17,9 @@ from mts1b_foundation.orders import Fill
 from mts1b_foundation.positions import Position, PositionLot
 from mts1b_foundation.symbology import Symbol
 
-__all__ = ["Holding", "Ledger", "Lot", "Owner", "SubBook", "payment_of", "quantise"]
+from mts1b_oms.lots import Lot, Lots
+
+__all__ = ["Holding", "Ledger", "Owner", "SubBook", "payment_of", "quantise"]
 
 QUANTUM = Decimal("1e-8")
 ZERO = Decimal(0)
@@ -31,20 +33,6 @@ quantise = partial(Decimal.quantize, exp=QUANTUM, rounding=ROUND_HALF_EVEN)
 
 
 @dataclass(frozen=True, slots=True)
-class Lot:
-    """What is left of one opening fill; ``quantity`` is signed.
-
-    The lots of a holding are numbered as they are opened, without gaps: each has its row.
-    """
-
-    lot_id: str
-    quantity: Decimal
-    price: Decimal
-    opened_at: datetime
-    ordinal: int = field(default=0, compare=False)
-
-
-@dataclass(frozen=True, slots=True)
 class Holding:
     """One symbol in one sub-book: open lots, oldest first, and what closed ones earned.
 
@@ -54,7 +42,7 @@ class Holding:
     """
 
     symbol: Symbol
-    lots: tuple[Lot, ...] = ()
+    lots: Lots = field(default_factory=Lots)
     realized_usd: Decimal = ZERO
     fees_usd: Decimal = ZERO
     last_fill_price: Decimal = ZERO
@@ -65,7 +53,7 @@ class Holding:
     def of(
         cls,
         symbol: Symbol,
-        lots: tuple[Lot, ...],
+        lots: Lots,
         realized_usd: Decimal,
         fees_usd: Decimal,
         last_fill_price: Decimal,
@@ -91,7 +79,7 @@ class Holding:
             quantity, paid = _sums_of(kept)
         if left:
             ordinal = self.lots[-1].ordinal + 1 if self.lots else 0
-            kept = (*kept, Lot(fill.fill_id, left, fill.price, fill.timestamp, ordinal))
+            kept = kept.with_(Lot(fill.fill_id, left, fill.price, fill.timestamp, ordinal))
             quantity, paid = quantity + left, paid + left * fill.price
         return Holding(
             self.symbol,
@@ -103,7 +91,7 @@ class Holding:
             paid,
         )
 
-    def _closed(self, left: Decimal, price: Decimal) -> tuple[tuple[Lot, ...], Decimal, Decimal]:
+    def _closed(self, left: Decimal, price: Decimal) -> tuple[Lots, Decimal, Decimal]:
         """Close the oldest lots; return the others, what is left to trade, and the gain, USD."""
         gain = ZERO
         for place, lot in enumerate(self.lots):
@@ -112,10 +100,10 @@ class Holding:
             left += closed
             if closed != lot.quantity:
                 rest = replace(lot, quantity=lot.quantity - closed)
-                return (rest, *self.lots[place + 1 :]), left, gain
+                return Lots([rest, *self.lots[place + 1 :]]), left, gain
             if not left:
-                return self.lots[place + 1 :], left, gain
-        return (), left, gain
+                return Lots(self.lots[place + 1 :]), left, gain
+        return Lots(), left, gain
 
 
 def _sums_of(lots: Iterable[Lot]) -> tuple[Decimal, Decimal]:

@@ -16,7 +16,8 @@ from mts1b_foundation.symbology import Symbol
 from mts1b_platform.store import Prepared, Store
 from mts1b_platform.store.connection import AsyncConnection
 
-from mts1b_oms.ledger import Holding, Ledger, Lot, Owner, SubBook
+from mts1b_oms.ledger import Holding, Ledger, Owner, SubBook
+from mts1b_oms.lots import Lot, Lots
 from mts1b_oms.tables.store import cash, fills, lots, marks, navs, positions
 
 __all__ = [
@@ -123,7 +124,7 @@ async def read_ledger(tx: AsyncConnection) -> Ledger:
         symbol = Symbol(row.symbol)
         holdings.setdefault((row.fund_id, row.strategy_id), {})[symbol] = Holding.of(
             symbol,
-            lots=tuple(open_lots.get((row.fund_id, row.strategy_id, row.symbol), ())),
+            lots=Lots(open_lots.get((row.fund_id, row.strategy_id, row.symbol), ())),
             realized_usd=row.realized_usd,
             fees_usd=row.fees_usd,
             last_fill_price=row.last_fill_price,
