@@ -104,6 +104,20 @@ def test_the_roots_help_imports_no_package(machine: Machine) -> None:
         assert name in helped.out
 
 
+def test_the_roots_help_has_each_commands_own_words(machine: Machine) -> None:
+    machine.install(
+        "pack-talks",
+        "talk",
+        "import typer\nraise ImportError\napp = typer.Typer(help='Say what there is to say.')\n",
+    )
+    machine.install("pack-odd", "odd", "def (:")
+    helped = machine.mts("--help")
+    assert helped.code == 0
+    assert "Say what there is to say." in helped.out
+    assert "The pack-talks commands." not in helped.out
+    assert "The pack-odd commands." in helped.out
+
+
 def test_a_broken_package_breaks_only_its_own_command(machine: Machine) -> None:
     machine.install("pack-broken", "explode", BROKEN)
     machine.install("pack-greets", "greet", GREETS)

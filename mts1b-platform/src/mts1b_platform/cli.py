@@ -46,7 +46,7 @@ class LazyGroup(TyperGroup):
         return [*own, *sorted(name for name in _found() if name not in own)]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """Return a command; in the root's help, a stand-in with the package's summary."""
+        """Return a command; in the root's help, a stand-in that says what it does."""
         own = super().get_command(ctx, cmd_name)
         points = _found().get(cmd_name, ())
         if getattr(ctx, "mts_help_only", False):
@@ -74,10 +74,14 @@ def _conflict(name: str, points: Sequence[EntryPoint], *, built_in: bool) -> str
 
 
 def _summary(points: Sequence[EntryPoint]) -> str:
+    """Return what a command says of itself, else what its package does."""
     if len(points) > 1:
         return "(defined by more than one package)"
+    from mts1b_platform.cli_help import help_in_source
+
     dist = points[0].dist
-    return "" if dist is None else str(dist.metadata["Summary"] or "")
+    package = "" if dist is None else str(dist.metadata["Summary"] or "")
+    return help_in_source(points[0].value) or package
 
 
 root = typer.Typer(
