@@ -1,4 +1,4 @@
-"""What a command says of itself, read in its source: importing it only for a list costs too much."""
+"""What a command says of itself, read in its source: importing it costs too much for a list."""
 
 from __future__ import annotations
 
