@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -44,7 +44,8 @@ async def test_i1_a_wall_clock_that_steps_makes_no_order_absent(
 
     desk.venue.paper.get_order_by_key, desk.venue.paper.get_open_orders = find, shown
     desk.clock.advance(LAG_S)
-    assert (await desk.orders.carry_on(lost.order_id)).status is OrderStatus.ACCEPTED
+    found = await desk.orders.carry_on(lost.order_id)
+    assert found.status is OrderStatus.ACCEPTED, "nobody waits for a clock to catch up"
     assert len(desk.venue.submitted) == 1, "it was sent a second time"
 
 
@@ -52,28 +53,27 @@ async def test_i1_a_wall_clock_that_steps_makes_no_order_absent(
     waits=st.lists(st.floats(0.0, 30.0), min_size=1, max_size=8),
     steps=st.lists(st.floats(-200.0, 200.0), min_size=8, max_size=8),
 )
-def test_i1_no_sequence_of_steps_makes_time_pass_faster(
+def test_i1_l1_no_sequence_of_steps_makes_time_pass_faster_or_slower(
     waits: list[float], steps: list[float]
 ) -> None:
     true = VirtualClock(BEGAN)
     clock = SkewedClock(true)
     acts = LastActs(clock, lag_s=LAG_S)
     true.advance(100.0)
-    recorded = clock.now()
     acts.note("o")
     for wait, step in zip(waits, steps, strict=False):
         clock.step(step)
         true.advance(wait)
-        assert acts.quiet_s("o", recorded) <= true.monotonic() - 100.0 + 1e-6
+        assert acts.quiet_s("o") == pytest.approx(true.monotonic() - 100.0)
     clock.set_right()
-    assert acts.quiet_s("o", recorded) == pytest.approx(sum(waits), abs=1e-3)
+    assert acts.quiet_s("o") == pytest.approx(sum(waits), abs=1e-3)
 
 
 def test_what_an_earlier_process_did_ended_when_this_one_began() -> None:
     true = VirtualClock(BEGAN)
     acts = LastActs(true, lag_s=LAG_S)
     true.advance(7.0)
-    assert acts.quiet_s("o", BEGAN - timedelta(days=1)) == 7.0
+    assert acts.quiet_s("o") == 7.0
 
 
 def test_acts_that_nobody_needs_any_more_are_forgotten() -> None:
@@ -83,4 +83,4 @@ def test_acts_that_nobody_needs_any_more_are_forgotten() -> None:
         acts.note(f"o-{number}")
         true.advance(0.01)
     assert len(acts._acts) < 1100
-    assert acts.quiet_s("o-2999", BEGAN) == pytest.approx(0.01, abs=1e-6)
+    assert acts.quiet_s("o-2999") == pytest.approx(0.01, abs=1e-6)

@@ -208,12 +208,9 @@ class Gateway:
             ),
         )
 
-    def shows_all_since(self, order_id: str, recorded: datetime) -> bool:
-        """Return whether whatever was sent of an order must be visible at the venue by now.
-
-        :param recorded: when it was written ahead of the wire.
-        """
-        return self._acts.quiet_s(order_id, recorded) >= self._card.visibility_lag_s
+    def shows_all_of(self, order_id: str) -> bool:
+        """Return whether whatever was sent of an order must be visible at the venue by now."""
+        return self._acts.quiet_s(order_id) >= self._card.visibility_lag_s
 
     async def find(
         self, order: Order, *, sent_at: datetime | None = None
@@ -240,7 +237,7 @@ class Gateway:
     ) -> Sent | NeverSeen | CouldNotLook:
         lag = self._card.visibility_lag_s
         if sent_at is not None and lag > 0.0:
-            age = self._acts.quiet_s(order.order_id, sent_at)
+            age = self._acts.quiet_s(order.order_id)
             if age <= lag:
                 return CouldNotLook(
                     f"sent {age:.1f} s ago, and the venue may show an order up to {lag:.0f} s late"

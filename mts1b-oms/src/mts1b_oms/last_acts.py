@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from mts1b_platform.clock import Clock
 
 __all__ = ["LastActs"]
@@ -14,9 +12,10 @@ _MANY = 1024
 class LastActs:
     """Tell for how long nothing of an order can have left.
 
-    By the wall clock and by the monotonic one, and the shorter counts: a wall clock that was set
-    forward makes a second look like minutes, and a monotonic one says nothing of what a process
-    before this one did, only that it had ended when this one began.
+    By the monotonic clock alone: a wall clock that was set forward makes a second look like
+    minutes, and one that was set back makes nobody wait for it to catch up. Of what a process
+    before this one did it is known that it had ended when this one began. What this one does for
+    an order it does under the lock of the order's key, so who asks meanwhile waits.
 
     :param lag_s: how long anybody needs to know it, s.
     """
@@ -36,10 +35,6 @@ class LastActs:
             self._acts = {name: at for name, at in self._acts.items() if now - at <= self._lag_s}
             self._most = max(_MANY, 2 * len(self._acts))
 
-    def quiet_s(self, order_id: str, recorded: datetime) -> float:
-        """Return for how many seconds nothing of an order can have left.
-
-        :param recorded: when it was written ahead of the wire, by the wall clock.
-        """
-        own = self._clock.monotonic() - self._acts.get(order_id, self._began)
-        return min(own, (self._clock.now() - recorded).total_seconds())
+    def quiet_s(self, order_id: str) -> float:
+        """Return for how many seconds nothing of an order can have left."""
+        return self._clock.monotonic() - self._acts.get(order_id, self._began)

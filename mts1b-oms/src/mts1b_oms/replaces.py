@@ -94,9 +94,7 @@ class Replacer:
         if isinstance(found, CouldNotLook) and refused is None:
             return found
         theirs = found.theirs if isinstance(found, Sent) else None
-        certain = refused is not None or self._gateway.shows_all_since(
-            order.order_id, change.asked_at
-        )
+        certain = refused is not None or self._gateway.shows_all_of(order.order_id)
         async with self._record.unit() as unit:
             current = await unit.order(order.order_id) or order
             why = refused or Refused(NEVER_ARRIVED, "the venue kept the order as it was")
