@@ -84,3 +84,22 @@ def test_acts_that_nobody_needs_any_more_are_forgotten() -> None:
         true.advance(0.01)
     assert len(acts._acts) < 1100
     assert acts.quiet_s("o-2999") == pytest.approx(0.01, abs=1e-6)
+
+
+async def test_a10_an_answer_that_does_not_get_on_record_counts_from_the_answer(
+    new_desk: Any, order: Any
+) -> None:
+    """Simulated seed 22047: the way took its time, and the order may be shown that much later."""
+    desk = await new_desk()
+    desk.gateway._acts = LastActs(desk.clock, lag_s=LAG_S)
+    submit = desk.venue.submit
+
+    async def slow(sent: Order) -> Order:
+        desk.clock.advance(5.0)
+        answer: Order = await submit(sent)
+        return answer
+
+    desk.venue.submit = slow
+    sent = await desk.orders.submit(order())
+    desk.clock.advance(3.0)
+    assert desk.gateway._acts.quiet_s(sent.order_id) == 3.0

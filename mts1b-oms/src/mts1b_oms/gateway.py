@@ -170,15 +170,11 @@ class Gateway:
         except BrokerRefused as error:
             return Refused(error.code, str(error))
         except NO_EVIDENCE as error:
-            return self._silent(ours, f"{type(error).__name__}: {error}")
-        if wrong:
-            return self._silent(ours, f"the answer makes no sense: {wrong}")
-        return _answer(theirs)
-
-    def _silent(self, order: Order, reason: str) -> Silent:
-        """Note when a venue fell silent: until then an act may have reached it."""
-        self._acts.note(order.order_id)
-        return Silent(reason)
+            return Silent(f"{type(error).__name__}: {error}")
+        finally:
+            # It may have arrived as late as this, also where its answer does not get on record.
+            self._acts.note(ours.order_id)
+        return Silent(f"the answer makes no sense: {wrong}") if wrong else _answer(theirs)
 
     @property
     def can_replace(self) -> bool:
