@@ -23,9 +23,15 @@ async def test_a_key_is_held_by_one_task_at_a_time_in_the_order_of_asking() -> N
 
 
 async def test_different_keys_do_not_wait_for_each_other() -> None:
-    keys = KeyedLocks()
-    async with keys.hold("one"), asyncio.timeout(1), keys.hold("other"):
-        pass
+    keys, seen = KeyedLocks(), list[str]()
+
+    async def work() -> None:
+        async with keys.hold("other"):
+            seen.append("other")
+
+    async with keys.hold("one"):
+        await asyncio.wait_for(work(), 1)
+        assert seen == ["other"], "while the first is still held"
 
 
 async def test_one_who_gives_up_waiting_takes_nobodys_turn() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from mts1b_platform.eventbus.port import RemoteError, RequestHandler
@@ -44,17 +44,16 @@ class TaskGroupSupervisor:
 
     def start(self, name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run ``work`` until it ends, fails or is stopped."""
-        task = asyncio.create_task(self._guard(name, work), name=name)
+        task = asyncio.create_task(work, name=name)
         self._tasks[task] = None
-        task.add_done_callback(self._tasks.pop)
-        task.add_done_callback(lambda _: work.close())  # also one that was never begun
+        task.add_done_callback(self._ended)
         return task
 
-    async def _guard(self, name: str, work: Awaitable[None]) -> None:
-        try:
-            await work
-        except Exception as error:
-            self._on_failure(name, error)
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        del self._tasks[task]
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, Exception):
+            self._on_failure(task.get_name(), error)
 
     def kill(self) -> None:
         """Cancel what still runs, the oldest first, and wait for nothing: a process dies."""
