@@ -7,11 +7,14 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
+import pytest
+from mts1b_brokers.errors import BrokerRefused
 from mts1b_foundation import DenyCode, Order, OrderStatus, Quote
 from mts1b_foundation.commands import CancelOutcome
 from mts1b_oms.doubt import ALARM_AFTER_S, DoubtWork
 from mts1b_oms.transitions import OrderEvent
 from mts1b_platform.logging import get_logger
+from mts1b_platform.store import StoreError
 
 LOST = ConnectionError("reset before anything arrived")
 
@@ -103,6 +106,25 @@ async def test_a10_c3_what_a_slow_venue_does_not_show_yet_is_neither_absent_nor_
     reply = await desk.canceller.cancel(lost.order_id, actor="operator:ann")
     assert reply.outcome is CancelOutcome.CONFIRMED
     assert desk.venue.submitted == []
+
+
+async def test_a_refusal_that_no_transaction_could_keep_is_not_sent_again(
+    new_desk: Any, order: Any, monkeypatch: Any
+) -> None:
+    """Seed 40394: the disk was full when the refusal came, and the venue remembers none."""
+    desk = await new_desk()
+    desk.venue.script = [BrokerRefused("not this one", code="VENUE_RISK")]
+
+    def full(*parts: Any) -> Order:
+        raise StoreError("no space left on device")
+
+    with monkeypatch.context() as disk:
+        disk.setattr("mts1b_oms.orders.record_outcome", full)
+        with pytest.raises(StoreError):
+            await desk.orders.submit(order())
+    again = await desk.orders.submit(order())
+    assert (again.status, again.rejected_code) == (OrderStatus.REJECTED, "VENUE_RISK")
+    assert len(desk.venue.submitted) == 1
 
 
 async def test_what_the_open_orders_show_is_evidence_too(new_desk: Any, order: Any) -> None:

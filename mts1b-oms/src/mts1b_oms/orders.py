@@ -69,6 +69,8 @@ class OrderService:
         self.load = load or Load()
         self.keys = KeyedLocks()
         self.cancel_wanted: set[str] = set()
+        self._refusals: dict[str, Refused] = {}
+        """What the venue refused, by order, until it is on record: few venues tell it twice."""
         self._gateway = gateway
         self._risk = risk
         self._intake = intake
@@ -240,14 +242,24 @@ class OrderService:
                 return known
 
     async def _recorded(self, order_id: str, outcome: Sent | Refused | Fenced | Silent) -> Order:
+        if isinstance(outcome, Refused):
+            self._refusals[order_id] = outcome
         async with self.record.unit() as unit:
             order = await unit.order(order_id)
             if order is None:
                 raise UnknownOrder(order_id)
-            return record_outcome(unit, order, outcome)
+            recorded = record_outcome(unit, order, outcome)
+        self._refusals.pop(order_id, None)
+        return recorded
 
     async def adopt(self, order: Order) -> Order | CouldNotLook | NeverSeen:
-        """Look for an order in doubt at the venue and take over what is found there."""
+        """Look for an order in doubt at the venue and take over what is found there.
+
+        What the venue refused a moment ago, and no transaction could keep, it is not asked for.
+        """
+        told = self._refusals.get(order.order_id)
+        if told is not None:
+            return await self._recorded(order.order_id, told)
         sent_at = await self.record.sent_at(order.order_id)
         match await self._gateway.find(order, sent_at=sent_at):
             case Sent() | Refused() as found:
