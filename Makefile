@@ -53,8 +53,8 @@ powercut: $(READY) ## Cut the power of the store at random moments: IMAGES=5000
 load: $(READY) ## Measure latency from intent to the wire at 500 orders/s: MINUTES=2
 	@$(BIN)/python -m tools.proof.load --minutes $(or $(MINUTES),2) --rate $(or $(RATE),500)
 
-sim: $(READY) ## Simulate the order path under faults: SEEDS=1..1000
-	@$(BIN)/mts sim sweep --seeds $(or $(SEEDS),1..1000)
+sim: $(READY) ## Simulate the order path under faults: SEEDS=1..1000, LOG=file to stop and go on
+	@$(BIN)/mts sim sweep --seeds $(or $(SEEDS),1..1000) $(if $(LOG),--log $(LOG))
 
 mutants: $(READY) ## Plant a fault at a time in the order path and see seeds find it
 	@$(BIN)/mts sim mutants

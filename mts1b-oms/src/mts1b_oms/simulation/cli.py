@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from pathlib import Path
 from typing import Annotated
@@ -64,24 +65,36 @@ def sweep(
     seeds: Annotated[str, typer.Option(help="A..B, both included")],
     orders: Orders = 200,
     jobs: Jobs = 0,
+    log: Annotated[
+        Path | None, typer.Option(help="append each seed here; what is here already is not rerun")
+    ] = None,
 ) -> None:
     """Run many seeds; the exit code is 1 when any invariant was violated."""
     from mts1b_oms.simulation.sweep import sweep as run_sweep
+    from mts1b_oms.simulation.sweep_log import BadSweepLog, SweepLog
     from mts1b_oms.simulation.world import Outcome
 
     first, last = _range(seeds)
+    try:
+        kept = SweepLog(log, orders=orders) if log is not None else None
+    except (BadSweepLog, OSError) as error:
+        raise typer.BadParameter(str(error)) from error
 
     def tell(outcome: Outcome) -> None:
+        if kept is not None:
+            kept.add(outcome)
         if outcome.violation:
             typer.echo(f"seed {outcome.seed}: {outcome.violation}", err=True)
 
-    report = run_sweep(
-        range(first, last + 1),
-        orders=orders,
-        jobs=jobs or os.cpu_count() or 1,
-        now=SystemClock().monotonic,
-        seen=tell,
-    )
+    with kept or contextlib.nullcontext():
+        report = run_sweep(
+            range(first, last + 1),
+            orders=orders,
+            jobs=jobs or os.cpu_count() or 1,
+            now=SystemClock().monotonic,
+            seen=tell,
+            known=kept.known if kept is not None else None,
+        )
     typer.echo("\n".join(report.lines()))
     if report.violations:
         raise typer.Exit(1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from multiprocessing import get_context
@@ -21,10 +21,15 @@ _AT_ONCE = 4
 
 @dataclass(slots=True)
 class SweepReport:
-    """What a sweep saw. ``violations`` holds (seed, what was violated)."""
+    """What a sweep saw. ``violations`` holds (seed, what was violated).
+
+    :ivar before: how many of the seeds an earlier run had done.
+    :ivar seconds: how long the others took.
+    """
 
     orders: int
     seeds: int = 0
+    before: int = 0
     seconds: float = 0.0
     virtual_s: float = 0.0
     counters: Counters = field(default_factory=Counters)
@@ -48,11 +53,14 @@ class SweepReport:
 
     def lines(self, *, wanted: int = 100) -> list[str]:
         """Return the report; counters below ``wanted`` are marked."""
-        rate = self.seeds / self.seconds if self.seconds > 0 else 0.0
+        now = self.seeds - self.before
+        rate = now / self.seconds if self.seconds > 0 else 0.0
         said = [
             f"{self.seeds} seeds of {self.orders} orders, {len(self.violations)} violations",
             f"{rate:.2f} seeds/s, {self.virtual_s / 3600:.1f} simulated hours",
         ]
+        if self.before:
+            said.insert(1, f"{self.before} of them before, {now} now, by the same code")
         if not self.violations:
             said.append(f"a seed violates with a probability below {self.bound:.2g} (3/n, 95 %)")
         said += [f"seed {seed}: {what}" for seed, what in sorted(self.violations)]
@@ -70,16 +78,24 @@ def sweep(
     jobs: int,
     now: Callable[[], float],
     seen: Callable[[Outcome], None] = lambda outcome: None,
+    known: Mapping[int, Outcome] | None = None,
 ) -> SweepReport:
     """Run seeds in ``jobs`` processes.
 
     :param now: seconds of a clock, for the rate.
     :param seen: called with each outcome as it comes.
+    :param known: seeds that were run before; they are counted, and not run again.
     """
-    report, begun = SweepReport(orders), now()
+    report, known = SweepReport(orders), known or {}
+    seeds = list(seeds)
+    for seed in seeds:
+        if seed in known:
+            report.add(known[seed])
+    report.before = report.seeds
+    begun = now()
     with ProcessPoolExecutor(jobs, get_context("spawn"), initializer=_look_at_less) as pool:
         waiting: dict[Future[Outcome], int] = {}
-        for seed in seeds:
+        for seed in (one for one in seeds if one not in known):
             waiting[pool.submit(run_seed, seed, orders=orders)] = seed
             while len(waiting) >= jobs * _AT_ONCE:
                 _take(waiting, report, seen)
