@@ -84,7 +84,7 @@ class Accidents:
             strategy_id=BY_HAND,
             created_at=net.loop.clock.now(),
         )
-        await self._truth.paper.external(order)
         self.by_hand.append(order.order_id)
+        await self._truth.paper.external(order)
         net.counters.hit("B12 order by hand")
         net.trace.record(net.loop.time(), "by-hand", order.order_id, order.quantity)
