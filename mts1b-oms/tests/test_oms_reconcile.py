@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from mts1b_brokers.paper import VenueProfile
 from mts1b_foundation import Fill, Order, OrderStatus, OrderType, Symbol, TimeInForce
 from mts1b_foundation.protocols import AccountSnapshot
 from mts1b_oms.fills import book_fills
 from mts1b_oms.reconcile import compare
-from mts1b_oms.tables.reports import read_reports
+from mts1b_oms.tables.store import reconciliations
 from mts1b_oms.witness import Extent, Witness
 
 SPX, NDX = Symbol("SPX"), Symbol("NDX")
@@ -42,8 +43,10 @@ async def test_only_a_report_that_says_something_new_is_told(new_desk: Any) -> N
     reports = await desk.reports()
     assert [report.agrees for report in reports] == [True, False, True]
     assert "TimeoutError" in reports[1].reason
+    query = sa.select(reconciliations.c.payload).order_by(reconciliations.c.position)
     async with desk.store.read() as tx:
-        assert await read_reports(tx) == reports
+        kept = (await tx.execute(query)).scalars().all()
+    assert kept == [report.model_dump_json() for report in reports]
 
 
 async def test_d4_equal_books_give_equal_reports(new_desk: Any, order: Any) -> None:

@@ -34,7 +34,7 @@ from mts1b_foundation.nats import (
     position_subject,
 )
 
-__all__ = ["BUS_ROLES", "OPERATOR", "BusRole", "role_named"]
+__all__ = ["BUS_ROLES", "OPERATOR", "BusRole"]
 
 OPERATOR = "operator"
 """The role of people: the command line of this machine."""
@@ -129,15 +129,3 @@ BUS_ROLES: tuple[BusRole, ...] = (
     ),
 )
 """In the order in which the services start; the operator last."""
-
-
-def role_named(name: str) -> BusRole:
-    """Return the role of a name.
-
-    :raises LookupError: when there is none.
-    """
-    for role in BUS_ROLES:
-        if role.name == name:
-            return role
-    known = ", ".join(role.name for role in BUS_ROLES)
-    raise LookupError(f"the bus knows no role {name!r}; there are {known}")

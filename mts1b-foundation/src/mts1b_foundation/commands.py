@@ -31,7 +31,6 @@ __all__ = [
     "CheckOrder",
     "EnvelopeQuery",
     "EnvelopeReply",
-    "ErrorReply",
     "HaltReply",
     "Heartbeat",
     "LeaseGrant",
@@ -289,13 +288,6 @@ class HaltReply(FrozenModel):
     active: ActiveHalt | None = None
     created: bool = False
     epoch: int = 0
-
-
-class ErrorReply(FrozenModel):
-    """A refusal: a code that programs can match and a message for people."""
-
-    code: str
-    message: str
 
 
 class Heartbeat(FrozenModel):

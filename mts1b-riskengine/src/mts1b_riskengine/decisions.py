@@ -27,7 +27,6 @@ __all__ = [
     "Decisions",
     "Found",
     "Recorded",
-    "decision_id_of",
     "decisions_of",
     "economics_of",
 ]
@@ -65,11 +64,6 @@ def _number(value: Decimal | None) -> str:
     if value is None:
         return ""
     return f"{value.normalize():f}" if isinstance(value, Decimal) else str(value)
-
-
-def decision_id_of(order: Order) -> str:
-    """Return the id of the decision on exactly this order."""
-    return derive_id("dec", order.order_id, order.idempotency_key, economics_of(order))
 
 
 class Claim(NamedTuple):

@@ -31,7 +31,6 @@ __all__ = [
     "latest_navs",
     "read_fills",
     "read_ledger",
-    "read_nav_history",
     "upsert",
     "write_books",
     "write_holdings",
@@ -276,12 +275,6 @@ async def latest_navs(tx: AsyncConnection) -> list[tuple[int, NavSnapshot]]:
     """Return the newest snapshot of every fund and strategy with its revision, sorted."""
     rows = await _LATEST_NAVS.run(tx)
     return [(row.revision, NavSnapshot.model_validate_json(row.payload)) for row in rows]
-
-
-async def read_nav_history(tx: AsyncConnection) -> list[NavSnapshot]:
-    """Return every snapshot ever, by time, fund, strategy."""
-    query = sa.select(navs.c.payload).order_by(navs.c.as_of, navs.c.fund_id, navs.c.strategy_id)
-    return [NavSnapshot.model_validate_json(row.payload) for row in await tx.execute(query)]
 
 
 async def insert_fills(tx: AsyncConnection, booked: Sequence[tuple[int, BookedFill]]) -> None:

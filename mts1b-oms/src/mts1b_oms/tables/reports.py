@@ -9,7 +9,7 @@ from mts1b_platform.store.connection import AsyncConnection
 
 from mts1b_oms.tables.store import reconciliations
 
-__all__ = ["insert_report", "last_report", "read_reports"]
+__all__ = ["insert_report", "last_report"]
 
 _INSERT = Prepared(sa.insert(reconciliations))
 _NEWEST = Prepared(
@@ -26,9 +26,3 @@ async def last_report(tx: AsyncConnection) -> ReconciliationReport | None:
     """Return the newest report."""
     payload = (await _NEWEST.run(tx)).scalar()
     return ReconciliationReport.model_validate_json(payload) if payload else None
-
-
-async def read_reports(tx: AsyncConnection) -> list[ReconciliationReport]:
-    """Return every report, oldest first."""
-    rows = await tx.execute(sa.select(reconciliations).order_by(reconciliations.c.position))
-    return [ReconciliationReport.model_validate_json(row.payload) for row in rows]
