@@ -249,12 +249,17 @@ class HaltManager:
             )
         async with parts.store.transaction() as tx:
             await self.record_resume(tx, request)
-        return await self.finish_resume(request.scope)
+        return await self.finish_resume(request)
 
     async def record_resume(self, tx: AsyncConnection, request: ResumeRequest) -> None:
-        """Write a proven resume inside the caller's transaction: state, audit, event."""
+        """Write a proven resume inside the caller's transaction: state, audit, event.
+
+        A halt that came after the epoch which was signed is none of those that it ends.
+        """
         parts = await self._ready()
-        await tx.execute(HALTS.update().where(HALTS.c.scope == request.scope).values(resumed=True))
+        newer = [halt.halt_id for halt in parts.halts.state().active if halt.epoch > request.epoch]
+        seen = (HALTS.c.scope == request.scope) & HALTS.c.halt_id.not_in(newer)
+        await tx.execute(HALTS.update().where(seen).values(resumed=True))
         record = AuditRecord(
             actor=request.cosigned_by,
             action="halt_resumed",
@@ -270,11 +275,11 @@ class HaltManager:
             payload=request.model_dump_json().encode(),
         )
 
-    async def finish_resume(self, scope: str) -> HaltReply:
+    async def finish_resume(self, request: ResumeRequest) -> HaltReply:
         """Lift the local record after the resume is on record."""
         parts = await self._ready()
         parts.audit.settle()
-        state = parts.halts.lift(scope)
+        state = parts.halts.lift(request.scope, upto=request.epoch)
         await self._announce()
         return HaltReply(epoch=state.epoch)
 
@@ -304,8 +309,9 @@ class HaltManager:
                 put_in_force(parts.halts, ActiveHalt.model_validate_json(row.record))
         resumed = {row.halt_id: bool(row.resumed) for row in rows}
         active = active_halts(parts.halts)
-        for scope in sorted({halt.scope for halt in active if resumed.get(halt.halt_id)}):
-            parts.halts.lift(scope)
+        ended = {halt.scope: halt.epoch for halt in active if resumed.get(halt.halt_id)}
+        for scope, newest in sorted(ended.items()):
+            parts.halts.lift(scope, upto=newest)
         unknown = [halt for halt in active if halt.halt_id not in resumed]
         if unknown:
             await self._record(unknown)

@@ -32,10 +32,10 @@ class ScriptedOperator:
         self._after = after_sessions
         parts.keyring.signer(operator_key(self._who), "ed25519")  # created on first use
 
-    async def step(self, tx: AsyncConnection, as_of: datetime) -> list[str]:
-        """Count one session; write the resumes that are due; return their scopes.
+    async def step(self, tx: AsyncConnection, as_of: datetime) -> list[ResumeRequest]:
+        """Count one session; write the resumes that are due, and return them.
 
-        The caller lifts the scopes after the transaction commits.
+        The caller finishes them after the transaction commits.
         """
         if not active_halts(self._parts.halts):
             return []
@@ -51,9 +51,10 @@ class ScriptedOperator:
             )
             if sessions >= self._after:
                 due.setdefault(halt.scope, halt)
-        for scope, halt in due.items():
-            await self._manager.record_resume(tx, self._signed(scope, halt, as_of))
-        return list(due)
+        resumes = [self._signed(scope, halt, as_of) for scope, halt in due.items()]
+        for request in resumes:
+            await self._manager.record_resume(tx, request)
+        return resumes
 
     def _signed(self, scope: str, halt: ActiveHalt, as_of: datetime) -> ResumeRequest:
         epoch = self._parts.halts.state().epoch

@@ -285,7 +285,7 @@ class OperationsService(Service):
     async def _on_step(self, step: ReplayStep, mark: Mark) -> None:
         if step.tick % _OVERRIDES_EVERY == 0:
             self._runner.apply(await load_overrides(self._parts.store))
-        due: list[str] = []
+        due: list[ResumeRequest] = []
         if self._operator and active_halts(self._parts.halts):
             async with self._parts.store.transaction() as tx:
                 due = await self._operator.step(tx, step.as_of)
@@ -293,8 +293,8 @@ class OperationsService(Service):
         settles = bool(due) or step.final or step.tick % _SETTLE_EVERY == 0
         if settles:
             self._parts.audit.settle()
-        for scope in due:
-            await self._manager.finish_resume(scope)
+        for request in due:
+            await self._manager.finish_resume(request)
         if step.final:
             await self._parts.audit.checkpoint()
         if settles:

@@ -164,13 +164,20 @@ class HaltStore:
             active = (*state.active, halt.with_(epoch=epoch))
             return self._save(state.with_(epoch=epoch, active=active))
 
-    def lift(self, scope: str) -> HaltState:
-        """End the halts of exactly this scope; return the record."""
+    def lift(self, scope: str, *, upto: int | None = None) -> HaltState:
+        """End the halts of exactly this scope; return the record.
+
+        :param upto: the epoch that whoever ends them has seen; what came later stays in force.
+        """
         with self._writing() as state:
-            ended = tuple(halt.halt_id for halt in state.active if halt.scope == scope)
+            ended = tuple(
+                halt.halt_id
+                for halt in state.active
+                if halt.scope == scope and (upto is None or halt.epoch <= upto)
+            )
             if not ended:
                 return state
-            left = tuple(halt for halt in state.active if halt.scope != scope)
+            left = tuple(halt for halt in state.active if halt.halt_id not in ended)
             return self._save(
                 HaltState(epoch=state.epoch + 1, active=left, lifted=(*state.lifted, *ended))
             )
