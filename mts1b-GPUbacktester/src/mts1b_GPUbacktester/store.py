@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
+from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,36 +24,50 @@ if TYPE_CHECKING:
 __all__ = ["Store"]
 
 _MANIFEST = "sweep.json"
+_PACKAGES = ("mts1b_GPUbacktester", "mts1b_quantkit")
 
 
 class Store:
     """A folder of parquet parts, one a block, and what sweep they belong to.
 
-    :raises BadSetting: when the folder holds another sweep.
+    :param code: a digest of the code that computes the numbers; None for the installed one.
+    :raises BadSetting: when the folder holds another sweep, or can not be written.
     """
 
-    def __init__(self, folder: Path, whole: SweepBlock, engine: str) -> None:
+    def __init__(
+        self, folder: Path, whole: SweepBlock, engine: str, *, code: str | None = None
+    ) -> None:
         self._folder, self._whole = folder, whole
-        mark = {"fingerprint": fingerprint(whole, engine), "n_trials": len(whole.sets)}
-        path = folder / _MANIFEST
-        if path.exists():
-            if json.loads(path.read_text()) != mark:
-                raise BadSetting(
-                    f"{folder} holds another sweep; name another folder in out=, or remove it"
-                )
-        else:
-            folder.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(mark))
+        mark = {
+            "fingerprint": fingerprint(whole, engine),
+            "code": code or code_digest(),
+            "n_trials": len(whole.sets),
+        }
+        try:
+            _claim(folder, mark)
+        except OSError as error:
+            raise BadSetting(
+                f"{folder} can not be used: {error.strerror}; name another folder in out="
+            ) from None
 
     def has(self, cut: Cut) -> bool:
         """Return whether a block is there already."""
         return self._path(cut).exists()
 
     def read(self, cut: Cut) -> dict[str, FloatArray]:
-        """Return the metrics of a block that is there, (sets, assets)."""
+        """Return the metrics of a block that is there, (sets, assets).
+
+        :raises BadSetting: for a part that is damaged.
+        """
         import polars as pl
 
-        table = pl.read_parquet(self._path(cut))
+        try:
+            table = pl.read_parquet(self._path(cut))
+        except pl.exceptions.PolarsError as error:
+            raise BadSetting(
+                f"{self._path(cut)} is damaged ({str(error).splitlines()[0]}); remove this file "
+                "and run again: its block alone is computed anew"
+            ) from None
         rows, assets, _ = cut
         shape = (rows.stop - rows.start, assets.stop - assets.start)
         return {
@@ -78,6 +95,55 @@ class Store:
     def _path(self, cut: Cut) -> Path:
         rows, assets, _ = cut
         return self._folder / f"part-{assets.start:07d}-{rows.start:09d}-{rows.stop:09d}.parquet"
+
+
+def _claim(folder: Path, mark: dict[str, Any]) -> None:
+    """Make the folder that of a sweep, or find that it is already.
+
+    :raises BadSetting: when it holds anything else.
+    """
+    path = folder / _MANIFEST
+    folder.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        if any(folder.glob("part-*.parquet")):
+            raise BadSetting(
+                f"{folder} holds parts of a sweep, but {_MANIFEST} that says of which is gone; "
+                "name another folder in out=, or remove all of it"
+            )
+        unfinished = path.with_suffix(".unfinished")
+        unfinished.write_text(json.dumps(mark))
+        unfinished.replace(path)
+        return
+    try:
+        found = json.loads(path.read_text())
+    except ValueError:
+        raise BadSetting(
+            f"{path} is damaged; name another folder in out=, or remove all of {folder}"
+        ) from None
+    if found == mark:
+        return
+    same = isinstance(found, dict) and found.get("fingerprint") == mark["fingerprint"]
+    whose = "this sweep, begun by another version of the code" if same else "another sweep"
+    raise BadSetting(f"{folder} holds {whose}; name another folder in out=, or remove all of it")
+
+
+def code_digest() -> str:
+    """Return a digest of every source file that decides the numbers of a sweep."""
+    digest = hashlib.sha256()
+    for package in _PACKAGES:
+        for name, content in sorted(_sources(resources.files(package), package)):
+            digest.update(f"{name}\0{len(content)}\0".encode())
+            digest.update(content)
+    return digest.hexdigest()
+
+
+def _sources(folder: Traversable, name: str) -> Iterator[tuple[str, bytes]]:
+    for item in folder.iterdir():
+        inside = f"{name}/{item.name}"
+        if item.is_dir():
+            yield from _sources(item, inside)
+        elif item.name.endswith(".py"):
+            yield inside, item.read_bytes()
 
 
 def fingerprint(whole: SweepBlock, engine: str) -> str:
