@@ -1,4 +1,4 @@
-"""``mts mts1b-operations audit``: show, tail, verify and export the log."""
+"""``mts mts1b-operations audit``: show, tail, verify, prove and export the log."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import typer
 from mts1b_platform.cli import emit
 from mts1b_platform.exit_codes import ExitCode
 
+from mts1b_operations.audit_proof_cli import check, prove
 from mts1b_operations.errors import ChainIntegrityError, NotFound
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ __all__ = ["audit"]
 JsonOption = Annotated[bool, typer.Option("--json", help="print JSON")]
 
 audit = typer.Typer(no_args_is_help=True, help="Show and verify the audit log.")
+audit.command()(prove)
+audit.command()(check)
 
 
 def _reader() -> AuditReader:

@@ -16,6 +16,7 @@ __all__ = [
     "NotFound",
     "NothingRuns",
     "OperationsError",
+    "ProofRefused",
     "ResidueLeft",
     "ResumeRefused",
 ]
@@ -79,6 +80,12 @@ class ResidueLeft(OperationsError):
     """Look at the venue: some orders or positions may still be there."""
 
     code = "RESIDUE_LEFT"
+
+
+class ProofRefused(OperationsError):
+    """Trust nothing of the proof: a part of it is not what the log's key signed."""
+
+    code = "PROOF_REFUSED"
 
 
 class ChainIntegrityError(OperationsError):
