@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from mts1b_GPUbacktester.semantics import BoolArray, FloatArray
 
-__all__ = ["Averages", "RunningSums"]
+__all__ = ["Averages", "RunningSums", "without_infinities"]
 
 _FEW_ROWS = 16
 
@@ -92,6 +92,16 @@ class Averages:
         smooth = _smooth_rows if len(values) < _FEW_ROWS else _smooth_columns
         smooth(filled, started, weight, out)
         out[missing | (np.cumsum(started, axis=-1) < warm)] = np.nan
+
+
+def without_infinities(values: FloatArray) -> FloatArray:
+    """Return values with NaN for infinities: one in a running sum or a level would never leave it.
+
+    So a division by zero, by the volume of a day without trades say, is missing in the averages
+    whose windows have it, and in no other.
+    """
+    infinite = np.isinf(values)
+    return np.where(infinite, np.nan, values) if infinite.any() else values
 
 
 def _in_window(sums: NDArray[Any], window: int, start: int, stop: int) -> NDArray[Any]:

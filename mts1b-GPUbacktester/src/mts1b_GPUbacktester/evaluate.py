@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mts1b_GPUbacktester import expressions as r
-from mts1b_GPUbacktester.averages import Averages, RunningSums
+from mts1b_GPUbacktester.averages import Averages, RunningSums, without_infinities
 from mts1b_GPUbacktester.errors import BadRule
 from mts1b_GPUbacktester.panels import Prices
 from mts1b_GPUbacktester.program import early_exits, operands, whole_bars
@@ -197,9 +197,10 @@ class Evaluator:
             case "sma":
                 self._averages.simple(self._running(node.source), window, result)
             case "ema":
-                self._averages.exponential(self._whole(node.source), window, result)
+                self._averages.exponential(self._averaged(node.source), window, result)
             case "wilder":
-                self._averages.recursive(self._whole(node.source), 1.0 / window, window, result)
+                source = self._averaged(node.source)
+                self._averages.recursive(source, 1.0 / window, window, result)
             case "deviation":
                 result = trailing_deviation(self._whole(node.source), window)
             case "highest":
@@ -222,8 +223,11 @@ class Evaluator:
         if source not in self._sums:
             if len(self._sums) >= _SUMS_KEPT:
                 self._sums.clear()
-            self._sums[source] = self._averages.sums(self._whole(source))
+            self._sums[source] = self._averages.sums(self._averaged(source))
         return self._sums[source]
+
+    def _averaged(self, node: r.Value) -> FloatArray:
+        return without_infinities(self._whole(node))
 
     def _whole(self, node: r.Value) -> FloatArray:
         return np.ascontiguousarray(np.broadcast_to(self._value(node), self._prices.close.shape))

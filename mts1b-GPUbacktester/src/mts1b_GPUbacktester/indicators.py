@@ -1,7 +1,8 @@
 """What rules compare: averages, channels, bands and oscillators, all made of a few windows.
 
 Every value at a bar reads bars up to that one; it is missing (NaN) until its window is full and
-where the window has a missing bar.
+where the window has a missing bar. To an average an infinity, of a division by zero, is missing
+too.
 """
 
 from __future__ import annotations

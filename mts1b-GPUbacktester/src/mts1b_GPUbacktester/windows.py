@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from math import nan, sqrt
+from math import isinf, nan, sqrt
 
 __all__ = ["stepper"]
 
@@ -16,11 +16,11 @@ def stepper(kind: str, window: int) -> Callable[[float], float]:
     """Return what takes the next value of a source and returns the next of ``kind``."""
     match kind:
         case "sma":
-            return _Mean(window)
+            return _without_infinities(_Mean(window))
         case "ema":
-            return _Smooth(2.0 / (window + 1.0), window)
+            return _without_infinities(_Smooth(2.0 / (window + 1.0), window))
         case "wilder":
-            return _Smooth(1.0 / window, window)
+            return _without_infinities(_Smooth(1.0 / window, window))
         case "lag":
             return _Lag(window)
         case "deviation":
@@ -30,6 +30,10 @@ def stepper(kind: str, window: int) -> Callable[[float], float]:
         case "lowest":
             return _Full(window, min)
     raise ValueError(f"no window of kind {kind!r}")
+
+
+def _without_infinities(average: Callable[[float], float]) -> Callable[[float], float]:
+    return lambda value: average(nan if isinf(value) else value)
 
 
 class _Mean:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mts1b_GPUbacktester import expressions as e
-from mts1b_GPUbacktester.averages import Averages
+from mts1b_GPUbacktester.averages import Averages, without_infinities
 from mts1b_GPUbacktester.engines import cuda_kernels as kernels
 from mts1b_GPUbacktester.engines.cuda_device import cuda_module
 from mts1b_GPUbacktester.evaluate import Evaluator
@@ -52,9 +52,9 @@ class DeviceSeries:
                 there = self._up(self._computed(node))
                 kernels.place_series[self._grid(length * assets)](there, place, series)
         for source, places in simple.items():
-            self._write_simple(self._computed(source), nodes, places, series)
+            self._write_simple(without_infinities(self._computed(source)), nodes, places, series)
         for source, places in smooth.items():
-            self._write_smooth(self._computed(source), nodes, places, series)
+            self._write_smooth(without_infinities(self._computed(source)), nodes, places, series)
         return series
 
     def _computed(self, node: e.Value) -> FloatArray:
