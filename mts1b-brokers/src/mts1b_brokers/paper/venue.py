@@ -123,6 +123,11 @@ class PaperVenue:
         return draft.orders[working.position].order
 
     def require_takeable(self, order: Order) -> None:
+        """Raise when no account state could make this order good; nothing is changed.
+
+        :raises DuplicateOrderId: when its id came with another idempotency key before.
+        :raises BrokerRefused: for a live order, and for one that has ended already.
+        """
         place = self.state.by_order_id.get(order.order_id)
         if place is not None and not self._is_again(order, self.state.orders[place].order):
             raise DuplicateOrderId(

@@ -110,6 +110,7 @@ class Bench:
         }
 
     def sign(self, signer: Signer, order: Order) -> RiskApproval:
+        """Return a genuine approval of ``order`` by ``signer``, as the engine would give it."""
         mint = ApprovalMint(signer, ttl_s=TTL_S, policy_hash="policy-1")
         return mint.approve(
             order,
