@@ -106,6 +106,7 @@ class RiskBook:
         )
         if changed.rowcount == 1:
             self._version += 1
+            self.cash.settle()
         else:
             await self._reload(tx)
         self._transaction = current
@@ -126,3 +127,4 @@ class RiskBook:
         await self.parents.load(tx)
         await self.resting.load(tx)
         await self.blocks.load(tx)
+        self.cash.undo()

@@ -154,9 +154,10 @@ class RiskEngine:
         await self.book.sync(tx)
         await self.book.funds.follow_halts(tx, reading)
         found = await self._log.find(tx, order)
-        if found.recorded is not None and self._stands(found.recorded, order, reading, lease_id):
-            return Judgement(found.recorded.decision)
-        attempt = found.recorded.attempt + 1 if found.recorded else 1
+        recorded = found.recorded
+        if recorded is not None and await self._stands(tx, recorded, order, reading, lease_id):
+            return Judgement(recorded.decision)
+        attempt = recorded.attempt + 1 if recorded else 1
         context = self._context(order, found, reading, prepared, amends)
         if isinstance(context, CheckContext):
             run = await self._pipeline.run(order, context.envelope, context)
@@ -198,9 +199,18 @@ class RiskEngine:
         if attempt == 1:
             book.flow.approved(order, self._clock.monotonic(), now)
 
-    def _stands(
-        self, recorded: Recorded, order: Order, reading: HaltReading, lease_id: str
+    async def _stands(
+        self,
+        tx: AsyncConnection,
+        recorded: Recorded,
+        order: Order,
+        reading: HaltReading,
+        lease_id: str,
     ) -> bool:
+        """Return whether a recorded decision is still the answer.
+
+        An approval whose reservation was given back is not: nothing would hold its exposure.
+        """
         approval = recorded.decision.approval
         if approval is None:
             return True
@@ -214,7 +224,10 @@ class RiskEngine:
             and approval.envelope_version == envelope.version
         )
         held = self.book.reservations.get(order.order_id)
-        return fresh or held is None or held.sent
+        if held is not None:
+            return fresh or held.sent
+        closed = await self.book.reservations.find(tx, order.order_id)
+        return closed is None or closed.sent or closed.filled != 0
 
     def _context(
         self,

@@ -94,6 +94,17 @@ class FlowBook:
         if self._duplicates_s:
             self._note(order, moment)
 
+    def recalled(self, order: Order, moment: float, now: datetime) -> None:
+        """Count an approval of before a restart, as a new order and as an amendment.
+
+        The record does not say which of both it was; so both limits are as tight as they can be.
+        """
+        self.approved(order, moment, now)
+        strategy, venue, firm = self._new if is_amendment(order) else self._amend
+        strategy.add((order.fund_id, order.strategy_id), moment)
+        venue.add(order.broker, moment)
+        firm.add("", moment)
+
     def _note(self, order: Order, moment: float) -> None:
         recent = self._recent
         terms = economic_terms(order)

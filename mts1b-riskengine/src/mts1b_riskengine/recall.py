@@ -33,7 +33,7 @@ async def recall_flow(tx: AsyncConnection, book: RiskBook, *, now: datetime, mom
         if decision.approval is not None:
             age_s = (now - decision.decided_at).total_seconds()
             order = _order_of(decision.approval)
-            book.flow.approved(order, moment - age_s, decision.decided_at)
+            book.flow.recalled(order, moment - age_s, decision.decided_at)
     return len(rows)
 
 
