@@ -19,6 +19,7 @@ from mts1b_foundation.commands import (
 from mts1b_foundation.funds import NavSnapshot
 from mts1b_foundation.orders import Order, OrderStatus
 from mts1b_foundation.risk import RiskApproval
+from mts1b_foundation.symbology import Symbol
 from mts1b_platform.clock import Clock
 from mts1b_platform.store import Prepared, Store
 from mts1b_platform.store.connection import AsyncConnection
@@ -79,6 +80,8 @@ class OmsRecord:
         self.nav_revisions: dict[NavKey, int] = {}
         self.peaks: dict[NavKey, Decimal] = {}
         """The highest NAV of every fund and strategy so far."""
+        self.marked_at: dict[Symbol, datetime] = {}
+        """Of when the last price of each symbol is."""
         self.cursor: str | None = None
         self.corrections_cursor: str | None = None
         self.early: set[str] = set()
@@ -146,6 +149,7 @@ class OmsRecord:
                 if order.status is OrderStatus.UNKNOWN
             }
             self.ledger = await books.read_ledger(tx)
+            self.marked_at = await books.read_mark_times(tx)
             for revision, nav in await books.latest_navs(tx):
                 key = (nav.fund_id, nav.strategy_id)
                 self.navs[key], self.nav_revisions[key] = nav, revision

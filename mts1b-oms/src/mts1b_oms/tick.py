@@ -19,6 +19,7 @@ from mts1b_oms.nav import snapshots
 from mts1b_oms.outcomes import NO_EVIDENCE, CouldNotLook
 from mts1b_oms.record import OmsRecord
 from mts1b_oms.tables.store import bars_pending
+from mts1b_oms.unit import Unit
 from mts1b_oms.venue_sync import News, VenueSync
 
 __all__ = ["BarWork", "VenueSilent"]
@@ -123,13 +124,26 @@ class BarWork:
         async with self._record.unit() as unit:
             booked = await self._sync.take(unit, news)
             if bars:
-                unit.mark({bar.symbol: bar.close for bar in bars})
-                at = max(bar.timestamp for bar in bars)
+                self._mark(unit, bars)
+                at = self._moment(bars)
                 unit.navs(snapshots(unit.ledger, peaks=self._record.peaks, as_of=at))
                 await _WORKED.run_many(unit.tx, [_key(bar) for bar in bars])
             if mark is not None:
                 await mark(unit.tx)
             return len(booked)
+
+    def _mark(self, unit: Unit, bars: list[Bar]) -> None:
+        """Take the closes as last prices, but not that of a bar older than the one before it."""
+        known = self._record.marked_at
+        newer = [bar for bar in bars if bar.timestamp >= known.get(bar.symbol, bar.timestamp)]
+        unit.mark(
+            {bar.symbol: bar.close for bar in newer}, {bar.symbol: bar.timestamp for bar in newer}
+        )
+
+    def _moment(self, bars: list[Bar]) -> datetime:
+        """Return of when the NAV is that these bars make: a late bar makes none of the past."""
+        struck = (nav.as_of for nav in self._record.navs.values())
+        return max([*(bar.timestamp for bar in bars), *struck])
 
 
 def _key(bar: Bar) -> dict[str, object]:

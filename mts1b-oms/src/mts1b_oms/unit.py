@@ -74,6 +74,7 @@ class Unit:
     _navs: tuple[tuple[int, NavSnapshot], ...] = ()
     _restated: frozenset[tuple[Owner, Symbol]] = frozenset()
     _marks: Mapping[Symbol, Decimal] = MappingProxyType({})
+    _marked_at: Mapping[Symbol, datetime] = MappingProxyType({})
     _cursor: str | None = None
     _corrections_cursor: str | None = None
     _report: ReconciliationReport | None = None
@@ -239,9 +240,15 @@ class Unit:
         """Record that a strategy got an odd execution and must be halted."""
         self._quarantined += ((owner, fill_id, reason),)
 
-    def mark(self, prices: Mapping[Symbol, Decimal]) -> None:
-        """Take newer last prices."""
+    def mark(
+        self, prices: Mapping[Symbol, Decimal], at: Mapping[Symbol, datetime] = MappingProxyType({})
+    ) -> None:
+        """Take newer last prices.
+
+        :param at: of when each of them is.
+        """
         self._marks = {**self._marks, **prices}
+        self._marked_at = {**self._marked_at, **at}
         self.ledger = self.ledger.marked(prices)
 
     def navs(self, snapshots: tuple[NavSnapshot, ...]) -> None:
@@ -358,7 +365,8 @@ class Unit:
         if held:
             await books.write_holdings(store, self.tx, held)
         if self._marks:
-            await books.write_marks(store, self.tx, self._marks, self.now)
+            at = {**dict.fromkeys(self._marks, self.now), **self._marked_at}
+            await books.write_marks(store, self.tx, self._marks, at)
 
     def _held_on_record(self, owner: Owner, symbol: Symbol) -> Holding | None:
         book = self._record.ledger.books.get(owner)
@@ -400,6 +408,7 @@ class Unit:
             key = (nav.fund_id, nav.strategy_id)
             record.navs[key], record.nav_revisions[key] = nav, revision
             record.peaks[key] = nav.peak_nav_usd
+        record.marked_at.update(self._marked_at)
         record.cursor = self._cursor or record.cursor
         record.corrections_cursor = self._corrections_cursor or record.corrections_cursor
         record.report = self._report or record.report

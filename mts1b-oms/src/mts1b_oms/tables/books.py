@@ -31,6 +31,7 @@ __all__ = [
     "latest_navs",
     "read_fills",
     "read_ledger",
+    "read_mark_times",
     "upsert",
     "write_books",
     "write_holdings",
@@ -142,6 +143,11 @@ async def read_ledger(tx: AsyncConnection) -> Ledger:
     return Ledger.of(books, prices)
 
 
+async def read_mark_times(tx: AsyncConnection) -> dict[Symbol, datetime]:
+    """Return of when the last price of each symbol is."""
+    return {Symbol(row.symbol): row.as_of for row in await _MARKS.run(tx)}
+
+
 async def upsert(store: Store, tx: AsyncConnection, table: sa.Table, rows: list[Row]) -> None:
     """Insert rows, or replace those with the same primary key."""
     statement = _UPSERTS.get((store.dialect, table.name))
@@ -237,11 +243,15 @@ def _lot_row(key: Mapping[str, str], lot: Lot) -> dict[str, Any]:
 
 
 async def write_marks(
-    store: Store, tx: AsyncConnection, prices: Mapping[Symbol, Decimal], as_of: datetime
+    store: Store,
+    tx: AsyncConnection,
+    prices: Mapping[Symbol, Decimal],
+    at: Mapping[Symbol, datetime],
 ) -> None:
-    """Record the last prices of some symbols."""
+    """Record the last prices of some symbols, and of when they are."""
     rows: list[Row] = [
-        {"symbol": str(symbol), "price": price, "as_of": as_of} for symbol, price in prices.items()
+        {"symbol": str(symbol), "price": price, "as_of": at[symbol]}
+        for symbol, price in prices.items()
     ]
     await upsert(store, tx, marks, rows)
 
