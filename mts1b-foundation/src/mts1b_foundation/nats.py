@@ -316,29 +316,44 @@ def _token(text: str) -> str:
 
 
 def bars_subject(symbol: str, interval: str) -> str:
-    """Return the subject of the bars of one symbol and interval."""
+    """Return the subject of the bars of one symbol and interval.
+
+    :raises ValueError: when one of them can be no part of a subject, e.g. holds a space.
+    """
     return f"{_ROOT}.marketdata.bars.{_token(symbol)}.{_token(interval)}"
 
 
 def quotes_subject(symbol: str) -> str:
-    """Return the subject of the quotes of one symbol."""
+    """Return the subject of the quotes of one symbol.
+
+    :raises ValueError: when it can be no part of a subject.
+    """
     return f"{_ROOT}.marketdata.quotes.{_token(symbol)}"
 
 
 def fills_raw_subject(broker: str) -> str:
-    """Return the subject of a broker's own fill records."""
+    """Return the subject of a broker's own fill records.
+
+    :raises ValueError: when the name can be no part of a subject.
+    """
     return f"{_ROOT}.brokers.{_token(broker)}.fills.raw"
 
 
 def watchdog_subject(name: str) -> str:
-    """Return the alert subject of a documented watchdog name, e.g. ``vol_dd``."""
+    """Return the alert subject of a documented watchdog name, e.g. ``vol_dd``.
+
+    :raises ValueError: for a name that is not in ``WATCHDOGS``.
+    """
     if name not in WATCHDOGS:
         raise ValueError(f"no watchdog subject {name!r}; known: {', '.join(WATCHDOGS)}")
     return f"{_ROOT}.operations.watchdog.{name}"
 
 
 def with_fund(subject: str, fund_id: str) -> str:
-    """Return ``subject`` with the partition suffix of one fund."""
+    """Return ``subject`` with the partition suffix of one fund.
+
+    :raises ValueError: when the id can be no part of a subject.
+    """
     return f"{subject}.fund.{_token(fund_id)}"
 
 

@@ -212,6 +212,8 @@ class KeyRing:
         """Make a new current key; the present one becomes the previous one.
 
         The old public halves go first: what is interrupted then is derived from the keys.
+
+        :raises KeyMissing: when there is no key to rotate.
         """
         self._path(name, "pub", previous=True).unlink(missing_ok=True)
         self._path(name, "pub").unlink(missing_ok=True)

@@ -66,7 +66,10 @@ def read_cap(name: str, value: Any) -> float:
 
 
 def read_count(name: str, value: Any, *, least: int = 1, most: int = 10**9) -> int:
-    """Return ``value`` as a whole number from ``least`` to ``most``."""
+    """Return ``value`` as a whole number from ``least`` to ``most``.
+
+    :raises BadInput: for anything else.
+    """
     number = _float(value)
     if not least <= number <= most or number != math.floor(number):
         raise BadInput(f"{name} is {value}; give a whole number from {least} to {most}")

@@ -62,7 +62,10 @@ def read_positive(name: str, value: Any, *, wanted: str = "a positive number") -
 def read_count(
     name: str, value: Any, *, least: int = 1, most: int = MOST, wanted: str | None = None
 ) -> int:
-    """Return ``value`` as a whole number from ``least`` to ``most``."""
+    """Return ``value`` as a whole number from ``least`` to ``most``.
+
+    :raises BadInput: for anything else.
+    """
     number = _float(value)
     if not least <= number <= most or number != math.floor(number):
         limit = "or more" if most == MOST else f"to {most}"
@@ -73,14 +76,20 @@ def read_count(
 
 
 def read_flag(name: str, value: Any) -> bool:
-    """Return a boolean; text like "no" would count as true."""
+    """Return a boolean; text like "no" would count as true.
+
+    :raises BadInput: for anything else.
+    """
     if not isinstance(value, bool | np.bool_):
         raise BadInput(f"{name} is {shown(value)}; give True or False")
     return bool(value)
 
 
 def read_choice(name: str, value: Any, choices: Collection[str]) -> str:
-    """Return ``value`` when it is one of the choices."""
+    """Return ``value`` when it is one of the choices.
+
+    :raises BadInput: naming the choices, when it is none.
+    """
     if not isinstance(value, str) or value not in choices:
         *most, last = (repr(str(choice)) for choice in choices)
         known = f"{', '.join(most)} or {last}" if most else last

@@ -32,6 +32,7 @@ def realized_volatility(
     """Return the standard deviation (ddof=1) of log returns, annualised.
 
     :param close: (T,) or (T, N) prices. A window counts returns.
+    :raises BadInput: without a window, for fewer than three prices.
 
     >>> from mts1b_quantkit.volatility import realized_volatility
     >>> round(realized_volatility([100.0, 101.0, 99.0, 100.0]), 6)
@@ -119,6 +120,8 @@ def yang_zhang(
 
     The first two are sample variances (ddof=1) of log(o_t / c_{t-1}) and log(c / o), k is
     0.34 / (1.34 + (n + 1) / (n - 1)) and n the rows with a previous close (Yang and Zhang 2000).
+
+    :raises BadInput: without a window, for fewer than three rows.
 
     >>> from mts1b_quantkit.volatility import yang_zhang
     >>> bars = [10.0, 11.0, 10.5], [11.0, 12.0, 11.0], [9.5, 10.5, 10.0], [10.5, 11.5, 10.2]

@@ -117,7 +117,10 @@ class AuditReader:
         return self._connection.execute(query).fetchall()
 
     def funds(self) -> list[str]:
-        """Return the funds that have a NAV, by name."""
+        """Return the funds that have a NAV, by name.
+
+        :raises AuditUnavailable: when the store can not be read.
+        """
         query = "SELECT DISTINCT subject_id FROM audit_entries WHERE action = 'nav_updated'"
         try:
             return sorted(str(row[0]) for row in self._connection.execute(query))

@@ -1,4 +1,8 @@
-"""What a client offers beyond ``BrokerProtocol``; a claim without its method is a failure."""
+"""What a client offers beyond ``BrokerProtocol``; a claim without its method is a failure.
+
+Each function returns the client itself, typed as what it offers, and raises ``CardFailed`` naming
+the method that it lacks.
+"""
 
 from __future__ import annotations
 

@@ -27,7 +27,10 @@ def read_pair(bounds: Any) -> tuple[float, float]:
 
 
 def read_budget(budget: Any) -> float:
-    """Return what the weights sum to."""
+    """Return what the weights sum to.
+
+    :raises BadInput: for what is no number, and for one too small to be split among assets.
+    """
     total = read_number("budget", budget)
     if 0.0 < abs(total) < 1.0 / LARGEST:
         raise BadInput(f"budget is {total:g}; give zero, or a number of a size that can be split")

@@ -95,6 +95,9 @@ def ewma_covariance(returns: Any, *, halflife: float) -> Any:
     reliability weights, 1 - sum(w^2), so that an endless half-life gives the sample covariance
     with ddof=1 (and every half-life gives the last block of pandas' ``ewm(halflife=).cov()``).
 
+    :param returns: (T, N), two rows or more.
+    :raises BadInput: for fewer rows, or a half-life below 0.05 rows.
+
     >>> import numpy as np
     >>> from mts1b_quantkit.covariance import ewma_covariance
     >>> returns = np.array([[0.01, 0.02], [-0.02, 0.01], [0.03, -0.01], [0.0, 0.02]])

@@ -44,7 +44,12 @@ def rows_between(days: list[date], start: Any, end: Any) -> slice:
 
 
 def rebalance_rows(days: list[date], rebal: Rebalance) -> Positions:
-    """Return the rows on which one trades: each, the first of a week or month, or every n-th."""
+    """Return the rows on which one trades: each, the first of a week or month, or every n-th.
+
+    Weeks are those of ISO 8601. The first row is always one.
+
+    :raises BadInput: for another word, or a number below 1.
+    """
     if not isinstance(rebal, str):
         return np.arange(0, len(days), read_count("rebal", rebal, least=1))
     keys: list[Any]

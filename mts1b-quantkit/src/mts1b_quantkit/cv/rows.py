@@ -30,7 +30,10 @@ def count_rows(X: Any) -> int:
 
 
 def blocks_of(rows: int, count: int) -> list[tuple[int, int]]:
-    """Return (start, stop) of ``count`` consecutive blocks; the first ones are a row longer."""
+    """Return (start, stop) of ``count`` consecutive blocks; the first ones are a row longer.
+
+    :raises BadInput: for more blocks than rows.
+    """
     if count > rows:
         raise BadInput(f"{rows} rows do not make {count} blocks; give fewer")
     sizes = np.full(count, rows // count)

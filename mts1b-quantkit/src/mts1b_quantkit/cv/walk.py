@@ -79,7 +79,10 @@ class WalkForward:
         return out
 
     def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
-        """Return how many splits the rows of ``X`` give."""
+        """Return how many splits the rows of ``X`` give; zero where they are too few for one.
+
+        :raises BadInput: without ``X``.
+        """
         if X is None:
             raise BadInput("the number of splits depends on the rows; give X")
         return self._count(count_rows(X))

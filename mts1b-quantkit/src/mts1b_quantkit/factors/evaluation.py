@@ -133,6 +133,7 @@ def turnover(weights: Any) -> Any:
     A missing weight is a weight of zero. One half, so that replacing the whole portfolio is 1.
 
     :param weights: (T, A).
+    :raises BadInput: for a vector, which could be one row or one asset.
 
     >>> from mts1b_quantkit.factors import turnover
     >>> turnover([[0.5, 0.5], [1.0, 0.0]]).tolist()

@@ -47,7 +47,8 @@ def roll_spread(close: Any) -> Any:
 
     NaN where the covariance is positive, for which the model has no spread.
 
-    :param close: (T,) or (T, N), three rows or more.
+    :param close: (T,) or (T, N), four rows or more.
+    :raises BadInput: for fewer.
 
     >>> from mts1b_quantkit.microstructure import roll_spread
     >>> round(roll_spread([10.0, 10.1, 10.0, 10.1, 10.0]), 6)

@@ -101,7 +101,10 @@ def acerbi_szekely_z2(
     sum(r_t I_t / (T (1 - confidence) ES_t)) + 1, ES being positive losses: zero when the model
     holds, negative when it understates the risk; -0.7 rejects at about 5 % for any tail.
 
+    :param returns: (T,).
     :param expected_shortfall: positive; a number, or one value per row.
+    :param breaches: (T,) of 0 and 1, 1 where the loss was above the value at risk.
+    :raises BadInput: for shapes that do not fit, and for an expected shortfall that is no loss.
 
     >>> from mts1b_quantkit.risk import acerbi_szekely_z2
     >>> round(acerbi_szekely_z2([0.01, -0.03, 0.02], 0.02, [0, 1, 0], confidence=0.5), 6)
@@ -130,6 +133,8 @@ def basel_traffic_light(
     Yellow from a cumulative probability of 95 %, red from 99.99 %. In the yellow zone of the
     standard case the multiplier rises from 3 as the committee prints it (4 in the red zone); for
     other lengths it is read off at the same cumulative probabilities.
+
+    :raises BadInput: for more breaches than observations.
 
     >>> from mts1b_quantkit.risk import basel_traffic_light
     >>> basel_traffic_light(6).zone

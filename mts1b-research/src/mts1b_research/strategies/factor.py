@@ -84,6 +84,8 @@ class FactorStrategy:
 
         Keys: ``factor`` (registered in quantkit) with ``values``, ``sizer`` (``centred``,
         ``equal_weight_long`` or ``equal_weight_ls``) with ``sizer_values``, and ``rebalance``.
+
+        :raises StrategyConfigError: for an unknown key, factor or sizer.
         """
         unknown = sorted(set(params) - set(_KEYS))
         if unknown or "factor" not in params:

@@ -48,7 +48,13 @@ class RiskParityRebalance:
     def configure(
         cls, strategy_id: str, symbols: Sequence[Symbol], params: Mapping[str, Any]
     ) -> Self:
-        """Build the strategy from its parameters."""
+        """Build the strategy from its parameters.
+
+        Keys: ``window`` (10 to 2000 bars), ``rebalance_every`` (1 to 260 bars) and ``gross`` (sum
+        of the weights, 0.01 to 5).
+
+        :raises StrategyConfigError: for fewer than two symbols, and for any other parameter.
+        """
         if len(symbols) < 2:
             raise StrategyConfigError(
                 f"strategy {strategy_id}: risk parity needs two symbols or more, got {len(symbols)}"

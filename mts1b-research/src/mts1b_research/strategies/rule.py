@@ -82,6 +82,8 @@ class RuleStrategy:
         Keys: ``long_when`` or ``enter`` with ``exit``, and any of ``short_when``, ``stop``,
         ``trailing_stop``, ``time_exit``, ``direction``, ``size`` (a number or a value of the rule
         language) and ``values`` (name -> number).
+
+        :raises StrategyConfigError: for an unknown key, and for a rule or setting that is none.
         """
         unknown = sorted(set(params) - {*_TEXTS, *_OTHERS})
         if unknown:
