@@ -6,11 +6,13 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from mts1b_foundation import DenyCode, Fill, Order, Side
+from mts1b_foundation import DenyCode, Fill, HaltRequest, Order, Side
+from mts1b_foundation.commands import HaltReply
 from mts1b_foundation.limits import MessageLimits, RiskLimits
 from mts1b_platform.pump import Event
 from mts1b_riskengine.feed import RiskFeed
-from riskengine_desk import AT, FUND, Desk, MakeDesk, make_nav, make_order, outcome
+from mts1b_riskengine.halting import HaltRequester
+from riskengine_desk import AT, FUND, Desk, MakeDesk, make_halt, make_nav, make_order, outcome
 
 D = Decimal
 PAID = RiskLimits(buying_power_multiple=D(1))
@@ -84,3 +86,27 @@ async def test_what_was_given_back_is_reserved_anew_or_not_approved(desk: Desk) 
     assert again.approved is (desk.book.reservations.get(order.order_id) is not None)
     others = await desk.engine.check(make_order(2, quantity=D(400)))
     assert not (again.approved and others.approved)  # the cap is 500 shares
+
+
+async def test_a_late_answer_does_not_end_a_breach_that_opened_meanwhile(desk: Desk) -> None:
+    """The first halt was lifted, and the fund lost again, before the engine heard of the halt."""
+    day = timedelta(days=1)
+    asked: list[str] = []
+
+    async def answered_late(request: HaltRequest) -> HaltReply:
+        asked.append(request.halt_id or "")
+        state = desk.halts.apply(make_halt().with_(halt_id=request.halt_id))
+        if len(asked) == 1:
+            await desk.engine.check(make_order(1))
+            desk.halts.lift("fund:alpha")
+            await desk.engine.check(make_order(2))
+            await desk.feed(make_nav("80000", AT + 2 * day))
+        return HaltReply(active=state.of("fund:alpha"), created=True, epoch=state.epoch)
+
+    requester = HaltRequester(desk.store, desk.book, answered_late)
+    await desk.feed(make_nav("100000", AT), make_nav("90000", AT + day))
+    await requester.send_pending()
+    assert (await desk.engine.check(make_order(3))).code == DenyCode.DAILY_LOSS
+    await requester.send_pending()
+    assert len(set(asked)) == 2
+    assert (await desk.engine.check(make_order(4))).code == DenyCode.FUND_HALTED

@@ -148,10 +148,15 @@ class FundBook:
         fund.breach = OpenBreach(found, halt_id, at)
         return fund.breach
 
-    async def confirm_halt(self, tx: AsyncConnection, fund_id: str, epoch: int) -> None:
-        """Record that the halt which the fund's breach asked for is in force since ``epoch``."""
-        fund = self._funds[fund_id]
-        if fund.breach is not None and not fund.halted:
+    async def confirm_halt(
+        self, tx: AsyncConnection, fund_id: str, epoch: int, *, halt_id: str
+    ) -> None:
+        """Record that the halt which the fund's breach asked for is in force since ``epoch``.
+
+        A breach that opened while the answer was on its way asks for another halt.
+        """
+        fund = self.get(fund_id)
+        if fund.breach is not None and fund.breach.halt_id == halt_id and not fund.halted:
             await self._halt(tx, fund, epoch)
 
     async def _save(self, tx: AsyncConnection, fund: FundState) -> None:

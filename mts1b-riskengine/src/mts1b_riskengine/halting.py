@@ -37,11 +37,13 @@ class HaltRequester:
         for fund in self._book.funds.pending():
             if fund.breach is None:
                 continue
+            halt_id = fund.breach.halt_id
             reply = await self._ask(fund.breach.request(fund.fund_id))
             if reply.active is None:
                 continue
+            epoch = reply.active.epoch
             async with self._store.transaction() as tx:
                 await self._book.sync(tx)
-                await self._book.funds.confirm_halt(tx, fund.fund_id, reply.active.epoch)
+                await self._book.funds.confirm_halt(tx, fund.fund_id, epoch, halt_id=halt_id)
             confirmed += 1
         return confirmed

@@ -25,7 +25,7 @@ from mts1b_foundation.nats import (
     GatePassed,
 )
 from mts1b_foundation.replay import ReplayStep
-from mts1b_platform.eventbus.port import NoResponders, RequestTimeout, Subscription
+from mts1b_platform.eventbus.port import BusError, Subscription
 from mts1b_platform.halt import HaltStore
 from mts1b_platform.lockstep import LockstepParticipant, Mark
 from mts1b_platform.pump import EventPump
@@ -212,12 +212,15 @@ class RiskEngineService(Service):
         )
 
     async def _watch_breaches(self) -> None:
-        """Ask for halts as breaches open; when operations is away, go on asking."""
+        """Ask for halts as breaches open; when operations is away or refuses, go on asking.
+
+        The breach itself denies new risk meanwhile, and whoever wants to go flat needs an engine.
+        """
         while True:
             try:
                 await self._halting.send_pending()
-            except (NoResponders, RequestTimeout) as error:
-                self.ctx.log.error("operations does not answer a halt request", error=str(error))
+            except BusError as error:
+                self.ctx.log.error("a halt that a loss asks for is not in force", error=str(error))
             await self.ctx.clock.sleep(_WATCH_S)
 
     async def health(self) -> dict[str, str]:
