@@ -19,8 +19,9 @@ from mts1b_foundation import UniversePanel
 from mts1b_GPUbacktester.engines import EngineName, Market, choose_engine
 from mts1b_GPUbacktester.errors import BadPanel, BadSetting
 from mts1b_GPUbacktester.evaluate import Evaluator
+from mts1b_GPUbacktester.frames import FIELDS
 from mts1b_GPUbacktester.grid import parameter_sets
-from mts1b_GPUbacktester.panels import FIELDS, PanelLike, Prices, panel_from
+from mts1b_GPUbacktester.panels import PanelLike, Prices, panel_from
 from mts1b_GPUbacktester.rules import Rule
 from mts1b_GPUbacktester.semantics import FloatArray, Settings, Signals
 

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from mts1b_foundation import UniversePanel
 
-from mts1b_GPUbacktester.errors import BadPanel
+from mts1b_GPUbacktester.errors import BadPanel, BadSetting
+from mts1b_GPUbacktester.frames import FIELDS, fields_of, moment_of, polars_of, read_table
 from mts1b_GPUbacktester.semantics import FloatArray
-
-if TYPE_CHECKING:
-    import polars as pl
 
 __all__ = ["PanelLike", "Prices", "panel_from", "window"]
 
-FIELDS = ("open", "high", "low", "close", "volume")
 _TURNED_ROWS = 64
 PanelLike = Any
 """A UniversePanel or anything that :func:`panel_from` takes."""
@@ -158,7 +155,8 @@ def panel_from(data: PanelLike) -> UniversePanel:
     - a mapping of (T, A) arrays (or (T,) for one asset) with ``close`` and any of open, high, low,
       volume, ``dates`` (T,), ``symbols`` (A,);
     - a pandas or polars frame, long (columns symbol, timestamp, close, ...) or wide (one column an
-      asset, closes only; its time is the pandas index or the column ``timestamp`` or ``date``);
+      asset, closes only); its time is the column ``timestamp`` or ``date``, else the pandas
+      index;
     - the path of a long CSV or parquet file.
 
     Where only closes are known, high and low are NaN and open is None.
@@ -168,51 +166,18 @@ def panel_from(data: PanelLike) -> UniversePanel:
     if isinstance(data, UniversePanel):
         return data
     if isinstance(data, (str, Path)):
-        return _from_table(_read(Path(data)))
+        return _panel(*fields_of(read_table(Path(data))))
     if isinstance(data, Mapping):
         return _from_arrays(data)
     kind = type(data).__module__.partition(".")[0]
-    if kind == "polars":
-        return _from_table(data)
+    if kind == "polars" and (hasattr(data, "collect") or hasattr(data, "columns")):
+        return _panel(*fields_of(data.collect() if hasattr(data, "collect") else data))
     if kind == "pandas":
-        return _from_table(_polars_of(data))
+        return _panel(*fields_of(polars_of(data)))
     raise BadPanel(
         f"{type(data).__name__} is not a panel; give a UniversePanel, a dict of arrays, a pandas "
         "or polars frame, or the path of a CSV or parquet file"
     )
-
-
-def _read(path: Path) -> pl.DataFrame:
-    import polars as pl
-
-    try:
-        if path.suffix.lower() in (".parquet", ".pq"):
-            return pl.read_parquet(path)
-        return pl.read_csv(path, try_parse_dates=True)
-    except FileNotFoundError:
-        raise BadPanel(f"no file {path}; check the path") from None
-    except pl.exceptions.PolarsError as error:
-        raise BadPanel(f"{path} can not be read: {str(error).splitlines()[0]}") from None
-
-
-def _polars_of(frame: Any) -> pl.DataFrame:
-    import polars as pl
-
-    columns = {str(name): _series_of(frame[name].array) for name in frame.columns}
-    if "timestamp" not in columns and "date" not in columns:
-        columns = {"timestamp": _series_of(frame.index.array), **columns}
-    return pl.DataFrame(columns)
-
-
-def _series_of(array: Any) -> pl.Series:
-    """Turn a pandas array into a series without importing pandas; aware times end in UTC."""
-    import polars as pl
-
-    if getattr(array.dtype, "tz", None) is not None:
-        naive = np.asarray(array.tz_convert("UTC").tz_localize(None))
-        return pl.Series(naive).dt.replace_time_zone("UTC")
-    values = array.to_numpy()
-    return pl.Series(values.tolist() if values.dtype == object else values)
 
 
 def _from_arrays(data: Mapping[str, Any]) -> UniversePanel:
@@ -237,7 +202,7 @@ def _from_arrays(data: Mapping[str, Any]) -> UniversePanel:
     )
 
 
-def _panel(arrays: dict[str, FloatArray], dates: Any, symbols: Any) -> UniversePanel:
+def _panel(arrays: Mapping[str, FloatArray], dates: Any, symbols: Any) -> UniversePanel:
     unknown = np.full(arrays["close"].shape, np.nan)
     filled = {name: arrays.get(name, unknown) for name in ("close", "high", "low", "volume")}
     try:
@@ -248,63 +213,19 @@ def _panel(arrays: dict[str, FloatArray], dates: Any, symbols: Any) -> UniverseP
         raise BadPanel(f"the arrays do not fit together: {error}") from None
 
 
-def _from_table(table: pl.DataFrame) -> UniversePanel:
-    time = next((name for name in ("timestamp", "date") if name in table.columns), None)
-    if time is None:
-        raise BadPanel(
-            f"no column 'timestamp' or 'date'; found {', '.join(table.columns) or 'none'}"
-        )
-    if "close" in table.columns:
-        return _from_long(table, time)
-    wide = table.sort(time)
-    symbols = [name for name in wide.columns if name != time]
-    if not symbols:
-        raise BadPanel("the table has times but no column of an asset")
-    return _panel({"close": _numbers(wide, symbols)}, _times(wide, time), symbols)
-
-
-def _from_long(table: pl.DataFrame, time: str) -> UniversePanel:
-    import polars as pl
-
-    if "symbol" not in table.columns:
-        table = table.with_columns(symbol=pl.lit("A0"))
-    if table.select(["symbol", time]).is_duplicated().any():
-        raise BadPanel("the table has two bars of one symbol and time; remove one")
-    symbols = table["symbol"].unique(maintain_order=True).to_list()
-    wide = {
-        name: table.pivot(on="symbol", index=time, values=name, on_columns=symbols).sort(time)
-        for name in FIELDS
-        if name in table.columns
-    }
-    arrays = {name: _numbers(part, symbols) for name, part in wide.items()}
-    return _panel(arrays, _times(wide["close"], time), symbols)
-
-
-def _numbers(table: pl.DataFrame, columns: Sequence[str]) -> FloatArray:
-    import polars as pl
-
-    try:
-        cast = table.select(pl.col(columns).cast(pl.Float64))
-    except pl.exceptions.PolarsError as error:
-        raise BadPanel(f"a price is not a number: {str(error).splitlines()[0]}") from None
-    return cast.to_numpy(order="c")
-
-
-def _times(table: pl.DataFrame, time: str) -> Sequence[Any]:
-    return tuple(table[time].to_list())
-
-
 def window(dates: Sequence[Any], start: Any, end: Any) -> slice:
     """Return the bars with start <= date <= end; a bound that is a date means its whole day.
 
     :raises BadPanel: when no bar is left or dates can not be compared with the bounds.
+    :raises BadSetting: for text that is no time.
     """
+    first, last = _bound("start", start), _bound("end", end)
     try:
         keep = [
             position
             for position, moment in enumerate(dates)
-            if (start is None or _at(moment, start) >= _bound(start))
-            and (end is None or _at(moment, end) <= _bound(end))
+            if (first is None or _at(moment, first) >= first)
+            and (last is None or _at(moment, last) <= last)
         ]
     except TypeError as error:
         raise BadPanel(
@@ -317,17 +238,21 @@ def window(dates: Sequence[Any], start: Any, end: Any) -> slice:
     return slice(keep[0], keep[-1] + 1)
 
 
-def _bound(bound: Any) -> Any:
-    if isinstance(bound, str):
-        return date.fromisoformat(bound) if len(bound) == 10 else datetime.fromisoformat(bound)
-    return bound
+def _bound(name: str, bound: Any) -> Any:
+    if not isinstance(bound, str):
+        return bound
+    try:
+        return moment_of(bound)
+    except ValueError:
+        raise BadSetting(
+            f"{name} {bound!r} is no time; write 2020-01-31 or 2020-01-31 16:00"
+        ) from None
 
 
 def _at(moment: Any, bound: Any) -> Any:
     """Return a bar's time in the kind of the bound."""
     if isinstance(moment, np.datetime64):
         moment = moment.astype("datetime64[us]").item()
-    target = _bound(bound)
-    if isinstance(moment, datetime) and not isinstance(target, datetime):
+    if isinstance(moment, datetime) and not isinstance(bound, datetime):
         return moment.date()
     return moment

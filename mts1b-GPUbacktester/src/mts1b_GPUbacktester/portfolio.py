@@ -170,6 +170,12 @@ def _tape(
     volumes = np.ascontiguousarray(panel.volume, dtype=np.float64)[bars]
     if orders.volume_share and np.isnan(volumes).all():
         raise BadPanel("the panel has no volume; give volumes, or leave volume_share out")
+    if orders.volume_share and (volumes < 0.0).any():
+        bar, asset = (int(place[0]) for place in np.nonzero(volumes < 0.0))
+        raise BadPanel(
+            f"volume of {panel.symbols[asset]} at {panel.dates[bars][bar]} is "
+            f"{volumes[bar, asset]}; volumes must be zero or more, or NaN where there is no bar"
+        )
     return Tape(fills, closes, volumes, weights, _trading(weights, rebalance))
 
 

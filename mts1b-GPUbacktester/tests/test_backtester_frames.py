@@ -1,0 +1,95 @@
+"""Tables that could be read as another panel than they are: each is refused, or read right."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from mts1b_GPUbacktester import BadPanel, BadSetting, panel_from, run_portfolio, run_single
+from mts1b_GPUbacktester import rules as r
+
+DAYS = pd.date_range("2020-01-01", periods=3)
+WIDE = pd.DataFrame({"A": [1.0, 2.0, 3.0], "B": [4.0, 5.0, 6.0]}, index=DAYS)
+LONG = pd.DataFrame(
+    {"timestamp": [*DAYS, *DAYS], "symbol": list("AAABBB"), "close": [1.0, 2, 3, 4, 5, 6]}
+)
+YAHOO = pd.DataFrame({name: [1.0, 2.0, 3.0] for name in ("Open", "Close", "Volume")}, index=DAYS)
+REFUSED: dict[str, tuple[Any, str]] = {
+    "fields in capitals are no assets": (YAHOO, "Open, Close, Volume look like the fields"),
+    "two levels of columns": (pd.concat({"Close": WIDE, "Volume": WIDE}, axis=1), "several levels"),
+    "a column twice": (WIDE.set_axis(["A", "A"], axis=1), "two columns of one name"),
+    "times in a column Date": (LONG.rename(columns={"timestamp": "Date"}), "'Date' holds times"),
+    "a wide one with Date": (WIDE.rename_axis("Date").reset_index(), "'Date' holds times"),
+    "rows of several symbols, no time": (LONG[["symbol", "close"]], "has no times"),
+    "times among the assets": (WIDE.assign(C=DAYS), "'C' holds Datetime"),
+    "truths": (WIDE.assign(C=True), "'C' holds Boolean"),
+    "words among the prices": (pd.DataFrame({"A": [1, "x", 3]}, index=DAYS), "mixes kinds"),
+    "a missing time": (pl.DataFrame({"date": [1, None], "A": [1.0, 2.0]}), "without a date: 1"),
+    "a missing symbol": (
+        pl.DataFrame({"date": [1, 2], "symbol": ["A", None], "close": [1.0, 2.0]}),
+        "without a symbol: 1",
+    ),
+    "days that sort by month": (
+        pl.DataFrame({"date": ["01/02/2020", "01/02/2021", "02/13/2020"], "A": [1.0, 2, 3]}),
+        "'01/02/2020' that is not written as 2020-01-31",
+    ),
+    "periods": (WIDE.set_axis(pd.period_range("2020-01", periods=3, freq="M")), "be ordered"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_no_panel_is_refused(name: str) -> None:
+    data, message = REFUSED[name]
+    with pytest.raises(BadPanel, match=message):
+        run_single(panel=data, rule=r.long_when(r.close > 1), fill="next_close")
+
+
+def test_a_negative_volume_caps_nothing_and_is_refused() -> None:
+    panel = {"close": [1.0, 2.0, 3.0], "volume": [1.0, 1.0, -5.0]}
+    for engine in ("numpy", "numba"):
+        with pytest.raises(BadPanel, match=r"volume of A0 at 2 is -5\.0"):
+            run_portfolio(
+                panel, np.ones((3, 1)), volume_share=0.1, fill="next_close", engine=engine
+            )
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        LONG,
+        LONG.sample(frac=1.0, random_state=1),
+        LONG.set_index(["timestamp", "symbol"]),
+        LONG.set_index("timestamp"),
+        LONG.assign(symbol=LONG["symbol"].astype("category")),
+        WIDE.iloc[::-1],
+        WIDE.astype(object),
+        WIDE.assign(A=pd.Series([1, 2.0, 3], index=DAYS, dtype=object)),
+        pl.from_pandas(WIDE.rename_axis("date").reset_index()).lazy(),
+    ],
+)
+def test_one_panel_in_many_shapes(data: Any) -> None:
+    panel = panel_from(data)
+    order = [list(panel.symbols).index(name) for name in "AB"]
+    np.testing.assert_array_equal(np.asarray(panel.close)[:, order], WIDE.to_numpy())
+
+
+def test_text_of_iso_8601_is_time() -> None:
+    table = pl.DataFrame({"date": ["2020-01-02", "2020-01-01"], "A": [2.0, 1.0]})
+    panel = panel_from(table)
+    assert panel.dates == (date(2020, 1, 1), date(2020, 1, 2))
+    assert np.asarray(panel.close)[:, 0].tolist() == [1.0, 2.0]
+    numbered = pl.DataFrame({"date": [1, 2], "symbol": [7, 7], "close": [1.0, 2.0]})
+    assert panel_from(numbered).symbols == ("7",)
+    assert panel_from(WIDE["A"]).symbols == ("A",)
+
+
+@pytest.mark.parametrize("text", ["2020", "2020-01", "junk", "01/02/2020"])
+def test_a_window_from_what_is_no_time_is_refused(text: str) -> None:
+    rule = r.long_when(r.close > 1)
+    for bound in ({"start": text}, {"end": text}):
+        with pytest.raises(BadSetting, match="is no time; write 2020-01-31"):
+            run_single(panel=WIDE, rule=rule, fill="next_close", **bound)
