@@ -149,8 +149,10 @@ async def test_twap_slices_a_parent_into_children_that_sum_to_it(
         params["child_order_type"] = "market"
         parent = await client.submit(on(0, order, "big"), algo="twap", params=params)
         assert parent.status is OrderStatus.ACCEPTED
-        while oms._dispatcher._running:
-            await oms.ctx.system_clock.sleep(0.01)
+        accepted = OrderStatus.ACCEPTED
+        await until(
+            oms, lambda: [o.status for o in oms.record.open_orders.values()] == [accepted] * 4
+        )
         children = [o for o in await client.orders() if o.parent_order_id == parent.order_id]
         assert [c.quantity for c in children] == [333, 334, 333]
         assert all(c.status is OrderStatus.ACCEPTED for c in children)

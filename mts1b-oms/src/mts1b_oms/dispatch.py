@@ -2,29 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from decimal import Decimal
 from typing import Any, Protocol
 
 from mts1b_foundation.orders import Order, OrderStatus
+from mts1b_foundation.risk import DenyCode
 from mts1b_oms_algos import AlgoError
 from mts1b_platform.clock import Clock
-from mts1b_platform.plugins import load_plugin, plugin_names
+from mts1b_platform.plugins import PluginBroken, PluginMissing, load_plugin, plugin_names
 from mts1b_platform.supervision import OwnedTasks
 
-from mts1b_oms.errors import OmsError, UnknownAlgorithm
+from mts1b_oms.errors import (
+    OrderRefused,
+    Overloaded,
+    ReconciliationMismatch,
+    UnknownAlgorithm,
+)
 from mts1b_oms.orders import OrderService
-from mts1b_oms.parents import is_parent, settle_parent
+from mts1b_oms.parents import WORKING, is_parent, settle_parent
+from mts1b_oms.tables.orders import StoredOrder
 
 __all__ = ["GROUP", "Algorithm", "Dispatcher", "known_algorithms"]
 
 GROUP = "mts1b.algos"
 """The entry-point group of algorithms."""
 
-_FAILURES = (AlgoError, ValueError, TypeError, LookupError, ArithmeticError)
-"""What an algorithm may raise; it ends the parent, never the service."""
+_FAILURES = (
+    AlgoError,
+    ValueError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    OrderRefused,
+    UnknownAlgorithm,
+    PluginBroken,
+    PluginMissing,
+)
+"""What an algorithm may raise, and what is wrong with its children for good; it ends the parent,
+never the service."""
 
-_WORKING = frozenset({OrderStatus.ACCEPTED, OrderStatus.PARTIALLY_FILLED})
+_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 30.0
+Cancel = Callable[..., Awaitable[object]]
+"""Cancels an order as :meth:`mts1b_oms.cancels.Canceller.cancel` does."""
 
 
 class Algorithm(Protocol):
@@ -47,6 +68,7 @@ def known_algorithms() -> tuple[str, ...]:
 class Dispatcher:
     """Run one task for every parent that is being worked.
 
+    :param cancel: takes back a parent and its children.
     :param algorithms: by name, before the installed ones; they take ``start_at``, so that a
         restart keeps to the schedule.
     """
@@ -55,12 +77,14 @@ class Dispatcher:
         self,
         orders: OrderService,
         *,
+        cancel: Cancel,
         tasks: OwnedTasks,
         clock: Clock,
         algorithms: Mapping[str, Algorithm] | None = None,
     ) -> None:
         self._orders = orders
         self._record = orders.record
+        self._cancel = cancel
         self._tasks = tasks
         self._clock = clock
         self._algorithms = dict(algorithms or {})
@@ -70,14 +94,25 @@ class Dispatcher:
     async def submit_algo(self, parent: Order, *, algo: str, params: dict[str, Any]) -> Order:
         """Take a parent order and start working it; return it as recorded.
 
+        The same key, algorithm and parameters again are the same order.
+
         :raises UnknownAlgorithm: when no algorithm has the name.
-        :raises OrderRefused: when it can not become an order.
+        :raises OrderRefused: when it can not become an order; ``KEY_REUSE_MISMATCH`` when its key
+            is of an order that is worked in another way, or not here at all.
         """
         self._algorithm(algo)
+        kept = params
         if algo in self._scheduled:
-            params = {"start_at": self._clock.now().isoformat()} | params
-        order = await self._orders.take_parent(parent, algo=algo, params=params)
-        self._start(order, algo, params)
+            kept = {"start_at": self._clock.now().isoformat()} | params
+        order = await self._orders.take_parent(parent, algo=algo, params=kept)
+        stored = await self._record.stored(order.order_id)
+        if stored is None or not _is_same_work(stored, algo, params):
+            raise OrderRefused(
+                DenyCode.KEY_REUSE_MISMATCH,
+                f"key {parent.idempotency_key!r} belongs to order {order.order_id}, which is not "
+                f"worked by {algo} in this way; use a new key",
+            )
+        self._start(order, stored)
         return order
 
     def _algorithm(self, name: str) -> Algorithm:
@@ -97,40 +132,78 @@ class Dispatcher:
             async with self._record.unit() as unit:
                 settled = await settle_parent(unit, order.order_id) or order
             stored = await self._record.stored(order.order_id)
-            if stored is not None and stored.algo is not None:
-                self._start(settled, stored.algo, stored.params)
+            if stored is not None:
+                self._start(settled, stored)
 
-    def _start(self, parent: Order, algo: str, params: dict[str, Any]) -> None:
-        if parent.status in _WORKING and parent.order_id not in self._running:
-            self._running.add(parent.order_id)
-            self._tasks.start(f"oms.algo.{parent.order_id}", self.work(parent, algo, params))
+    def _start(self, parent: Order, stored: StoredOrder) -> None:
+        """Work a parent, or see to the end of one that is being cancelled."""
+        if parent.is_terminal or stored.algo is None or parent.order_id in self._running:
+            return
+        self._running.add(parent.order_id)
+        work = self.work(parent, stored.algo, stored.params)
+        self._tasks.start(f"oms.algo.{parent.order_id}", work)
 
     async def work(self, parent: Order, algo: str, params: dict[str, Any]) -> None:
-        """Submit the children as they come, until one is refused or the parent ends."""
-        sent, failure = Decimal(0), ""
+        """Submit the children as they come, and end the parent when the last of them has ended."""
+        try:
+            failure = ""
+            if parent.status in WORKING:
+                failure = await self._slice(parent, algo, params)
+            await self._end(parent.order_id, failure)
+        finally:
+            self._running.discard(parent.order_id)
+
+    async def _slice(self, parent: Order, algo: str, params: dict[str, Any]) -> str:
+        """Submit children until one is refused or the parent ends; return what failed, or ''."""
+        sent = Decimal(0)
         try:
             async for child in self._algorithm(algo)(parent, params=params):
                 sent += child.quantity
                 if not await self._submit(parent, child, sent):
                     break
         except _FAILURES as error:
-            failure = f"{algo}: {error}"
-        finally:
-            self._running.discard(parent.order_id)
-        async with self._record.unit() as unit:
-            await settle_parent(unit, parent.order_id, finished=True, failure=failure)
+            return f"{algo}: {error}"
+        return ""
 
     async def _submit(self, parent: Order, child: Order, sent: Decimal) -> bool:
-        """Submit one child; return whether the algorithm may go on."""
-        current = await self._record.order(parent.order_id)
-        if current is None or current.status not in _WORKING or sent > parent.quantity:
-            return False
-        try:
-            order = await self._orders.submit(child.with_(parent_order_id=parent.order_id))
-        except OmsError:
-            return False
-        return order.status is not OrderStatus.REJECTED
+        """Submit one child; return whether the algorithm may go on.
+
+        While nothing may leave at all, it waits: that says nothing against the child.
+        """
+        while True:
+            current = await self._record.order(parent.order_id)
+            if current is None or current.status not in WORKING or sent > parent.quantity:
+                return False
+            try:
+                order = await self._orders.submit(child.with_(parent_order_id=parent.order_id))
+            except (ReconciliationMismatch, Overloaded):
+                await self._clock.sleep(_PAUSE_S)
+                continue
+            return order.status is not OrderStatus.REJECTED
+
+    async def _end(self, parent_id: str, failure: str) -> None:
+        """End a parent that will have no more children, once all of them have ended.
+
+        Those that are open of one that is being cancelled are cancelled, again and again: whoever
+        asked may never have heard of them.
+        """
+        pause = _PAUSE_S
+        while True:
+            async with self._record.unit() as unit:
+                parent = await settle_parent(unit, parent_id, finished=True, failure=failure)
+            if parent is None or parent.is_terminal:
+                return
+            await self._clock.sleep(pause)
+            pause = min(2.0 * pause, _LONGEST_PAUSE_S)
+            if parent.status is OrderStatus.PENDING_CANCEL:
+                await self._cancel(parent_id, actor="oms", reason="its cancel was asked for")
 
     async def stop(self) -> None:
         """Stop working; a restart goes on."""
         await self._tasks.stop()
+
+
+def _is_same_work(stored: StoredOrder, algo: str, params: dict[str, Any]) -> bool:
+    """Tell whether an order is worked as is asked for, whatever was not asked for."""
+    asked: dict[str, Any] = json.loads(json.dumps(params, default=str))
+    return stored.algo == algo and stored.params == stored.params | asked

@@ -22,6 +22,7 @@ from mts1b_oms.intake import Intake, same_economics
 from mts1b_oms.load import Load
 from mts1b_oms.locks import KeyedLocks
 from mts1b_oms.outcomes import CouldNotLook, Fenced, NeverSeen, Refused, Sent, Silent
+from mts1b_oms.parents import PARENT, why_no_child
 from mts1b_oms.record import OmsRecord
 from mts1b_oms.transitions import OrderEvent
 from mts1b_oms.unit import Unit
@@ -133,7 +134,10 @@ class OrderService:
             known = await _known_order(unit, order)
             if known is not None:
                 return known
+            refusal = await why_no_child(unit, order) if order.parent_order_id else ""
             unit.create(order)
+            if refusal:
+                return _deny(unit, order, PARENT, refusal)
             if (order.fund_id, order.strategy_id) in self.record.unhalted:
                 return _deny(unit, order, QUARANTINED, "an odd execution waits for its halt")
             doubt = self._in_doubt_beside(order) if self.record.in_doubt else None

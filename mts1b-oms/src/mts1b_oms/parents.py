@@ -5,19 +5,43 @@ from __future__ import annotations
 from decimal import Decimal
 
 from mts1b_foundation.orders import Order, OrderStatus
+from mts1b_oms_algos.schedule import exact_sum
 
 from mts1b_oms.tables.orders import read_children
 from mts1b_oms.transitions import OrderEvent
 from mts1b_oms.unit import Unit
 
-__all__ = ["ALGORITHM_FAILED", "is_parent", "settle_parent"]
+__all__ = ["ALGORITHM_FAILED", "PARENT", "WORKING", "is_parent", "settle_parent", "why_no_child"]
 
 ALGORITHM_FAILED = "ALGORITHM_FAILED"
+PARENT = "PARENT"
+"""The code of a child that its parent does not allow."""
+
+WORKING = frozenset({OrderStatus.ACCEPTED, OrderStatus.PARTIALLY_FILLED})
+"""The states of a parent in which it may have more children."""
 
 
 def is_parent(order: Order) -> bool:
     """Tell whether an open order is worked here, not at a venue."""
     return not order.is_terminal and order.accepted_at is not None and order.submitted_at is None
+
+
+async def why_no_child(unit: Unit, child: Order) -> str:
+    """Return why a parent that is worked here may not have ``child``; empty where it may.
+
+    Asked in the transaction that records the child: a cancel of the parent is on record before
+    it or after it, and then finds the child.
+    """
+    parent = await unit.order(child.parent_order_id or "")
+    if parent is None or parent.accepted_at is None or parent.submitted_at is not None:
+        return ""
+    if parent.status not in WORKING:
+        return f"parent {parent.order_id} is {parent.status.value}"
+    others = await read_children(unit.tx, parent.order_id)
+    known = exact_sum(o.quantity for o in others if o.order_id != child.order_id)
+    if exact_sum((known, child.quantity)) <= parent.quantity:
+        return ""
+    return f"the children of {parent.order_id} would sum to more than its {parent.quantity}"
 
 
 async def settle_parent(

@@ -138,8 +138,7 @@ class OmsService(Service):
         await restore_clock(self._store, ctx.clock)
         report = await self._recovery.run()
         ctx.log.info("recovered", report=str(report), gate=self.gate.reason or "open")
-        if self.gate.is_open:
-            await self._dispatcher.resume()
+        await self._dispatcher.resume()
         await self._start_lease()
         self._arm_dead_man()
         await self._serve()
@@ -182,6 +181,7 @@ class OmsService(Service):
         self._tape = VolumeTape()
         self._dispatcher = Dispatcher(
             self.orders,
+            cancel=self._canceller.cancel,
             tasks=OwnedTasks(ctx.tasks),
             clock=ctx.clock,
             algorithms=algorithms(

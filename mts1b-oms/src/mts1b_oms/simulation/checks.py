@@ -58,6 +58,8 @@ def check_arrival(
     gate_closed_s: float,
     surplus: Mapping[str, Decimal],
     told_refused: Set[str],
+    parents: Mapping[str, Order],
+    taken_back: Set[str],
 ) -> None:
     """Check what is about to leave. Called inside the gateway's non-awaiting block.
 
@@ -69,9 +71,11 @@ def check_arrival(
     :param surplus: what the venue executed beyond every order, by execution: nobody can keep that
         below a cap.
     :param told_refused: the keys whose refusal this life of the OMS was told.
-    :raises Violation: I1 a second order of one key, I5 beyond the cap, I7 under a halt or without
-        a lease, I8 before reconciliation, I9 without the write ahead of the wire, I14 for
-        another mode.
+    :param parents: the orders that an algorithm works, as their client meant them.
+    :param taken_back: the parents whose cancel was confirmed to their client.
+    :raises Violation: I1 a second order of one key, I5 beyond the cap, I6 a child beyond its parent
+        or after its end, I7 under a halt or without a lease, I8 before reconciliation, I9 without
+        the write ahead of the wire, I14 for another mode.
     """
     if truth.arrived[order.idempotency_key]:
         raise Violation(f"I1 {order.order_id} is sent again, and its first arrived")
@@ -90,6 +94,22 @@ def check_arrival(
     if order.mode is not gateway._mode:
         raise Violation(f"I14 {order.order_id} is for {order.mode}, the venue for {gateway._mode}")
     _check_cap(order, truth, cap_units, surplus)
+    _check_child(order, truth, parents, taken_back)
+
+
+def _check_child(
+    order: Order, truth: TrueVenue, parents: Mapping[str, Order], taken_back: Set[str]
+) -> None:
+    if order.order_id in parents:
+        raise Violation(f"I6 {order.order_id} leaves, and an algorithm was to work it")
+    parent = parents.get(order.parent_order_id or "")
+    if parent is None:
+        return
+    if parent.order_id in taken_back:
+        raise Violation(f"I6 {order.order_id} leaves after its parent was cancelled")
+    sent = sum(o.quantity for o in truth.orders.values() if o.parent_order_id == parent.order_id)
+    if sent + order.quantity > parent.quantity:
+        raise Violation(f"I6 {sent + order.quantity} of {parent.quantity} of {parent.order_id}")
 
 
 def check_change(
@@ -239,9 +259,11 @@ async def check_settled(
     truth: TrueVenue,
     acknowledged: Mapping[str, Order],
     accidents: Accidents,
+    parents: Mapping[str, Order],
 ) -> None:
     """Check the whole when faults have ended and everything had time to settle.
 
+    :param parents: the orders that an algorithm works.
     :raises Violation: L1 something is still unsettled, P2 an intent is gone, I1 to I4 and I12 where
         the record and the venue differ, I11 where risk has another view than the OMS, B6 and B12
         where something odd was booked and nobody was told.
@@ -264,9 +286,10 @@ async def check_settled(
         if order_id not in ours:
             raise Violation(f"P2 {order_id} was acknowledged as {order.status.value} and is gone")
     _check_orders(ours, approved, truth)
-    _check_open(oms, truth, accidents)
+    _check_parents(oms, ours, parents)
+    _check_open(oms, truth, accidents, parents)
     await _check_books(oms, truth)
-    _check_risk(oms, risk)
+    _check_risk(oms, risk, parents)
     _check_told(oms, ours, truth, accidents, told)
 
 
@@ -286,9 +309,29 @@ def _check_orders(ours: Mapping[str, Order], approved: Set[str], truth: TrueVenu
             raise Violation(f"P4 {order_id} is {_terms(mine)} here, {_terms(theirs)} there")
 
 
-def _check_open(oms: OmsService, truth: TrueVenue, accidents: Accidents) -> None:
+def _check_parents(
+    oms: OmsService, ours: Mapping[str, Order], parents: Mapping[str, Order]
+) -> None:
+    """Compare parents with their children: what filled, and who is still at work."""
+    for parent in (ours[name] for name in parents if name in ours):
+        children = [o for o in ours.values() if o.parent_order_id == parent.order_id]
+        filled = sum((child.filled_quantity for child in children), Decimal(0))
+        if filled != parent.filled_quantity:
+            raise Violation(
+                f"I6 {parent.order_id} filled {parent.filled_quantity}, its children {filled}"
+            )
+        still_open = [child.order_id for child in children if not child.is_terminal]
+        if parent.is_terminal and still_open:
+            raise Violation(f"I6 {parent.order_id} has ended, and {still_open[:3]} are open")
+        if not parent.is_terminal and not still_open:
+            raise Violation(f"L1 {parent.order_id} is {parent.status.value} without a child")
+
+
+def _check_open(
+    oms: OmsService, truth: TrueVenue, accidents: Accidents, parents: Mapping[str, Order]
+) -> None:
     shown = {order.order_id for order in _open_at(truth)} - set(accidents.by_hand)
-    open_here = set(oms.record.open_orders)
+    open_here = set(oms.record.open_orders) - set(parents)
     if shown - open_here:
         raise Violation(f"P4 open at the venue and over here: {sorted(shown - open_here)[:5]}")
     if open_here - shown:
@@ -338,7 +381,7 @@ async def _check_books(oms: OmsService, truth: TrueVenue) -> None:
         raise Violation(f"I12 cash {account.cash_usd} there, {oms.record.ledger.cash()} here")
 
 
-def _check_risk(oms: OmsService, risk: RiskEngineService) -> None:
+def _check_risk(oms: OmsService, risk: RiskEngineService, parents: Mapping[str, Order]) -> None:
     """Compare what risk knows by the events with the record that they came from."""
     held: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
     for (fund, _), sub_book in oms.record.ledger.books.items():
@@ -357,10 +400,11 @@ def _check_risk(oms: OmsService, risk: RiskEngineService) -> None:
     left = [name for name in book.reservations.open_ids() if name not in oms.record.open_orders]
     if left:
         raise Violation(f"I11 risk still reserves for orders that have ended: {left[:5]}")
-    unknown = [name for name in oms.record.open_orders if book.reservations.get(name) is None]
+    sent = {name: one for name, one in oms.record.open_orders.items() if name not in parents}
+    unknown = [name for name in sent if book.reservations.get(name) is None]
     if unknown:
         raise Violation(f"I11 risk reserves nothing for open orders: {unknown[:5]}")
-    for name, order in oms.record.open_orders.items():
+    for name, order in sent.items():
         reserved = book.reservations.get(name)
         if reserved is not None and reserved.remaining != order.remaining_quantity:
             raise Violation(

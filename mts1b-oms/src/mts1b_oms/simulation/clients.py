@@ -38,6 +38,10 @@ _IN_FLIGHT_S = 0.4
 """About how long a change is on its way where messages are slow."""
 _AWAY, _SMALL = Decimal("0.5"), Decimal(4)
 _CHANGES_AT_REST = 4
+_WORKED = 0.12
+"""How many of the orders are worked by an algorithm."""
+Work = tuple[str, dict[str, Any]]
+"""The name of an algorithm, and its parameters."""
 _FINAL = frozenset({"KEY_REUSE_MISMATCH", "ORDER_INVALID", "UNKNOWN_SYMBOL"})
 
 
@@ -51,6 +55,10 @@ class Clients:
         self._tasks: list[asyncio.Task[None]] = []
         self._side_tasks: list[asyncio.Task[Any]] = []
         self.acknowledged: dict[str, Order] = {}
+        self.parents: dict[str, Order] = {}
+        """The orders that an algorithm works, as they were asked for, by id."""
+        self.taken_back: set[str] = set()
+        """The parents whose cancel was confirmed: nothing of them may leave any more."""
         self._hurry = asyncio.Event()
         self._crashes = world.net.faults.crash_per_min > 0.0
 
@@ -134,12 +142,15 @@ class Clients:
         for number in range(count):
             await self._pause(rng.uniform(0.0, 2.0 * seconds / count * 0.9))
             order = self._order(fund, strategy, number)
+            work = self._work(order) if rng.random() < _WORKED else None
+            if work is not None:
+                self.parents[order.order_id] = order
             twice = rng.random() < 0.1
             if twice:
-                self._aside(f"twin.{order.order_id}", self._submit_only(order))
+                self._aside(f"twin.{order.order_id}", self._submit_only(order, work))
             if rng.random() < 0.05:
                 self._aside(f"early.{order.order_id}", self._cancel(order, within_s=1.0))
-            answer = await self._submit(order)
+            answer = await self._submit(order, work)
             if answer is None:
                 continue
             if rng.random() < 0.05:
@@ -190,14 +201,37 @@ class Clients:
         held = self._world.truth.held(fund, strategy, symbol)
         return 0.3 if held >= quantity else 0.9
 
-    async def _submit_only(self, order: Order) -> None:
-        await asyncio.sleep(self._world.rng.uniform(0.0, 0.1))
-        await self._submit(order)
+    def _work(self, order: Order) -> Work:
+        """Return the algorithm that works an order, and how: in slices, or little by little."""
+        rng, world = self._world.rng, self._world
+        if order.limit_price is not None and rng.random() < 0.5:
+            world.counters.hit("parent.iceberg")
+            shown = rng.integer(1, 6)
+            return "iceberg", {
+                "display_qty": str(shown),
+                "refill_threshold": str(rng.integer(0, shown - 1)),
+                "check_seconds": rng.uniform(0.2, 2.0),
+            }
+        world.counters.hit("parent.twap")
+        return "twap", {
+            "n_slices": rng.integer(2, 6),
+            "horizon_minutes": rng.uniform(0.02, 0.7),
+            "child_order_type": "market" if order.limit_price is None else "limit",
+        }
 
-    async def _submit(self, order: Order) -> Order | None:
-        """Ask until there is an answer; None when the order is refused for good."""
+    async def _submit_only(self, order: Order, work: Work | None) -> None:
+        await asyncio.sleep(self._world.rng.uniform(0.0, 0.1))
+        await self._submit(order, work)
+
+    async def _submit(self, order: Order, work: Work | None = None) -> Order | None:
+        """Ask until there is an answer; None when the order is refused for good.
+
+        :param work: the algorithm that works it, and its parameters.
+        """
         world = self._world
-        request = SubmitOrder(order=order).model_dump_json().encode()
+        algo, params = work or (None, {})
+        asked = SubmitOrder(order=order, algo=algo, params=params)
+        request = asked.model_dump_json().encode()
         while True:
             try:
                 data = await self._bus.request(CMD_OMS_SUBMIT, request, timeout_s=_PATIENCE_S)
@@ -294,6 +328,9 @@ class Clients:
                 world.counters.hit(f"cancel.{outcome.value}")
                 world.trace.record(world.loop.time(), "cancel", order.order_id, outcome.value)
                 if outcome.value != "unknown":
+                    if outcome.value == "confirmed" and order.order_id in self.parents:
+                        world.counters.hit("parent.cancelled")
+                        self.taken_back.add(order.order_id)
                     return outcome.value == "confirmed"
             except BusError as error:
                 world.counters.hit(f"client.{type(error).__name__}")

@@ -185,6 +185,8 @@ class World:
                 gate_closed_s=self._gate.closed_s,
                 surplus=self.accidents.surplus,
                 told_refused=self.wire.told_refused,
+                parents=self.clients.parents,
+                taken_back=self.clients.taken_back,
             )
         except Violation as error:
             self.fail(error)
@@ -282,7 +284,12 @@ class World:
                 continue
             try:
                 await check_settled(
-                    oms, risk, self.truth, self.clients.acknowledged, self.accidents
+                    oms,
+                    risk,
+                    self.truth,
+                    self.clients.acknowledged,
+                    self.accidents,
+                    self.clients.parents,
                 )
                 self._check_people()
             except Violation as error:
