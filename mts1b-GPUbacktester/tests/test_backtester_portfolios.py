@@ -46,6 +46,18 @@ def test_backtest_rule_19_weights_meet_the_equity_before_the_costs(engine: Any) 
     assert set(missing.trades["symbol"]) == {"A0"}
 
 
+@pytest.mark.parametrize("last", [4.0, 1.2])
+def test_backtest_rule_26_what_becomes_of_a_debt_is_no_return(last: float, engine: Any) -> None:
+    closes = [[1.0], [1.0], [1.0], [3.0], [9.0], [last]]
+    found = run(closes, [[-1.0]] * 6, engine, rebalance=10)
+    np.testing.assert_allclose(found.equity, [1, 1, 1, -1, -7, 2 - last], rtol=1e-12)
+    assert found.returns.tolist() == [0, 0, 0, -1, 0, 0]
+    metrics = found.metrics()
+    assert (metrics["total_return"], metrics["max_drawdown"], metrics["cagr"]) == (-1, -1, -1)
+    assert metrics["sharpe"] < 0
+    assert np.isnan(found.weights[3:5]).all()
+
+
 def test_backtest_rule_20_rebalances_follow_their_schedule(engine: Any) -> None:
     closes = np.cumprod(np.full((8, 2), [1.1, 0.9]), axis=0)
     weights = np.full((8, 2), NAN)

@@ -133,10 +133,11 @@ class _Recorded:
         return self._walked
 
     def weights(self) -> FloatArray:
-        """Return (T, A) at the close of each bar."""
+        """Return (T, A) at the close of each bar, NaN where the equity is zero or less."""
         book = self._book()
         assert book.values is not None
-        return np.asarray(book.values / book.equity[:, None])
+        equity = np.where(book.equity > 0.0, book.equity, np.nan)
+        return np.asarray(book.values / equity[:, None])
 
     def trades(self) -> pl.DataFrame:
         """Return one row a fill; ``units`` is signed, ``price`` is the bar's, before costs."""

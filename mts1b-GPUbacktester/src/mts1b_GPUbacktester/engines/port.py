@@ -127,11 +127,12 @@ class Paths:
 def returns_of(equity: FloatArray) -> FloatArray:
     """Return equity(t) / equity(t - 1) - 1 along the last axis, from a start of 1.0.
 
-    After ruin (an equity of zero) returns are zero.
+    Falling to zero or below is a return of -1, ruin, and after it returns are zero.
     """
     previous = np.concatenate((np.ones((*equity.shape[:-1], 1)), equity[..., :-1]), axis=-1)
-    over = previous == 0.0
-    return np.asarray(np.where(over, 0.0, equity / np.where(over, 1.0, previous) - 1.0))
+    over = np.logical_or.accumulate(previous <= 0.0, axis=-1)
+    left = np.maximum(equity, 0.0)
+    return np.asarray(np.where(over, 0.0, left / np.where(over, 1.0, previous) - 1.0))
 
 
 @dataclass(frozen=True, slots=True)
