@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -17,6 +18,7 @@ from mts1b_GPUbacktester import (
     search_statistics,
     walk_forward,
 )
+from mts1b_GPUbacktester.search import overfitting_of
 from mts1b_quantkit import metrics as quantkit
 
 r = rules
@@ -44,6 +46,41 @@ def test_statistics_tell_a_search_in_noise_from_one_that_found_something() -> No
     fees, ratios = zip(*found.cost_sensitivity, strict=True)
     assert fees == (0.0, 2.0, 4.0, 8.0)
     assert sorted(ratios, reverse=True) == list(ratios)
+
+
+def overfitting_by_hand(returns: Any, blocks: int) -> float:
+    """Return what the paper says (Bailey, Borwein, Lopez de Prado and Zhu 2015), split by split."""
+    parts = np.array_split(returns[len(returns) % blocks :], blocks)
+    below = []
+    for chosen in combinations(range(blocks), blocks // 2):
+        inside = np.concatenate([parts[k] for k in chosen])
+        outside = np.concatenate([parts[k] for k in range(blocks) if k not in chosen])
+        best = np.argmax(inside.mean(axis=0) / inside.std(axis=0, ddof=1))
+        ratios = outside.mean(axis=0) / outside.std(axis=0, ddof=1)
+        rank = (ratios < ratios[best]).sum() + ((ratios == ratios[best]).sum() + 1) / 2
+        below.append(rank <= (len(ratios) + 1) / 2)
+    return float(np.mean(below))
+
+
+def test_a_set_that_is_late_to_trade_is_one_of_the_search() -> None:
+    grid = {"fast": [2, 4], "slow": [20, 40, 160]}  # an average of 160 bars in blocks of 120
+    result = run_sweep(trending(0.0005), CROSS, grid=grid, fill="next_close", fees_bps=2)
+    all_sets = [
+        run_single(panel=trending(0.0005), rule=CROSS, params=one, fill="next_close", fees_bps=2)
+        for one in result.source.sets
+    ]
+    wanted = overfitting_by_hand(np.column_stack([one.returns for one in all_sets]), 10)
+    assert search_statistics(result).overfitting_probability == pytest.approx(wanted, abs=1e-12)
+
+
+def test_a_set_without_a_move_in_a_half_is_left_out() -> None:
+    returns = np.random.default_rng(2).normal(0.0, 0.01, (200, 4))
+    returns[:100, 3] = 0.0
+    whole = overfitting_by_hand(returns[:, :3], 10)
+    assert overfitting_of(returns, 10) == pytest.approx(whole, abs=1e-12)
+    returns[100, 3] = returns[95, 3] = 0.01  # moves in six of ten blocks: in every half
+    assert overfitting_of(returns, 10) == overfitting_by_hand(returns, 10)
+    assert np.isnan(overfitting_of(np.zeros((200, 4)), 10))
 
 
 def test_statistics_are_those_of_the_best_set_and_of_quantkit() -> None:

@@ -26,6 +26,8 @@ __all__ = [
 ]
 
 _COST_STEPS = (0.0, 1.0, 2.0, 4.0)
+_STILL = 1e-3
+"""Spread of a block, over the largest one of the set, at which it counts as one without moves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,12 +152,17 @@ def deflated_of(best: FloatArray, returns: FloatArray, trials: int | None = None
 
 
 def overfitting_of(returns: FloatArray, n_splits: int) -> float:
-    """Return the probability of overfitting among the sets that trade in every block, or NaN."""
+    """Return the probability of overfitting among the sets that move in every half, or NaN.
+
+    A half of the blocks in which a set does not move would have no Sharpe ratio of it.
+    """
     length = len(returns) // n_splits
     if length < 2:
         return float("nan")
     blocks = returns[len(returns) - length * n_splits :].reshape(n_splits, length, -1)
-    moving = (blocks.std(axis=1) > 0).all(axis=0)
+    spread = blocks.std(axis=1)
+    still = (spread <= _STILL * spread.max(axis=0)).sum(axis=0)
+    moving = still < n_splits // 2
     if moving.sum() < 2:
         return float("nan")
     found = quantkit.probability_of_backtest_overfitting(returns[:, moving], n_splits=n_splits)
