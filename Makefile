@@ -12,6 +12,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 MEMBERS := $(sort $(wildcard mts1b-*/pyproject.toml))
 SOURCES := $(MEMBERS:/pyproject.toml=/src)
+BENCHMARKS := $(wildcard benchmarks mts1b-*/benchmarks)
 # The slowest folders first, so that the two workers end together.
 TESTS := $(wildcard tests/wheels tests/integration tests/docs tests/contracts tests/proof tests/halts tests/guarantees) \
          $(sort $(wildcard mts1b-*/tests))
@@ -29,7 +30,7 @@ test: check ## Set up, then run all checks and all tests
 lint: $(READY) ## Check style, formatting and types
 	@$(BIN)/ruff check -q .
 	@$(BIN)/ruff format -q --check . || { echo "not formatted; run: $(BIN)/ruff format ." >&2; exit 1; }
-	@$(BIN)/mypy --no-error-summary $(SOURCES) tools
+	@$(BIN)/mypy --no-error-summary $(SOURCES) tools $(BENCHMARKS)
 
 contracts: $(READY) ## Check the architecture
 	@$(BIN)/python -m tools.contracts

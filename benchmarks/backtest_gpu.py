@@ -51,7 +51,7 @@ def float64_rate(device: Any) -> float:
     """Return float64 operations a second at the card's clock: multiply-adds of all its units."""
     major, _ = device.compute_capability
     units = {6: 32, 7: 32, 8: 32, 9: 64, 10: 64}.get(major, 2)
-    return 2.0 * units * device.MULTIPROCESSOR_COUNT * device.CLOCK_RATE * 1e3
+    return float(2 * units * device.MULTIPROCESSOR_COUNT * device.CLOCK_RATE * 1000)
 
 
 def main() -> int:

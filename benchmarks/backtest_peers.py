@@ -72,7 +72,8 @@ def measure_sweeps(folder: Path, what: str) -> None:
     gc.collect()
     if at_once == 1:
         gc.freeze()
-    seconds, rows = [], []
+    seconds: list[float] = []
+    rows: list[np.ndarray] = []
     for first in range(0, len(pairs), at_once):
         some = pairs[first : first + at_once]
         began = time.perf_counter()
@@ -81,10 +82,10 @@ def measure_sweeps(folder: Path, what: str) -> None:
             gc.collect()
         seconds.append(time.perf_counter() - began)
         rows.append(np.stack(found).reshape(4, len(some), -1))
-    found = np.concatenate(rows, axis=1).reshape(4, -1)
+    table = np.concatenate(rows, axis=1).reshape(4, -1)
     print(json.dumps({
         "tool": f"vectorbt {vbt.__version__}", "what": what, "seconds": sum(seconds),
-        "pairs": len(pairs), "work": close.size * len(pairs), "found": found.tolist(),
+        "pairs": len(pairs), "work": close.size * len(pairs), "found": table.tolist(),
     }))  # fmt: skip
 
 

@@ -264,7 +264,7 @@ def measure_scaling(repeats: int) -> None:
     """Time sweeps over threads, symbols, bars and pairs."""
     import numba
 
-    most = numba.config.NUMBA_NUM_THREADS
+    most = numba.get_num_threads()
 
     def scaled(symbols: int, bars: int, count: int, threads: int) -> None:
         wide = range(60, 60 + 2 * (count // 10), 2)

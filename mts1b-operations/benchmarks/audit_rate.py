@@ -10,6 +10,7 @@ import asyncio
 import sqlite3
 import tempfile
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 
@@ -64,12 +65,12 @@ async def measure(home: Path, entries: int, batch: int) -> None:
     show("bare commit", bare_commits(home / "floor.sqlite", len(singles)))
     show(
         "append, one entry",
-        [await timed(lambda one=one: audit.append_many(one)) for one in singles],
+        [await timed(partial(audit.append_many, one)) for one in singles],
     )
     many = [[record(n) for n in range(at, at + batch)] for at in range(0, entries, batch)]
     show(
         f"append, {batch} entries",
-        [await timed(lambda some=some: audit.append_many(some)) for some in many],
+        [await timed(partial(audit.append_many, some)) for some in many],
         batch,
     )
     size = audit.size

@@ -24,6 +24,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -130,7 +131,7 @@ def hierarchical(quick: bool) -> Iterator[Figure]:
     size = 200 if quick else 1000
     values = returns(756, size)
     frame = pd.DataFrame(values, columns=[f"A{k:05d}" for k in range(size)])
-    own = lambda: a.hrp_weights(values, distance="condensed")  # noqa: E731
+    own = partial(a.hrp_weights, values, distance="condensed")
     what = f"HRP, condensed, N = {size}"
     if find_spec("pypfopt"):
         from pypfopt import HRPOpt
@@ -168,8 +169,8 @@ def optimisers(quick: bool) -> Iterator[Figure]:
     size = 100 if quick else 500
     covariance = np.cov(returns(756, size).T)
     mean = rng.normal(0.0005, 0.0005, size)
-    least = lambda: a.min_variance(None, covariance=covariance)  # noqa: E731
-    steepest = lambda: a.max_sharpe(None, covariance=covariance, expected_returns=mean)  # noqa: E731
+    least = partial(a.min_variance, None, covariance=covariance)
+    steepest = partial(a.max_sharpe, None, covariance=covariance, expected_returns=mean)
     if not find_spec("clarabel"):
         one, other = medians(least, steepest, repeats=5)
         yield Figure(f"minimum variance, N = {size}", one, "faster than Clarabel")
@@ -214,7 +215,7 @@ def measures(quick: bool) -> Iterator[Figure]:
     values = returns(rows, columns)
     frame = pd.DataFrame(values, pd.date_range("2014-01-01", periods=rows, freq="B"))
 
-    own = lambda: m.summary(frame, SHARED)  # noqa: E731
+    own = partial(m.summary, frame, SHARED)
     what = f"{len(SHARED)} metrics on {rows:,} x {columns:,} returns"
     few = 20
     for peer, call in (
