@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, Self
 
@@ -51,6 +51,12 @@ class Node:
         for part in self._children():
             found |= part.parameters()
         return found
+
+    def parts(self) -> Iterator[Node]:
+        """Yield this part and all below it."""
+        yield self
+        for part in self._children():
+            yield from part.parts()
 
     def bind(self, params: dict[str, Any]) -> Self:
         """Return a copy with numbers in place of parameters.

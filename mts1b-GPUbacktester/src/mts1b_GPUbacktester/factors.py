@@ -118,7 +118,7 @@ def sweep_factor(
         columns.append(result.returns)
         report(done / len(sets))
     return FactorSweep(
-        table=pl.DataFrame(rows),
+        table=pl.DataFrame(rows, infer_schema_length=None),
         returns=np.column_stack(columns),
         sets=sets,
         n_trials=len(sets),

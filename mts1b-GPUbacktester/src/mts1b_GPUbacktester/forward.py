@@ -85,7 +85,8 @@ def run_walk_forward(
     (by,) = check_metrics([by])
     used = Settings(**settings)
     prices = Prices.of(panel_from(panel))
-    sets = parameter_sets(rule, grid, where, size=used.fraction)
+    budget = parse_bytes(memory_budget) // 2
+    sets = parameter_sets(rule, grid, where, size=used.fraction, budget=budget)
     bars = prices.close.shape[1]
     if train < 2 or test < 1 or train + purge + test > bars:
         raise BadSetting(
@@ -94,7 +95,6 @@ def run_walk_forward(
         )
     worker, choice = choose_engine(engine, prices.close.size * len(sets))
     splits = WalkForward(train, test, step=step, expanding=expanding, purge=purge)
-    budget = parse_bytes(memory_budget) // 2
     walk = _Walk(prices, rule, sets, used, by, worker, choice.name, budget)
     folds = [walk.fold(past, coming) for past, coming in splits.split(np.empty((bars, 1)))]
     return _joined(folds, by, len(sets), used)
@@ -153,7 +153,7 @@ def _best(values: FloatArray, by: str) -> tuple[int, float]:
 def _joined(folds: list[_Fold], by: str, trials: int, settings: Settings) -> WalkForwardResult:
     import polars as pl
 
-    table = pl.DataFrame([fold.row for fold in folds])
+    table = pl.DataFrame([fold.row for fold in folds], infer_schema_length=None)
     returns = np.concatenate([fold.returns for fold in folds])
     means: Mapping[str, float] = {
         name: float(np.mean(table[f"{name}_{by}"].to_numpy())) for name in ("train", "test")

@@ -4,16 +4,28 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from mts1b_GPUbacktester.engines.port import METRICS
 from mts1b_GPUbacktester.errors import BadRule, BadSetting
-from mts1b_GPUbacktester.rules import Rule, Value
+from mts1b_GPUbacktester.program import check_sets
+from mts1b_GPUbacktester.rules import Rule, Value, require_rule
 
 __all__ = ["Grid", "Params", "parameter_sets", "parse_bytes", "sets_of"]
 
 Params = dict[str, Any]
 Grid = Mapping[str, Sequence[Any]] | Iterable[Mapping[str, Any]]
+
+_COLUMNS = frozenset({"symbol", "path", *METRICS})
+"""What stands beside the parameters in a table."""
+
+_SET_BYTES = 200
+"""What a parameter set takes in memory, about."""
+
+_FEW_SETS = 1_000
+"""Sets whose own memory no budget asks about."""
 
 _UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30}
 
@@ -24,12 +36,17 @@ def parameter_sets(
     where: Callable[[Params], bool] | None = None,
     *,
     size: Value | None = None,
+    budget: int | None = None,
 ) -> list[Params]:
     """Return the parameter sets of a grid, in its order.
 
-    :raises BadRule: when none is left, or a set has not exactly the parameters of rule and size.
+    :param budget: bytes that they may take; None for any number.
+    :raises BadRule: for no whole rule, when no set is left, or for one that has not exactly the
+        parameters of rule and size, or gives a window or an exit that makes no sense.
+    :raises BadSetting: for more sets than the budget holds.
     """
-    sets = sets_of(grid, where)
+    require_rule(rule)
+    sets = sets_of(grid, where, budget=budget)
     needed = rule.parameters()
     if size is not None:
         needed |= size.parameters()
@@ -39,24 +56,56 @@ def parameter_sets(
                 f"the rule needs {', '.join(sorted(needed)) or 'no parameter'}; "
                 f"the grid gives {', '.join(params) or 'none'}"
             )
+    check_sets(rule, size, sets)
     return sets
 
 
-def sets_of(grid: Grid, where: Callable[[Params], bool] | None = None) -> list[Params]:
+def sets_of(
+    grid: Grid,
+    where: Callable[[Params], bool] | None = None,
+    *,
+    budget: int | None = None,
+) -> list[Params]:
     """Return the parameter sets of a grid, in its order.
 
-    :raises BadRule: when none is left.
+    :raises BadRule: for no grid, a name that a column of results has, or when no set is left.
+    :raises BadSetting: for more sets than the budget holds.
     """
-    if isinstance(grid, Mapping):
-        names = list(grid)
-        sets = [dict(zip(names, row, strict=True)) for row in itertools.product(*grid.values())]
-    else:
-        sets = [dict(item) for item in grid]
-    if where is not None:
-        sets = [params for params in sets if where(params)]
+    most = sys.maxsize if budget is None else max(_FEW_SETS, budget // _SET_BYTES)
+    sets: list[Params] = []
+    for params in _every(grid):
+        if where is not None and not where(params):
+            continue
+        if len(sets) == most:
+            raise BadSetting(
+                f"the grid has more than {most:,} parameter sets, which alone take the memory "
+                "budget; make it coarser, or give a larger memory_budget"
+            )
+        sets.append(params)
     if not sets:
         raise BadRule("the grid has no parameter set; widen it or loosen where=")
+    taken = sorted(_COLUMNS & set(sets[0]))
+    if taken:
+        raise BadRule(f"a parameter can not be called {taken[0]!r}: a column of results is")
     return sets
+
+
+def _every(grid: Any) -> Iterator[Params]:
+    """Yield the parameter sets of a grid one by one."""
+    if isinstance(grid, Mapping):
+        for name, values in grid.items():
+            if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
+                raise BadRule(f"grid[{name!r}] is {values!r}; give a list of values, e.g. [5, 10]")
+        for row in itertools.product(*grid.values()):
+            yield dict(zip(grid, row, strict=True))
+        return
+    for item in grid if isinstance(grid, Iterable) else [grid]:
+        if not isinstance(item, Mapping):
+            raise BadRule(
+                f"{item!r} is no parameter set; a grid is parameter -> values, or a list of "
+                "{parameter: value}"
+            )
+        yield dict(item)
 
 
 def parse_bytes(text: str | int) -> int:

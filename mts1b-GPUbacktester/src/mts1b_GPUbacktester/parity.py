@@ -114,8 +114,9 @@ def check_parity(
         raise BadSetting(
             f"the policy names {', '.join(strangers)}; metrics are {', '.join(METRICS)}"
         )
+    sets = grid if isinstance(grid, Mapping) else list(grid)
     left, right = (
-        run_sweep(panel, rule, grid=grid, engine=name, metrics=metrics, **settings)
+        run_sweep(panel, rule, grid=sets, engine=name, metrics=metrics, **settings)
         for name in (reference, engine)
     )
     keys = [name for name in left.table.columns if name not in metrics]

@@ -7,7 +7,7 @@ series (an average with its window, say) is computed once for all sets that use 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import Any
 
@@ -23,6 +23,7 @@ __all__ = [
     "Compiled",
     "Op",
     "Program",
+    "check_sets",
     "compile_rule",
     "early_exits",
     "is_plain",
@@ -31,6 +32,8 @@ __all__ = [
 ]
 
 MAX_DEPTH = 16
+MOST_BARS = 2**31 - 1
+"""The longest window; engines count bars in 64 bits and add windows to them."""
 
 
 class Op(IntEnum):
@@ -248,6 +251,30 @@ def _order(slots: NDArray[np.int64], tile: int = 16) -> NDArray[np.int64]:
     return np.lexsort([*reversed(varying), *(column // tile for column in reversed(varying))])
 
 
+def check_sets(rule: Rule, size: e.Value | None, sets: list[dict[str, Any]]) -> None:
+    """Look at every window and early exit that the sets give, before anything runs.
+
+    :raises BadRule: for one that makes no sense.
+    """
+    roots: list[e.Node] = [rule] if size is None else [rule, size]
+    windows = {
+        part.window for root in roots for part in root.parts() if isinstance(part, e.Windowed)
+    }
+    for window in windows:
+        for params in _distinct(window, sets):
+            whole_bars(window.bind(params))
+    exits = replace(rule, long=None, short=None)
+    if exits.has_exits:
+        for params in _distinct(exits, sets):
+            early_exits(exits.bind(params))
+
+
+def _distinct(node: e.Node, sets: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return a set for each combination of the parameters that a part reads."""
+    names = sorted(node.parameters())
+    return list({tuple(params[name] for name in names): params for params in sets}.values())
+
+
 def early_exits(bound: Rule) -> tuple[float, float, int]:
     """Return stop, trail and most bars of a bound rule, 0 where there is none.
 
@@ -267,6 +294,10 @@ def whole_bars(node: e.Value) -> int:
 
     :raises BadRule: unless it is a whole number, 1 or more.
     """
-    if isinstance(node, e.Number) and node.value >= 1 and node.value == int(node.value):
+    if isinstance(node, e.Number) and 1 <= node.value <= MOST_BARS and node.value % 1 == 0:
         return int(node.value)
-    raise BadRule(f"a window must be a whole number of bars, 1 or more, not {node!r}")
+    raise BadRule(
+        f"a window must be a whole number of bars, 1 or more, not {node!r}"
+        if not isinstance(node, e.Number) or not node.value > MOST_BARS
+        else f"a window of {node.value:g} bars is longer than any panel; {MOST_BARS} are possible"
+    )

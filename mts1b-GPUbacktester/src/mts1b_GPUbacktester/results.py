@@ -47,6 +47,8 @@ class SweepResult:
 
         :raises BadSetting: for a metric that the sweep did not measure.
         """
+        if k < 0:
+            raise BadSetting(f"k {k} must be a number of rows")
         return self._ordered(self.table, by).head(k)
 
     def best_params(self, *, by: str = "sharpe") -> dict[str, Any]:
@@ -66,6 +68,8 @@ class SweepResult:
             if name not in self.source.sets[0]:
                 known = ", ".join(self.source.sets[0]) or "none"
                 raise BadSetting(f"{name!r} is no parameter of the sweep; it has {known}")
+        if x == y:
+            raise BadSetting(f"x and y are both {x!r}; a map needs two parameters")
         self._check(metric)
         return (
             self.by_set.select(x, y, metric)

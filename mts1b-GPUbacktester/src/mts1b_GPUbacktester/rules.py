@@ -10,7 +10,7 @@ rule = r.long_when(a).short_when(b).trailing_stop(r.param("trail")).time_exit(20
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 from mts1b_GPUbacktester.errors import BadRule
 from mts1b_GPUbacktester.expressions import (
@@ -73,6 +73,7 @@ __all__ = [
     "lowest",
     "open",
     "param",
+    "require_rule",
     "rsi",
     "short_when",
     "sides_of",
@@ -198,6 +199,19 @@ def enter_short(condition: Condition) -> Entry:
     return Entry("short", as_condition(condition), Rule())
 
 
+def require_rule(rule: Any) -> None:
+    """Refuse what is no whole rule.
+
+    :raises BadRule: saying what it lacks.
+    """
+    if isinstance(rule, Entry):
+        raise BadRule(
+            f"the rule has an entry and no exit; finish it with .exit_{rule.side}(condition)"
+        )
+    if not isinstance(rule, Rule) or (rule.long is None and rule.short is None):
+        raise BadRule(f"{rule!r} is not a rule; build one with r.long_when or r.enter_long")
+
+
 def sides_of(rule: Rule, direction: Direction) -> tuple[Side | None, Side | None]:
     """Return the long and the short side that a direction asks for.
 
@@ -207,8 +221,7 @@ def sides_of(rule: Rule, direction: Direction) -> tuple[Side | None, Side | None
 
     :raises BadRule: where the rule has a side that the direction leaves out.
     """
-    if not isinstance(rule, Rule) or (rule.long is None and rule.short is None):
-        raise BadRule(f"{rule!r} is not a rule; build one with r.long_when or r.enter_long")
+    require_rule(rule)
     if direction == "long":
         if rule.short is not None:
             raise BadRule("the rule has a short side; use direction='both' or 'short'")

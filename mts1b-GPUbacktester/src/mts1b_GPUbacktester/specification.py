@@ -89,4 +89,12 @@ def filter_of(text: str | None) -> Callable[[dict[str, Any]], bool] | None:
     left, found, right = (part.strip() for part in text.partition("<"))
     if not found or not left.isidentifier() or not right.isidentifier():
         raise BadSetting(f"where {text!r} is not NAME<NAME")
-    return lambda params: bool(params[left] < params[right])
+
+    def keep(params: dict[str, Any]) -> bool:
+        for name in (left, right):
+            if name not in params:
+                known = ", ".join(params) or "none"
+                raise BadSetting(f"where {text!r}: {name!r} is no parameter; there is {known}")
+        return bool(params[left] < params[right])
+
+    return keep

@@ -8,6 +8,7 @@ from itertools import compress
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
 from mts1b_platform.clock import Clock, SystemClock
 
 from mts1b_GPUbacktester.blocks import Cut, blocks
@@ -80,7 +81,7 @@ def run_sweep(
     )  # fmt: skip
     budget, wanted = parse_bytes(memory_budget), check_metrics(metrics)
     prices = Prices.of(panel_from(panel))
-    sets = parameter_sets(rule, grid, where, size=settings.fraction)
+    sets = parameter_sets(rule, grid, where, size=settings.fraction, budget=budget)
     whole = SweepBlock(prices, rule, sets, settings, wanted, budget // 2)
     collected = Collected(whole, top=_rows_kept(whole, top, by, budget), by=by)
     folder = None if out is None else Path(out)
@@ -169,7 +170,7 @@ def _rows_kept(whole: SweepBlock, top: int | None, by: str, budget: int) -> int 
         that does not fit the budget.
     """
     if top is not None:
-        if top < 1:
+        if not isinstance(top, (int, np.integer)) or top < 1:
             raise BadSetting(f"top {top} must be a number of rows, 1 or more")
         if by not in whole.metrics:
             raise BadSetting(f"by={by!r} is not measured; choose from {', '.join(whole.metrics)}")
