@@ -90,6 +90,7 @@ class AuditChain:
         self._last: StoredRow | None = None
         self._transaction: object = None
         self._unwitnessed: list[bytes] = []
+        self._looked = False
 
     @property
     def size(self) -> int:
@@ -171,13 +172,18 @@ class AuditChain:
     async def _align(self, tx: AsyncConnection) -> None:
         last = (await _LAST.run(tx)).first()
         size, digest = (last.sequence + 1, last.hash) if last is not None else (0, GENESIS)
-        if (size, digest) == (self._head.tree.size, self._head.last_hash):
+        if self._looked and (size, digest) == (self._head.tree.size, self._head.last_hash):
             return
         self._unwitnessed = []
         known = self._settled if self._settled.tree.size <= size else _Head()
         self._head = self._settled = await self._reload(tx, known, digest)
+        self._looked = True
 
     async def _reload(self, tx: AsyncConnection, known: _Head, last_hash: str) -> _Head:
+        """Take what the store holds, once it is what was witnessed: it will be signed.
+
+        :raises ChainIntegrityError: when it is not.
+        """
         size = known.tree.size
         stored = await tx.execute(
             sa.select(AUDIT_ENTRIES.c.hash)
@@ -185,8 +191,10 @@ class AuditChain:
             .order_by(AUDIT_ENTRIES.c.sequence)
         )
         leaves = [bytes.fromhex(value) for value in stored.scalars()]
-        if self._witness is not None and self._witness.size < size + len(leaves):
-            self._witness.record(size, leaves)
+        if self._witness is not None:
+            self._witness.require(known.tree, leaves)
+            if self._witness.size < size + len(leaves):
+                self._witness.record(size, leaves)
         checkpoint = await tx.scalar(sa.select(sa.func.max(AUDIT_CHECKPOINTS.c.size)))
         return _Head(known.tree.add(leaves), last_hash, int(checkpoint or 0))
 
