@@ -122,6 +122,7 @@ class Symbol(str):
     __slots__ = ()
 
     def __new__(cls, value: str) -> Symbol:
+        """Return the text as a symbol, checked."""
         text = str(value)
         _require_symbol(text)
         return super().__new__(cls, text)

@@ -31,6 +31,10 @@ class FaultyStore(Store):
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
+        """Open a transaction whose commit may come late, or not at all.
+
+        :raises StoreError: where the disk is full; then nothing is kept.
+        """
         async with super().transaction() as tx:
             yield tx
             if self.net.takes(self.net.faults.store_slow, "store.slow_commit"):

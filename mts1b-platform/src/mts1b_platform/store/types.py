@@ -18,9 +18,11 @@ class DecimalText(sa.types.TypeDecorator[Decimal]):
     cache_ok = True
 
     def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> str | None:
+        """Return the text as it is stored, trailing zeros included."""
         return None if value is None else str(value)
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Decimal | None:
+        """Return the number of a stored text."""
         return None if value is None else Decimal(value)
 
 
@@ -31,6 +33,10 @@ class UtcText(sa.types.TypeDecorator[datetime]):
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> str | None:
+        """Return the text as it is stored: in UTC, with microseconds.
+
+        :raises ValueError: for a time without a zone.
+        """
         if value is None:
             return None
         if value.tzinfo is None:
@@ -38,4 +44,5 @@ class UtcText(sa.types.TypeDecorator[datetime]):
         return value.astimezone(UTC).isoformat(timespec="microseconds")
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> datetime | None:
+        """Return the aware time of a stored text."""
         return None if value is None else datetime.fromisoformat(value)
