@@ -22,7 +22,7 @@ from mts1b_oms.intake import Intake, same_economics
 from mts1b_oms.load import Load
 from mts1b_oms.locks import KeyedLocks
 from mts1b_oms.outcomes import CouldNotLook, Fenced, NeverSeen, Refused, Sent, Silent
-from mts1b_oms.parents import PARENT, why_no_child
+from mts1b_oms.parents import PARENT, is_parent, why_no_child
 from mts1b_oms.record import OmsRecord
 from mts1b_oms.transitions import OrderEvent
 from mts1b_oms.unit import Unit
@@ -132,6 +132,12 @@ class OrderService:
     async def _intend(self, order: Order) -> Order:
         async with self.record.unit() as unit:
             known = await _known_order(unit, order)
+            if known is not None and is_parent(known):
+                raise OrderRefused(
+                    DenyCode.KEY_REUSE_MISMATCH,
+                    f"key {order.idempotency_key!r} belongs to order {known.order_id}, which an "
+                    "algorithm works; use a new key",
+                )
             if known is not None:
                 return known
             refusal = await why_no_child(unit, order) if order.parent_order_id else ""

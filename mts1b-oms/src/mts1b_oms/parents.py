@@ -37,9 +37,12 @@ async def why_no_child(unit: Unit, child: Order) -> str:
         return ""
     if parent.status not in WORKING:
         return f"parent {parent.order_id} is {parent.status.value}"
-    others = await read_children(unit.tx, parent.order_id)
-    known = exact_sum(o.quantity for o in others if o.order_id != child.order_id)
-    if exact_sum((known, child.quantity)) <= parent.quantity:
+    taken = [
+        other.filled_quantity if other.is_terminal else other.quantity
+        for other in await read_children(unit.tx, parent.order_id)
+        if other.order_id != child.order_id
+    ]
+    if exact_sum((*taken, child.quantity)) <= parent.quantity:
         return ""
     return f"the children of {parent.order_id} would sum to more than its {parent.quantity}"
 

@@ -290,7 +290,8 @@ async def check_settled(
     _check_open(oms, truth, accidents, parents)
     await _check_books(oms, truth)
     _check_risk(oms, risk, parents)
-    _check_told(oms, ours, truth, accidents, told)
+    placed = {name: one for name, one in ours.items() if name not in parents}
+    _check_told(oms, placed, truth, accidents, told)
 
 
 def _check_orders(ours: Mapping[str, Order], approved: Set[str], truth: TrueVenue) -> None:

@@ -1,0 +1,200 @@
+"""Parents and the algorithms that work them: when there are children, and how a parent ends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from mts1b_foundation import DenyCode, Order, OrderStatus
+from mts1b_foundation.commands import CancelOutcome
+from mts1b_oms.dispatch import Dispatcher
+from mts1b_oms.errors import OrderRefused
+from mts1b_oms.parents import PARENT
+from mts1b_oms_algos.schedule import child_order
+from mts1b_platform.supervision import OwnedTasks, TaskGroupSupervisor
+
+
+class Slices:
+    """An algorithm that yields a child of a given size for each word it is given."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.due: asyncio.Queue[int | None] = asyncio.Queue()
+
+    async def __call__(self, parent: Order, *, params: dict[str, Any]) -> AsyncIterator[Order]:
+        self.asked += 1
+        number = 0
+        while (quantity := await self.due.get()) is not None:
+            yield child_order(
+                parent,
+                number,
+                Decimal(quantity),
+                order_type=parent.order_type,
+                created_at=parent.created_at,
+            )
+            number += 1
+
+
+class Works:
+    """A desk with a dispatcher over it."""
+
+    def __init__(self, desk: Any) -> None:
+        self.desk, self.slices = desk, Slices()
+        self.failed: list[Exception] = []
+        supervisor = TaskGroupSupervisor(lambda name, error: self.failed.append(error))
+        self.dispatcher = Dispatcher(
+            desk.orders,
+            cancel=desk.canceller.cancel,
+            tasks=OwnedTasks(supervisor),
+            clock=desk.clock,
+            algorithms={"slices": self.slices, "other": self.slices},
+        )
+
+    async def begin(self, parent: Order, algo: str = "slices", **params: Any) -> Order:
+        return await self.dispatcher.submit_algo(parent, algo=algo, params=params)
+
+    async def until(self, holds: Callable[[], bool]) -> None:
+        """Let the algorithm run until something holds; a second passes now and then."""
+        for step in range(2000):
+            if self.failed:
+                raise self.failed[0]
+            if holds():
+                return
+            await asyncio.sleep(0)
+            if step % 20 == 19:
+                self.desk.clock.advance(1.0)
+        raise AssertionError("it never came to hold")
+
+    def children(self) -> list[Order]:
+        return [o for o in self.desk.record.open_orders.values() if o.parent_order_id is not None]
+
+    async def fill(self, child: Order) -> None:
+        """Let the venue execute all of a child."""
+        paper = self.desk.venue.paper
+        await paper.overfill(child.order_id, quantity=child.quantity, price=Decimal(100))
+        await self.desk.sync.collect()
+
+
+@pytest.fixture
+async def works(new_desk: Any) -> AsyncIterator[Works]:
+    made = Works(await new_desk())
+    yield made
+    await made.dispatcher.stop()
+
+
+def resting(order: Any, **words: Any) -> Order:
+    made: Order = order("parent", order_type="limit", limit_price=Decimal(90), **words)
+    return made
+
+
+async def test_a_parent_ends_with_its_last_child_also_when_a_later_one_was_refused(
+    works: Works, order: Any, deny: tuple[str, str]
+) -> None:
+    """Every fourth seed of the simulator had such a parent, partly filled for ever."""
+    parent = await works.begin(resting(order, quantity=Decimal(10)))
+    works.slices.due.put_nowait(4)
+    await works.until(lambda: len(works.children()) == 1)
+    works.desk.risk.denials[f"{parent.idempotency_key}/1"] = deny
+    works.slices.due.put_nowait(4)
+    await works.until(lambda: works.desk.risk.asked == 2)
+    [first] = works.children()
+    await works.fill(first)
+    await works.until(lambda: not works.desk.record.open_orders)
+    ended = await works.desk.record.order(parent.order_id)
+    assert (ended.status, ended.filled_quantity) == (OrderStatus.CANCELED, 4)
+
+
+async def test_a_gate_that_is_closed_for_a_while_ends_no_algorithm(
+    works: Works, order: Any
+) -> None:
+    await works.begin(resting(order, quantity=Decimal(4)))
+    works.desk.gate.close("a test")
+    works.slices.due.put_nowait(4)
+    works.desk.clock.advance(5.0)
+    await works.until(lambda: works.desk.clock.monotonic() > 20.0)
+    assert works.children() == []
+    works.desk.gate.open()
+    await works.until(lambda: len(works.children()) == 1)
+
+
+async def test_a_restart_behind_a_closed_gate_goes_on_when_it_opens(
+    works: Works, order: Any
+) -> None:
+    await works.begin(resting(order, quantity=Decimal(4)))
+    await works.dispatcher.stop()
+    again = Works(await works.desk.reopen())
+    again.desk.gate.close("a test")
+    await again.dispatcher.resume()
+    again.slices.due.put_nowait(4)
+    await again.until(lambda: again.slices.asked == 1)
+    again.desk.gate.open()
+    await again.until(lambda: len(again.children()) == 1)
+    await again.dispatcher.stop()
+
+
+async def test_a_cancel_that_a_restart_interrupted_reaches_every_child(
+    works: Works, order: Any
+) -> None:
+    parent = await works.begin(resting(order, quantity=Decimal(8)))
+    works.slices.due.put_nowait(4)
+    await works.until(lambda: len(works.children()) == 1)
+    await works.desk.canceller._ask(parent, "and then the power went")
+    await works.dispatcher.stop()
+    again = Works(await works.desk.reopen())
+    await again.dispatcher.resume()
+    await again.until(lambda: not again.desk.record.open_orders)
+    assert again.slices.asked == 0
+    await again.dispatcher.stop()
+
+
+async def test_no_child_is_recorded_once_its_parent_is_being_cancelled(
+    works: Works, order: Any
+) -> None:
+    """The algorithm looked at its parent a moment before the cancel."""
+    parent = await works.begin(resting(order, quantity=Decimal(8)))
+    child = child_order(
+        parent, 0, Decimal(4), order_type=parent.order_type, created_at=parent.created_at
+    )
+    reply = await works.desk.canceller.cancel(parent.order_id, actor="operator:ann")
+    assert reply.outcome is CancelOutcome.CONFIRMED
+    late = await works.desk.orders.submit(child)
+    assert (late.status, late.rejected_code) == (OrderStatus.REJECTED, PARENT)
+    assert works.desk.venue.submitted == []
+
+
+async def test_i6_children_never_sum_to_more_than_their_parent(works: Works, order: Any) -> None:
+    parent = await works.begin(resting(order, quantity=Decimal(8)))
+    for number, (quantity, fits) in enumerate(((5, True), (4, False), (3, True))):
+        child = child_order(
+            parent,
+            number,
+            Decimal(quantity),
+            order_type=parent.order_type,
+            created_at=parent.created_at,
+        )
+        made = await works.desk.orders.submit(child)
+        assert (made.rejected_code is None) is fits
+        works.desk.clock.advance(1.0)
+
+
+async def test_a_key_is_worked_in_one_way(works: Works, order: Any) -> None:
+    """A plain order's key with an algorithm would have sent the children beside the order."""
+    plain = await works.desk.orders.submit(resting(order))
+    assert plain.status is OrderStatus.ACCEPTED
+    parent = order("worked", order_type="limit", limit_price=Decimal(90))
+    taken = await works.begin(parent, pace="slow")
+    assert await works.begin(parent, pace="slow") == taken
+    asked = works.slices.asked
+    for other in (
+        works.begin(resting(order)),
+        works.begin(parent, algo="other", pace="slow"),
+        works.begin(parent, pace="fast"),
+        works.desk.orders.submit(parent),
+    ):
+        with pytest.raises(OrderRefused) as caught:
+            await other
+        assert caught.value.code == DenyCode.KEY_REUSE_MISMATCH
+    assert works.slices.asked == asked
