@@ -1,6 +1,7 @@
 """Rate of the paper venue alone: orders from submission to fill, and bars without orders.
 
-    python mts1b-brokers/benchmarks/paper_rate.py [--orders 100000] [--bars 100000] [--profile]
+    python mts1b-brokers/benchmarks/paper_rate.py [--orders 100000] [--bars 100000]
+    python -m cProfile -s tottime mts1b-brokers/benchmarks/paper_rate.py | head -60
 
 One symbol; a market order a bar, alternately bought and sold, filled at the next open, and its
 fill read since the cursor. The rate of each quarter of the run shows whether an order costs more
@@ -12,8 +13,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import cProfile
-import pstats
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -123,15 +122,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--orders", type=int, default=100_000)
     parser.add_argument("--bars", type=int, default=100_000)
-    parser.add_argument("--profile", action="store_true")
-    options = parser.parse_args()
-    profile = cProfile.Profile()
-    if options.profile:
-        profile.enable()
-    asyncio.run(measure(options))
-    profile.disable()
-    if options.profile:
-        pstats.Stats(profile).sort_stats("tottime").print_stats(40)
+    asyncio.run(measure(parser.parse_args()))
 
 
 if __name__ == "__main__":

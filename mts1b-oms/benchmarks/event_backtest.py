@@ -1,6 +1,7 @@
 """Rate of the event-driven backtest: bars without orders, and orders from intent to ledger.
 
-    python mts1b-oms/benchmarks/event_backtest.py [--orders 20000] [--bars 50000] [--profile]
+    python mts1b-oms/benchmarks/event_backtest.py [--orders 20000] [--bars 50000]
+    python -m cProfile -s tottime mts1b-oms/benchmarks/event_backtest.py | head -60
 
 One symbol, one strategy, one order a bar, alternately bought and sold, then bought alone, so that
 lots pile up; then the common shape of a desk: the bars of 100 symbols at one time, and one order
@@ -14,8 +15,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import cProfile
-import pstats
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -165,15 +164,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--orders", type=int, default=20_000)
     parser.add_argument("--bars", type=int, default=50_000)
-    parser.add_argument("--profile", action="store_true")
-    options = parser.parse_args()
-    profile = cProfile.Profile()
-    if options.profile:
-        profile.enable()
-    asyncio.run(measure(options))
-    profile.disable()
-    if options.profile:
-        pstats.Stats(profile).sort_stats("tottime").print_stats(40)
+    asyncio.run(measure(parser.parse_args()))
 
 
 if __name__ == "__main__":
