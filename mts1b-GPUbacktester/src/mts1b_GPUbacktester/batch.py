@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import json
 import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from mts1b_GPUbacktester.errors import BadSetting
+from mts1b_GPUbacktester.engines.port import check_metrics
+from mts1b_GPUbacktester.errors import BadPanel, BadRule, BadSetting
+from mts1b_GPUbacktester.grid import parameter_sets, parse_bytes
+from mts1b_GPUbacktester.outputs import require_folder
 from mts1b_GPUbacktester.panels import panel_from
 from mts1b_GPUbacktester.results import SweepResult
+from mts1b_GPUbacktester.rules import Rule
+from mts1b_GPUbacktester.semantics import Settings
 from mts1b_GPUbacktester.specification import filter_of, numbers_of, rule_of
-from mts1b_GPUbacktester.sweep import run_sweep
+from mts1b_GPUbacktester.sweep import DEFAULT_METRICS, run_sweep
 
 __all__ = ["read_batch", "run_batch"]
 
@@ -79,41 +86,80 @@ def run_batch(config: Path, output: Path) -> list[SweepResult]:
 
     For each: ``<name>.parquet`` the table, ``<name>.sets.parquet`` the mean of each set,
     ``<name>.html`` the report. ``summary.json`` has the best of all. Panels are paths relative to
-    the file.
+    the file. All of them are read and checked before the first one runs.
 
     :raises BadPanel, BadRule, BadSetting, EngineMissing: saying what, and what to change.
     """
-    sweeps = read_batch(config)
-    output.mkdir(parents=True, exist_ok=True)
+    sweeps = [_prepared(item, config.parent) for item in read_batch(config)]
+    require_folder(output)
     results, summary = [], {}
     for item in sweeps:
-        result = _run(item, config.parent)
-        name = item["name"]
-        result.to_parquet(output / f"{name}.parquet")
-        result.by_set.write_parquet(output / f"{name}.sets.parquet")
+        result = run_sweep(
+            panel_from(item.panel), item.rule, grid=item.grid, where=item.keep, **item.options
+        )
+        result.to_parquet(output / f"{item.name}.parquet")
+        result.by_set.write_parquet(output / f"{item.name}.sets.parquet")
         if "sharpe" in result.source.metrics:
-            result.report(output / f"{name}.html")
-        summary[name] = {
+            result.report(output / f"{item.name}.html")
+        summary[item.name] = {
             "n_trials": result.n_trials,
             "engine": result.engine.name,
             "reason": result.engine.reason,
             "seconds": result.timings["run"],
-            "best": result.best_params(by=item.get("by", result.source.metrics[0])),
+            "best": result.best_params(by=item.by),
         }
         results.append(result)
-    (output / "summary.json").write_text(json.dumps(summary, indent=2, default=str) + "\n")
+        text = json.dumps(summary, indent=2, default=str) + "\n"
+        (output / "summary.json").write_text(text, encoding="utf-8")
     return results
 
 
-def _run(item: dict[str, Any], folder: Path) -> SweepResult:
-    panel = panel_from(folder / item["panel"])
-    grid = {
-        name: numbers_of(values) if isinstance(values, str) else _listed(values)
-        for name, values in item["grid"].items()
-    }
-    settings = {name: item[name] for name in _SETTINGS if name in item}
-    rule = rule_of(**{name: item[name] for name in _RULE if name in item})
-    return run_sweep(panel, rule, grid=grid, where=filter_of(item.get("where")), **settings)
+@dataclass(frozen=True, slots=True)
+class _Sweep:
+    """One sweep of a file, ready to run."""
+
+    name: str
+    panel: Path
+    rule: Rule
+    grid: dict[str, list[Any]]
+    keep: Callable[[dict[str, Any]], bool] | None
+    by: str
+    options: dict[str, Any]
+
+
+def _prepared(item: dict[str, Any], folder: Path) -> _Sweep:
+    """Read and check all of a sweep but its prices.
+
+    :raises BadPanel, BadRule, BadSetting: naming the sweep.
+    """
+    try:
+        panel = folder / str(item["panel"])
+        if not panel.is_file():
+            raise BadPanel(f"no file {panel}; check the path")
+        grid = {
+            name: numbers_of(values) if isinstance(values, str) else _listed(values)
+            for name, values in item["grid"].items()
+        }
+        rule = rule_of(**{name: item[name] for name in _RULE if name in item})
+        options = {name: item[name] for name in _SETTINGS if name in item}
+        keep, by = filter_of(item.get("where")), _checked(options)
+        terms = Settings(
+            **{one.name: item[one.name] for one in fields(Settings) if one.name in item}
+        )
+        parameter_sets(rule, grid, keep, size=terms.fraction)
+    except (BadPanel, BadRule, BadSetting) as error:
+        raise type(error)(f"sweep {item['name']}: {error}") from None
+    return _Sweep(item["name"], panel, rule, grid, keep, by, options)
+
+
+def _checked(options: dict[str, Any]) -> str:
+    """Check metrics and memory; return the metric that orders the sets."""
+    metrics = check_metrics(options.get("metrics", DEFAULT_METRICS))
+    parse_bytes(options.get("memory_budget", "1GiB"))
+    by: str = options.get("by", "sharpe" if "top" in options else metrics[0])
+    if by not in metrics:
+        raise BadSetting(f"by={by!r} is not measured; choose from {', '.join(metrics)}")
+    return by
 
 
 def _listed(values: Any) -> list[Any]:

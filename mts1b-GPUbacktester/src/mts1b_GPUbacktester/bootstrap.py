@@ -50,10 +50,12 @@ def bootstrap_paths(
     bars did, its opens, highs and lows stand to the close before as theirs did, and what was
     missing in a drawn bar is missing. Path k is the same for any number of paths.
 
-    :raises BadSetting: for a number of paths below 1, or a block outside [1, T].
+    :raises BadSetting: for a number of paths below 1, a negative seed, or a block outside [1, T].
     """
     if paths < 1:
         raise BadSetting(f"paths {paths} must be 1 or more")
+    if seed < 0:
+        raise BadSetting(f"seed {seed} must be a whole number, 0 or more")
     ratios = _Ratios(prices)
     length: int = prices.close.shape[1]
     yield 0, prices

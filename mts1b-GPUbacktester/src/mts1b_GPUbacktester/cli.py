@@ -123,9 +123,11 @@ def run(
 ) -> None:
     """Simulate one rule with one parameter set; each asset starts with the same capital."""
     with _reported(as_json):
+        from mts1b_GPUbacktester.outputs import require_writable
         from mts1b_GPUbacktester.single import run_single
         from mts1b_GPUbacktester.specification import grid_of
 
+        require_writable(report)
         grid = grid_of(param or [])
         if any(len(values) != 1 for values in grid.values()):
             raise typer.BadParameter("one value for each --param; use 'sweep' for several")
@@ -185,9 +187,11 @@ def sweep(
 ) -> None:
     """Simulate one rule with every combination of parameters on every asset."""
     with _reported(as_json):
+        from mts1b_GPUbacktester.outputs import require_writable
         from mts1b_GPUbacktester.specification import filter_of, grid_of
-        from mts1b_GPUbacktester.sweep import run_sweep
+        from mts1b_GPUbacktester.sweep import DEFAULT_METRICS, run_sweep
 
+        require_writable(out, report)
         result = run_sweep(
             _data(panel, universe),
             _rule(
@@ -206,6 +210,7 @@ def sweep(
             fees_bps=fees_bps,
             slippage_bps=slippage_bps,
             engine=engine,
+            metrics=(*DEFAULT_METRICS, by),
         )
         if out is not None:
             result.to_parquet(out)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from mts1b_quantkit.cv import WalkForward
+from mts1b_quantkit.errors import BadInput
 
 from mts1b_GPUbacktester.collect import SMALLER_IS_BETTER
 from mts1b_GPUbacktester.engines import EngineName, SweepBlock, choose_engine
@@ -94,7 +95,10 @@ def run_walk_forward(
             f"fit into the {bars} of the panel"
         )
     worker, choice = choose_engine(engine, prices.close.size * len(sets))
-    splits = WalkForward(train, test, step=step, expanding=expanding, purge=purge)
+    try:
+        splits = WalkForward(train, test, step=step, expanding=expanding, purge=purge)
+    except BadInput as error:
+        raise BadSetting(str(error)) from None
     walk = _Walk(prices, rule, sets, used, by, worker, choice.name, budget)
     folds = [walk.fold(past, coming) for past, coming in splits.split(np.empty((bars, 1)))]
     return _joined(folds, by, len(sets), used)

@@ -71,6 +71,10 @@ class Settings:
                     f"{name} {getattr(self, name)!r} is not one of {', '.join(values)}"
                 )
         self._check_size()
+        for name in ("fees_bps", "slippage_bps", "borrow_bps", "periods_per_year"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
+                raise BadSetting(f"{name} {value!r} must be a number")
         for name in ("fees_bps", "slippage_bps", "borrow_bps"):
             if not 0 <= getattr(self, name) < 10_000:
                 raise BadSetting(f"{name} {getattr(self, name)} is outside [0, 10000) basis points")

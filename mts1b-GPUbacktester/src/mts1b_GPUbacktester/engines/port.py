@@ -182,10 +182,11 @@ class Engine(Protocol):
 
 
 def check_metrics(metrics: Sequence[str]) -> tuple[str, ...]:
-    """Return the metrics when all are known.
+    """Return the metrics when all are known; one may be given by its name.
 
     :raises BadSetting: otherwise.
     """
+    metrics = [metrics] if isinstance(metrics, str) else metrics
     unknown = [name for name in metrics if name not in METRICS]
     if unknown or not metrics:
         raise BadSetting(
