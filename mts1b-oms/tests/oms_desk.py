@@ -132,7 +132,7 @@ class Desk:
             await self.recover()
         return self
 
-    async def recover(self) -> RecoveryReport:
+    async def recover(self, **options: Any) -> RecoveryReport:
         recovery = Recovery(
             record=self.record,
             service=self.orders,
@@ -140,6 +140,7 @@ class Desk:
             reconciler=self.reconciler,
             gate=self.gate,
             restoration=self.restoration,
+            **options,
         )
         self.report = await recovery.run()
         self.recovered += 1

@@ -26,6 +26,7 @@ class DoubtWork:
     """Ask the venue again and again, each time after twice the pause, at most every 30 s.
 
     An order that is being sent right now is not in doubt: it is looked at from the second round on.
+    One that somebody works on, or that waits for risk, holds up no other.
     """
 
     def __init__(
@@ -59,19 +60,21 @@ class DoubtWork:
         for order_id, order in sorted(doubtful.items()):
             since = self._since.setdefault(order_id, now)
             due, pause = self._next.setdefault(order_id, (now + _FIRST_S, _FIRST_S))
+            if now - since >= ALARM_AFTER_S and order_id not in self._told:
+                self._told.add(order_id)
+                self._log.error("order in doubt", order_id=order_id, symbol=str(order.symbol))
+            if order.idempotency_key in self._service.keys.held:
+                continue
             if now >= due:
                 await self._look(order)
                 pause = min(2.0 * pause, _LONGEST_S)
                 self._next[order_id] = (self._clock.monotonic() + pause, pause)
-            if now - since >= ALARM_AFTER_S and order_id not in self._told:
-                self._told.add(order_id)
-                self._log.error("order in doubt", order_id=order_id, symbol=str(order.symbol))
 
     async def _look(self, order: Order) -> None:
         try:
             if order.order_id in self._service.record.replacing:
                 await self._replacer.settle(order.order_id)
             else:
-                await self._service.carry_on(order.order_id)
+                await self._service.carry_on(order.order_id, waits=False)
         except OmsError as error:
             self._log.warning("order in doubt", order_id=order.order_id, error=str(error))

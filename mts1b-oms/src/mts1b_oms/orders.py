@@ -15,7 +15,12 @@ from mts1b_platform.latency import StageLatency
 
 from mts1b_oms.acknowledge import record_outcome
 from mts1b_oms.approved import ApprovedOrder
-from mts1b_oms.errors import OrderRefused, RiskUnavailable, UnknownOrder
+from mts1b_oms.errors import (
+    OrderRefused,
+    ReconciliationMismatch,
+    RiskUnavailable,
+    UnknownOrder,
+)
 from mts1b_oms.gate import ReconciliationGate
 from mts1b_oms.gateway import Gateway
 from mts1b_oms.intake import Intake, same_economics
@@ -30,6 +35,7 @@ from mts1b_oms.unit import Unit
 __all__ = ["QUARANTINED", "OrderService", "RiskChecker"]
 
 QUARANTINED = "QUARANTINED"
+_ODD = "an odd execution waits for its halt"
 
 IN_DOUBT = frozenset({OrderStatus.SUBMITTING, OrderStatus.UNKNOWN})
 
@@ -118,16 +124,19 @@ class OrderService:
                 order, OrderEvent.ALGORITHM_STARTED, detail=algo, accepted_at=unit.now
             )
 
-    async def carry_on(self, order_id: str) -> Order:
+    async def carry_on(self, order_id: str, *, waits: bool = True) -> Order:
         """Continue an order from where its record stands.
 
+        :param waits: wait for risk, where the settings say so, for as long as it is away.
         :raises UnknownOrder: when there is none.
+        :raises RiskUnavailable: when risk is away and it is not waited for; nothing has changed.
         """
         order = await self.record.order(order_id)
         if order is None:
             raise UnknownOrder(order_id)
         async with self.keys.hold(order.idempotency_key):
-            return await self._carry_on(await self.record.order(order_id) or order)
+            current = await self.record.order(order_id) or order
+            return await self._carry_on(current, waits=waits)
 
     async def _intend(self, order: Order) -> Order:
         async with self.record.unit() as unit:
@@ -145,7 +154,7 @@ class OrderService:
             if refusal:
                 return _deny(unit, order, PARENT, refusal)
             if (order.fund_id, order.strategy_id) in self.record.unhalted:
-                return _deny(unit, order, QUARANTINED, "an odd execution waits for its halt")
+                return _deny(unit, order, QUARANTINED, _ODD)
             doubt = self._in_doubt_beside(order) if self.record.in_doubt else None
             if doubt is not None:
                 return _deny(
@@ -175,21 +184,23 @@ class OrderService:
             None,
         )
 
-    async def _carry_on(self, order: Order) -> Order:
+    async def _carry_on(self, order: Order, *, waits: bool = True) -> Order:
         if order.status in IN_DOUBT:
             order = await self._resolve(order)
         if order.status is OrderStatus.PENDING_RISK and self._gate.is_open:
-            order = await self._decide(order)
+            order = await self._decide(order, waits)
         return order
 
-    async def _decide(self, order: Order) -> Order:
-        admitted = await self.approve(order)
+    async def _decide(self, order: Order, waits: bool) -> Order:
+        admitted = await self.approve(order, waits=waits)
         async with self.record.unit() as unit:
             current = await unit.order(order.order_id) or order
             if current.status is not OrderStatus.PENDING_RISK:
                 return current
             if isinstance(admitted, Fenced):
                 return _deny(unit, current, admitted.code, admitted.reason)
+            if not self._gate.is_open:  # it closed while risk was asked
+                return current
             begun = await self._begin_sending(unit, current, admitted)
         return await self._send(admitted) if begun.status is OrderStatus.SUBMITTING else begun
 
@@ -200,33 +211,57 @@ class OrderService:
         """
         self._gate.require_open()
 
-    async def approve(self, order: Order, *, amends: str = "") -> ApprovedOrder | Fenced:
-        """Ask risk; return the order as approved, or what stands before the wire."""
-        asked_at = self.record.clock.monotonic()
-        decision = await self._ask_risk(order, amends)
-        if isinstance(decision, Fenced):
-            return decision
+    def why_not_now(self, order: Order) -> Fenced | None:
+        """Return what came about while risk was asked and lets no change of ``order`` leave."""
+        if order.order_id in self.cancel_wanted:
+            return Fenced("CANCEL_ASKED", "a cancel of the order was asked for")
+        if (order.fund_id, order.strategy_id) in self.record.unhalted:
+            return Fenced(QUARANTINED, _ODD)
+        if not self._gate.is_open:
+            return Fenced(ReconciliationMismatch.code, f"nothing leaves: {self._gate.reason}")
+        return None
+
+    async def approve(
+        self, order: Order, *, amends: str = "", waits: bool = True
+    ) -> ApprovedOrder | Fenced:
+        """Ask risk; return the order as approved, or what stands before the wire.
+
+        :raises RiskUnavailable: as :meth:`carry_on` does.
+        """
+        answer = await self._ask_risk(order, amends, waits)
+        if isinstance(answer, Fenced):
+            return answer
+        decision, asked_at = answer
         if not decision.approved or decision.approval is None:
             return Fenced(decision.code, f"{decision.rejecting_gate}: {decision.reason}")
         age_s = self.record.clock.monotonic() - asked_at
         return self._gateway.admit(order, decision.approval, age_s=age_s)
 
-    async def _ask_risk(self, order: Order, amends: str) -> RiskDecision | Fenced:
+    async def _ask_risk(
+        self, order: Order, amends: str, waits: bool
+    ) -> tuple[RiskDecision, float] | Fenced:
+        """Return the decision, and when it was asked for by the monotonic clock."""
         while True:
+            asked_at = self.record.clock.monotonic()
             try:
                 with self._latency.stage("oms.risk"):
                     lease_id = self._gateway.lease.current
-                    return await self._risk.check(order, lease_id=lease_id, amends=amends)
+                    decision = await self._risk.check(order, lease_id=lease_id, amends=amends)
+                return decision, asked_at
             except RiskUnavailable as error:
-                given_up = not error.retry or order.order_id in self.cancel_wanted
+                given_up = not error.retry or (amends or order.order_id) in self.cancel_wanted
                 if self._risk_pause is None or given_up:
                     return Fenced(DenyCode.RISK_UNAVAILABLE, str(error))
+                if not waits:
+                    raise
             await self._risk_pause()
 
     async def _begin_sending(self, unit: Unit, order: Order, approved: ApprovedOrder) -> Order:
         """Consume the approval and write the send ahead; or end the order here."""
         if order.order_id in self.cancel_wanted:
             return unit.change(order, OrderEvent.CANCEL_CONFIRMED)
+        if (order.fund_id, order.strategy_id) in self.record.unhalted:
+            return _deny(unit, order, QUARANTINED, _ODD)
         approval = approved.approval
         if await unit.is_used(approval):
             reason = f"approval {approval.approval_id} was used before"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -10,6 +11,7 @@ from mts1b_platform.clock import Clock, VirtualClock
 from mts1b_platform.store import Store
 from mts1b_platform.store.tables import lockstep
 
+from mts1b_oms.errors import RiskUnavailable
 from mts1b_oms.gate import ReconciliationGate
 from mts1b_oms.orders import IN_DOUBT, OrderService
 from mts1b_oms.outcomes import CouldNotLook, NeverSeen
@@ -48,7 +50,10 @@ async def restore_clock(store: Store, clock: Clock) -> None:
 
 
 class Recovery:
-    """Bring a restarted OMS to where it would be had it never stopped."""
+    """Bring a restarted OMS to where it would be had it never stopped.
+
+    :param waits_for_risk: whether what risk is to be asked for holds up the start while it is away.
+    """
 
     def __init__(
         self,
@@ -59,7 +64,9 @@ class Recovery:
         reconciler: Reconciler,
         gate: ReconciliationGate,
         restoration: Restoration,
+        waits_for_risk: bool = True,
     ) -> None:
+        self._waits_for_risk = waits_for_risk
         self._restoration = restoration
         self._record = record
         self._service = service
@@ -98,5 +105,6 @@ class Recovery:
             if order.status is OrderStatus.PENDING_RISK or order.order_id in absent
         ]
         for order_id in begun:
-            await self._service.carry_on(order_id)
+            with suppress(RiskUnavailable):  # whoever goes after orders in doubt asks it again
+                await self._service.carry_on(order_id, waits=self._waits_for_risk)
         return tuple(begun)

@@ -213,6 +213,9 @@ class Replacer:
             current = await unit.order(change.order_id)
             if current is None or current.status not in REPLACEABLE:
                 return Fenced("TOO_LATE", "the order moved on while risk was asked")
+            fence = self._service.why_not_now(current)
+            if fence is not None:
+                return fence
             if await unit.is_used(approved.approval):
                 return Fenced(DenyCode.APPROVAL_USED, "its approval was used before")
             unit.use(approved.order.order_id, approved.approval)

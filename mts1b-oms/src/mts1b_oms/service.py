@@ -209,6 +209,7 @@ class OmsService(Service):
             reconciler=self._reconciler,
             gate=self.gate,
             restoration=self._restoration,
+            waits_for_risk=ctx.replay,
         )
 
     def _build_work(self) -> None:
