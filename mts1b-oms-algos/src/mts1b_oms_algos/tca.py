@@ -134,10 +134,7 @@ def transaction_costs(
         fees = sum((fill.fees for fill in done), Decimal(0))
         paid = sum((fill.notional for fill in done), Decimal(0))
         average = paid / filled if filled else None
-        seen = [bar for bar in market if bar.start < ended and bar.timestamp > arrived]
-        volume = sum((bar.volume for bar in seen), Decimal(0))
-        turnover = sum((bar.volume * _mean_price(bar) for bar in seen), Decimal(0))
-        vwap = turnover / volume if volume else None
+        volume, vwap = _traded(market, arrived, ended)
     return TransactionCosts(
         order_id=order.order_id,
         symbol=order.symbol,
@@ -206,6 +203,16 @@ def _checked_bars(order: Order, bars: Sequence[Bar]) -> list[Bar]:
 def _last_close(market: Sequence[Bar], moment: datetime) -> Decimal | None:
     closes = [bar.close for bar in market if bar.timestamp <= moment]
     return closes[-1] if closes else None
+
+
+def _traded(
+    market: Sequence[Bar], start: datetime, end: datetime
+) -> tuple[Decimal, Decimal | None]:
+    """Return the volume, and its average price, of the bars that overlap a time."""
+    seen = [bar for bar in market if bar.start < end and bar.timestamp > start]
+    volume = sum((bar.volume for bar in seen), Decimal(0))
+    turnover = sum((bar.volume * _mean_price(bar) for bar in seen), Decimal(0))
+    return volume, turnover / volume if volume else None
 
 
 def _mean_price(bar: Bar) -> Decimal:

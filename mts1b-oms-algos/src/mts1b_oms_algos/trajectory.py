@@ -77,21 +77,17 @@ def almgren_chriss_trajectory(
     [1000000, 428599, 182933, 76296, 27643, 0]
     """
     shares, horizon = as_float("shares", shares), as_float("horizon", horizon)
-    volatility = as_float("volatility", volatility)
-    permanent_impact = as_float("permanent_impact", permanent_impact)
-    temporary_impact = as_float("temporary_impact", temporary_impact)
-    fixed_cost = as_float("fixed_cost", fixed_cost)
-    risk_aversion = as_float("risk_aversion", risk_aversion)
     _require(0.0 < abs(shares) <= _LARGEST, "shares", shares, "a number but not zero")
     _require(1 / _LARGEST <= horizon <= _LARGEST, "horizon", horizon, "a positive time")
     n_intervals = _whole("n_intervals", n_intervals)
-    _require_none_negative(
+    volatility, permanent_impact, fixed_cost, risk_aversion = _none_negative(
         volatility=volatility,
         permanent_impact=permanent_impact,
         fixed_cost=fixed_cost,
         risk_aversion=risk_aversion,
     )
     step = horizon / n_intervals
+    temporary_impact = as_float("temporary_impact", temporary_impact)
     adjusted = _adjusted_impact(temporary_impact, permanent_impact * step / 2.0)
     kappa = math.acosh(1.0 + risk_aversion * volatility**2 / adjusted * step**2 / 2.0) / step
     holdings = _holdings(shares, kappa, horizon, n_intervals)
@@ -151,6 +147,9 @@ def _require(holds: bool, name: str, value: float, wanted: str) -> None:
         raise BadParameter(f"{name} is {value}; give {wanted}, at most {_LARGEST:g}")
 
 
-def _require_none_negative(**values: float) -> None:
-    for name, value in values.items():
-        _require(0.0 <= value <= _LARGEST, name, value, "zero or more")
+def _none_negative(**values: float) -> list[float]:
+    """Return the numbers, in this order, each checked to be zero or more."""
+    numbers = {name: as_float(name, value) for name, value in values.items()}
+    for name, number in numbers.items():
+        _require(0.0 <= number <= _LARGEST, name, number, "zero or more")
+    return list(numbers.values())
