@@ -14,7 +14,9 @@ from mts1b_GPUbacktester import (
     BadRule,
     BadSetting,
     run_portfolio,
+    run_single,
     run_sweep,
+    sweep_factor,
     sweep_paths,
     walk_forward,
 )
@@ -110,6 +112,30 @@ def test_settings_that_are_no_numbers_are_refused() -> None:
                 run_sweep({"close": CLOSE}, RULE, grid={"n": [5]}, **{name: value})
     with pytest.raises(BadSetting, match="must be a number"):
         run_portfolio({"close": CLOSE}, np.ones((300, 1)), fees_bps="5")  # type: ignore[arg-type]
+
+
+def test_a_setting_that_would_be_left_unread_is_refused() -> None:
+    panel = {"close": np.column_stack([CLOSE, CLOSE[::-1]])}
+    options: dict[str, Any] = {"panel": panel, "fill": "next_close"}
+    for name, value in (("sizer", np.sign), ("rebalance", 5), ("rebalance", [True] * 300)):
+        with pytest.raises(BadSetting, match=f"{name}= is for a factor"):
+            run_single(rule=RULE, params={"n": 5}, **{name: value}, **options)
+    for name, value in (("direction", "short"), ("size", 0.5), ("size", r.close / r.close)):
+        with pytest.raises(BadSetting, match=f"{name}= is for a rule"):
+            run_single(factor=lambda bars: bars.close, **{name: value}, **options)
+    run_single(rule=RULE, params={"n": 5}, sizer=None, rebalance=1, **options)
+
+
+def test_a_sweep_of_a_factor_pays_for_what_it_borrows() -> None:
+    panel = {"close": np.column_stack([CLOSE, CLOSE[::-1]])}
+    options: dict[str, Any] = {"fill": "next_close", "fees_bps": 0.0}
+    found = sweep_factor(
+        panel, lambda bars, k: k * bars.close, grid={"k": [1, -1]}, borrow_bps=500, progress=False,
+        **options,
+    )  # fmt: skip
+    one = run_single(panel=panel, factor=lambda bars: -bars.close, borrow_bps=500, **options)
+    free = run_single(panel=panel, factor=lambda bars: -bars.close, **options)
+    assert found.table["total_return"][1] == one.total_return < free.total_return
 
 
 def test_one_metric_may_be_given_by_its_name() -> None:

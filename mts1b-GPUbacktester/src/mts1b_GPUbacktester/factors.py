@@ -87,6 +87,7 @@ def sweep_factor(
     fill: Fill = "next_open",
     fees_bps: float = 5.0,
     slippage_bps: float = 0.0,
+    borrow_bps: float = 0.0,
     periods_per_year: float = 252,
     start: Any = None,
     end: Any = None,
@@ -110,8 +111,8 @@ def sweep_factor(
     for done, params in enumerate(sets, start=1):
         result = run_single(
             panel=universe, factor=factor, params=params, sizer=sizer, rebalance=rebalance,
-            fill=fill, fees_bps=fees_bps, slippage_bps=slippage_bps, start=start, end=end,
-            periods_per_year=periods_per_year, engine=engine,
+            fill=fill, fees_bps=fees_bps, slippage_bps=slippage_bps, borrow_bps=borrow_bps,
+            start=start, end=end, periods_per_year=periods_per_year, engine=engine,
         )  # fmt: skip
         found = result.metrics()
         rows.append({**params, **{name: found[name] for name in wanted}})

@@ -52,10 +52,10 @@ def run_single(
     Bars before ``start`` are read by the rule or factor (so that it is warm), not traded.
 
     - ``rule``: each asset is an account of its own with the same starting capital; equity is their
-      sum, 1.0 at the start.
+      sum, 1.0 at the start. ``direction`` and ``size`` are for rules alone.
     - ``factor``: ``factor(panel, **params)`` gives (T, A) scores; ``sizer(scores)`` turns them into
       target weights (default :func:`centred_weights`), which are traded every ``rebalance`` bars.
-      An ``n_trades`` of a factor counts fills.
+      An ``n_trades`` of a factor counts fills. ``sizer`` and ``rebalance`` are for factors alone.
 
     :param universe: the name of one that an installed package offers, such as a dataset of the data
         lake or ``"sample"``, in place of a panel.
@@ -65,6 +65,10 @@ def run_single(
     """
     if (rule is None) == (factor is None):
         raise BadRule("give exactly one of rule= and factor=")
+    if rule is not None:
+        _require_unused("a factor", sizer=(sizer, None), rebalance=(rebalance, 1))
+    else:
+        _require_unused("a rule", direction=(direction, "long"), size=(size, "all_cash"))
     settings = Settings(
         fill=fill, fees_bps=_fees(fees_bps, cost_bps), slippage_bps=slippage_bps,
         borrow_bps=borrow_bps, direction=direction, size=size, periods_per_year=periods_per_year,
@@ -89,6 +93,17 @@ def run_single(
         symbols=tuple(str(symbol) for symbol in data.symbols),
     )
     return simulate_weights(data, weights, rebalance, orders, 1.0, engine, bars)
+
+
+def _require_unused(whose: str, **given: tuple[Any, Any]) -> None:
+    """Refuse what would be left unread.
+
+    :param given: a setting and its default.
+    :raises BadSetting: naming it.
+    """
+    for name, (value, default) in given.items():
+        if value is not default and not (isinstance(value, (int, str)) and value == default):
+            raise BadSetting(f"{name}= is for {whose}; leave it out here")
 
 
 def centred_weights(scores: FloatArray) -> FloatArray:
