@@ -94,6 +94,7 @@ class EventPump:
             position = await self._store.inbox.position(
                 connection, self._name, stream, info.incarnation
             )
+        position = max(position, info.first_sequence - 1)  # what was emptied is published anew
         consumer = await self._bus.consumer(
             stream,
             f"{self._name}-{stream}",

@@ -262,7 +262,10 @@ class NatsBus:
         except (NatsError, TimeoutError) as error:
             raise BusError(f"stream {stream}: {error}") from error
         state = info.state
-        return StreamInfo(stream, str(info.created), state.first_seq, state.last_seq)
+        # Nothing ages in our streams: one that does not begin at 1 was emptied, and filled anew.
+        emptied = f"/{state.first_seq}" if state.first_seq > 1 else ""
+        incarnation = f"{info.created}{emptied}"
+        return StreamInfo(stream, incarnation, state.first_seq, state.last_seq)
 
     async def consumer(
         self,

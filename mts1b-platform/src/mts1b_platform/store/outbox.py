@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 from mts1b_foundation.nats import StreamSpec, spec_for
 
-from mts1b_platform.eventbus.port import BusError, EventBus
+from mts1b_platform.eventbus.port import BusError, EventBus, StreamMissing
 from mts1b_platform.store.connection import AsyncConnection
 from mts1b_platform.store.prepared import Prepared
 from mts1b_platform.store.tables import outbox, outbox_position
@@ -115,6 +115,8 @@ class OutboxRelay:
         self._ahead: set[int] = set()
         """Acknowledged positions behind one that is not: they are not sent again."""
         self._incarnation = ""
+        self._first = 0
+        """Where the stream begins: what was acknowledged before that is not in it."""
         self._clean = False
         self.head = 0
         self.stream = stream.name
@@ -128,7 +130,7 @@ class OutboxRelay:
             row = (await _RECORDED.run(connection, {"of": self.stream})).first()
         same = row is not None and row.incarnation == info.incarnation
         self._position = int(row.published) if row is not None and same else 0
-        self._incarnation = info.incarnation
+        self._incarnation, self._first = info.incarnation, info.first_sequence
         self.head = info.last_sequence
 
     async def flush(self) -> int:
@@ -173,6 +175,10 @@ class OutboxRelay:
         for row, answer in zip(missing, answers, strict=True):
             if isinstance(answer, BaseException):
                 failures.append(answer)
+            elif answer.sequence < self._first:
+                failures.append(
+                    BusError(f"{self.stream} was emptied and still knows {row.event_id}")
+                )
             else:
                 self.head = max(self.head, answer.sequence)
                 self._ahead.add(row.position)
@@ -213,10 +219,15 @@ class OutboxRelay:
 
     async def _look_for_a_new_stream(self) -> None:
         """Start from the beginning when the stream was emptied and made anew meanwhile."""
-        info = await self._bus.stream_info(self.stream)
+        try:
+            info = await self._bus.stream_info(self.stream)
+        except StreamMissing:
+            await self._bus.ensure_stream(self._spec)
+            info = await self._bus.stream_info(self.stream)
         if info.incarnation == self._incarnation:
             return
         async with self._lock:
             self._incarnation, self._position = info.incarnation, 0
-            self.head, self._clean = info.last_sequence, False
+            self._first, self._clean = info.first_sequence, False
+            self.head = info.last_sequence
             self._ahead.clear()
