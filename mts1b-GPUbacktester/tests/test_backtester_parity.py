@@ -142,6 +142,27 @@ def test_decisions_that_know_the_future_are_found(panel: UniversePanel) -> None:
         find_lookahead(panel)
 
 
+@pytest.mark.parametrize("every", [5, 21, 63])
+@pytest.mark.parametrize("between", ["holds", "says nothing", "orders nothing"])
+def test_a_strategy_that_acts_seldom_is_caught_as_well(every: int, between: str) -> None:
+    def tomorrow(data: UniversePanel, ahead: int = 1) -> Any:
+        """Weigh by the return of the next bar, and hold until the next rebalance."""
+        close, length = np.asarray(data.close), data.shape[0]
+        chosen = np.full(data.shape, np.nan)
+        for bar in range(0, length, every):
+            chosen[bar] = np.sign(close[min(bar + ahead, length - 1)] / close[bar] - 1.0)
+        latest = np.arange(length) // every * every
+        chosen = chosen[latest] if between == "holds" else chosen
+        return np.nan_to_num(chosen) if between == "orders nothing" else chosen
+
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        length = int(rng.integers(400, 1500))
+        close = 100 * np.exp(np.cumsum(rng.normal(0.0, 0.02, (length, 3)), 0))
+        assert find_lookahead({"close": close}, decide=tomorrow) is not None
+        assert find_lookahead({"close": close}, decide=lambda data: tomorrow(data, 0)) is None
+
+
 def test_a_future_that_was_never_seen_is_asked_for_too(panel: UniversePanel) -> None:
     def knows_of_jumps(data: UniversePanel) -> Any:
         return np.vstack((data.close[1:], data.close[-1:])) > 2.0 * data.close

@@ -55,8 +55,9 @@ def find_lookahead(
     """Return the first decision that knows the future, or None.
 
     At evenly spread bars, after the first tenth, the future is once cut off, and once turned around
-    and tripled; all decisions before must stay the same. What is never asked for can not be found:
-    use data on which the strategy acts.
+    and tripled; all decisions before must stay the same. Every second of these bars is moved to
+    right after a decision that was a new one: what looks ahead a bar and acts once a month shows
+    there alone. What is never asked for can not be found: use data on which the strategy acts.
 
     :param decide: your own strategy: takes a UniversePanel, gives (T,) or (T, A) numbers, such as
         weights or scores; or give a ``rule`` with its ``params`` (and ``settings``).
@@ -72,9 +73,7 @@ def find_lookahead(
         raise BadSetting(f"cuts {cuts} must be 1 or more, and the panel's {length} bars 2 or more")
     ask = decide if decide is not None else _decisions(rule, dict(params or {}), settings)
     whole = _table(ask(universe), length)
-    first = max(1, length // 10)
-    places = np.unique(np.linspace(first, length - 1, min(cuts, length - first)).astype(int))
-    for cut in places.tolist():
+    for cut in _places(whole, cuts):
         futures = (("cut off", _until(universe, cut)), ("changed", _other(universe, cut)))
         for how, changed in futures:
             found = _table(ask(changed), changed.shape[0])[:cut]
@@ -84,6 +83,22 @@ def find_lookahead(
                 before, after = float(whole[bar, asset]), float(found[bar, asset])
                 return Lookahead(how, cut, bar, asset, before, after)
     return None
+
+
+def _places(whole: FloatArray, cuts: int) -> list[int]:
+    """Return the bars at which the future begins."""
+    length = len(whole)
+    first = max(1, length // 10)
+    spread = np.linspace(first, length - 1, min(cuts, length - first)).astype(int)
+    before, after = whole[:-1], whole[1:]
+    same = (before == after) | np.isnan(after)
+    acted = np.flatnonzero(~same.all(axis=1)) + 2  # the bar after that of a new decision
+    latest = np.searchsorted(acted, spread[::2], side="right") - 1
+    # Every second time the one before: what is an order in one bar is none in the next.
+    latest -= np.arange(len(latest)) % 2
+    moved = np.where(latest >= 0, np.append(acted, 0)[latest], spread[::2])
+    places: list[int] = np.unique(np.concatenate((moved, spread[1::2]))).tolist()
+    return places
 
 
 def _decisions(rule: Rule | None, params: dict[str, Any], settings: Settings | None) -> Decide:
