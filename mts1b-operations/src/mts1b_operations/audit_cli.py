@@ -11,7 +11,7 @@ import typer
 from mts1b_platform.cli import emit
 from mts1b_platform.exit_codes import ExitCode
 
-from mts1b_operations.audit_proof_cli import check, prove
+from mts1b_operations.audit_proof_cli import check, prove, prove_growth
 from mts1b_operations.errors import ChainIntegrityError, NotFound
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="print JSON")]
 
 audit = typer.Typer(no_args_is_help=True, help="Show and verify the audit log.")
 audit.command()(prove)
+audit.command()(prove_growth)
 audit.command()(check)
 
 

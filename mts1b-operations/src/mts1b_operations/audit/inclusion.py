@@ -20,9 +20,10 @@ from mts1b_operations.audit.tree import inclusion_proof, leaf_hash, verify_inclu
 from mts1b_operations.audit.verifier import key_id
 from mts1b_operations.errors import ChainIntegrityError, NotFound, ProofRefused
 
-__all__ = ["InclusionProof", "check_proof", "prove_entry"]
+__all__ = ["Hash", "InclusionProof", "check_proof", "prove_entry", "require_signed_head"]
 
 Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+"""A SHA-256 hash in hex."""
 
 
 class InclusionProof(FrozenModel):
@@ -74,7 +75,7 @@ def check_proof(proof: InclusionProof, public_key: bytes) -> dict[str, Any]:
     :param public_key: 32 bytes, from whom you trust; never from the file that is checked.
     :raises ProofRefused: saying which part is not what was signed.
     """
-    _require_signed_head(proof.head, public_key)
+    require_signed_head(proof.head, public_key)
     if leaf_hash(proof.entry.encode()).hex() != proof.hash:
         raise ProofRefused("the entry was changed: its text does not give its hash")
     try:
@@ -91,7 +92,11 @@ def check_proof(proof: InclusionProof, public_key: bytes) -> dict[str, Any]:
     return found
 
 
-def _require_signed_head(head: Checkpoint, public_key: bytes) -> None:
+def require_signed_head(head: Checkpoint, public_key: bytes) -> None:
+    """Return when the key signed the head as it is.
+
+    :raises ProofRefused: saying whether another key did, or the head was changed.
+    """
     verifier = Ed25519Verifier([public_key])
     if verifier.verify(head.message(), head.signature, key_id=head.key_id):
         return
