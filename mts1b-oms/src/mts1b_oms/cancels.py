@@ -8,7 +8,14 @@ from mts1b_foundation.orders import Order, OrderStatus
 from mts1b_oms.errors import OrderRefused, UnknownOrder
 from mts1b_oms.gateway import Gateway
 from mts1b_oms.orders import IN_DOUBT, OrderService
-from mts1b_oms.outcomes import CouldNotLook, NeverSeen, Refused, Sent, Silent
+from mts1b_oms.outcomes import (
+    NOT_ON_RECORD,
+    CouldNotLook,
+    NeverSeen,
+    Refused,
+    Sent,
+    Silent,
+)
 from mts1b_oms.parents import is_parent, settle_parent
 from mts1b_oms.replaced import settle_replace
 from mts1b_oms.transitions import OrderEvent
@@ -57,6 +64,9 @@ class Canceller:
     async def cancel(self, order_id: str, *, actor: str, reason: str = "") -> CancelReply:
         """Cancel one order. A cancel that is repeated, or comes too late, changes nothing.
 
+        A record that fails, as on a full disk, stops no cancel: the venue is told, and what became
+        of it is learned once it can be recorded.
+
         :raises UnknownOrder: when there is no such order.
         """
         order = await self._record.order(order_id)
@@ -69,6 +79,9 @@ class Canceller:
                 await self._cancel_children(order_id, actor, reason)
             async with self._service.keys.hold(order.idempotency_key):
                 return await self._cancel(await self._fresh(order), f"{actor}: {reason}")
+        except NOT_ON_RECORD:
+            await self._gateway.cancel(order_id)
+            raise
         finally:
             self._service.cancel_wanted.discard(order_id)
 
@@ -85,7 +98,11 @@ class Canceller:
             order = await self._fresh(found)
             if order.is_terminal:
                 continue
-            reply = await self.cancel(order.order_id, actor=actor, reason=reason)
+            try:
+                reply = await self.cancel(order.order_id, actor=actor, reason=reason)
+            except NOT_ON_RECORD:
+                residue.append(order.order_id)
+                continue
             if reply.outcome is CancelOutcome.CONFIRMED:
                 canceled.append(order.order_id)
             elif not reply.order.is_terminal:

@@ -6,8 +6,19 @@ from dataclasses import dataclass
 
 from mts1b_brokers.errors import BrokerError
 from mts1b_foundation.orders import Order
+from mts1b_platform.store import StoreError
+from sqlalchemy.exc import SQLAlchemyError
 
-__all__ = ["NO_EVIDENCE", "CouldNotLook", "Fenced", "NeverSeen", "Refused", "Sent", "Silent"]
+__all__ = [
+    "NOT_ON_RECORD",
+    "NO_EVIDENCE",
+    "CouldNotLook",
+    "Fenced",
+    "NeverSeen",
+    "Refused",
+    "Sent",
+    "Silent",
+]
 
 NO_EVIDENCE = (
     TimeoutError,
@@ -21,6 +32,9 @@ NO_EVIDENCE = (
 )
 """What a venue's adapter may raise that says nothing of the order: silence, a broken line, and an
 answer that it can not read. ``BrokerRefused``, a ``BrokerError``, is evidence: catch it first."""
+
+NOT_ON_RECORD = (StoreError, SQLAlchemyError, OSError)
+"""What the record raises that could not keep something, as on a full disk."""
 
 
 @dataclass(frozen=True, slots=True)
