@@ -77,10 +77,12 @@ class Desk:
         cash: Decimal = Decimal(1_000_000),
         pause: Callable[[], Awaitable[None]] | None = None,
         profile: VenueProfile | None = None,
+        lag_s: float = 0.0,
     ) -> Desk:
         profile = profile or VenueProfile(fee_bps_per_side=Decimal(5), initial_cash=cash)
         paper = PaperClient(profile=profile, home=self.home, clock=self.clock)
         self.venue = Venue(paper, self.fuse)
+        self.venue.lag_s = lag_s
         self.store = await Store.open(self.home / "db" / "oms.sqlite", metadata=metadata)
         FusedRecord.fuse = Fuse()
         self.record: OmsRecord = await FusedRecord.open(

@@ -13,6 +13,7 @@ from mts1b_brokers.paper import VenueProfile
 from mts1b_foundation import Fill, Order, OrderStatus, OrderType, Symbol, TimeInForce
 from mts1b_foundation.protocols import AccountSnapshot
 from mts1b_oms.fills import book_fills
+from mts1b_oms.last_acts import LastActs
 from mts1b_oms.reconcile import compare
 from mts1b_oms.tables.store import reconciliations
 from mts1b_oms.witness import Extent, Witness
@@ -199,7 +200,7 @@ async def test_two_equal_parts_are_left_alone_where_the_venue_has_both(
 # D7: a backup that is an hour old.
 
 
-async def backup_then_trade(desk: Any, order: Any, tmp_path: Path) -> Any:
+async def backup_then_trade(desk: Any, order: Any, tmp_path: Path, **options: Any) -> Any:
     """Trade, copy the store, trade on, put the copy back, and open it."""
     await desk.orders.submit(order("before"))
     await desk.tick(1, {SPX: ("100", "101")})
@@ -219,7 +220,7 @@ async def backup_then_trade(desk: Any, order: Any, tmp_path: Path) -> Any:
     for log in (desk.home / "db").glob("oms.sqlite-*"):
         if not (tmp_path / "backup" / log.name).exists():
             log.unlink()
-    return await desk.reopen()
+    return await desk.reopen(**options)
 
 
 async def test_d7_a_restored_backup_is_told_and_takes_over_what_the_venue_has(
@@ -272,6 +273,56 @@ async def test_d7_what_was_lost_is_taken_over_once_the_venue_shows_it(
     desk = await desk.reopen()
     assert (bool(desk.record.restored), desk.record.orders_lost) == (True, False)
     assert sorted(desk.record.open_orders) == ["order-lost-and-open"]
+
+
+async def just_restored(desk: Any, order: Any, tmp_path: Path) -> Any:
+    """Restore at once, where the venue shows everything half a minute late; not recovered yet."""
+    desk = await backup_then_trade(desk, order, tmp_path, lag_s=30.0, recover=False)
+    desk.gateway._acts = LastActs(desk.clock, lag_s=30.0)  # as the clock stands after the start
+    return desk
+
+
+async def test_d7_what_the_venue_may_show_late_is_neither_given_up_nor_sent_again(
+    new_desk: Any, order: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = await just_restored(await new_desk(), order, tmp_path)
+
+    async def nothing(*key: str) -> None:
+        return None
+
+    async def none() -> list[Order]:
+        return []
+
+    with monkeypatch.context() as hidden:
+        hidden.setattr(desk.venue.paper, "get_order_by_key", nothing)
+        hidden.setattr(desk.venue.paper, "get_open_orders", none)
+        await desk.recover()
+        desk.record.unhalted.clear()
+        again = await desk.orders.submit(resting(order, "lost-and-open"))
+    assert (again.status, desk.venue.submitted) == (OrderStatus.UNKNOWN, [])
+    desk.clock.advance(31.0)
+    assert (await desk.orders.carry_on(again.order_id)).status is OrderStatus.ACCEPTED
+    assert desk.venue.submitted == []
+
+
+async def test_d7_what_was_lost_is_looked_for_until_the_venue_must_have_shown_it(
+    new_desk: Any, order: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = await just_restored(await new_desk(), order, tmp_path)
+
+    async def none() -> list[Order]:
+        return []
+
+    with monkeypatch.context() as hidden:
+        hidden.setattr(desk.venue.paper, "get_open_orders", none)
+        await desk.recover()
+    assert list(desk.record.open_orders) == []
+    await desk.reconciler.reconcile()
+    assert list(desk.record.open_orders) == ["order-lost-and-open"]
+    assert desk.record.orders_lost, "another may be shown yet"
+    desk.clock.advance(31.0)
+    await desk.reconciler.reconcile()
+    assert not desk.record.orders_lost
 
 
 async def test_a_restart_is_no_restoration(new_desk: Any, order: Any) -> None:

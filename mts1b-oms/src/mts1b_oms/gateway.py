@@ -208,6 +208,11 @@ class Gateway:
         """Return whether whatever was sent of an order must be visible at the venue by now."""
         return self._acts.quiet_s(order_id) >= self._card.visibility_lag_s
 
+    @property
+    def shows_all_from_before(self) -> bool:
+        """Return whether whatever processes before this one sent must be visible by now."""
+        return self._acts.age_s >= self._card.visibility_lag_s
+
     async def find(
         self, order: Order, *, sent_at: datetime | None = None
     ) -> Sent | Refused | NeverSeen | CouldNotLook:

@@ -27,6 +27,11 @@ class LastActs:
         self._acts: dict[str, float] = {}
         self._most = _MANY
 
+    @property
+    def age_s(self) -> float:
+        """Return for how many seconds nothing of a process before this one can have left."""
+        return self._clock.monotonic() - self._began
+
     def note(self, order_id: str) -> None:
         """Note that something of an order may leave, or may have arrived, now."""
         now = self._clock.monotonic()

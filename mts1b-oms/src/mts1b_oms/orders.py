@@ -278,7 +278,7 @@ class OrderService:
 
     async def _known_there(self, order: Order) -> Sent | Refused | Silent | None:
         """Return what the venue knows of a key that a restored record may have forgotten."""
-        match await self._gateway.find(order):
+        match await self._gateway.find(order, sent_at=order.created_at):
             case NeverSeen():
                 return None
             case CouldNotLook(reason):

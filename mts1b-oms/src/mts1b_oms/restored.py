@@ -57,19 +57,22 @@ class Restoration:
     async def catch_up(self) -> tuple[str, ...] | CouldNotLook:
         """Take over the open orders of our funds that the venue shows and the record lost.
 
-        Their executions are booked afterwards, as those of every order. It is done once.
+        Their executions are booked afterwards, as those of every order. It is done until the venue
+        must have shown whatever left before this process began, and then never again.
         """
         if not self._record.orders_lost:
             return ()
         shown = await self._gateway.open_orders()
         if isinstance(shown, CouldNotLook):
             return shown
+        whole = self._gateway.shows_all_from_before
         lost = [theirs for theirs in shown if await self._is_lost(theirs)]
         async with self._record.unit() as unit:
             for theirs in lost:
                 unit.create(theirs.with_(status=OrderStatus.ACCEPTED, **_ADOPTED))
-            await unit.tx.execute(sa.update(restores).values(made_up=1))
-        self._record.orders_lost = False
+            if whole:
+                await unit.tx.execute(sa.update(restores).values(made_up=1))
+        self._record.orders_lost = not whole
         return tuple(theirs.order_id for theirs in lost)
 
     async def _is_lost(self, theirs: Order) -> bool:
