@@ -56,6 +56,9 @@ class Quarantine:
         except BusError as error:
             self._ctx.log.warning("halt not confirmed", owner=owner, error=str(error))
             return
+        asked = where & quarantines.c.fill_id.in_([row.fill_id for row in rows])
         async with self._record.unit() as unit:
-            await unit.tx.execute(sa.update(quarantines).where(due).values(halted=1))
-        self._record.unhalted.discard(owner)
+            await unit.tx.execute(sa.update(quarantines).where(asked).values(halted=1))
+            came_since = (await unit.tx.execute(sa.select(quarantines).where(due))).first()
+        if came_since is None:
+            self._record.unhalted.discard(owner)
