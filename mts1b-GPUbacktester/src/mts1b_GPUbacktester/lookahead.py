@@ -93,12 +93,12 @@ def _places(whole: FloatArray, cuts: int) -> list[int]:
     before, after = whole[:-1], whole[1:]
     same = (before == after) | np.isnan(after)
     acted = np.flatnonzero(~same.all(axis=1)) + 2  # the bar after that of a new decision
-    latest = np.searchsorted(acted, spread[::2], side="right") - 1
-    # Every second time the one before: what is an order in one bar is none in the next.
-    latest -= np.arange(len(latest)) % 2
-    moved = np.where(latest >= 0, np.append(acted, 0)[latest], spread[::2])
-    places: list[int] = np.unique(np.concatenate((moved, spread[1::2]))).tolist()
-    return places
+    places = set(spread[1::2].tolist())
+    for turn, place in enumerate(spread[::2].tolist()):
+        # Every second time the one before: what is an order in one bar is none in the next.
+        latest = int(np.searchsorted(acted, place, side="right")) - 1 - turn % 2
+        places.add(int(acted[latest]) if latest >= 0 else place)
+    return sorted(places)
 
 
 def _decisions(rule: Rule | None, params: dict[str, Any], settings: Settings | None) -> Decide:
