@@ -176,3 +176,13 @@ def test_the_record_is_readable_by_people(tmp_path: Path) -> None:
     data = json.loads((tmp_path / "halts.json").read_text())
     assert data["active"][0]["reason"] == "test"
     assert os.stat(tmp_path / "halts.lock").st_mode & 0o777 == 0o600
+
+
+def test_nobody_else_may_write_the_record_whatever_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        HaltStore(tmp_path).apply(halt("firm"))
+    finally:
+        os.umask(before)
+    for name in ("halts.json", "halts.kept", "halts.lock"):
+        assert os.stat(tmp_path / name).st_mode & 0o022 == 0, name

@@ -105,6 +105,11 @@ def require_signed_resume(keyring: KeyRing, request: ResumeRequest, *, epoch: in
 def _require_second(keyring: KeyRing, request: ResumeRequest, second: Cosignature) -> None:
     if second.signed_by == request.cosigned_by:
         raise ResumeRefused(f"{second.signed_by} signed twice; the second operator is another")
+    if second.key_id == request.key_id:
+        raise ResumeRefused(
+            f"{request.cosigned_by} and {second.signed_by} signed with one key; two operators have "
+            "two different keys"
+        )
     _require_signature(
         keyring,
         request.with_(

@@ -195,6 +195,7 @@ class HaltStore:
     def _save(self, state: HaltState) -> HaltState:
         partial = self._path.with_suffix(".partial")
         with partial.open("wb") as file:
+            os.fchmod(file.fileno(), 0o644)  # whatever the umask: who writes it lifts halts
             file.write(state.model_dump_json(indent=1).encode())
             file.flush()
             os.fsync(file.fileno())
