@@ -107,6 +107,24 @@ async def test_a_parent_ends_with_its_last_child_also_when_a_later_one_was_refus
     assert (ended.status, ended.filled_quantity) == (OrderStatus.CANCELED, 4)
 
 
+async def test_a_parent_that_one_child_filled_too_much_leaves_no_other_child_open(
+    works: Works, order: Any
+) -> None:
+    """Seed 18 of 80 orders: the venue executed too much of one child, and another one rested on."""
+    parent = await works.begin(resting(order, quantity=Decimal(8)))
+    for count in (1, 2):
+        works.slices.due.put_nowait(4)
+        await works.until(lambda count=count: len(works.children()) == count)  # type: ignore[misc]
+    [first, second] = works.children()
+    paper = works.desk.venue.paper
+    await paper.overfill(first.order_id, quantity=Decimal(9), price=Decimal(100))
+    await works.desk.sync.collect()
+    works.slices.due.put_nowait(None)
+    await works.until(lambda: not works.desk.record.open_orders)
+    ended = [await works.desk.record.order(o.order_id) for o in (parent, second)]
+    assert [o.status for o in ended] == [OrderStatus.FILLED, OrderStatus.CANCELED]
+
+
 async def test_a_gate_that_is_closed_for_a_while_ends_no_algorithm(
     works: Works, order: Any
 ) -> None:

@@ -68,7 +68,7 @@ def known_algorithms() -> tuple[str, ...]:
 class Dispatcher:
     """Run one task for every parent that is being worked.
 
-    :param cancel: takes back a parent and its children.
+    :param cancel: takes back a child.
     :param algorithms: by name, before the installed ones; they take ``start_at``, so that a
         restart keeps to the schedule.
     """
@@ -126,18 +126,28 @@ class Dispatcher:
 
     async def resume(self) -> None:
         """Go on with every parent that a restart interrupted."""
-        for order in list(self._record.open_orders.values()):
-            if not is_parent(order):
-                continue
+        for order_id in self._at_work():
             async with self._record.unit() as unit:
-                settled = await settle_parent(unit, order.order_id) or order
-            stored = await self._record.stored(order.order_id)
-            if stored is not None:
-                self._start(settled, stored)
+                parent = await settle_parent(unit, order_id)
+            stored = await self._record.stored(order_id)
+            if parent is not None and stored is not None:
+                self._start(parent, stored)
+
+    def _at_work(self) -> list[str]:
+        """Return the parents that are open, and those that are not and have open children."""
+        opened = self._record.open_orders.values()
+        parents = [order.order_id for order in opened if is_parent(order)]
+        parents += [order.parent_order_id for order in opened if order.parent_order_id is not None]
+        return list(dict.fromkeys(parents))
+
+    def _open_children(self, parent_id: str) -> list[Order]:
+        opened = self._record.open_orders.values()
+        return [order for order in opened if order.parent_order_id == parent_id]
 
     def _start(self, parent: Order, stored: StoredOrder) -> None:
-        """Work a parent, or see to the end of one that is being cancelled."""
-        if parent.is_terminal or stored.algo is None or parent.order_id in self._running:
+        """Work a parent, or see to the end of its children."""
+        over = parent.is_terminal and not self._open_children(parent.order_id)
+        if over or stored.algo is None or parent.order_id in self._running:
             return
         self._running.add(parent.order_id)
         work = self.work(parent, stored.algo, stored.params)
@@ -184,19 +194,22 @@ class Dispatcher:
     async def _end(self, parent_id: str, failure: str) -> None:
         """End a parent that will have no more children, once all of them have ended.
 
-        Those that are open of one that is being cancelled are cancelled, again and again: whoever
-        asked may never have heard of them.
+        Children that are still open of a parent that is being cancelled, or that has filled
+        without them (one filled too much), are cancelled, again and again.
         """
         pause = _PAUSE_S
         while True:
             async with self._record.unit() as unit:
                 parent = await settle_parent(unit, parent_id, finished=True, failure=failure)
-            if parent is None or parent.is_terminal:
+            opened = self._open_children(parent_id)
+            if parent is None or (parent.is_terminal and not opened):
                 return
+            if parent.is_terminal or parent.status is OrderStatus.PENDING_CANCEL:
+                for child in opened:
+                    reason = f"its parent is {parent.status.value}"
+                    await self._cancel(child.order_id, actor="oms", reason=reason)
             await self._clock.sleep(pause)
             pause = min(2.0 * pause, _LONGEST_PAUSE_S)
-            if parent.status is OrderStatus.PENDING_CANCEL:
-                await self._cancel(parent_id, actor="oms", reason="its cancel was asked for")
 
     async def stop(self) -> None:
         """Stop working; a restart goes on."""
