@@ -66,7 +66,7 @@ def test_no_part_of_it_can_be_changed(
         check_growth(GrowthProof.model_validate(proof), public_key(home))
 
 
-async def test_a_log_that_was_rewritten_under_its_own_key_has_no_proof(
+async def test_j2_a_log_that_was_rewritten_under_its_own_key_has_no_proof(
     home: Path, tmp_path: Path
 ) -> None:
     rewritten = [*ORDERS[:3], "o-changed", *ORDERS[4:], "o-new"]
@@ -82,7 +82,9 @@ async def test_a_log_that_was_rewritten_under_its_own_key_has_no_proof(
         check_growth(forged, public_key(home))
 
 
-async def test_a_shorter_log_and_a_strange_head_have_no_proof(home: Path, tmp_path: Path) -> None:
+async def test_j1_a_shorter_log_and_a_strange_head_have_no_proof(
+    home: Path, tmp_path: Path
+) -> None:
     short = await log_of(tmp_path / "short", ORDERS[:3], home)
     with pytest.raises(NotFound, match="of 11 entries, this log has 3"):
         grown(short, heads(home)[-1])

@@ -238,6 +238,7 @@ _EVIDENCE = (
             "test_operations_chain::"
             "test_without_the_witness_a_full_rewrite_is_found_by_the_signed_root",
             "test_operations_chain::test_a_forged_checkpoint_is_refused",
+            "test_operations_proof::test_no_part_of_a_proof_can_be_changed",
         ),
     ),
     Promise(
