@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sqlite3
 from decimal import Decimal
 from typing import Any
 
@@ -12,6 +13,7 @@ from mts1b_foundation.orders import CorrectionKind, FillCorrection
 from mts1b_oms.corrections import take_corrections
 from mts1b_oms.fills import FEE_PENDING, TWIN, book_fills
 from mts1b_oms.tables.books import fills_of, read_ledger
+from mts1b_oms.tables.corrections import known_corrections
 
 SPX = Symbol("SPX")
 BUST, AMEND, FEE = CorrectionKind
@@ -216,3 +218,10 @@ async def test_b8_whatever_the_order_of_telling_the_books_are_the_same(
         o: b.cash_usd for o, b in shuffled.record.ledger.books.items()
     }
     assert stored.quantities() == shuffled.record.ledger.quantities()
+
+
+async def test_a_night_of_corrections_is_more_than_one_question_can_name(new_desk: Any) -> None:
+    desk = await new_desk()
+    async with desk.store.transaction() as tx:
+        tx._driver.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, 999)
+        assert await known_corrections(tx, [f"c-{number}" for number in range(2_000)]) == set()

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 from mts1b_brokers.errors import BrokerRefused
-from mts1b_foundation import DenyCode, Order, OrderStatus, Quote
+from mts1b_foundation import DenyCode, Fill, Order, OrderStatus, Quote
 from mts1b_foundation.commands import CancelOutcome
 from mts1b_oms.doubt import ALARM_AFTER_S, DoubtWork
+from mts1b_oms.fills import book_fills
 from mts1b_oms.transitions import OrderEvent
 from mts1b_platform.logging import get_logger
 from mts1b_platform.store import StoreError
@@ -248,3 +249,51 @@ async def test_what_waited_for_risk_behind_a_closed_gate_goes_on_when_it_opens(
     desk.gate.open()
     await go_on(desk, work, 6.0)
     assert (await desk.record.order(order().order_id)).status is OrderStatus.ACCEPTED
+
+
+async def test_a_fill_that_comes_before_an_order_is_sent_again_keeps_it_from_that(
+    new_desk: Any, order: Any
+) -> None:
+    """The order had moved on since it was looked for: the task that looks ended with an error."""
+    desk = await new_desk()
+    desk.venue.script = [LOST]
+    lost = await desk.orders.submit(order())
+    desk.clock.advance(3.0)
+    find = desk.record.approval_of
+
+    async def after_a_fill(order_id: str) -> Any:
+        executed = Fill(
+            fill_id="f-1",
+            order_id=order_id,
+            symbol=lost.symbol,
+            side=lost.side,
+            quantity=Decimal(4),
+            price=Decimal(100),
+            venue="paper",
+            timestamp=desk.clock.now(),
+        )
+        async with desk.record.unit() as unit:
+            await book_fills(unit, [executed])
+        return await find(order_id)
+
+    desk.record.approval_of = after_a_fill
+    found = await desk.orders.carry_on(lost.order_id)
+    assert (found.status, found.filled_quantity) == (OrderStatus.PARTIALLY_FILLED, 4)
+    assert desk.venue.submitted == []
+
+
+async def test_a14_a_look_that_shows_another_order_is_no_evidence_of_this_one(
+    new_desk: Any, order: Any
+) -> None:
+    desk = await new_desk()
+    desk.venue.script = [TimeoutError("504")]
+    lost = await desk.orders.submit(order())
+    other = order("k-2", status=OrderStatus.REJECTED, rejected_code="NO", rejected_reason="no")
+
+    async def of_another(key: str) -> Order:
+        return other
+
+    find, desk.venue.get_order_by_key = desk.venue.get_order_by_key, of_another
+    assert (await desk.orders.carry_on(lost.order_id)).status is OrderStatus.UNKNOWN
+    desk.venue.get_order_by_key = find
+    assert (await desk.orders.carry_on(lost.order_id)).status is OrderStatus.ACCEPTED

@@ -50,3 +50,16 @@ async def test_an_older_bar_does_not_take_the_place_of_the_last_price(
     assert desk.record.ledger.marks == {SPX: Decimal(103)}
     await work(desk, told(SPX, 4, "104"))
     assert desk.record.ledger.marks == {SPX: Decimal(104)}
+
+
+async def test_bars_that_are_not_due_yet_are_no_reason_to_ask_the_venue(
+    new_desk: Any, order: Any
+) -> None:
+    """A clock behind that of the market data would ask for every open order five times a second."""
+    desk = await new_desk()
+    await desk.orders.submit(order())
+    desk.venue.blind = True
+    async with desk.store.transaction() as tx:
+        await desk.bars.keep(tx, told(SPX, 30, "100"))
+    assert await desk.bars.work(datetime(2026, 1, 2, 15, tzinfo=UTC)) == 0
+    assert await desk.bars.has_pending()

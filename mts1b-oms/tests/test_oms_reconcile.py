@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 from mts1b_brokers.paper import VenueProfile
 from mts1b_foundation import Fill, Order, OrderStatus, OrderType, Symbol, TimeInForce
+from mts1b_foundation.commands import CancelOutcome
 from mts1b_foundation.protocols import AccountSnapshot
 from mts1b_oms.fills import book_fills
 from mts1b_oms.last_acts import LastActs
@@ -323,6 +324,23 @@ async def test_d7_what_was_lost_is_looked_for_until_the_venue_must_have_shown_it
     desk.clock.advance(31.0)
     await desk.reconciler.reconcile()
     assert not desk.record.orders_lost
+
+
+async def test_d7_an_order_taken_over_without_a_time_is_cancelled_at_the_venue(
+    new_desk: Any, order: Any, tmp_path: Path
+) -> None:
+    """It looked like one that is worked here, whose cancel needs no venue."""
+    desk = await backup_then_trade(await new_desk(), order, tmp_path, recover=False)
+    shown = desk.venue.get_open_orders
+
+    async def without_times() -> list[Order]:
+        return [theirs.with_(submitted_at=None) for theirs in await shown()]
+
+    desk.venue.get_open_orders = without_times
+    await desk.recover()
+    reply = await desk.canceller.cancel("order-lost-and-open", actor="operator:ann")
+    assert reply.outcome is CancelOutcome.CONFIRMED
+    assert await shown() == []
 
 
 async def test_a_restart_is_no_restoration(new_desk: Any, order: Any) -> None:

@@ -228,6 +228,10 @@ class Gateway:
         try:
             theirs = await self._venue.get_order_by_key(order.idempotency_key)
             if theirs is not None:
+                # A change may have been made, so the quantity may be another.
+                wrong = _nonsense(order.with_(quantity=theirs.quantity), theirs)
+                if wrong:
+                    return CouldNotLook(f"the answer makes no sense: {wrong}")
                 return _answer(theirs)
             return await self._prove_absence(order, sent_at)
         except NO_EVIDENCE as error:

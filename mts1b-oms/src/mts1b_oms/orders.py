@@ -338,7 +338,10 @@ class OrderService:
         if admitted.code != DenyCode.APPROVAL_INVALID:
             return await self._recorded(order.order_id, admitted)
         async with self.record.unit() as unit:
-            return unit.change(order, OrderEvent.NOT_AT_VENUE, detail=admitted.reason)
+            current = await unit.order(order.order_id) or order
+            if current.status not in IN_DOUBT:
+                return current
+            return unit.change(current, OrderEvent.NOT_AT_VENUE, detail=admitted.reason)
 
 
 async def _known_order(unit: Unit, order: Order) -> Order | None:

@@ -69,7 +69,9 @@ class Restoration:
         lost = [theirs for theirs in shown if await self._is_lost(theirs)]
         async with self._record.unit() as unit:
             for theirs in lost:
-                unit.create(theirs.with_(status=OrderStatus.ACCEPTED, **_ADOPTED))
+                sent_at = theirs.submitted_at or theirs.accepted_at or unit.now
+                taken = theirs.with_(status=OrderStatus.ACCEPTED, submitted_at=sent_at, **_ADOPTED)
+                unit.create(taken)
             if whole:
                 await unit.tx.execute(sa.update(restores).values(made_up=1))
         self._record.orders_lost = not whole

@@ -99,6 +99,8 @@ class BarWork:
         :raises VenueSilent: when the venue could not be read, or did not take the bars.
         """
         bars = await self._pending(as_of)
+        if not bars and mark is None:
+            return 0
         if isinstance(self._venue, SimulatedVenue):
             self._venue.set_time(as_of)
             if bars:

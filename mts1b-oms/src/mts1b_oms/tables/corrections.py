@@ -43,7 +43,11 @@ _CHUNK = 500
 
 async def known_corrections(tx: AsyncConnection, ids: Sequence[str]) -> set[str]:
     """Return which of the ids are on record already."""
-    return set((await tx.execute(_KNOWN, {"b_ids": list(ids)})).scalars())
+    found: set[str] = set()
+    for start in range(0, len(ids), _CHUNK):
+        chunk = list(ids[start : start + _CHUNK])
+        found.update((await tx.execute(_KNOWN, {"b_ids": chunk})).scalars())
+    return found
 
 
 async def insert_correction(tx: AsyncConnection, correction: FillCorrection) -> None:
