@@ -136,3 +136,8 @@ def test_a_ruined_account_has_no_decision_to_compare(engine: Any) -> None:
         rule_wishes(
             prices, r.short_when(r.close > 1.0), {}, Settings(direction="short"), engine=engine
         )
+
+
+def test_a_price_below_the_step_of_a_desk_is_named_as_it_is() -> None:
+    with pytest.raises(BadPanel, match="open of A0 at 1 is 2e-08; a desk knows prices to six"):
+        panel([1.0, 2e-8])

@@ -99,7 +99,7 @@ def desk_panel(panel: PanelLike) -> UniversePanel:
     """Return the panel with prices as a desk knows them: to six decimals, no gaps.
 
     :raises BadPanel: for a missing price: a live strategy looks only at bars that all of its
-        symbols have, a simulation keeps the gap.
+        symbols have, a simulation keeps the gap; for one below the step of a desk.
     """
     universe = panel_from(panel)
     fields: dict[str, Any] = {}
@@ -115,6 +115,14 @@ def desk_panel(panel: PanelLike) -> UniversePanel:
                 "needs every price of every bar: cut the panel, or leave the symbol out"
             )
         fields[name] = np.round(values, 6)
+        gone = (values > 0.0) & (fields[name] == 0.0) & (name != "volume")
+        if gone.any():
+            bar, asset = (int(place[0]) for place in np.nonzero(gone))
+            raise BadPanel(
+                f"{name} of {universe.symbols[asset]} at {universe.dates[bar]} is "
+                f"{values[bar, asset]:g}; a desk knows prices to six decimals: quote it in a "
+                "larger unit"
+            )
     return UniversePanel(**fields, dates=universe.dates, symbols=universe.symbols)
 
 
