@@ -21,7 +21,14 @@ if TYPE_CHECKING:
     from mts1b_oms.service import OmsService
     from mts1b_oms.simulation.accidents import Accidents
 
-__all__ = ["Violation", "check_arrival", "check_change", "check_now", "check_settled"]
+__all__ = [
+    "Violation",
+    "check_arrival",
+    "check_change",
+    "check_now",
+    "check_self_match",
+    "check_settled",
+]
 
 _AHEAD_OF_WIRE = frozenset({OrderStatus.SUBMITTING, OrderStatus.UNKNOWN})
 """A record that says: this may be at the venue. An order that is proved absent leaves again."""
@@ -146,6 +153,21 @@ def _check_permitted(order: Order, oms: OmsService, halted: Set[str], lease_ends
     stopped = halted & _scopes_of(order)
     if stopped:
         raise Violation(f"I7 {order.order_id} leaves under the halt of {min(stopped)}")
+
+
+def check_self_match(order: Order, truth: TrueVenue, accidents: Accidents) -> None:
+    """Check that what is about to leave can not trade with an open order of ours.
+
+    :raises Violation: I5 when it can: the limits of the run forbid it.
+    """
+    by_hand = set(accidents.by_hand)
+    for theirs in _open_at(truth):
+        opposite = theirs.symbol == order.symbol and theirs.side.sign == -order.side.sign
+        if not opposite or theirs.order_id in by_hand:
+            continue
+        ours, rests = order.limit_price, theirs.limit_price
+        if ours is None or rests is None or (ours - rests) * order.side.sign >= 0:
+            raise Violation(f"I5 {order.order_id} can trade with {theirs.order_id} of ours")
 
 
 def _open_at(truth: TrueVenue) -> list[Order]:

@@ -7,6 +7,7 @@ from functools import lru_cache
 
 from mts1b_foundation import RiskEnvelope, Symbol
 from mts1b_foundation.funds import FundConfig
+from mts1b_foundation.limits import RiskLimits
 from mts1b_foundation.orders import OrderType
 from mts1b_platform.config import (
     FundSettings,
@@ -28,10 +29,11 @@ OWNERS = (("alpha", "trend"), ("alpha", "carry"), ("beta", "parity"))
 
 
 @lru_cache(maxsize=8)
-def settings(*, dead_man_s: float | None = None) -> Settings:
+def settings(*, dead_man_s: float | None = None, self_match: bool = False) -> Settings:
     """Return the configuration of every run: two funds, three strategies, a cap that binds.
 
     :param dead_man_s: what the OMS sets the venue's timer to; None: nothing.
+    :param self_match: whether orders of ours must not trade with one another.
     """
     funds = [
         FundSettings(
@@ -69,4 +71,5 @@ def settings(*, dead_man_s: float | None = None) -> Settings:
         replay=ReplaySettings(enabled=False),
         risk=RiskSettings(algorithm="hmac", timeout_s=1.0),
         venue=VenueSettings(dead_man_s=dead_man_s),
+        limits=RiskLimits(self_match=self_match),
     )

@@ -29,6 +29,7 @@ from mts1b_oms.simulation.checks import (
     check_arrival,
     check_change,
     check_now,
+    check_self_match,
     check_settled,
 )
 from mts1b_oms.simulation.clients import Clients
@@ -103,7 +104,9 @@ class World:
         self.quiet = False
         self.halted: set[str] = set()
         self.lease_ends = float("-inf")
-        self.settings = settings(dead_man_s=faults.dead_man_s or None)
+        self.settings = settings(
+            dead_man_s=faults.dead_man_s or None, self_match=self.rng.random() < 0.3
+        )
         self.processes = {
             kind: self._process(kind, build)
             for kind, build in (
@@ -174,6 +177,8 @@ class World:
             self.fail(Violation(f"I7 {order.order_id} leaves from a process that is dead"))
             return
         try:
+            if self.settings.limits.self_match:
+                check_self_match(order, self.truth, self.accidents)
             check_arrival(
                 order,
                 oms,
