@@ -168,7 +168,10 @@ _RISK = (
     Scenario(
         "G10",
         "children outgrow their parent",
-        ("test_riskengine_capital::test_children_never_exceed_their_parent",),
+        (
+            "test_riskengine_capital::test_children_never_exceed_their_parent",
+            "test_oms_dispatch::test_i6_children_never_sum_to_more_than_their_parent",
+        ),
     ),
 )
 
