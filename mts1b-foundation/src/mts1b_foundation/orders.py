@@ -201,7 +201,11 @@ class Order(FrozenModel):
 
 
 class Fill(FrozenModel):
-    """One execution at a venue. ``fees`` are in the account's base currency."""
+    """One execution at a venue.
+
+    ``quantity`` is positive, in units of the instrument, and ``side`` carries the sign; ``price``
+    is in the instrument's currency, ``fees`` in ``fee_currency``; negative fees are a rebate.
+    """
 
     fill_id: Identifier
     order_id: Identifier

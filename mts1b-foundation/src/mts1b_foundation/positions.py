@@ -31,7 +31,10 @@ class Position(FrozenModel):
 
 
 class PositionLot(FrozenModel):
-    """Hold what is left of one opening fill; ``quantity`` is signed."""
+    """Hold what is left of one opening fill.
+
+    ``quantity`` is signed; ``price`` is that of the fill, in the instrument's currency.
+    """
 
     lot_id: Identifier
     symbol: Symbol

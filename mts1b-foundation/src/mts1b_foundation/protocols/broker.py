@@ -86,6 +86,10 @@ class BrokerProtocol(Protocol):
     ``submit`` is idempotent on ``order.idempotency_key`` and returns the order with
     ``submitted_at`` set. ``cancel`` returns True only when the cancel is confirmed. Fills carry
     fees in the account's base currency, and the stream is safe to replay.
+
+    An error that is the venue's own refusal (``mts1b_brokers.errors.BrokerRefused``) is evidence
+    that nothing happened. Every other error, a time-out first of all, says nothing: the order may
+    be at the venue, and is looked for there.
     """
 
     @property
@@ -94,11 +98,17 @@ class BrokerProtocol(Protocol):
         ...
 
     async def submit(self, order: Order) -> Order:
-        """Submit an order; return it with the broker's id and state."""
+        """Submit an order; return it with the broker's id, state and ``submitted_at``.
+
+        The same key again returns the order that is there and sends nothing.
+        """
         ...
 
     async def cancel(self, order_id: str) -> bool:
-        """Cancel an open order; True only when the venue confirmed it."""
+        """Cancel an open order; True only when the venue confirmed it.
+
+        False where it did not, e.g. because the order had ended; its fills come as fills.
+        """
         ...
 
     async def get_open_orders(self) -> list[Order]:
@@ -110,7 +120,7 @@ class BrokerProtocol(Protocol):
         ...
 
     def stream_fills(self) -> AsyncIterator[Fill]:
-        """Yield fills as they occur."""
+        """Yield fills as they occur; one that was told before may come again, by the same id."""
         ...
 
 

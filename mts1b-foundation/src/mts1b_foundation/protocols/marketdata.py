@@ -28,11 +28,16 @@ class MarketDataProtocol(Protocol):
     async def get_bars(
         self, symbol: Symbol, interval: str, start: datetime, end: datetime | None = None
     ) -> list[Bar]:
-        """Return the bars that end in (start, end], oldest first."""
+        """Return the bars that end in (start, end], oldest first.
+
+        :param interval: ``1m``, ``5m``, ``1h``, ``1d`` and so on.
+        :param start: aware.
+        :param end: aware; None for everything that is known.
+        """
         ...
 
     async def get_trades(self, symbol: Symbol, asof: datetime) -> list[Trade]:
-        """Return the trades up to ``asof``."""
+        """Return the trades up to ``asof`` (aware), that moment included, oldest first."""
         ...
 
     def stream_quotes(self, symbols: list[Symbol]) -> AsyncIterator[Quote]:

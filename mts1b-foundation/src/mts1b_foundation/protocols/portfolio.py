@@ -12,7 +12,7 @@ class Sizer(Protocol):
     """Turn a ranking into target weights."""
 
     def __call__(self, signal: Any, /, **params: Any) -> Any:
-        """Return weights in the order of ``signal``."""
+        """Return weights in the order of ``signal``: fractions of capital, negative is short."""
         ...
 
 
@@ -21,5 +21,8 @@ class Allocator(Protocol):
     """Turn a (T, N) matrix of past returns into N weights."""
 
     def __call__(self, returns: Any, /, **params: Any) -> Any:
-        """Return weights in the order of the columns."""
+        """Return weights in the order of the columns: fractions of capital, negative is short.
+
+        :param returns: (T, N), simple returns, oldest row first.
+        """
         ...

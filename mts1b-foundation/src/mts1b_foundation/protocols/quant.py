@@ -14,5 +14,8 @@ class FactorFn(Protocol):
     """Turn a panel into a (T, A) array of scores; its name starts with ``f_``."""
 
     def __call__(self, panel: UniversePanel, /, **params: Any) -> Any:
-        """Return the scores; NaN where data is missing."""
+        """Return the scores, (T, A), higher is better; NaN where data is missing.
+
+        Row t may depend on the rows up to t alone: it is traded after the close of t.
+        """
         ...
