@@ -140,7 +140,7 @@ def test_timings_come_from_the_clock_that_is_given(panel: UniversePanel) -> None
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"grid": {"fast": [5]}}, "needs fast, slow; the grid gives fast"),
+        ({"grid": {"fast": [5]}}, "needs fast, slow; given: fast"),
         ({"grid": {"fast": [], "slow": [1]}}, "no parameter set"),
         ({"grid": {"fast": [0], "slow": [1]}}, "whole number of bars"),
         ({"grid": {"fast": [2.5], "slow": [9]}}, "whole number of bars"),

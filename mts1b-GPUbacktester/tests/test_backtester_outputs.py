@@ -71,7 +71,7 @@ WRONG: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({**NEXT, "panel": "none.csv"}, BadPanel, "sweep next: no file"),
     ({**NEXT, "panel": 5}, BadPanel, "sweep next: no file"),
     ({**NEXT, "grid": {"n": "x"}}, BadSetting, "sweep next: 'x' is not V"),
-    ({**NEXT, "grid": {"m": [5]}}, BadRule, "sweep next: the rule needs n"),
+    ({**NEXT, "grid": {"m": [5]}}, BadRule, "sweep next: the rule needs n; given: m"),
     ({**NEXT, "grid": {"n": [0]}}, BadRule, "sweep next: a window"),
     ({**NEXT, "where": "n<slow"}, BadSetting, "sweep next: .*'slow' is no parameter"),
     ({**NEXT, "fees_bps": "five"}, BadSetting, "sweep next: fees_bps 'five' must be a number"),

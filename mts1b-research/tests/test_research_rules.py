@@ -139,11 +139,13 @@ async def test_a_rule_by_text_trades_in_the_runner_and_survives_a_restart(
     ("changes", "message"),
     [
         ({"fast": 3}, "unknown parameter 'fast'"),
-        ({"values": {}}, "'n' has no value"),
+        ({"values": {}}, "needs n; given: none"),
         ({"long_when": "close >"}, "is not understood"),
         ({"size": 2.0}, "size 2.0"),
         ({"exit": "close < 1"}, "give either"),
         ({"values": {"n": 0.5}}, "whole number of bars"),
+        ({"values": 5}, "values must be names with values"),
+        ({"values": {"n": 3, "stop": 0.05}}, "the rule needs n; given: n, stop"),
     ],
 )
 def test_a_wrong_rule_is_told_before_it_trades(changes: dict[str, Any], message: str) -> None:
@@ -188,9 +190,24 @@ def test_a_factor_by_name_and_what_is_wrong_with_it() -> None:
         ({"sizer": "magic"}, "no sizer 'magic'"),
         ({"window": 3}, "unknown parameter 'window'"),
         ({"rebalance": 0}, "rebalance 0"),
+        ({"rebalance": "5"}, "rebalance 5"),
+        ({"rebalance": 2.5}, "rebalance 2.5"),
+        ({"values": [5]}, "values must be names with values"),
+        ({"sizer_values": 1}, "sizer_values must be names with values"),
     ):
         with pytest.raises(StrategyConfigError, match=message):
             StrategyRegistry().build(entry.model_copy(update={"params": params | changes}))
+
+
+def test_a_factor_of_your_own_gives_a_score_for_each_bar_and_asset() -> None:
+    universe = panel(3, assets=2, bars=20)
+    names = [Symbol(name) for name in universe.symbols]
+    flat = FactorStrategy("s1", names, lambda data: np.asarray(data.close)[0])
+    with pytest.raises(StrategyConfigError, match=r"the factor gave shape \(2,\)"):
+        flat.weights(universe)
+    thin = FactorStrategy("s1", names, lambda data: data.close, sizer=lambda scores: scores[0])
+    with pytest.raises(StrategyConfigError, match=r"the sizer gave shape \(2,\)"):
+        thin.weights(universe)
 
 
 BUILT_IN: dict[str, Any] = {

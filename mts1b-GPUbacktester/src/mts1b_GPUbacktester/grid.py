@@ -54,7 +54,7 @@ def parameter_sets(
         if set(params) != needed:
             raise BadRule(
                 f"the rule needs {', '.join(sorted(needed)) or 'no parameter'}; "
-                f"the grid gives {', '.join(params) or 'none'}"
+                f"given: {', '.join(params) or 'none'}"
             )
     check_sets(rule, size, sets)
     return sets

@@ -8,7 +8,23 @@ from typing import Any
 
 from mts1b_research.errors import StrategyConfigError
 
-__all__ = ["read_parameters"]
+__all__ = ["read_mapping", "read_parameters"]
+
+
+def read_mapping(strategy_id: str, params: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Return a parameter that maps names to values, empty where it is not given.
+
+    :raises StrategyConfigError: for anything else.
+    """
+    value = params.get(name)
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise StrategyConfigError(
+            f"strategy {strategy_id}: {name} must be names with values, e.g. {{n: 20}}; "
+            f"got {value!r}"
+        )
+    return dict(value)
 
 
 def read_parameters(

@@ -17,6 +17,7 @@ from mts1b_quantkit.factors import get
 
 from mts1b_research.errors import StrategyConfigError
 from mts1b_research.history import EVERY_BAR
+from mts1b_research.parameters import read_mapping
 from mts1b_research.strategy import MarketView, make_signal
 
 __all__ = ["FactorStrategy"]
@@ -60,7 +61,8 @@ class FactorStrategy:
         rebalance: int = 1,
         history: int | None = None,
     ) -> None:
-        if rebalance < 1 or (history is not None and history < 1):
+        counts = [rebalance] if history is None else [rebalance, history]
+        if not all(isinstance(count, (int, np.integer)) and count >= 1 for count in counts):
             raise StrategyConfigError(
                 f"strategy {strategy_id}: rebalance {rebalance} and history {history} are numbers "
                 "of bars, 1 or more"
@@ -98,7 +100,7 @@ class FactorStrategy:
             raise StrategyConfigError(
                 f"strategy {strategy_id}: no sizer {name!r}; known: {', '.join(_SIZERS)}"
             )
-        values = dict(params.get("sizer_values", {}))
+        values = read_mapping(strategy_id, params, "sizer_values")
         try:
             factor = get(params["factor"])
         except BadInput as error:
@@ -107,7 +109,7 @@ class FactorStrategy:
             strategy_id,
             symbols,
             factor,
-            params.get("values"),
+            read_mapping(strategy_id, params, "values"),
             sizer=lambda scores: _SIZERS[name](scores, **values),
             rebalance=params.get("rebalance", 1),
         )
@@ -131,11 +133,16 @@ class FactorStrategy:
 
     def _weights(self, panel: UniversePanel) -> Floats:
         scores = np.asarray(self._factor(panel, **self._params), dtype=np.float64)
+        if scores.shape != tuple(panel.shape):
+            raise StrategyConfigError(
+                f"strategy {self.strategy_id}: the factor gave shape {scores.shape}, the panel "
+                f"asks for {panel.shape}"
+            )
         table = np.asarray(self._sizer(scores), dtype=np.float64)
         if table.shape != tuple(panel.shape):
             raise StrategyConfigError(
-                f"strategy {self.strategy_id}: factor and sizer gave shape {table.shape}, the "
-                f"panel asks for {panel.shape}"
+                f"strategy {self.strategy_id}: the sizer gave shape {table.shape}, the panel asks "
+                f"for {panel.shape}"
             )
         return table
 

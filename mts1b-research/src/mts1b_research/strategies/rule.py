@@ -17,6 +17,7 @@ from mts1b_foundation.signals import Signal
 from mts1b_foundation.symbology import Symbol
 from mts1b_GPUbacktester import BadRule, BadSetting
 from mts1b_GPUbacktester.following import Following, RuleFollower
+from mts1b_GPUbacktester.grid import parameter_sets
 from mts1b_GPUbacktester.rules import Rule
 from mts1b_GPUbacktester.semantics import Settings
 from mts1b_GPUbacktester.specification import rule_of
@@ -24,6 +25,7 @@ from mts1b_GPUbacktester.text import parse_value
 
 from mts1b_research.errors import StrategyConfigError
 from mts1b_research.history import EVERY_BAR
+from mts1b_research.parameters import read_mapping
 from mts1b_research.strategy import MarketView, make_signal
 
 __all__ = ["RuleStrategy"]
@@ -99,10 +101,13 @@ class RuleStrategy:
             settings = Settings(direction=params.get("direction", "long"), size=size)
         except (BadRule, BadSetting) as error:
             raise StrategyConfigError(f"strategy {strategy_id}: {error}") from error
-        return cls(strategy_id, symbols, rule, params.get("values"), settings)
+        values = read_mapping(strategy_id, params, "values")
+        return cls(strategy_id, symbols, rule, values, settings)
 
     def _new_follower(self) -> RuleFollower:
         try:
+            # A value that nothing reads is a mistake: a stop, say, that the rule does not have.
+            parameter_sets(self.rule, [self.params], size=self.settings.fraction)
             return RuleFollower(self.rule, self.settings, self.params, assets=len(self.symbols))
         except (BadRule, BadSetting) as error:
             raise StrategyConfigError(f"strategy {self.strategy_id}: {error}") from error
