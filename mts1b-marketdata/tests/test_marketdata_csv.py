@@ -186,3 +186,45 @@ def test_the_registry_builds_and_refuses(write):
         create_source("reuters", {}, clock=clock)
     with pytest.raises(SourceUnknown, match="option paht"):
         create_source("csv", {"paht": 1}, clock=clock)
+
+
+@pytest.mark.parametrize(
+    ("text", "changes", "end"),
+    [
+        # Known before the day has begun, a bar would tell the future.
+        ("2026-03-02", {}, datetime(2026, 3, 3, 5, tzinfo=UTC)),
+        ("20260302", {"timestamp_format": "%Y%m%d"}, datetime(2026, 3, 3, 5, tzinfo=UTC)),
+        ("2026-03-07", {}, datetime(2026, 3, 8, 5, tzinfo=UTC)),
+        ("2026-03-08", {}, datetime(2026, 3, 9, 4, tzinfo=UTC)),  # 23 hours long
+        ("2026-03-02", {"stamps": "start"}, datetime(2026, 3, 3, 5, tzinfo=UTC)),
+        ("2026-03-02", {"session_close": time(16)}, datetime(2026, 3, 2, 21, tzinfo=UTC)),
+        ("2026-03-02 00:00:00", {"session_close": time(16)}, datetime(2026, 3, 2, 21, tzinfo=UTC)),
+        ("2026-03-02 16:00", {}, datetime(2026, 3, 2, 21, tzinfo=UTC)),
+        ("2026-03-02 00:00", {}, datetime(2026, 3, 2, 5, tzinfo=UTC)),
+        ("2026-11-01T01:30:00-04:00", {}, datetime(2026, 11, 1, 5, 30, tzinfo=UTC)),
+    ],
+)
+def test_a_bar_never_ends_before_it_can_be_known(text, changes, end):
+    declared = {"path": "x.csv", "symbol": "SPX", "timezone": "America/New_York", **changes}
+    assert CsvFile.model_validate(declared).parse_time(text) == end
+
+
+def test_the_day_of_a_quote_is_its_beginning():
+    file = CsvFile(path="x.csv", symbol=SPX, kind="quotes")
+    assert file.parse_time("2026-03-02") == datetime(2026, 3, 2, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("text", "changes", "message"),
+    [
+        ("2026-11-01 01:30", {}, "clocks of America/New_York change"),
+        ("2026-03-08 02:30", {}, "clocks of America/New_York change"),
+        ("2026-03-02 10:31", {"session_close": time(16)}, "session_close is not for it"),
+    ],
+)
+def test_a_time_that_would_have_to_be_guessed_is_refused(write, text, changes, message):
+    path = write(f"timestamp,open,high,low,close\n{text},1,1,1,1\n")
+    declared = {"path": path, "symbol": "SPX", "timezone": "America/New_York", **changes}
+    client = CsvClient(bars=CsvFile.model_validate({"interval": "1d", **declared}))
+    with pytest.raises(SourceFileError, match=message):
+        asyncio.run(client.get_bars(SPX, "1d", datetime(2026, 1, 1, tzinfo=UTC)))

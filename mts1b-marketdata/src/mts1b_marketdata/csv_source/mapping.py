@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
 from typing import Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -21,6 +21,8 @@ class CsvKind(StrEnum):
     TRADES = "trades"
 
 
+_LONGEST_DATE = len("2026-01-31")
+_TIME_CODES = ("%H", "%I", "%c", "%X")
 _REQUIRED = {
     CsvKind.BARS: ("timestamp", "open", "high", "low", "close"),
     CsvKind.QUOTES: ("timestamp", "bid", "ask"),
@@ -41,7 +43,8 @@ class CsvFile(FrozenModel):
     :param symbol: the symbol of every row, where the file has no symbol column.
     :param timezone: zone of the times in the file that carry none, e.g. ``America/New_York``.
     :param timestamp_format: strptime format; None for ISO 8601.
-    :param session_close: time of day at which bars end that carry only a date.
+    :param session_close: time of day at which bars end that carry only a date; without one they
+        end with that local day: late rather than early.
     :param stamps: whether a bar's time in the file is its ``end`` or its ``start``.
     """
 
@@ -95,19 +98,51 @@ class CsvFile(FrozenModel):
     def parse_time(self, text: str) -> datetime:
         """Return the time that a cell says, in UTC; for a bar, its end.
 
-        :raises ValueError: when the cell is no time of the declared format.
+        :raises ValueError: when the cell is no time of the declared format, has a time of day
+            beside a declared session close, or is there twice or never as the clocks change.
         """
-        if self.timestamp_format is None:
-            moment = datetime.fromisoformat(text)
-        else:
-            moment = datetime.strptime(text, self.timestamp_format)  # noqa: DTZ007
-        if self.session_close is not None:
-            moment = moment.replace(
-                hour=self.session_close.hour, minute=self.session_close.minute, second=0
-            )
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=ZoneInfo(self.timezone))
+        moment = self._moment(text)
+        zone = ZoneInfo(self.timezone)
+        if self._is_date(text, moment):
+            moment = self._end_of_day(moment)
+            moment = moment if moment.tzinfo else moment.replace(tzinfo=zone)
+        elif self.session_close is not None:
+            raise ValueError("it has a time of day, so session_close is not for it")
+        elif moment.tzinfo is None:
+            moment = _at_once(moment, zone)
         moment = moment.astimezone(UTC)
         if self.kind is CsvKind.BARS and self.stamps == "start":
             moment += interval_length(self.interval)
         return moment
+
+    def _moment(self, text: str) -> datetime:
+        if self.timestamp_format is None:
+            return datetime.fromisoformat(text)
+        return datetime.strptime(text, self.timestamp_format)  # noqa: DTZ007
+
+    def _is_date(self, text: str, moment: datetime) -> bool:
+        """Return whether a cell says a day alone; where sessions close, midnight is one too."""
+        if moment.time() != time(0):
+            return False
+        if self.session_close is not None:
+            return True
+        if self.timestamp_format is None:
+            return len(text) <= _LONGEST_DATE
+        return not any(code in self.timestamp_format for code in _TIME_CODES)
+
+    def _end_of_day(self, day: datetime) -> datetime:
+        if self.session_close is not None:
+            return datetime.combine(day, self.session_close, day.tzinfo)
+        ends = self.kind is CsvKind.BARS and self.stamps == "end"
+        return day + timedelta(days=1) if ends else day
+
+
+def _at_once(moment: datetime, zone: ZoneInfo) -> datetime:
+    """Return a local time that the zone has exactly once.
+
+    :raises ValueError: for one that it has twice or never.
+    """
+    early, late = (moment.replace(tzinfo=zone, fold=fold) for fold in (0, 1))
+    if early.utcoffset() != late.utcoffset():
+        raise ValueError(f"the clocks of {zone} change there: give it with its offset")
+    return early
