@@ -45,11 +45,26 @@ def mts_home(environ: Mapping[str, str]) -> Path:
     return Path(environ.get("MTS_HOME") or Path.home() / ".mts").expanduser().resolve()
 
 
+class _Loader(yaml.SafeLoader):
+    """Refuse a key that stands twice in one mapping: one of both limits would be dropped."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            if key.value in seen:
+                problem = f"the key {key.value!r} stands twice"
+                raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep=deep)
+
+
 def _read(path: Path) -> dict[str, Any]:
     if not path.exists():
         return {}
     try:
-        data = yaml.safe_load(path.read_text())
+        data = yaml.load(path.read_text(), Loader=_Loader)
+    except OSError as error:
+        raise ConfigError(str(path), "", f"it can not be read: {error}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         reason = f"this is no valid YAML: {' '.join(str(error).split())}"
         raise ConfigError(str(path), "", reason) from error
