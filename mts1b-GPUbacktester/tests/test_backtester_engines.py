@@ -374,3 +374,22 @@ def test_a_missing_numba_names_its_extra() -> None:
     assert choose_engine("auto", 10**9, find=nothing)[1].reason == "numba is not installed"
     with pytest.raises(EngineMissing, match=r"mts1b-GPUbacktester\[numba\]"):
         choose_engine("numba", 1, find=nothing)
+
+
+@pytest.mark.parametrize("engine", ["numpy", "numba"])
+@pytest.mark.parametrize("fill", ["next_open", "next_close"])
+@pytest.mark.parametrize("rule", [r.long_when(r.close > 0), r.long_when(r.close > 0).time_exit(3)])
+def test_an_equity_that_is_constant_but_for_its_last_bit_has_no_ratio(
+    rule: Any, fill: Any, engine: Any
+) -> None:
+    price = np.full((200, 6), [5.0, 49.0, 98.0, 103.0, 107.0, 1 / 3])
+    panel = {"close": price, "open": price}
+    options: dict[str, Any] = {"fill": fill, "fees_bps": 0.0, "engine": engine}
+    names = ("total_return", "max_drawdown", "annual_volatility", "cagr", "sharpe", "calmar")
+    for metrics in (names, (*names, "sortino")):
+        table = run_sweep(panel, rule, grid={}, metrics=metrics, progress=False, **options).table
+        for name in metrics:
+            zero = name not in ("sharpe", "calmar", "sortino")
+            wanted = [0.0] * 6 if zero else [np.nan] * 6
+            np.testing.assert_array_equal(table[name].to_numpy(), wanted, err_msg=name)
+    assert np.isnan(run_single(panel=panel, rule=rule, **options).sharpe)

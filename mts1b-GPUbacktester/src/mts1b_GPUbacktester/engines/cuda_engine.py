@@ -11,7 +11,14 @@ from mts1b_quantkit.metrics import annual_volatility
 from mts1b_GPUbacktester.engines import cuda_kernels as kernels
 from mts1b_GPUbacktester.engines.cuda_device import cuda_module
 from mts1b_GPUbacktester.engines.cuda_series import DeviceSeries
-from mts1b_GPUbacktester.engines.port import Market, Paths, SweepBlock, SweepSummary, returns_of
+from mts1b_GPUbacktester.engines.port import (
+    Market,
+    Paths,
+    SweepBlock,
+    SweepSummary,
+    returns_of,
+    settled,
+)
 from mts1b_GPUbacktester.errors import BadRule
 from mts1b_GPUbacktester.evaluate import Evaluator
 from mts1b_GPUbacktester.panels import Prices
@@ -193,16 +200,16 @@ def _options(settings: Settings) -> FloatArray:
 
 def _metric(name: str, out: FloatArray, length: int, periods: float) -> FloatArray:
     """Return a metric (P, A) from what the kernels reduce (7, P, A), by quantkit's definitions."""
-    plain = {"max_drawdown": _FALL, "n_trades": _TRADES}
-    if name in plain:
-        return np.asarray(out[plain[name]], dtype=np.float64)
-    if name == "total_return":
-        return np.asarray(out[_EQUITY] - 1.0, dtype=np.float64)
+    if name == "n_trades":
+        return np.asarray(out[_TRADES], dtype=np.float64)
+    gain, fall = settled(out[_EQUITY] - 1.0), settled(out[_FALL])
+    if name in ("total_return", "max_drawdown"):
+        return gain if name == "total_return" else fall
     with np.errstate(divide="ignore", invalid="ignore"):
         if name in ("sharpe", "sortino"):
-            risk = out[_SPREAD if name == "sharpe" else _LOSSES]
-            return np.asarray(out[_MEAN] / risk * np.sqrt(periods), dtype=np.float64)
+            risk = settled(out[_SPREAD if name == "sharpe" else _LOSSES])
+            return np.asarray(settled(out[_MEAN]) / risk * np.sqrt(periods), dtype=np.float64)
         if name == "annual_volatility":
-            return np.asarray(out[_SPREAD] * np.sqrt(periods), dtype=np.float64)
-        growth = np.asarray(out[_EQUITY] ** (periods / length) - 1.0, dtype=np.float64)
-        return growth if name == "cagr" else growth / (-out[_FALL] + 0.0)
+            return np.asarray(settled(out[_SPREAD]) * np.sqrt(periods), dtype=np.float64)
+        growth = np.where(gain == 0.0, 1.0, out[_EQUITY]) ** (periods / length) - 1.0
+        return growth if name == "cagr" else growth / (-fall + 0.0)

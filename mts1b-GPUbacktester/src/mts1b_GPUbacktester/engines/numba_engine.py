@@ -18,6 +18,7 @@ from mts1b_GPUbacktester.engines.port import (
     SweepSummary,
     measure,
     returns_of,
+    settled,
 )
 from mts1b_GPUbacktester.engines.segments import sweep_segments
 from mts1b_GPUbacktester.engines.tape import WORD
@@ -187,14 +188,16 @@ def _stretch(sets: int, assets: int) -> int:
 
 def _metrics_of(out: FloatArray, length: int, periods: float) -> dict[str, FloatArray]:
     """Return metrics from what the kernel reduces, by quantkit's definitions."""
+    gain, fall = settled(out[..., _EQUITY] - 1.0), settled(out[..., _FALL])
+    mean, spread = settled(out[..., _MEAN]), settled(out[..., _SPREAD])
     with np.errstate(divide="ignore", invalid="ignore"):
-        growth = out[..., _EQUITY] ** (periods / length) - 1.0
+        growth = np.where(gain == 0.0, 1.0, out[..., _EQUITY]) ** (periods / length) - 1.0
         return {
-            "total_return": out[..., _EQUITY] - 1.0,
-            "sharpe": out[..., _MEAN] / out[..., _SPREAD] * np.sqrt(periods),
-            "max_drawdown": out[..., _FALL],
+            "total_return": gain,
+            "sharpe": mean / spread * np.sqrt(periods),
+            "max_drawdown": fall,
             "n_trades": out[..., _TRADES],
-            "annual_volatility": out[..., _SPREAD] * np.sqrt(periods),
+            "annual_volatility": spread * np.sqrt(periods),
             "cagr": growth,
-            "calmar": growth / (-out[..., _FALL] + 0.0),
+            "calmar": growth / (-fall + 0.0),
         }

@@ -27,6 +27,7 @@ __all__ = [
     "check_metrics",
     "measure",
     "returns_of",
+    "settled",
 ]
 
 _PLAIN = {"total_return": quantkit.total_return, "max_drawdown": quantkit.max_drawdown}
@@ -37,6 +38,7 @@ _PER_YEAR = {
     "cagr": quantkit.cagr,
     "annual_volatility": quantkit.annual_volatility,
 }
+_ROUNDING = 4 * float(np.finfo(np.float64).eps)
 METRICS = (*_PLAIN, *_PER_YEAR, "n_trades")
 """The metrics of a sweep; all but ``n_trades`` are quantkit's."""
 
@@ -124,15 +126,25 @@ class Paths:
         return Paths(self.units[:, cut], self.equity[:, cut], self.returns[:, cut], moved)
 
 
+def settled(values: Any) -> FloatArray:
+    """Return values with zero for what rounding leaves of it.
+
+    A unit that is bought for all cash and marked at its own price is worth that cash up to the last
+    bit. The bit is no return, and a ratio of two such bits would look like one of two numbers.
+    """
+    return np.asarray(np.where(np.abs(values) <= _ROUNDING, 0.0, values), dtype=np.float64)
+
+
 def returns_of(equity: FloatArray) -> FloatArray:
     """Return equity(t) / equity(t - 1) - 1 along the last axis, from a start of 1.0.
 
-    Falling to zero or below is a return of -1, ruin, and after it returns are zero.
+    Falling to zero or below is a return of -1, ruin, and after it returns are zero. So is what
+    rounding leaves of zero.
     """
     previous = np.concatenate((np.ones((*equity.shape[:-1], 1)), equity[..., :-1]), axis=-1)
     over = np.logical_or.accumulate(previous <= 0.0, axis=-1)
     left = np.maximum(equity, 0.0)
-    return np.asarray(np.where(over, 0.0, left / np.where(over, 1.0, previous) - 1.0))
+    return np.where(over, 0.0, settled(left / np.where(over, 1.0, previous) - 1.0))
 
 
 @dataclass(frozen=True, slots=True)
