@@ -37,6 +37,10 @@ CASES: dict[str, tuple[r.Rule, dict[str, Any]]] = {
         ),
         {"direction": "both", "size": r.smaller(0.01 / r.deviation(r.close, 5), 1.0)},
     ),
+    "a division by zero": (
+        r.long_when(r.sma(r.close / r.volume, N) > r.wilder(r.close / r.volume, M)),
+        {},
+    ),
     "ruin": (
         r.short_when(r.close > r.lag(r.close, N) * 0.01 * M),
         {"direction": "short", "borrow_bps": 9000.0, "periods_per_year": 12},
@@ -51,8 +55,11 @@ def prices(bars: int, assets: int, seed: int) -> dict[str, Any]:
     close[:7, 0] = np.nan
     close[40:44, 1] = np.nan
     opened = close * np.exp(rng.normal(0, 0.005, close.shape))
+    volume = rng.integers(1, 9, close.shape).astype(float)
+    volume[bars // 3] = 0.0
     return {
         "close": close,
+        "volume": volume,
         "open": opened,
         "high": np.maximum(opened, close) * 1.01,
         "low": np.minimum(opened, close) / 1.01,
