@@ -13,7 +13,9 @@ from mts1b_foundation.commands import CancelOutcome
 from mts1b_oms.dispatch import Dispatcher
 from mts1b_oms.errors import OrderRefused
 from mts1b_oms.parents import PARENT
+from mts1b_oms.transitions import OrderEvent
 from mts1b_oms_algos.schedule import child_order
+from mts1b_platform.halt import SendLease
 from mts1b_platform.supervision import OwnedTasks, TaskGroupSupervisor
 
 
@@ -136,6 +138,26 @@ async def test_a_gate_that_is_closed_for_a_while_ends_no_algorithm(
     assert works.children() == []
     works.desk.gate.open()
     await works.until(lambda: len(works.children()) == 1)
+
+
+async def test_without_a_lease_an_algorithm_waits_and_what_was_taken_is_not_given_up(
+    works: Works, order: Any
+) -> None:
+    """Operations may start after the OMS: every child that a restart went on with was refused."""
+    desk = works.desk
+    await works.begin(resting(order, quantity=Decimal(4)))
+    async with desk.record.unit() as unit:
+        taken = order("taken")
+        unit.create(taken)
+        unit.change(taken, OrderEvent.RISK_ASKED)
+    desk.gateway.lease = SendLease(desk.clock)
+    works.slices.due.put_nowait(4)
+    await works.until(lambda: desk.clock.monotonic() > 20.0)
+    assert works.children() == []
+    assert (await desk.orders.carry_on(taken.order_id)).status is OrderStatus.PENDING_RISK
+    desk.gateway.lease = SendLease.unlimited()
+    await works.until(lambda: len(works.children()) == 1)
+    assert (await desk.orders.carry_on(taken.order_id)).status is OrderStatus.ACCEPTED
 
 
 async def test_a_restart_behind_a_closed_gate_goes_on_when_it_opens(

@@ -201,13 +201,19 @@ async def test_two_equal_parts_are_left_alone_where_the_venue_has_both(
 # D7: a backup that is an hour old.
 
 
-async def backup_then_trade(desk: Any, order: Any, tmp_path: Path, **options: Any) -> Any:
-    """Trade, copy the store, trade on, put the copy back, and open it."""
+async def backup_then_trade(
+    desk: Any, order: Any, tmp_path: Path, *, noted: bool = True, **options: Any
+) -> Any:
+    """Trade, copy the store, trade on, put the copy back, and open it.
+
+    :param noted: whether the witness was written since the copy.
+    """
     await desk.orders.submit(order("before"))
     await desk.tick(1, {SPX: ("100", "101")})
     desk.restoration.note()
     await desk.close()
     shutil.copytree(desk.home / "db", tmp_path / "backup")
+    shutil.copytree(desk.home / "witness", tmp_path / "witness-then")
 
     desk = await desk.reopen()
     await desk.orders.submit(order("lost-and-filled"))
@@ -216,6 +222,8 @@ async def backup_then_trade(desk: Any, order: Any, tmp_path: Path, **options: An
     desk.restoration.note()
     await desk.close()
 
+    if not noted:
+        shutil.copytree(tmp_path / "witness-then", desk.home / "witness", dirs_exist_ok=True)
     for kept in (tmp_path / "backup").glob("oms.*"):
         shutil.copy(kept, desk.home / "db" / kept.name)
     for log in (desk.home / "db").glob("oms.sqlite-*"):
@@ -236,6 +244,16 @@ async def test_d7_a_restored_backup_is_told_and_takes_over_what_the_venue_has(
     assert desk.gate.is_open
     assert sorted(desk.record.open_orders) == ["order-lost-and-open"]
     assert desk.record.unhalted == {("alpha", "trend")}
+
+
+async def test_d7_what_the_venue_has_open_tells_of_a_loss_that_the_witness_never_saw(
+    new_desk: Any, order: Any, tmp_path: Path
+) -> None:
+    """A store that fails over to a late replica loses the last second; seed 15 of 60 orders."""
+    desk = await backup_then_trade(await new_desk(), order, tmp_path, noted=False)
+
+    assert "1 of our orders open" in desk.record.restored
+    assert sorted(desk.record.open_orders) == ["order-lost-and-open"]
 
 
 async def test_d7_a_forgotten_key_is_looked_for_before_it_is_sent(

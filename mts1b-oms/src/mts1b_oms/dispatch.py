@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from decimal import Decimal
@@ -184,12 +185,11 @@ class Dispatcher:
             current = await self._record.order(parent.order_id)
             if current is None or current.status not in WORKING or sent > parent.quantity:
                 return False
-            try:
-                order = await self._orders.submit(child.with_(parent_order_id=parent.order_id))
-            except (ReconciliationMismatch, Overloaded):
-                await self._clock.sleep(_PAUSE_S)
-                continue
-            return order.status is not OrderStatus.REJECTED
+            if self._orders.may_send:
+                with contextlib.suppress(ReconciliationMismatch, Overloaded):
+                    order = await self._orders.submit(child.with_(parent_order_id=parent.order_id))
+                    return order.status is not OrderStatus.REJECTED
+            await self._clock.sleep(_PAUSE_S)
 
     async def _end(self, parent_id: str, failure: str) -> None:
         """End a parent that will have no more children, once all of them have ended.

@@ -25,6 +25,9 @@ __all__ = ["RECONCILE_EVERY_S", "LiveWork"]
 RECONCILE_EVERY_S = 15.0
 _BARS_EVERY_S = 0.2
 _DOUBT_EVERY_S = 0.25
+_WITNESS_EVERY_S = 1.0
+"""How much of the last orders a store may lose, as one that fails over to a late replica does,
+before the witness notices nothing."""
 
 
 class LiveWork:
@@ -71,6 +74,7 @@ class LiveWork:
         self._tasks.start("oms.fills", self._collect_on_news())
         self._tasks.start("oms.doubt", self._every(_DOUBT_EVERY_S, self._doubt.work))
         self._tasks.start("oms.reconcile", self._every(RECONCILE_EVERY_S, self.reconcile))
+        self._tasks.start("oms.witness", self._every(_WITNESS_EVERY_S, self._note_extent))
 
     async def stop(self) -> None:
         """Stop following."""
@@ -104,6 +108,8 @@ class LiveWork:
         if was_open and result != ():
             self._ctx.log.error("gate closed", reason=self._reconciler.gate.reason)
         await self._quarantine.enforce()
+
+    async def _note_extent(self) -> None:
         self._restoration.note()
 
     async def _follow_stream(self) -> None:

@@ -90,6 +90,11 @@ class OrderService:
         """Return whether record and venue agree, so that orders may leave."""
         return self._gate.is_open
 
+    @property
+    def may_send(self) -> bool:
+        """Return whether anything can leave now: the books agree, and a lease is valid."""
+        return self._gate.is_open and self._gateway.lease.valid()
+
     async def submit(self, order: Order) -> Order:
         """Take an order through to the venue's answer and return it as recorded.
 
@@ -127,6 +132,9 @@ class OrderService:
     async def carry_on(self, order_id: str, *, waits: bool = True) -> Order:
         """Continue an order from where its record stands.
 
+        One that waits for risk goes on waiting while there is no lease, as when operations start
+        after the OMS: it was taken, and nothing speaks against it.
+
         :param waits: wait for risk, where the settings say so, for as long as it is away.
         :raises UnknownOrder: when there is none.
         :raises RiskUnavailable: when risk is away and it is not waited for; nothing has changed.
@@ -136,6 +144,8 @@ class OrderService:
             raise UnknownOrder(order_id)
         async with self.keys.hold(order.idempotency_key):
             current = await self.record.order(order_id) or order
+            if current.status is OrderStatus.PENDING_RISK and not self._gateway.lease.valid():
+                return current
             return await self._carry_on(current, waits=waits)
 
     async def _intend(self, order: Order) -> Order:

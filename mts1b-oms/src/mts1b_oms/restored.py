@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from mts1b_foundation.orders import Order, OrderStatus
 
+from mts1b_oms.fills import EXTERNAL
 from mts1b_oms.gateway import Gateway
 from mts1b_oms.outcomes import CouldNotLook
 from mts1b_oms.record import OmsRecord
@@ -30,6 +31,7 @@ class Restoration:
         self._gateway = gateway
         self._witness = witness
         self._log = log
+        self._looked = False
 
     async def detect(self) -> bool:
         """Note whether the store went back since the witness was written; return whether."""
@@ -37,14 +39,19 @@ class Restoration:
         if seen is None or not now.is_behind(seen):
             self.note()
             return False
-        lost = f"it had {seen.orders} orders and {seen.fills} fills, now {now.orders}/{now.fills}"
+        await self._went_back(
+            f"it had {seen.orders} orders and {seen.fills} fills, now {now.orders}/{now.fills}"
+        )
+        return True
+
+    async def _went_back(self, lost: str) -> None:
+        """Tell of it, and keep it on record: from now on no key is taken for new."""
         self._log.error("the record went back in time, as after restoring a backup", lost=lost)
         async with self._record.unit() as unit:
-            row = {"fence": now.fence, "at": unit.now, "lost": lost, "made_up": 0}
+            row = {"fence": self._record.fence, "at": unit.now, "lost": lost, "made_up": 0}
             await unit.tx.execute(sa.insert(restores), row)
         self._record.restored, self._record.orders_lost = lost, True
         self.note()
-        return True
 
     def note(self) -> None:
         """Let the witness know how far the record is."""
@@ -58,15 +65,22 @@ class Restoration:
         """Take over the open orders of our funds that the venue shows and the record lost.
 
         Their executions are booked afterwards, as those of every order. It is done until the venue
-        must have shown whatever left before this process began, and then never again.
+        must have shown whatever left before this process began, and then never again. The first
+        look of each process is a witness too: the other one may be a second behind.
         """
-        if not self._record.orders_lost:
+        if not self._record.orders_lost and self._looked:
             return ()
         shown = await self._gateway.open_orders()
         if isinstance(shown, CouldNotLook):
             return shown
+        self._looked = True
         whole = self._gateway.shows_all_from_before
         lost = [theirs for theirs in shown if await self._is_lost(theirs)]
+        if not self._record.orders_lost and not lost:
+            return ()
+        if not self._record.orders_lost:
+            names = ", ".join(sorted(theirs.order_id for theirs in lost)[:5])
+            await self._went_back(f"the venue has {len(lost)} of our orders open: {names}")
         async with self._record.unit() as unit:
             for theirs in lost:
                 sent_at = theirs.submitted_at or theirs.accepted_at or unit.now
@@ -79,6 +93,5 @@ class Restoration:
 
     async def _is_lost(self, theirs: Order) -> bool:
         owner = (theirs.fund_id, theirs.strategy_id)
-        return (
-            owner in self._record.ledger.books and await self._record.order(theirs.order_id) is None
-        )
+        ours = theirs.fund_id != EXTERNAL and owner in self._record.ledger.books
+        return ours and await self._record.order(theirs.order_id) is None

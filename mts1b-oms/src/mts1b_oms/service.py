@@ -136,10 +136,10 @@ class OmsService(Service):
             digest=lambda: state_digest(self.record),
         )
         await restore_clock(self._store, ctx.clock)
+        await self._start_lease()  # before what recovery goes on with, which may not leave without
         report = await self._recovery.run()
         ctx.log.info("recovered", report=str(report), gate=self.gate.reason or "open")
         await self._dispatcher.resume()
-        await self._start_lease()
         self._arm_dead_man()
         await self._serve()
         if ctx.sockets:

@@ -312,7 +312,14 @@ class Clients:
                     return
             except BusError as error:
                 world.counters.hit(f"client.{type(error).__name__}")
+                if self._is_forgotten(error):
+                    return
             await asyncio.sleep(world.rng.uniform(0.2, 3.0))
+
+    def _is_forgotten(self, error: BusError) -> bool:
+        """Return whether an order is asked about that a restored record has lost."""
+        unknown = isinstance(error, RemoteError) and error.code == "UNKNOWN_ORDER"
+        return unknown and self._world.restored
 
     async def _cancel(self, order: Order, *, within_s: float = 30.0) -> bool:
         """Ask until there is an answer; return whether the order was cancelled."""
@@ -334,5 +341,7 @@ class Clients:
                     return outcome.value == "confirmed"
             except BusError as error:
                 world.counters.hit(f"client.{type(error).__name__}")
+                if self._is_forgotten(error):
+                    return False
             await asyncio.sleep(world.rng.uniform(0.2, 3.0))
         return False

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shutil
 from collections import Counter
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mts1b_brokers.paper import MaintenanceWindow
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from mts1b_oms.simulation.world import World
 
 __all__ = ["Weather", "closed_times"]
+
+_BACKUP_EVERY_S = (5.0, 60.0)
 
 _Scopes = tuple[tuple[str, HaltSeverity], ...]
 _SCOPES: _Scopes = (
@@ -78,7 +82,7 @@ class Weather:
 
     def start(self) -> list[asyncio.Task[None]]:
         """Begin; the tasks end with the world."""
-        works = (self._blow(), self._drill(), self._look_after_quarantines())
+        works = (self._blow(), self._drill(), self._look_after_quarantines(), self._keep_backups())
         return [asyncio.create_task(work) for work in works]
 
     async def _blow(self) -> None:
@@ -117,6 +121,31 @@ class Weather:
             await self._accidents.overfill()
         if net.takes(faults.external_per_min / 60.0, "venue.external"):
             await self._accidents.trade_by_hand()
+
+    async def _keep_backups(self) -> None:
+        """Back the OMS's store up now and then, and put a backup back where the fault says so."""
+        world, chance = self._world, self._world.net.faults.restore_per_min / 60.0
+        while chance > 0.0 and not world.quiet:
+            await asyncio.sleep(world.rng.uniform(*_BACKUP_EVERY_S))
+            if world.processes["oms"].is_up:
+                _remove(world.backup)
+                _copy(world.store_of_oms, world.backup)
+            for _ in range(round(world.rng.uniform(*_BACKUP_EVERY_S))):
+                await asyncio.sleep(1.0)
+                if not world.quiet and world.net.takes(chance, "F5 backup restored"):
+                    self._restore()
+                    break
+
+    def _restore(self) -> None:
+        world = self._world
+        if not world.backup.exists():
+            return
+        world.trace.record(world.loop.time(), "restore")
+        world.restored = True
+        world.processes["oms"].kill()
+        _remove(world.store_of_oms)
+        _copy(world.backup, world.store_of_oms)
+        world.restart_later("oms")
 
     def _set_drifts(self) -> None:
         world = self._world
@@ -238,3 +267,16 @@ class Weather:
         with contextlib.suppress(LookupError, OSError):
             self._halts.lift(scope)
         self._world.trace.record(self._world.loop.time(), "resume", scope)
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a store as a snapshot of its disk does: what is committed is in the file or its log."""
+    for end in ("", "-wal"):
+        kept = source.with_name(source.name + end)
+        if kept.exists():
+            shutil.copy(kept, target.with_name(target.name + end))
+
+
+def _remove(store: Path) -> None:
+    for old in store.parent.glob(f"{store.name}*"):
+        old.unlink()

@@ -104,6 +104,9 @@ class World:
         self.quiet = False
         self.halted: set[str] = set()
         self.lease_ends = float("-inf")
+        self.store_of_oms, self.backup = home / "db" / "oms.sqlite", home / "backup.sqlite"
+        self.restored = False
+        """Whether the record of the OMS was ever put back from a backup."""
         self.settings = settings(
             dead_man_s=faults.dead_man_s or None, self_match=self.rng.random() < 0.3
         )
@@ -295,6 +298,7 @@ class World:
                     self.clients.acknowledged,
                     self.accidents,
                     self.clients.parents,
+                    restored=self.restored,
                 )
                 self._check_people()
             except Violation as error:
@@ -304,13 +308,19 @@ class World:
         if last is not None:
             self.fail(last)
 
+    @property
+    def _knows_all(self) -> bool:
+        """Return whether the OMS is up, and has caught up where its record was put back."""
+        oms = self.oms if self.processes["oms"].is_up else None
+        return oms is not None and not (self.restored and oms.record.orders_lost)
+
     def _look(self) -> None:
         """Check what holds at every moment, of the processes that are up."""
         risk = self.processes["riskengine"]
         counts = risk.service if risk.is_up else None
         try:
             check_now(
-                self.oms if self.processes["oms"].is_up else None,
+                self.oms if self._knows_all else None,
                 counts if isinstance(counts, RiskEngineService) else None,
                 self.truth,
                 self.accidents,

@@ -36,6 +36,7 @@ class Faults:
     all, steps by up to ``clock_step_s``, back or forth, and is set right some time later.
     ``clock_drift``: seconds a second by which each process's wall clock may run wrong.
     ``venue_slow_s``: some orders are up to so many seconds on their way to the venue.
+    ``restore_per_min``: the store of the OMS is put back from a backup of some time ago.
     """
 
     bus_loss: float = 0.0
@@ -68,6 +69,7 @@ class Faults:
     clock_step_s: float = 120.0
     clock_drift: float = 0.0
     venue_slow_s: float = 0.0
+    restore_per_min: float = 0.0
 
     @classmethod
     def none(cls) -> Faults:
@@ -125,6 +127,7 @@ _MOST: Mapping[str, float] = {
     "clock_step_per_min": 6.0,
     "clock_drift": 0.001,
     "venue_slow_s": 5.0,
+    "restore_per_min": 0.5,
 }
 """How strong each fault may be."""
 
