@@ -64,7 +64,7 @@ def test_a_run_without_faults_answers_every_order() -> None:
 def plant(
     old: str, new: str, module: str = "mts1b_oms.gateway"
 ) -> subprocess.CompletedProcess[str]:
-    asked = {"module": module, "old": old, "new": new, "seeds": [1, 2, 3], "orders": 60}
+    asked = {"module": module, "old": old, "new": new, "seeds": [*range(1, 13)], "orders": 60}
     return subprocess.run(
         [sys.executable, "-P", str(planted.__file__)],
         input=json.dumps(asked),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from mts1b_foundation.commands import CancelAllReply, CancelOutcome, CancelReply
 from mts1b_foundation.orders import Order, OrderStatus
 
+from mts1b_oms.acknowledge import conclude
 from mts1b_oms.errors import OrderRefused, UnknownOrder
 from mts1b_oms.gateway import Gateway
 from mts1b_oms.orders import IN_DOUBT, OrderService
@@ -24,6 +25,8 @@ from mts1b_oms.venue_sync import VenueSync
 __all__ = ["Canceller", "in_scope"]
 
 _BEFORE_VENUE = frozenset({OrderStatus.CREATED, OrderStatus.PENDING_RISK, OrderStatus.APPROVED})
+
+_KEPT = Refused("CANCEL_ASKED", "a cancel was asked for, the venue kept the order")
 
 
 def in_scope(order: Order, scope: str, *, venue: str) -> bool:
@@ -162,13 +165,25 @@ class Canceller:
         if asked.is_terminal:
             return _reply(asked)
         answer = await self._gateway.cancel(order.order_id)
-        await self._sync.collect()
-        if isinstance(answer, Silent):
-            return _reply(await self._fresh(order))
+        await self._sync.collect(everything=False)
         found = await self._gateway.find(order)
         if answer is True and await self._is_all_booked(order, found):
-            return _reply(await self._confirmed(order, why))
+            return _reply(await self._ended(order, found, why))
+        over = isinstance(found, Sent) and found.theirs.is_terminal
+        if isinstance(answer, Silent) and not over:
+            return _reply(await self._fresh(order))
         return _reply(await self._restored(order, found))
+
+    async def _ended(self, order: Order, found: object, why: str) -> Order:
+        """Record a cancel that the venue confirmed, and what that proves of a change in doubt."""
+        async with self._record.unit() as unit:
+            current = await unit.order(order.order_id) or order
+            change = self._record.replacing.get(order.order_id)
+            if change is not None and isinstance(found, Sent):
+                current = await settle_replace(unit, current, change, found.theirs, _KEPT)
+            if current.is_terminal:
+                return current
+            return unit.change(current, OrderEvent.CANCEL_CONFIRMED, detail=why)
 
     async def _is_all_booked(self, order: Order, found: object) -> bool:
         """Return whether every execution of a cancelled order is booked here.
@@ -195,10 +210,11 @@ class Canceller:
             current = await unit.order(order.order_id) or order
             change = self._record.replacing.get(order.order_id)
             if change is not None and isinstance(found, Sent):
-                kept = Refused("CANCEL_ASKED", "a cancel was asked for, the venue kept the order")
-                return await settle_replace(unit, current, change, found.theirs, kept)
-            if current.is_terminal or not isinstance(found, Sent) or found.theirs.is_terminal:
+                return await settle_replace(unit, current, change, found.theirs, _KEPT)
+            if current.is_terminal or not isinstance(found, Sent):
                 return current
+            if found.theirs.is_terminal:
+                return conclude(unit, current, found.theirs)
             part = current.filled_quantity > 0
             event = OrderEvent.WORKING_PARTLY_FILLED if part else OrderEvent.WORKING
             return unit.change(current, event, detail="the venue did not cancel it")
