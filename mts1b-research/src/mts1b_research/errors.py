@@ -9,6 +9,7 @@ __all__ = [
     "NotComparable",
     "ResearchError",
     "StrategyConfigError",
+    "StrategyFailed",
     "UnknownStrategy",
 ]
 
@@ -29,6 +30,10 @@ class StrategyConfigError(ResearchError):
     """A strategy's parameters make no sense: mend the configuration."""
 
     exit_code: ClassVar[ExitCode] = ExitCode.CONFIGURATION
+
+
+class StrategyFailed(ResearchError):
+    """A strategy's own code raised, or gave what no order can be made of: mend the strategy."""
 
 
 class BacktestFailed(ResearchError):

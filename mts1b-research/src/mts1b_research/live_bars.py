@@ -14,7 +14,7 @@ from mts1b_platform.clock import Clock
 from mts1b_platform.config import Settings
 from mts1b_platform.eventbus.port import BusError
 
-from mts1b_research.errors import StrategyConfigError
+from mts1b_research.errors import StrategyConfigError, StrategyFailed
 from mts1b_research.history import BarHistory
 from mts1b_research.runner import ReadBook, Sleeve, StrategyRunner
 from mts1b_research.strategies.webhook import Webhook
@@ -92,22 +92,29 @@ class LiveBars:
         return False
 
     async def run(self) -> None:
-        """Act for ever; an OMS that does not answer is asked again."""
+        """Act for ever."""
         while True:
-            try:
-                await self.work()
-            except BusError as error:
-                self._report.error("bars wait for the OMS", error=str(error))
+            await self.work()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_LOOK_S):  # what arrived may not be committed yet
                     await self._arrived.wait()
             self._arrived.clear()
 
     async def work(self) -> int:
-        """Let every strategy act that is to act now; return how many orders were sent."""
+        """Let every strategy act that is to act now; return how many orders were sent.
+
+        What goes wrong for one keeps none of the others from acting. An OMS that does not answer,
+        or refuses, is asked again; a strategy that fails is left until its next bars.
+        """
         sent = 0
         for sleeve in self._sleeves:
-            sent += await self._act(sleeve)
+            strategy_id = sleeve.strategy.strategy_id
+            try:
+                sent += await self._act(sleeve)
+            except BusError as error:
+                self._report.error("bars wait for the OMS", strategy=strategy_id, error=str(error))
+            except StrategyFailed as error:
+                self._report.error("strategy failed", strategy=strategy_id, error=str(error))
         return sent
 
     async def _act(self, sleeve: Sleeve) -> int:
@@ -125,6 +132,10 @@ class LiveBars:
             book = await self._read_book(sleeve.fund_id, strategy.strategy_id)
             if book.as_of is None or book.as_of < end:
                 return 0
-            sent = await self._runner.act(sleeve, end)
+            try:
+                sent = await self._runner.act(sleeve, end)
+            except StrategyFailed:
+                self._acted[strategy.strategy_id] = end
+                raise
         self._acted[strategy.strategy_id] = end
         return sent

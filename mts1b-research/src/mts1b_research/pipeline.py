@@ -29,11 +29,15 @@ class PlannedOrder:
 
 @dataclass(slots=True)
 class Work:
-    """What one decision of one strategy carries through the stages."""
+    """What one decision of one strategy carries through the stages.
+
+    ``asked`` are all its signals, ``signals`` those that no stage has dropped.
+    """
 
     signals: list[Signal]
     book: StrategyBook
     as_of: datetime
+    asked: tuple[Signal, ...] = ()
     targets: dict[Symbol, Decimal] = field(default_factory=dict)
     deltas: tuple[OrderDelta, ...] = ()
     orders: list[PlannedOrder] = field(default_factory=list)
@@ -57,7 +61,7 @@ class IntentPipeline:
 
     def run(self, signals: Sequence[Signal], book: StrategyBook, as_of: datetime) -> Work:
         """Pass the signals through every stage."""
-        work = Work(signals=list(signals), book=book, as_of=as_of)
+        work = Work(list(signals), book, as_of, asked=tuple(signals))
         for _, stage in STAGES:
             stage(self, work)
         return work

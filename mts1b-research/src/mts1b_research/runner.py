@@ -20,6 +20,7 @@ from mts1b_platform.ids import derive_id
 from mts1b_platform.store import Store
 from pydantic import TypeAdapter
 
+from mts1b_research.errors import StrategyFailed
 from mts1b_research.history import BarHistory
 from mts1b_research.pipeline import IntentPipeline, Work
 from mts1b_research.strategy import MarketView, Strategy, StrategyBook, make_signal
@@ -83,7 +84,10 @@ class StrategyRunner:
         return sent
 
     async def act(self, sleeve: Sleeve, as_of: datetime) -> int:
-        """Let one sleeve act on the bars that end at ``as_of``; return the orders sent."""
+        """Let one sleeve act on the bars that end at ``as_of``; return the orders sent.
+
+        :raises StrategyFailed: when the strategy could not decide; nothing is on record then.
+        """
         strategy = sleeve.strategy
         seen = self._history.bars_seen(strategy.symbols, as_of)
         if seen == 0:
@@ -114,7 +118,7 @@ class StrategyRunner:
         orders = await self._known_plan(plan_id)
         if orders is None:
             work = sleeve.pipeline.run([signal], book, as_of)
-            await self._record(plan_id, sleeve.strategy.strategy_id, [signal], work)
+            await self._record(plan_id, sleeve.strategy.strategy_id, work)
             orders = [planned.order for planned in work.orders]
         for order in orders:
             await self._submit(order)
@@ -136,8 +140,9 @@ class StrategyRunner:
                 reason=reason,
                 decided_at=as_of,
             )
-            work = Work([], StrategyBook(Decimal(0), {}, {}), as_of, decisions=[decision])
-            await self._record(plan_id, sleeve.strategy.strategy_id, [signal], work)
+            book = StrategyBook(Decimal(0), {}, {})
+            work = Work([], book, as_of, asked=(signal,), decisions=[decision])
+            await self._record(plan_id, sleeve.strategy.strategy_id, work)
         for order in orders or []:
             await self._submit(order)
         return orders or []
@@ -162,20 +167,15 @@ class StrategyRunner:
         strategy = sleeve.strategy
         book = await self._read_book(sleeve.fund_id, strategy.strategy_id)
         view = self._history.view(strategy.symbols, as_of, strategy.history)
-        signals: list[Signal] = []
-        if halt is not None and _holds(book):
-            signals = _exits(view, sleeve, book, halt)
-        elif strategy.is_due(seen):
-            signals = strategy.generate_intents(view)
-        signals = [signal.with_(fund_id=sleeve.fund_id) for signal in signals]
-        work = sleeve.pipeline.run(signals, book, as_of)
+        try:
+            work = _decide(sleeve, view, book, halt, seen)
+        except Exception as error:
+            raise StrategyFailed(f"strategy {strategy.strategy_id}: {error!r}") from error
         if self._store.keeps:
-            await self._record(plan_id, strategy.strategy_id, signals, work)
+            await self._record(plan_id, strategy.strategy_id, work)
         return [planned.order for planned in work.orders]
 
-    async def _record(
-        self, plan_id: str, strategy_id: str, signals: list[Signal], work: Work
-    ) -> None:
+    async def _record(self, plan_id: str, strategy_id: str, work: Work) -> None:
         orders = _ORDERS.dump_json([planned.order for planned in work.orders]).decode()
         events = [
             (
@@ -183,7 +183,7 @@ class StrategyRunner:
                 with_fund(RESEARCH_SIGNALS_PUBLISHED, signal.fund_id or ""),
                 signal.model_dump_json().encode(),
             )
-            for signal in signals
+            for signal in work.asked
         ]
         events += [
             (
@@ -200,6 +200,19 @@ class StrategyRunner:
                 )
             )
             await self._store.outbox.add_many(tx, events)
+
+
+def _decide(
+    sleeve: Sleeve, view: MarketView, book: StrategyBook, halt: ActiveHalt | None, seen: int
+) -> Work:
+    """Return what the strategy's code and its pipeline make of a bar."""
+    signals: list[Signal] = []
+    if halt is not None and _holds(book):
+        signals = _exits(view, sleeve, book, halt)
+    elif sleeve.strategy.is_due(seen):
+        signals = sleeve.strategy.generate_intents(view)
+    signals = [signal.with_(fund_id=sleeve.fund_id) for signal in signals]
+    return sleeve.pipeline.run(signals, book, view.as_of)
 
 
 def _holds(book: StrategyBook) -> bool:

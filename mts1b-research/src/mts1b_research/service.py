@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import ClassVar
 
 import sqlalchemy as sa
@@ -164,19 +165,25 @@ class ResearchService(Service):
         return reply.order
 
     async def _read_book(self, fund_id: str, strategy_id: str) -> StrategyBook:
-        book = await self.ctx.call(
-            CMD_OMS_BOOK,
-            BookQuery(fund_id=fund_id, strategy_id=strategy_id),
-            BookReply,
-            patience_s=_PATIENCE_S,
-        )
-        open_orders = await self.ctx.call(
-            CMD_OMS_ORDERS,
-            OrdersQuery(fund_id=fund_id, strategy_id=strategy_id, open_only=True),
-            OrdersReply,
-            patience_s=_PATIENCE_S,
-        )
-        return StrategyBook.of(strategy_id, book, open_orders.orders)
+        """Return positions and open orders of one moment.
+
+        A fill between two answers would be in both or in neither, and be traded again; so what is
+        open is asked for before the positions and after them, until nothing has moved.
+        """
+        query = BookQuery(fund_id=fund_id, strategy_id=strategy_id)
+        before = await self._open_orders(fund_id, strategy_id)
+        while True:
+            book = await self.ctx.call(CMD_OMS_BOOK, query, BookReply, patience_s=_PATIENCE_S)
+            # Where nothing was open, nothing can have filled.
+            after = await self._open_orders(fund_id, strategy_id) if before else before
+            if _left(before) == _left(after):
+                return StrategyBook.of(strategy_id, book, after)
+            before = after
+
+    async def _open_orders(self, fund_id: str, strategy_id: str) -> tuple[Order, ...]:
+        query = OrdersQuery(fund_id=fund_id, strategy_id=strategy_id, open_only=True)
+        reply = await self.ctx.call(CMD_OMS_ORDERS, query, OrdersReply, patience_s=_PATIENCE_S)
+        return reply.orders
 
     async def _digest(self) -> tuple[str, dict[str, int]]:
         async with self._store.read() as connection:
@@ -195,3 +202,7 @@ class ResearchService(Service):
         await self._relay.close()
         await self._pump.close()
         await self._store.close()
+
+
+def _left(orders: Sequence[Order]) -> list[tuple[str, Decimal]]:
+    return [(order.order_id, order.remaining_quantity) for order in orders]

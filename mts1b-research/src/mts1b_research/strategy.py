@@ -56,10 +56,16 @@ class StrategyBook:
 
     @classmethod
     def of(cls, strategy_id: str, book: BookReply, open_orders: Sequence[Order]) -> StrategyBook:
-        """Return what a strategy owns by the books of the OMS and its open orders there."""
+        """Return what a strategy owns by the books of the OMS and its open orders there.
+
+        What an open order has its algorithm's children work for it counts once.
+        """
         nav = next((nav for nav in book.navs if nav.strategy_id == strategy_id), None)
         working: dict[Symbol, Decimal] = {}
+        known = {order.order_id for order in open_orders}
         for order in open_orders:
+            if order.parent_order_id in known:
+                continue
             left = order.remaining_quantity * order.side.sign
             working[order.symbol] = working.get(order.symbol, Decimal(0)) + left
         positions = {position.symbol: position.quantity for position in book.positions}

@@ -1,0 +1,162 @@
+"""What goes wrong for one strategy stays with it; a book is one of a single moment."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mts1b_foundation import Order, Side, Symbol
+from mts1b_foundation.commands import BookReply, OrdersReply, SubmitOrder
+from mts1b_foundation.positions import Position
+from mts1b_research.strategies.rule import RuleStrategy
+from mts1b_research.strategy import StrategyBook
+from research_desk import AAA as DESK_AAA
+from research_desk import START
+from research_office import (
+    AAA,
+    NOW,
+    Office,
+    OmsOnTheBus,
+    eventually,
+    fund_settings,
+    open_office,
+)
+
+MINUTE = timedelta(minutes=1)
+
+
+def rule(strategy_id: str) -> dict[str, Any]:
+    return {
+        "strategy_id": strategy_id,
+        "fund_id": "f1",
+        "kind": "rule",
+        "symbols": ["AAA"],
+        "interval": "1m",
+        "params": {"long_when": "close > lag(close, 1)"},
+    }
+
+
+class OmsOfTwo(OmsOnTheBus):
+    """Know two strategies; refuse every order of the first."""
+
+    refuses = False
+
+    async def book(self, data: bytes) -> bytes:
+        query = data.decode()
+        self.strategy_id = "first" if '"first"' in query else "second"
+        return await super().book(data)
+
+    async def submit(self, data: bytes) -> bytes:
+        order = SubmitOrder.model_validate_json(data).order
+        if self.refuses and order.strategy_id == "first":
+            raise ValueError("not this one")
+        return await super().submit(data)
+
+
+@pytest.fixture
+async def office(tmp_path: Path) -> AsyncIterator[Office]:
+    settings = fund_settings(rule("first"), rule("second"))
+    async with open_office(tmp_path, settings, OmsOfTwo()) as made:
+        yield made
+
+
+async def minutes(office: Office, *closes: str) -> None:
+    for number, close in enumerate(closes):
+        at = NOW + number * MINUTE
+        office.clock.advance_to(at + timedelta(seconds=1))
+        office.oms.struck = at
+        await office.publish(close, AAA, at=at)
+
+
+def traded(office: Office, strategy_id: str) -> Callable[[], bool]:
+    return lambda: any(o.strategy_id == strategy_id for o in office.oms.taken.values())
+
+
+async def test_a_strategy_that_raises_leaves_the_others_at_work(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sound = RuleStrategy.generate_intents
+
+    def generate(self: RuleStrategy, view: Any) -> Any:
+        if self.strategy_id == "first":
+            raise ZeroDivisionError("a fault of the strategy")
+        return sound(self, view)
+
+    monkeypatch.setattr(RuleStrategy, "generate_intents", generate)
+    await minutes(office, "100", "101")
+    await eventually(traded(office, "second"))
+    assert not traded(office, "first")()
+
+
+async def test_a_strategy_whose_order_the_oms_refuses_leaves_the_others_at_work(
+    office: Office,
+) -> None:
+    assert isinstance(office.oms, OmsOfTwo)
+    office.oms.refuses = True
+    await minutes(office, "100", "101")
+    await eventually(traded(office, "second"))
+    assert not traded(office, "first")()
+    office.oms.refuses = False
+    await eventually(traded(office, "first"))
+
+
+def order(order_id: str, quantity: int, parent: str | None = None) -> Order:
+    return Order.model_validate(
+        {
+            "order_id": order_id,
+            "idempotency_key": order_id,
+            "symbol": "AAA",
+            "side": Side.BUY,
+            "quantity": Decimal(quantity),
+            "order_type": "market",
+            "fund_id": "f1",
+            "strategy_id": "first",
+            "broker": "paper",
+            "actor": "test",
+            "created_at": START,
+            "parent_order_id": parent,
+        }
+    )
+
+
+def test_what_works_of_an_algorithm_counts_once() -> None:
+    parent, child = order("p", 1000), order("c", 100, parent="p")
+    book = StrategyBook.of("first", BookReply(), [parent, child])
+    assert book.exposure(DESK_AAA) == 1000
+    # Once the parent is over, what its child may still fill is all there is.
+    assert StrategyBook.of("first", BookReply(), [child]).exposure(DESK_AAA) == 100
+
+
+class OmsThatFills(OmsOfTwo):
+    """Fill the one working order as soon as anything has been read of it."""
+
+    reads = 0
+    fills_after = 1
+
+    def _filled(self) -> bool:
+        self.reads += 1
+        return self.reads > self.fills_after
+
+    async def book(self, data: bytes) -> bytes:
+        reply = BookReply.model_validate_json(await super().book(data))
+        held = Position(symbol=Symbol("AAA"), quantity=Decimal(100))
+        positions = (held,) if self._filled() else ()
+        return reply.model_copy(update={"positions": positions}).model_dump_json().encode()
+
+    async def orders(self, data: bytes) -> bytes:
+        working = () if self._filled() else (order("o", 100),)
+        return OrdersReply(orders=working).model_dump_json().encode()
+
+
+@pytest.mark.parametrize("fills_after", range(5))
+async def test_a_fill_while_the_book_is_read_counts_once(tmp_path: Path, fills_after: int) -> None:
+    oms = OmsThatFills()
+    oms.fills_after = fills_after
+    async with open_office(tmp_path, fund_settings(rule("first")), oms) as office:
+        assert office.service is not None
+        book = await office.service._read_book("f1", "first")
+        assert book.exposure(AAA) == 100
