@@ -16,11 +16,12 @@ from mts1b_foundation.nats import (
 from mts1b_foundation.orders import Order
 from mts1b_foundation.risk import ActiveHalt
 from mts1b_foundation.signals import IntentDecision, Signal
+from mts1b_platform.errors import PlatformError
 from mts1b_platform.ids import derive_id
 from mts1b_platform.store import Store
 from pydantic import TypeAdapter
 
-from mts1b_research.errors import StrategyFailed
+from mts1b_research.errors import ResearchError, StrategyFailed
 from mts1b_research.history import BarHistory
 from mts1b_research.pipeline import IntentPipeline, Work
 from mts1b_research.strategy import MarketView, Strategy, StrategyBook, make_signal
@@ -28,6 +29,19 @@ from mts1b_research.tables import plans
 
 __all__ = ["ReadBook", "Sleeve", "StrategyRunner"]
 
+_FAULTS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    NameError,
+    PlatformError,
+    ResearchError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+"""What the code of a strategy raises; what is wrong with the machine (OSError, say) is not its."""
 _ORDERS = TypeAdapter(list[Order])
 Submit = Callable[[Order], Awaitable[Order]]
 ReadBook = Callable[[str, str], Awaitable[StrategyBook]]
@@ -169,7 +183,7 @@ class StrategyRunner:
         view = self._history.view(strategy.symbols, as_of, strategy.history)
         try:
             work = _decide(sleeve, view, book, halt, seen)
-        except Exception as error:
+        except _FAULTS as error:
             raise StrategyFailed(f"strategy {strategy.strategy_id}: {error!r}") from error
         if self._store.keeps:
             await self._record(plan_id, strategy.strategy_id, work)
