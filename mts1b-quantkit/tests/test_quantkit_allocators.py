@@ -147,6 +147,7 @@ def test_two_assets_have_equal_risk_at_inverse_volatility_whatever_the_correlati
 
 @settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 100_000), columns=st.integers(2, 12), given_budgets=st.booleans())
+@example(seed=1942, columns=3, given_budgets=False)
 def test_risk_contributions_are_the_budgets(seed: int, columns: int, given_budgets: bool) -> None:
     returns = sample(seed, columns=columns)
     rng = np.random.default_rng(seed)
@@ -156,8 +157,9 @@ def test_risk_contributions_are_the_budgets(seed: int, columns: int, given_budge
     shares = weights * (covariance @ weights) / (weights @ covariance @ weights)
     wanted = np.full(columns, 1.0 / columns) if budgets is None else budgets
     assert (weights > 0).all()
-    assert np.abs(shares - wanted).max() < 1e-10
-    assert result.diagnostics["kkt_residual"] < 1e-10
+    most = max(1e-10, np.finfo(float).eps * np.linalg.cond(covariance))
+    assert np.abs(shares - wanted).max() < most
+    assert result.diagnostics["kkt_residual"] < most
     assert result.diagnostics["condition_number"] == pytest.approx(
         np.linalg.cond(covariance), rel=1e-6
     )
