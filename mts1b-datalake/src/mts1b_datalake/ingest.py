@@ -122,6 +122,9 @@ def clean_frame(
 
 def _require_columns(frame: pl.DataFrame, spec: ImportSpec, source: str) -> None:
     wanted = spec.mapping.required(with_symbol=spec.symbol is None)
+    for column in wanted.values():
+        if f"{column}_duplicated_0" in frame.columns:  # so polars names the second one
+            raise DataError(f"{source}: column {column!r} is there twice; keep or rename one")
     missing = {name: column for name, column in wanted.items() if column not in frame.columns}
     if not missing:
         return

@@ -18,6 +18,9 @@ __all__ = ["bar_ends"]
 _ISO = (
     r"^(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?))?\s?(Z|[+-]\d{2}:?\d{2})?$"
 )
+_FURTHEST_MINUTES = 14 * 60
+_NO_OFFSET = 10_000
+"""Stands for an offset that no zone of the world has."""
 _EPOCHS = {"epoch_s": 1_000_000, "epoch_ms": 1_000, "epoch_us": 1}
 
 
@@ -135,14 +138,16 @@ def _parse_format(frame: pl.DataFrame, form: str) -> pl.DataFrame:
 
 
 def _minutes(zone: pl.Expr) -> pl.Expr:
-    """Return the minutes east of UTC of ``Z``, ``+05:30`` or ``-0500``."""
+    """Return the minutes east of UTC of ``Z``, ``+05:30`` or ``-0500``; see ``_NO_OFFSET``."""
     import polars as pl
 
     sign = pl.when(zone.str.starts_with("-")).then(-1).otherwise(1)
     digits = zone.str.replace_all(r"[+:-]", "").str.replace("Z", "0000", literal=True)
     hours = digits.str.slice(0, 2).cast(pl.Int64, strict=False)
     minutes = digits.str.slice(2, 2).cast(pl.Int64, strict=False)
-    return sign * (hours * 60 + minutes)
+    east = sign * (hours * 60 + minutes)
+    exists = (minutes < 60) & (east.abs() <= _FURTHEST_MINUTES)
+    return pl.when(zone.is_null() | exists).then(east).otherwise(_NO_OFFSET)
 
 
 def _to_ends(parsed: pl.DataFrame, spec: ImportSpec) -> pl.DataFrame:
@@ -221,9 +226,12 @@ def _zoned(frame: pl.DataFrame, spec: ImportSpec) -> pl.DataFrame:
         & offset.is_not_null()
         & (declared_offset != end)
     )
+    usable = end.dt.year().is_between(2, 9998)  # a zone moves it by a day at most
     problem = (
-        pl.when(pl.col("local").is_null())
+        pl.when(pl.col("local").is_null() | (offset == _NO_OFFSET))
         .then(pl.lit("unparsable-time"))
+        .when(~usable)
+        .then(pl.lit("time-beyond-the-years-2-to-9998"))
         .when(contradicts)
         .then(pl.lit("offset-contradicts-declared-zone"))
         .when(by_calendar & pl.col("close").is_null())
@@ -233,4 +241,4 @@ def _zoned(frame: pl.DataFrame, spec: ImportSpec) -> pl.DataFrame:
         .when(~by_calendar & offset.is_null() & known.is_null())
         .then(pl.lit("ambiguous-local-time"))
     )
-    return frame.with_columns(timestamp=ends, time_problem=problem)
+    return frame.with_columns(timestamp=pl.when(usable).then(ends), time_problem=problem)
