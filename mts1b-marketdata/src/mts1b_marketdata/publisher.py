@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from mts1b_foundation import Bar, Quote, Symbol
 from mts1b_foundation.nats import STREAMS, bars_subject, quotes_subject
 from mts1b_foundation.protocols import MarketDataProtocol
+from mts1b_platform.clock import Clock
 from mts1b_platform.eventbus.port import EventBus, PublishAck
 from mts1b_platform.ids import derive_id
 
@@ -37,6 +38,7 @@ class QuotePublisher:
     """Pass on what a source streams; unfit quotes stay out and are counted.
 
     :param bar_interval: also build and publish bars of this interval from the mids.
+    :param clock: what no quote may be ahead of; None where quotes are not of now.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class QuotePublisher:
         symbols: Sequence[str],
         *,
         bar_interval: str | None = None,
+        clock: Clock | None = None,
     ) -> None:
         self._bus = bus
         self._source = source
@@ -53,7 +56,7 @@ class QuotePublisher:
         self._builders: dict[Symbol, BarBuilder] = {}
         if bar_interval is not None:
             self._builders = {name: BarBuilder(name, bar_interval) for name in self._symbols}
-        self.sieve = QuoteSieve()
+        self.sieve = QuoteSieve(clock)
         self.published = 0
         self.late = 0
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
 from mts1b_foundation import Quote
+from mts1b_platform.clock import Clock
 
 __all__ = ["Defect", "QuoteSieve", "bar_defects", "is_refused", "quote_defects"]
 
 _SUSPICIOUS_SPREAD = Decimal("0.1")
+_AHEAD = timedelta(seconds=5)
+"""What clocks of others may be ahead of ours."""
 
 
 class Defect(StrEnum):
@@ -26,6 +29,7 @@ class Defect(StrEnum):
     NEGATIVE_VOLUME = "negative_volume"
     NOT_A_NUMBER = "not_a_number"
     OUT_OF_ORDER = "out_of_order"
+    OF_THE_FUTURE = "of_the_future"
 
 
 _DOUBTFUL = frozenset({Defect.WIDE_SPREAD})
@@ -68,8 +72,14 @@ def bar_defects(
 class QuoteSieve:
     """Judge a stream of quotes, and count what was found.
 
-    A quote that is older than the last one of its symbol, or equal to it, is out of order.
+    A quote that is older than the last one of its symbol, or equal to it, is out of order. One
+    that is more than five seconds ahead of the clock is of the future: as the last one, it would
+    make every true quote after it out of order.
+
+    :ivar clock: None where quotes are not of now.
     """
+
+    clock: Clock | None = None
 
     counts: dict[Defect, int] = field(default_factory=dict)
     _last: dict[str, Quote] = field(default_factory=dict)
@@ -80,6 +90,8 @@ class QuoteSieve:
         last = self._last.get(quote.symbol)
         if last is not None and (quote.timestamp < last.timestamp or quote == last):
             defects = (*defects, Defect.OUT_OF_ORDER)
+        if self.clock is not None and quote.timestamp > self.clock.now() + _AHEAD:
+            defects = (*defects, Defect.OF_THE_FUTURE)
         for defect in defects:
             self.counts[defect] = self.counts.get(defect, 0) + 1
         if not is_refused(defects):

@@ -174,7 +174,11 @@ class MarketDataService(Service):
             return
         source = create_source(config.source, config.options, clock=self.ctx.clock)
         publisher = QuotePublisher(
-            self.ctx.bus, source, config.symbols, bar_interval=config.bar_interval
+            self.ctx.bus,
+            source,
+            config.symbols,
+            bar_interval=config.bar_interval,
+            clock=self.ctx.clock,
         )
         self._begin(source.name, self._publish(publisher))
 
