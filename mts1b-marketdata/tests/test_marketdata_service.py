@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -343,6 +344,7 @@ async def test_a_missing_tape_fails_the_start(home, bus):
         await MarketDataService(context(home, bus, settings=settings)).start()
 
 
+RECORDED = datetime(2026, 5, 22, 14, tzinfo=UTC)
 QUOTES = """timestamp,symbol,bid,ask
 2026-05-22T13:30:00Z,AAPL,99,101
 2026-05-22T13:30:30Z,AAPL,101,103
@@ -365,6 +367,7 @@ async def test_without_a_replay_quotes_and_their_bars_are_published_once(home, b
     (home / "marketdata.json").write_text(json.dumps(config))
     for _ in range(2):
         service = MarketDataService(context(home, bus, replay=False))
+        service.ctx.clock.advance_to(RECORDED)
         await service.start()
         await service.ctx.log.heard("source ended")
         await service.stop()
