@@ -170,6 +170,22 @@ def test_a_restart_that_can_look_goes_on_after_its_last_child_with_an_empty_tape
     assert run(restarted, parent(), start_at=START) == whole[4:]
 
 
+@pytest.mark.parametrize("minutes_back", [1, 3, 4])
+def test_a_clock_set_back_repeats_no_child_and_sends_no_more_than_the_parent(
+    minutes_back: int,
+) -> None:
+    volumes = [0, 0, *[1_000] * 8]
+    whole = run(Pov(LeapingClock(START), tape_of(volumes)), parent(), start_at=START)
+    book = Book({child.order_id: child for child in whole[:4]})
+    clock = LeapingClock(whole[3].created_at - minutes_back * MINUTE)
+    # The first two minutes, in which nothing was sent, show volume now.
+    tape = tape_of([1_000] * 10)
+    again = run(Pov(clock, tape, book.look), parent(), start_at=START)
+    assert not {child.order_id for child in again} & set(book.orders)
+    assert sum(child.quantity for child in (*whole[:4], *again)) == 1_000
+    assert [child.created_at for child in again] == [START + (7 + n) * MINUTE for n in range(3)]
+
+
 def test_it_follows_the_volume_and_ends_when_all_is_sent() -> None:
     children = sent(Pov(LeapingClock(START), tape_of([1000, 0, 3000, 2000, 900])), parent())
     assert children == [(1, D(150)), (3, D(450)), (4, D(300)), (5, D(100))]

@@ -112,11 +112,11 @@ class Pov:
         """Return where to go on: after the checkpoint, and after the last known child.
 
         Volume counts from there on, so that a feed that has forgotten what came before (or that
-        remembers it) allows neither more nor less.
+        remembers it) allows neither more nor less. Every slice is looked at, those to come as well:
+        the clock may have been set back since.
         """
         first, sent = parameters.start_slice, parameters.sent_quantity
-        passed = min((self.clock.now() - start) // parameters.interval, parameters.n_slices)
-        for number in range(first, passed if self.look is not None else first):
+        for number in range(first, parameters.n_slices if self.look is not None else first):
             known = await self._known(parent, number)
             if known is not None:
                 first, sent = number + 1, exact_sum((sent, known.quantity))
