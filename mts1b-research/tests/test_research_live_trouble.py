@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 from mts1b_foundation import Order, Side, Symbol
-from mts1b_foundation.commands import BookReply, OrdersReply, SubmitOrder
+from mts1b_foundation.commands import BookReply, OrdersQuery, OrdersReply, SubmitOrder
 from mts1b_foundation.positions import Position
+from mts1b_foundation.signals import Signal
 from mts1b_research.strategies.rule import RuleStrategy
 from mts1b_research.strategy import StrategyBook
 from research_desk import AAA as DESK_AAA
-from research_desk import START
+from research_desk import START, signal
 from research_office import (
     AAA,
     NOW,
@@ -49,6 +50,11 @@ class OmsOfTwo(OmsOnTheBus):
         query = data.decode()
         self.strategy_id = "first" if '"first"' in query else "second"
         return await super().book(data)
+
+    async def orders(self, data: bytes) -> bytes:
+        wanted = OrdersQuery.model_validate_json(data).strategy_id
+        own = tuple(o for o in self.taken.values() if o.strategy_id == wanted)
+        return OrdersReply(orders=own).model_dump_json().encode()
 
     async def submit(self, data: bytes) -> bytes:
         order = SubmitOrder.model_validate_json(data).order
@@ -102,6 +108,34 @@ async def test_a_strategy_whose_order_the_oms_refuses_leaves_the_others_at_work(
     assert not traded(office, "first")()
     office.oms.refuses = False
     await eventually(traded(office, "first"))
+
+
+def hook(strategy_id: str) -> dict[str, Any]:
+    names = {"strategy_id": strategy_id, "fund_id": "f1"}
+    return names | {"kind": "webhook", "symbols": ["AAA"], "params": {}}
+
+
+def sent(strategy_id: str, number: int, weight: float) -> Signal:
+    own = signal(AAA, weight).with_(strategy=strategy_id, created_at=NOW)
+    return own.with_(signal_id=f"{strategy_id}-{number}")
+
+
+async def test_a_signal_whose_order_the_oms_refuses_holds_up_its_own_strategy_alone(
+    tmp_path: Path,
+) -> None:
+    oms = OmsOfTwo()
+    oms.refuses = True
+    async with open_office(tmp_path, fund_settings(hook("first"), hook("second")), oms) as office:
+        await office.bar()
+        await office.send(sent("first", 1, 0.5))
+        await office.send(sent("first", 2, 0.1))
+        await office.send(sent("second", 1, 0.5))
+        await eventually(traded(office, "second"))
+        assert not traded(office, "first")()
+        oms.refuses = False
+        await office.decided(3)
+        own = [order for order in oms.taken.values() if order.strategy_id == "first"]
+        assert [order.quantity for order in own] == [500, 400]  # in the order of their coming
 
 
 def order(order_id: str, quantity: int, parent: str | None = None) -> Order:

@@ -75,25 +75,37 @@ class InboundSignals:
         self._arrived.set()
 
     async def run(self) -> None:
-        """Trade what has arrived, for ever; an OMS that does not answer is asked again."""
+        """Trade what has arrived, for ever."""
         while True:
-            try:
-                await self.work()
-            except BusError as error:
-                self._report.error("signal waits for the OMS", error=str(error))
+            await self.work()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_LOOK_S):  # what arrived may not be committed yet
                     await self._arrived.wait()
             self._arrived.clear()
 
     async def work(self) -> int:
-        """Trade every signal that is not done; return how many there were."""
+        """Trade every signal that is not done; return how many there were.
+
+        An OMS that does not answer, or refuses, is asked again; until then the later signals of
+        that strategy wait, in their order, and those of others do not.
+        """
         waiting = sa.select(inbound).where(sa.not_(inbound.c.done)).order_by(inbound.c.number)
         async with self._store.read() as connection:
             rows = (await connection.execute(waiting)).all()
+        waits: set[str] = set()
         for row in rows:
-            async with self._turn:
-                await self._trade(Signal.model_validate_json(row.payload))
+            signal = Signal.model_validate_json(row.payload)
+            if signal.strategy in waits:
+                continue
+            try:
+                async with self._turn:
+                    await self._trade(signal)
+            except BusError as error:
+                waits.add(signal.strategy)
+                self._report.error(
+                    "signal waits for the OMS", strategy=signal.strategy, error=str(error)
+                )
+                continue
             async with self._store.transaction() as tx:
                 await tx.execute(
                     inbound.update().where(inbound.c.number == row.number).values(done=True)
@@ -111,6 +123,7 @@ class InboundSignals:
         sleeve = self._sleeves.get(sent.strategy)
         if sleeve is None or not isinstance(sleeve.strategy, Webhook):
             return []
+        sent = sent.with_(fund_id=sleeve.fund_id)
         now = self._clock.now()
         view = (
             self._history.view((sent.symbol,), now, 1) if self._history.knows(sent.symbol) else None
