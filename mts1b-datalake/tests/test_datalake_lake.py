@@ -95,6 +95,29 @@ def test_a_crash_at_any_operation_leaves_one_whole_version(tmp_path: Path) -> No
     assert manifest.version == 2
 
 
+class Noting(LocalFiles):
+    """Note what was forced to disk, in order."""
+
+    def __init__(self) -> None:
+        self.synced: list[Path] = []
+
+    def rename(self, source: Path, target: Path) -> None:
+        super().rename(source, target)
+        self.synced.append(target)
+
+    def sync_directory(self, path: Path) -> None:
+        super().sync_directory(path)
+        self.synced.append(path)
+
+
+def test_a_new_dataset_is_on_disk_with_the_folders_that_lead_to_it(tmp_path: Path) -> None:
+    files, root = Noting(), tmp_path / "home" / "lake"
+    Lake(root, files=files).import_frame(FIRST, spec())
+    written = files.synced.index(root / "bars" / "prices" / "manifest.json")
+    folders = files.synced[written + 1 :]
+    assert set(folders) == {root / "bars" / "prices", root / "bars", root, root.parent}
+
+
 def test_the_next_write_sweeps_what_a_crash_left_behind(tmp_path: Path) -> None:
     for folder, crashed in crash_points(tmp_path):
         if not crashed:

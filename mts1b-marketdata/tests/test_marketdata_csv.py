@@ -91,6 +91,7 @@ async def test_bars_stamped_with_their_start_are_moved_to_their_end(write):
         (BARS.replace("10/07", "13/07"), r"line 3, column 'Date': '13/07/2008' is no time"),
         (BARS.replace("10/07", "10/06"), r"two bars of SPX"),
         (BARS.replace("Close", "Last"), r"no column Close; it has Date, Open, High, Low, Last"),
+        (BARS.replace("Volume", "Close"), r"column 'Close' is there twice"),
         ("", r"is no CSV file"),
     ],
 )

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = ["COLUMNS", "publish", "read_bars", "verify_files"]
 
+_FOLDERS_ABOVE = 3
+"""``bars``, the lake, and the home that holds the lake: a first import may have made them."""
+
 PRICES = ("open", "high", "low", "close")
 COLUMNS = ("symbol", "interval", "timestamp", *PRICES, "volume")
 """The columns of a bar table; ``timestamp`` is the END of the bar in UTC."""
@@ -70,6 +73,9 @@ def publish(
         write_atomically(files, directory / f"manifest-{new.version}.json", new.to_bytes())
         write_atomically(files, directory / "manifest.json", new.to_bytes())
         files.sync_directory(directory)
+        if old is None:
+            for folder in directory.parents[:_FOLDERS_ABOVE]:
+                files.sync_directory(folder)
         return new
 
 

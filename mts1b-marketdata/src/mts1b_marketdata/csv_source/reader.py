@@ -90,6 +90,11 @@ def _rows(file: CsvFile) -> Iterator[_Row]:
     except pl.exceptions.PolarsError as error:
         raise SourceFileError(f"{path} is no CSV file with a header line: {error}") from error
     headers = frame.columns
+    for field in file.required:
+        if f"{file.header(field)}_duplicated_0" in headers:  # so polars names the second one
+            raise SourceFileError(
+                f"{path}: column {file.header(field)!r} is there twice; keep or rename one"
+            )
     missing = [file.header(field) for field in file.required if file.header(field) not in headers]
     if missing:
         raise SourceFileError(
@@ -110,7 +115,7 @@ def _read(file: CsvFile, kind: CsvKind, build: Callable[[_Row], T]) -> list[T]:
         text = row.text("timestamp")
         try:
             file.parse_time(text)
-        except ValueError as error:
+        except (ValueError, OverflowError) as error:
             raise row.fail("timestamp", f"{text!r} is no time ({error})") from error
         try:
             found.append(build(row))
