@@ -194,3 +194,34 @@ async def test_a_fill_while_the_book_is_read_counts_once(tmp_path: Path, fills_a
         assert office.service is not None
         book = await office.service._read_book("f1", "first")
         assert book.exposure(AAA) == 100
+
+
+@pytest.mark.parametrize("fault", ["the id of another bar", "one symbol twice"])
+async def test_a_strategy_whose_signals_share_an_id_leaves_the_others_at_work(
+    office: Office, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    sound = RuleStrategy.generate_intents
+
+    def generate(self: RuleStrategy, view: Any) -> Any:
+        signals = sound(self, view)
+        if self.strategy_id == "second":
+            return signals
+        if fault == "one symbol twice":
+            return signals * 2
+        return [one.with_(signal_id="always") for one in signals]
+
+    monkeypatch.setattr(RuleStrategy, "generate_intents", generate)
+    await minutes(office, "100")
+    await eventually(lambda: office.service is not None and office.service._history.knows(AAA))
+    for number, close in enumerate(["101", "100", "102", "103"], start=1):
+        at = NOW + number * MINUTE
+        office.clock.advance_to(at + timedelta(seconds=1))
+        office.oms.struck = at
+        await office.publish(close, AAA, at=at)
+        assert office.service is not None
+        live = office.service._live_bars
+        assert live is not None
+        await eventually(lambda live=live, at=at: live._acted.get("second") == at)  # type: ignore[misc]
+    decided = [one for one in await office.decisions() if one.strategy_id == "first"]
+    assert len(decided) == (1 if fault == "the id of another bar" else 0)
+    assert not traded(office, "first")()

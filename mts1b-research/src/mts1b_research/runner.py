@@ -186,7 +186,13 @@ class StrategyRunner:
         except _FAULTS as error:
             raise StrategyFailed(f"strategy {strategy.strategy_id}: {error!r}") from error
         if self._store.keeps:
-            await self._record(plan_id, strategy.strategy_id, work)
+            try:
+                await self._record(plan_id, strategy.strategy_id, work)
+            except sa.exc.IntegrityError as error:
+                raise StrategyFailed(
+                    f"strategy {strategy.strategy_id}: an id of its signals was there before; "
+                    "each signal needs its own, and each symbol one signal a bar"
+                ) from error
         return [planned.order for planned in work.orders]
 
     async def _record(self, plan_id: str, strategy_id: str, work: Work) -> None:
