@@ -16,7 +16,7 @@ from mts1b_foundation.signals import Signal
 from mts1b_research.strategies.rule import RuleStrategy
 from mts1b_research.strategy import StrategyBook
 from research_desk import AAA as DESK_AAA
-from research_desk import START, signal
+from research_desk import START, halt, signal
 from research_office import (
     AAA,
     NOW,
@@ -136,6 +136,33 @@ async def test_a_signal_whose_order_the_oms_refuses_holds_up_its_own_strategy_al
         await office.decided(3)
         own = [order for order in oms.taken.values() if order.strategy_id == "first"]
         assert [order.quantity for order in own] == [500, 400]  # in the order of their coming
+
+
+class OmsThatHolds(OmsOnTheBus):
+    """Hold 100 shares for the strategy."""
+
+    async def book(self, data: bytes) -> bytes:
+        reply = BookReply.model_validate_json(await super().book(data))
+        held = Position(symbol=AAA, quantity=Decimal(100))
+        return reply.model_copy(update={"positions": (held,)}).model_dump_json().encode()
+
+
+@pytest.mark.parametrize("others", [(), (rule("second") | {"symbols": ["BBB"]},)])
+@pytest.mark.parametrize("halted", [True, False])
+async def test_a_halted_fund_that_trades_signals_leaves_its_positions(
+    tmp_path: Path, others: tuple[dict[str, Any], ...], halted: bool
+) -> None:
+    oms = OmsThatHolds()
+    async with open_office(tmp_path, fund_settings(hook("hook"), *others), oms) as office:
+        assert office.service is not None
+        in_force = halt(reduce_only=True) if halted else None
+        office.service._runner._halt_of = lambda fund, strategy: in_force
+        await minutes(office, "100")
+        live = office.service._live_bars
+        assert live is not None
+        await eventually(lambda: live._acted.get("hook") == NOW)
+        left = [(order.side, order.quantity, order.reduce_only) for order in oms.taken.values()]
+        assert left == ([(Side.SELL, 100, True)] if halted else [])
 
 
 def order(order_id: str, quantity: int, parent: str | None = None) -> Order:

@@ -22,6 +22,7 @@ from mts1b_research.strategies.webhook import Webhook
 __all__ = ["LiveBars", "interval_of"]
 
 _LOOK_S = 0.1
+_LONGEST = "1d"
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
@@ -50,7 +51,11 @@ class LiveBars:
     prices of its own bar. A bar is left alone when a newer one has overtaken it, or when it ended
     more than one interval ago: nobody trades at its prices any more.
 
-    :param interval: of all bars in ``history``.
+    Strategies that act on no bar, as those of signals from outside, leave their positions here
+    while a halt asks them to.
+
+    :param interval: of all bars in ``history``; None where no strategy acts on bars, and any will
+        do to leave a position.
     :param turn: held while a strategy decides and sends; signals from outside take it too.
     :param report: a logger.
     """
@@ -61,7 +66,7 @@ class LiveBars:
         runner: StrategyRunner,
         sleeves: Sequence[Sleeve],
         *,
-        interval: str,
+        interval: str | None,
         read_book: ReadBook,
         clock: Clock,
         turn: asyncio.Lock,
@@ -74,13 +79,13 @@ class LiveBars:
         self._clock = clock
         self._turn = turn
         self._report = report
-        self._interval, self._lasts = interval, interval_length(interval)
+        self._interval, self._lasts = interval, interval_length(interval or _LONGEST)
         self._acted: dict[str, datetime] = {}
         self._arrived = asyncio.Event()
 
     def wants(self, bar: Bar) -> bool:
         """Return whether a bar belongs into the history, and look there soon."""
-        if bar.interval == self._interval:
+        if self._interval in (None, bar.interval):
             self._arrived.set()
             return True
         self._report.warning(

@@ -132,14 +132,13 @@ class ResearchService(Service):
     def _live(self, sleeves: Sequence[Sleeve], turn: asyncio.Lock) -> LiveBars | None:
         """Return what acts on bars where no replay says when; None where nothing does."""
         ctx = self.ctx
-        interval = None if ctx.replay else interval_of(ctx.settings)
-        if interval is None:
+        if ctx.replay or not sleeves:
             return None
         return LiveBars(
             self._history,
             self._runner,
             sleeves,
-            interval=interval,
+            interval=interval_of(ctx.settings),
             read_book=self._read_book,
             clock=ctx.clock,
             turn=turn,
