@@ -75,8 +75,11 @@ _ORDER_PATH = (
         "Recover first, then trade",
         "After a crash no new order leaves before orders, positions and cash agree with the venue; "
         "a restored backup is noticed, and sends nothing twice.",
-        "a venue that needs minutes to answer; a backup of the whole home, witness included.",
+        "a venue that needs minutes to answer; a backup of the whole home, witness included; what "
+        "was changed or ended since a backup: risk goes on holding what it heard of it.",
         (
+            "test_oms_reconcile::"
+            "test_d7_what_the_venue_has_open_tells_of_a_loss_that_the_witness_never_saw",
             "test_oms_reconcile::test_d7_a_forgotten_key_is_looked_for_before_it_is_sent",
             _ORDERS + "test_a_closed_gate_takes_no_order",
             "test_oms_recovery::test_the_gate_stays_closed_on_a_difference_and_says_which",
