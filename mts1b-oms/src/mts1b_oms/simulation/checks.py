@@ -314,7 +314,7 @@ async def check_settled(
             raise Violation(f"P2 {order_id} was acknowledged as {order.status.value} and is gone")
     if not restored:
         _check_orders(ours, approved, truth)
-    _check_parents(oms, ours, parents)
+    _check_parents(ours, parents, restored=restored)
     _check_open(oms, truth, accidents, parents)
     await _check_books(oms, truth)
     _check_risk(oms, risk, parents, restored=restored)
@@ -339,13 +339,13 @@ def _check_orders(ours: Mapping[str, Order], approved: Set[str], truth: TrueVenu
 
 
 def _check_parents(
-    oms: OmsService, ours: Mapping[str, Order], parents: Mapping[str, Order]
+    ours: Mapping[str, Order], parents: Mapping[str, Order], *, restored: bool
 ) -> None:
     """Compare parents with their children: what filled, and who is still at work."""
     for parent in (ours[name] for name in parents if name in ours):
         children = [o for o in ours.values() if o.parent_order_id == parent.order_id]
         filled = sum((child.filled_quantity for child in children), Decimal(0))
-        if filled != parent.filled_quantity:
+        if filled != parent.filled_quantity and not restored:
             raise Violation(
                 f"I6 {parent.order_id} filled {parent.filled_quantity}, its children {filled}"
             )
