@@ -122,6 +122,7 @@ class Desk:
             sync=self.sync,
             gate=self.gate,
             restoration=self.restoration,
+            gateway=self.gateway,
         )
         self.bars = BarWork(
             record=self.record,

@@ -17,6 +17,7 @@ from mts1b_oms.fills import book_fills
 from mts1b_oms.last_acts import LastActs
 from mts1b_oms.reconcile import compare
 from mts1b_oms.tables.store import reconciliations
+from mts1b_oms.transitions import OrderEvent
 from mts1b_oms.witness import Extent, Witness
 
 SPX, NDX = Symbol("SPX"), Symbol("NDX")
@@ -198,6 +199,22 @@ async def test_two_equal_parts_are_left_alone_where_the_venue_has_both(
     assert desk.gate.is_open
 
 
+async def test_what_is_over_here_and_open_at_the_venue_is_cancelled_and_told(
+    new_desk: Any, order: Any
+) -> None:
+    """Seed 75101: a venue opened an order again when it took executions of it back."""
+    desk = await new_desk()
+    sent = await desk.orders.submit(resting(order, "k-1"))
+    async with desk.record.unit() as unit:
+        unit.change(sent, OrderEvent.EXPIRY)
+    await desk.reconciler.reconcile()
+
+    assert await desk.venue.paper.get_open_orders() == []
+    assert "order-k-1: open at the venue, over here; cancelled" in " ".join(
+        (await desk.reports())[-1].breaks
+    )
+
+
 # D7: a backup that is an hour old.
 
 
@@ -240,6 +257,7 @@ async def test_d7_a_restored_backup_is_told_and_takes_over_what_the_venue_has(
     report = (await desk.reports())[-1]
     assert report.rolled_back
     assert desk.record.restored
+    assert desk.record.fence == 3, "above every opening since the backup: leases go to the newest"
     assert desk.record.ledger.quantities() == {SPX: 20}
     assert desk.gate.is_open
     assert sorted(desk.record.open_orders) == ["order-lost-and-open"]

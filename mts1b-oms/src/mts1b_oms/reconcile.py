@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from mts1b_foundation.commands import ReconciliationReport
-from mts1b_foundation.orders import CorrectionKind, FillCorrection, Order
+from mts1b_foundation.orders import CorrectionKind, FillCorrection
 from mts1b_foundation.positions import Position
 from mts1b_foundation.protocols import AccountQuery, BrokerProtocol, FillHistory
 from mts1b_foundation.symbology import Symbol
@@ -18,7 +18,7 @@ from mts1b_oms.corrections import take_corrections
 from mts1b_oms.drift import CASH, explain
 from mts1b_oms.fills import TWIN
 from mts1b_oms.gate import ReconciliationGate
-from mts1b_oms.gateway import card_of
+from mts1b_oms.gateway import Gateway, card_of
 from mts1b_oms.ledger import ZERO, Ledger
 from mts1b_oms.outcomes import NO_EVIDENCE, CouldNotLook
 from mts1b_oms.record import OmsRecord
@@ -85,7 +85,9 @@ class Reconciler:
         sync: VenueSync,
         gate: ReconciliationGate,
         restoration: Restoration,
+        gateway: Gateway,
     ) -> None:
+        self._gateway = gateway
         self._record = record
         self._venue = venue
         self._sync = sync
@@ -97,7 +99,8 @@ class Reconciler:
 
         A difference counts when it outlives a second and third look: an execution may happen
         between reading the fills and reading the account. Open orders at the venue that are not
-        ours are reported; they close nothing.
+        ours are reported; they close nothing. One of ours that is over here and open there, as
+        where a venue opens an order again after a bust, is cancelled and reported.
         """
         result = await self._look_again_and_again()
         if isinstance(result, tuple) and result and await self._drop_twins(result):
@@ -189,21 +192,28 @@ class Reconciler:
             unit.quarantine(twin.owner, f"{fill.fill_id}/twin", reason)
 
     async def _strangers(self) -> tuple[str, ...]:
-        """Return the venue's open orders that the record does not have; none where it is silent."""
-        try:
-            shown = await self._venue.get_open_orders()
-        except NO_EVIDENCE:
-            return ()
-        return tuple(sorted([o.order_id for o in shown if await self._is_strange(o)]))
+        """Return the venue's open orders that are not, or no more, ours; none where it is silent.
 
-    async def _is_strange(self, theirs: Order) -> bool:
-        return await self._record.order(theirs.order_id) is None
+        What is over here may not trade on there: it is cancelled.
+        """
+        shown = await self._gateway.open_orders()
+        if isinstance(shown, CouldNotLook):
+            return ()
+        found = []
+        for theirs in shown:
+            ours = await self._record.order(theirs.order_id)
+            if ours is None:
+                found.append(f"{theirs.order_id}: open at the venue, not ours")
+            elif ours.is_terminal:
+                await self._gateway.cancel(theirs.order_id)
+                found.append(f"{theirs.order_id}: open at the venue, over here; cancelled")
+        return tuple(sorted(found))
 
     async def _report(
         self, result: tuple[Break, ...] | CouldNotLook, strangers: Sequence[str]
     ) -> None:
         breaks = [str(item) for item in result] if isinstance(result, tuple) else []
-        breaks += [f"order {order_id}: open at the venue, not ours" for order_id in strangers]
+        breaks += [f"order {told}" for told in strangers]
         report = ReconciliationReport(
             venue=self._record.venue,
             agrees=result == () and not strangers,

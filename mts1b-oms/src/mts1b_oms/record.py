@@ -184,6 +184,13 @@ class OmsRecord:
                 await unit.flush()
             unit.adopt()
 
+    async def raise_fence(self, *, beyond: int) -> None:
+        """Take a number above one that an opening after this record's own had."""
+        async with self.store.transaction() as tx:
+            await self._require_fence(tx)
+            await _RAISE_FENCE.run(tx, {"raised": beyond + 1})
+        self.fence = beyond + 1
+
     async def _require_fence(self, tx: AsyncConnection) -> None:
         now = (await _FENCE.run(tx)).scalar()
         if now != self.fence:

@@ -31,11 +31,20 @@ class Restoration:
         self._gateway = gateway
         self._witness = witness
         self._log = log
-        self._looked = False
+        self._detected = self._looked = False
 
     async def detect(self) -> bool:
-        """Note whether the store went back since the witness was written; return whether."""
+        """Note, once, whether the store went back since the witness was written; return whether.
+
+        The fence rises beyond every one that was ever seen: who grants leases knows them all, and
+        gives none to an older sender.
+        """
+        if self._detected:
+            return bool(self._record.restored)
+        self._detected = True
         seen, now = self._witness.seen(), self._extent()
+        if seen is not None and now.is_behind(seen) and now.fence <= seen.fence:
+            await self._record.raise_fence(beyond=seen.fence)
         if seen is None or not now.is_behind(seen):
             self.note()
             return False

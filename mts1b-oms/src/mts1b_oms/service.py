@@ -136,6 +136,7 @@ class OmsService(Service):
             digest=lambda: state_digest(self.record),
         )
         await restore_clock(self._store, ctx.clock)
+        await self._restoration.detect()
         await self._start_lease()  # before what recovery goes on with, which may not leave without
         report = await self._recovery.run()
         ctx.log.info("recovered", report=str(report), gate=self.gate.reason or "open")
@@ -201,6 +202,7 @@ class OmsService(Service):
             sync=self._sync,
             gate=self.gate,
             restoration=self._restoration,
+            gateway=self._gateway,
         )
         self._recovery = Recovery(
             record=self.record,

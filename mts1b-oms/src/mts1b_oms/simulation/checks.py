@@ -209,7 +209,10 @@ def _check_cap(
 def _book_of(
     order: Order, truth: TrueVenue, surplus: Mapping[str, Decimal]
 ) -> tuple[Decimal, Decimal]:
-    """Return what the fund holds by the venue's word, and what may still be bought for it."""
+    """Return what the fund holds by the venue's word, and what may still be bought for it.
+
+    But for orders of which the venue took executions back: it may have opened them again.
+    """
     state = truth.paper._venue.state if truth.paper._venue is not None else None
     if state is None:
         return Decimal(0), Decimal(0)
@@ -222,6 +225,7 @@ def _book_of(
         ),
         Decimal(0),
     )
+    restated = _restated_at(truth)
     buying = sum(
         (
             theirs.remaining_quantity
@@ -229,6 +233,7 @@ def _book_of(
             if theirs.symbol == order.symbol
             and theirs.fund_id == order.fund_id
             and theirs.side.sign > 0
+            and theirs.order_id not in restated
         ),
         Decimal(0),
     )

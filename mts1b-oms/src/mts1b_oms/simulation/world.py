@@ -321,7 +321,7 @@ class World:
         try:
             check_now(
                 self.oms if self._knows_all else None,
-                counts if isinstance(counts, RiskEngineService) else None,
+                counts if isinstance(counts, RiskEngineService) and not self.restored else None,
                 self.truth,
                 self.accidents,
             )
