@@ -105,6 +105,7 @@ class World:
         self.halted: set[str] = set()
         self.lease_ends = float("-inf")
         self.store_of_oms, self.backup = home / "db" / "oms.sqlite", home / "backup.sqlite"
+        self.clocks_step = faults.clock_step_per_min > 0.0
         self.restored = False
         """Whether the record of the OMS was ever put back from a backup."""
         self.settings = settings(
@@ -299,6 +300,7 @@ class World:
                     self.accidents,
                     self.clients.parents,
                     restored=self.restored,
+                    clocks_step=self.clocks_step,
                 )
                 self._check_people()
             except Violation as error:
@@ -310,9 +312,8 @@ class World:
 
     @property
     def _knows_all(self) -> bool:
-        """Return whether the OMS is up, and has caught up where its record was put back."""
-        oms = self.oms if self.processes["oms"].is_up else None
-        return oms is not None and not (self.restored and oms.record.orders_lost)
+        """Return whether the OMS is up, and its record was never put back from a backup."""
+        return self.processes["oms"].is_up and not self.restored
 
     def _look(self) -> None:
         """Check what holds at every moment, of the processes that are up."""
