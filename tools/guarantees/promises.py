@@ -76,7 +76,8 @@ _ORDER_PATH = (
         "After a crash no new order leaves before orders, positions and cash agree with the venue; "
         "a restored backup is noticed, and sends nothing twice.",
         "a venue that needs minutes to answer; a backup of the whole home, witness included; what "
-        "was changed or ended since a backup: risk goes on holding what it heard of it.",
+        "was changed, cancelled or ended since a backup: an algorithm that was cancelled goes on, "
+        "and risk goes on holding what it heard of.",
         (
             "test_oms_reconcile::"
             "test_d7_what_the_venue_has_open_tells_of_a_loss_that_the_witness_never_saw",

@@ -195,7 +195,7 @@ class World:
                 surplus=self.accidents.surplus,
                 told_refused=self.wire.told_refused,
                 parents=self.clients.parents,
-                taken_back=self.clients.taken_back,
+                taken_back=frozenset() if self.restored else self.clients.taken_back,
             )
         except Violation as error:
             self.fail(error)
