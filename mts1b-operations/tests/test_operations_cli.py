@@ -20,6 +20,7 @@ from mts1b_operations.audit import AuditReader, verifier
 from mts1b_operations.errors import (
     AuditUnavailable,
     BadSelection,
+    HaltUnaudited,
     NotConfirmed,
     NotFound,
     NothingRuns,
@@ -206,6 +207,16 @@ def test_doctor_finds_what_is_wrong(mts: Run, home: Path) -> None:
     (home / "keys" / "audit.key").chmod(0o600)
     (home / "mts.yaml").write_text("buss: {}\n")
     assert "fail  config" in mts(cli.doctor, code=1).output
+
+
+def test_a_halt_under_broken_settings_is_told_as_in_force(mts: Run, home: Path) -> None:
+    (home / "mts.yaml").write_text("buss: {}\n")
+    halted = mts(cli.cmd, "halt", "--yes", "--reason", "fire drill", code=1)
+    assert "HALTED firm" in halted.output
+    assert isinstance(halted.exception, HaltUnaudited)
+    assert HaltStore(home / "halt").state().active
+    named = mts(cli.cmd, "halt", FUND, "--yes", "--reason", "fire drill", code=2)
+    assert f"fund:{FUND}" in str(named.exception)
 
 
 def test_halt_with_the_bus_down_is_local_durable_and_audited(mts: Run, home: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import sys
 from collections.abc import AsyncIterator, Mapping
@@ -29,6 +30,7 @@ from mts1b_operations import commands
 from mts1b_operations.audit import AuditReader
 from mts1b_operations.errors import NothingRuns, ResumeRefused
 from mts1b_operations.probes import SERVICES
+from mts1b_platform.config import ConfigError
 from mts1b_platform.eventbus.nats import NatsBus
 from mts1b_platform.eventbus.server import NatsServer
 from mts1b_platform.halt import HaltSocket, HaltStore
@@ -144,6 +146,43 @@ async def test_h2_h6_with_the_bus_down_the_sender_is_told_and_cancels_until_none
     assert done.residue == ()
     reply = await commands.cancel_all(tmp_path, scope="firm", reason="x", actor="operator:jane")
     assert reply.residue == ()
+    await sender.socket.close()
+
+
+async def test_broken_settings_keep_no_halt_from_cancelling_and_it_says_so(tmp_path: Path) -> None:
+    (tmp_path / "mts.yaml").write_text("rsk: {}\n")
+    sender = Sender(tmp_path, 3)
+    await sender.socket.start()
+    done = await commands.halt(tmp_path, "firm", reason="drill", actor="operator:jane")
+    assert (done.reached, done.confirmed, len(done.canceled)) == ("record", ("oms",), 3)
+    assert "rsk" in done.unaudited
+    await sender.socket.close()
+
+
+async def test_a_store_that_can_not_be_opened_keeps_no_halt_from_cancelling(tmp_path: Path) -> None:
+    (tmp_path / "db").mkdir()
+    (tmp_path / "db" / "operations.sqlite").write_text("this is no database " * 99)
+    sender = Sender(tmp_path, 1)
+    await sender.socket.start()
+    done = await commands.halt(tmp_path, "firm", reason="drill", actor="operator:jane")
+    assert (done.reached, done.canceled) == ("record", ("o0",))
+    assert done.unaudited
+    await sender.socket.close()
+
+
+async def test_a_halt_that_no_record_takes_is_an_error_once_the_orders_are_cancelled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*parts: object) -> None:
+        raise OSError(errno.ENOSPC, "no space left on device")
+
+    monkeypatch.setattr(commands, "put_in_force", full)
+    (tmp_path / "mts.yaml").write_text("rsk: {}\n")
+    sender = Sender(tmp_path, 3)
+    await sender.socket.start()
+    with pytest.raises(ConfigError):
+        await commands.halt(tmp_path, "firm", reason="drill", actor="operator:jane")
+    assert (sender.told, sender.left) == (["firm"], [])
     await sender.socket.close()
 
 

@@ -13,7 +13,7 @@ from mts1b_platform.cli import emit
 from mts1b_platform.exit_codes import ExitCode
 
 from mts1b_operations.audit_cli import audit
-from mts1b_operations.errors import BadSelection, NotConfirmed, ResidueLeft
+from mts1b_operations.errors import BadSelection, HaltUnaudited, NotConfirmed, ResidueLeft
 from mts1b_operations.watchdog_cli import watchdog
 
 if TYPE_CHECKING:
@@ -101,6 +101,7 @@ def halt(
         "bus": "the operations service has it",
         "local": "the operations service did not answer: the local record stops every order, "
         "and the halt is in the audit log",
+        "record": "the local record stops every order",
     }
     emit(
         {
@@ -110,6 +111,7 @@ def halt(
             "silent": list(done.silent),
             "canceled": list(done.canceled),
             "residue": list(done.residue),
+            "unaudited": done.unaudited,
         },
         as_json,
         text=f"HALTED {chosen} ({done.active.halt_id}); {through[done.reached]}\n"
@@ -124,6 +126,8 @@ def halt(
         )
     if done.residue:
         raise ResidueLeft(f"these orders may still be open: {', '.join(done.residue)}")
+    if done.unaudited:
+        raise HaltUnaudited(f"the halt is in force and not in the audit log: {done.unaudited}")
 
 
 def _senders_text(done: HaltDone, *, cancelled: bool) -> str:

@@ -33,13 +33,15 @@ from mts1b_foundation.orders import ExecutionMode, Order, OrderStatus, resolve_s
 from mts1b_foundation.positions import Position
 from mts1b_foundation.risk import ActiveHalt, HaltRequest, ResumeRequest
 from mts1b_platform.clock import Clock, SystemClock
-from mts1b_platform.config import load_settings
-from mts1b_platform.errors import RetryLater
+from mts1b_platform.config import ConfigError, load_settings
+from mts1b_platform.errors import PlatformError, RetryLater
 from mts1b_platform.eventbus.port import BusError, EventBus, NoResponders, RemoteError
 from mts1b_platform.halt import HaltStore
 from mts1b_platform.ids import derive_id
 from mts1b_platform.rng import SystemRng
 from mts1b_platform.signing import KeyRing
+from mts1b_platform.store import StoreError
+from sqlalchemy.exc import SQLAlchemyError
 
 from mts1b_operations import senders
 from mts1b_operations.errors import (
@@ -81,6 +83,9 @@ __all__ = [
 
 Reply = TypeVar("Reply", bound=FrozenModel)
 
+_NOT_TOLD = (PlatformError, StoreError, SQLAlchemyError, OSError)
+"""What may be wrong with settings, bus, store and audit log while a halt is announced."""
+
 _BUS_PATIENCE_S = 1.0
 _REPLY_S = 5.0
 _RESTART_S = 30.0
@@ -118,7 +123,12 @@ def scope_named(home: Path, text: str | None) -> str:
     if ":" in text:
         named_by(text)
         return text
-    settings = load_settings(home)
+    try:
+        settings = load_settings(home)
+    except ConfigError as error:
+        raise BadSelection(
+            f"{text!r} can not be looked up: {error}; give fund:{text} or strategy:{text}"
+        ) from error
     found = {f"fund:{f.fund.fund_id}" for f in settings.funds if f.fund.fund_id == text}
     found |= {f"strategy:{s.strategy_id}" for s in settings.strategies if s.strategy_id == text}
     halted = {halt.scope for halt in active_halts(HaltStore(home / HALT_FOLDER))}
@@ -151,7 +161,8 @@ def halt_request(scope: str, *, reason: str, actor: str, clock: Clock) -> HaltRe
 class HaltDone:
     """A halt in force, whom it reached, and what became of the orders in its scope.
 
-    ``reached``: ``bus`` when the operations service has it, else ``local``. ``confirmed`` names the
+    ``reached``: ``bus`` when the operations service has it, ``local`` when it is in the audit log
+    all the same, else ``record``, and ``unaudited`` says why it is not. ``confirmed`` names the
     senders that said they stopped, ``silent`` those that did not answer in the two seconds that a
     lease lasts, so that theirs is over. ``residue`` are the orders that may still be open.
     """
@@ -162,6 +173,7 @@ class HaltDone:
     silent: tuple[str, ...] = ()
     canceled: tuple[str, ...] = ()
     residue: tuple[str, ...] = ()
+    unaudited: str = ""
 
 
 async def halt(
@@ -177,8 +189,10 @@ async def halt(
 
     The local record is written before anything else, so orders stop even when bus and store
     are gone. Then every sender of this machine is told by its socket, and the service by the bus;
-    where it does not answer, the halt is audited here.
+    where it does not answer, the halt is audited here. Where that fails, as with broken settings,
+    the orders are cancelled no less.
 
+    :raises PlatformError, StoreError, OSError: when neither local record nor service has the halt.
     :param cancel: False leaves open orders where they are.
     :param patience_s: how long to go on cancelling.
     """
@@ -191,10 +205,8 @@ async def halt(
         active = None  # told to senders and service all the same; both write the record too
     in_force = active or asked
     told = asyncio.create_task(senders.tell(home, in_force))
-    try:
-        reached = await _announce_halt(home, request, clock)
-    finally:
-        confirmed, silent = await told
+    reached, failure = await _announced(home, request, clock)
+    confirmed, silent = await told
     canceled, residue = (
         await senders.cancel_until_none(
             home,
@@ -208,7 +220,22 @@ async def halt(
         if cancel
         else ((), ())
     )
-    return HaltDone(in_force, reached, tuple(confirmed), tuple(silent), canceled, residue)
+    if failure is not None and active is None:
+        raise failure
+    unaudited = "" if failure is None else str(failure)
+    return HaltDone(
+        in_force, reached, tuple(confirmed), tuple(silent), canceled, residue, unaudited
+    )
+
+
+async def _announced(
+    home: Path, request: HaltRequest, clock: Clock
+) -> tuple[str, Exception | None]:
+    """Return whom a halt reached, and why it reached nobody: that stops nothing that follows."""
+    try:
+        return await _announce_halt(home, request, clock), None
+    except _NOT_TOLD as error:
+        return "record", error
 
 
 async def _announce_halt(home: Path, request: HaltRequest, clock: Clock) -> str:

@@ -12,6 +12,7 @@ __all__ = [
     "AuditUnavailable",
     "BadSelection",
     "ChainIntegrityError",
+    "HaltUnaudited",
     "NotConfirmed",
     "NotFound",
     "NothingRuns",
@@ -80,6 +81,12 @@ class ResidueLeft(OperationsError):
     """Look at the venue: some orders or positions may still be there."""
 
     code = "RESIDUE_LEFT"
+
+
+class HaltUnaudited(OperationsError):
+    """Mend what keeps the audit log closed: a halt is in force that it does not know of."""
+
+    code = "HALT_UNAUDITED"
 
 
 class ProofRefused(OperationsError):
