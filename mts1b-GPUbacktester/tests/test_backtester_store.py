@@ -12,7 +12,8 @@ from mts1b_GPUbacktester import BadSetting, panel_from, rules, run_sweep
 from mts1b_GPUbacktester.engines import SweepBlock
 from mts1b_GPUbacktester.panels import Prices
 from mts1b_GPUbacktester.semantics import Settings
-from mts1b_GPUbacktester.store import Store, code_digest
+from mts1b_GPUbacktester.store import PACKAGES, Store
+from mts1b_platform.source_code import source_digest
 
 r = rules
 CROSS = r.long_when(r.sma(r.close, r.param("fast")) > r.sma(r.close, r.param("slow")))
@@ -45,7 +46,7 @@ def test_a_sweep_does_not_go_on_where_other_code_stopped(tmp_path: Path) -> None
     block = SweepBlock(prices, CROSS, sets, Settings(fill="next_close"), ("sharpe",), 2**20)
     folder = tmp_path / "one"
     Store(folder, block, "numba")
-    Store(folder, block, "numba", code=code_digest())
+    Store(folder, block, "numba", code=source_digest(*PACKAGES))
     with pytest.raises(BadSetting, match="another version of the code"):
         Store(folder, block, "numba", code="of another day")
 
@@ -78,4 +79,4 @@ def test_a_folder_that_can_not_be_made_is_refused_before_the_sweep(tmp_path: Pat
 
 def test_the_digest_knows_the_code(tmp_path: Path) -> None:
     sweep(CLOSE, tmp_path)
-    assert json.loads((tmp_path / "sweep.json").read_text())["code"] == code_digest()
+    assert json.loads((tmp_path / "sweep.json").read_text())["code"] == source_digest(*PACKAGES)

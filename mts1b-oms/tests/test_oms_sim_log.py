@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from mts1b_oms.simulation.cli import app
 from mts1b_oms.simulation.sweep import sweep
-from mts1b_oms.simulation.sweep_log import BadSweepLog, SweepLog, code_digest
+from mts1b_oms.simulation.sweep_log import PACKAGES, BadSweepLog, SweepLog
 from mts1b_oms.simulation.world import Outcome
+from mts1b_platform.source_code import source_digest
 from typer.testing import CliRunner
 
 ENDED = Outcome(7, "I1 twice", "ab", {"crash.oms": 3}, ["a line"], 61.5)
 
 
 def logged(path: Path, *, orders: int = 5, code: str = "c") -> dict[int, Outcome]:
-    with SweepLog(path, orders=orders, code=code) as log:
+    with closing(SweepLog(path, orders=orders, code=code)) as log:
         return log.known
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Iterator[Path]:
     file = tmp_path / "sweep.jsonl"
-    with SweepLog(file, orders=5, code="c") as log:
+    with closing(SweepLog(file, orders=5, code="c")) as log:
         log.add(ENDED)
     return file
 
@@ -69,4 +71,4 @@ def test_the_command_goes_on(tmp_path: Path) -> None:
         assert result.exit_code == 0, result.output
     assert "1 of them before, 1 now" in result.output
     assert len(file.read_text().splitlines()) == 2
-    assert code_digest() in file.read_text()
+    assert source_digest(*PACKAGES) in file.read_text()

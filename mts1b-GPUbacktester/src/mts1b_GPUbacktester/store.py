@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
-from importlib import resources
-from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from mts1b_platform.source_code import source_digest
 
 from mts1b_GPUbacktester.blocks import Cut
 from mts1b_GPUbacktester.collect import frame_of
@@ -21,10 +19,11 @@ from mts1b_GPUbacktester.semantics import FloatArray
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["Store"]
+__all__ = ["PACKAGES", "Store"]
 
 _MANIFEST = "sweep.json"
-_PACKAGES = ("mts1b_GPUbacktester", "mts1b_quantkit")
+PACKAGES = ("mts1b_GPUbacktester", "mts1b_quantkit")
+"""Whose code decides the numbers of a sweep."""
 
 
 class Store:
@@ -40,7 +39,7 @@ class Store:
         self._folder, self._whole = folder, whole
         mark = {
             "fingerprint": fingerprint(whole, engine),
-            "code": code or code_digest(),
+            "code": code or source_digest(*PACKAGES),
             "n_trials": len(whole.sets),
         }
         try:
@@ -125,25 +124,6 @@ def _claim(folder: Path, mark: dict[str, Any]) -> None:
     same = isinstance(found, dict) and found.get("fingerprint") == mark["fingerprint"]
     whose = "this sweep, begun by another version of the code" if same else "another sweep"
     raise BadSetting(f"{folder} holds {whose}; name another folder in out=, or remove all of it")
-
-
-def code_digest() -> str:
-    """Return a digest of every source file that decides the numbers of a sweep."""
-    digest = hashlib.sha256()
-    for package in _PACKAGES:
-        for name, content in sorted(_sources(resources.files(package), package)):
-            digest.update(f"{name}\0{len(content)}\0".encode())
-            digest.update(content)
-    return digest.hexdigest()
-
-
-def _sources(folder: Traversable, name: str) -> Iterator[tuple[str, bytes]]:
-    for item in folder.iterdir():
-        inside = f"{name}/{item.name}"
-        if item.is_dir():
-            yield from _sources(item, inside)
-        elif item.name.endswith(".py"):
-            yield inside, item.read_bytes()
 
 
 def fingerprint(whole: SweepBlock, engine: str) -> str:

@@ -86,7 +86,7 @@ def sweep(
         if outcome.violation:
             typer.echo(f"seed {outcome.seed}: {outcome.violation}", err=True)
 
-    with kept or contextlib.nullcontext():
+    with contextlib.closing(kept) if kept is not None else contextlib.nullcontext():
         report = run_sweep(
             range(first, last + 1),
             orders=orders,

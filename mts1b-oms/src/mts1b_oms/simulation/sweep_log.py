@@ -2,51 +2,28 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import asdict
-from importlib import resources
-from importlib.resources.abc import Traversable
 from pathlib import Path
-from types import TracebackType
-from typing import Self
+
+from mts1b_platform.source_code import source_digest
 
 from mts1b_oms.simulation.world import Outcome
 
-__all__ = ["BadSweepLog", "SweepLog", "code_digest"]
+__all__ = ["PACKAGES", "BadSweepLog", "SweepLog"]
 
-_PACKAGES = (
+PACKAGES = (
     "mts1b_foundation",
     "mts1b_platform",
     "mts1b_brokers",
     "mts1b_riskengine",
     "mts1b_oms",
 )
+"""Whose code a simulated run executes."""
 
 
 class BadSweepLog(ValueError):
     """The file is no log of a sweep."""
-
-
-def code_digest() -> str:
-    """Return the SHA-256 (hex) of every source file that a simulated run executes of ours."""
-    digest = hashlib.sha256()
-    for package in _PACKAGES:
-        for name, content in sorted(_sources(resources.files(package), package)):
-            digest.update(f"{name}\0{len(content)}\0".encode())
-            digest.update(content)
-    return digest.hexdigest()
-
-
-def _sources(folder: Traversable, name: str) -> list[tuple[str, bytes]]:
-    found: list[tuple[str, bytes]] = []
-    for item in folder.iterdir():
-        inside = f"{name}/{item.name}"
-        if item.is_dir():
-            found += _sources(item, inside)
-        elif item.name.endswith(".py"):
-            found.append((inside, item.read_bytes()))
-    return found
 
 
 class SweepLog:
@@ -59,7 +36,7 @@ class SweepLog:
     """
 
     def __init__(self, path: Path, *, orders: int, code: str | None = None) -> None:
-        self._key = {"code": code or code_digest(), "orders": orders}
+        self._key = {"code": code or source_digest(*PACKAGES), "orders": orders}
         self.known: dict[int, Outcome] = {}
         """What is on record of this code, by seed."""
         whole = _whole_lines(path)
@@ -82,15 +59,8 @@ class SweepLog:
         self._file.write(json.dumps(row, separators=(",", ":")) + "\n")
         self._file.flush()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Close the file."""
         self._file.close()
 
 
