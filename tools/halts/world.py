@@ -107,8 +107,6 @@ class RaceWorld(World):
                 gate_closed_s=self._gate.closed_s,
                 surplus=self.accidents.surplus,
                 told_refused=self.wire.told_refused,
-                parents={},  # what children may do is the sweep's matter, not the halt's
-                taken_back=frozenset(),
             )
         except Violation as error:
             if str(error).startswith("I7"):

@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Weather", "closed_times"]
 
-_BACKUP_EVERY_S = (5.0, 60.0)
-
 _Scopes = tuple[tuple[str, HaltSeverity], ...]
 _SCOPES: _Scopes = (
     ("firm", HaltSeverity.FIRM_HALT),
@@ -39,6 +37,7 @@ _SCOPES: _Scopes = (
     ("venue:paper", HaltSeverity.VENUE_HALT),
     ("symbol:AAA", HaltSeverity.SYMBOL_HALT),
 )
+_BACKUP_EVERY_S = (5.0, 60.0)
 _CLOCK_WRONG_S = (1.0, 12.0)
 _STEP_IN_DOUBT = 1 / 15
 """Steps of the OMS's clock in each second of a doubt, for each step a minute elsewhere."""
@@ -125,21 +124,19 @@ class Weather:
     async def _keep_backups(self) -> None:
         """Back the OMS's store up now and then, and put a backup back where the fault says so."""
         world, chance = self._world, self._world.net.faults.restore_per_min / 60.0
+        due = 0.0
         while chance > 0.0 and not world.quiet:
-            await asyncio.sleep(world.rng.uniform(*_BACKUP_EVERY_S))
-            if world.processes["oms"].is_up:
+            if world.loop.time() >= due and world.processes["oms"].is_up:
                 _remove(world.backup)
                 _copy(world.store_of_oms, world.backup)
-            for _ in range(round(world.rng.uniform(*_BACKUP_EVERY_S))):
-                await asyncio.sleep(1.0)
-                if not world.quiet and world.net.takes(chance, "F5 backup restored"):
-                    self._restore()
-                    break
+                due = world.loop.time() + world.rng.uniform(*_BACKUP_EVERY_S)
+            await asyncio.sleep(1.0)
+            kept = world.backup.exists() and not world.quiet
+            if kept and world.net.takes(chance, "D7 backup restored"):
+                self._restore()
 
     def _restore(self) -> None:
         world = self._world
-        if not world.backup.exists():
-            return
         world.trace.record(world.loop.time(), "restore")
         world.restored = True
         world.processes["oms"].kill()

@@ -28,13 +28,14 @@ from mts1b_oms.simulation.checks import (
     Violation,
     check_arrival,
     check_change,
+    check_child,
     check_now,
     check_self_match,
-    check_settled,
 )
 from mts1b_oms.simulation.clients import Clients
 from mts1b_oms.simulation.desk import CAP_UNITS, PRICE, PROBE, SYMBOLS, settings
 from mts1b_oms.simulation.processes import FaultyStore, Operations, WatchedGate
+from mts1b_oms.simulation.settled import check_settled
 from mts1b_oms.simulation.weather import Weather, closed_times
 
 __all__ = ["Outcome", "World", "run_seed"]
@@ -194,9 +195,10 @@ class World:
                 gate_closed_s=self._gate.closed_s,
                 surplus=self.accidents.surplus,
                 told_refused=self.wire.told_refused,
-                parents=self.clients.parents,
-                taken_back=frozenset() if self.restored else self.clients.taken_back,
             )
+            # A record that was put back has forgotten which cancels it confirmed.
+            taken_back = frozenset() if self.restored else self.clients.taken_back
+            check_child(order, self.truth, self.clients.parents, taken_back)
         except Violation as error:
             self.fail(error)
 
@@ -292,16 +294,7 @@ class World:
                 last = Violation("L1 a process is not up")
                 continue
             try:
-                await check_settled(
-                    oms,
-                    risk,
-                    self.truth,
-                    self.clients.acknowledged,
-                    self.accidents,
-                    self.clients.parents,
-                    restored=self.restored,
-                    clocks_step=self.clocks_step,
-                )
+                await check_settled(self, oms, risk)
                 self._check_people()
             except Violation as error:
                 last = error
@@ -310,19 +303,17 @@ class World:
         if last is not None:
             self.fail(last)
 
-    @property
-    def _knows_all(self) -> bool:
-        """Return whether the OMS is up, and its record was never put back from a backup."""
-        return self.processes["oms"].is_up and not self.restored
-
     def _look(self) -> None:
-        """Check what holds at every moment, of the processes that are up."""
-        risk = self.processes["riskengine"]
-        counts = risk.service if risk.is_up else None
+        """Check what holds at every moment, of the processes that are up.
+
+        What a record that was put back lacks, the venue alone knows.
+        """
+        up = () if self.restored else [name for name, one in self.processes.items() if one.is_up]
+        risk = self.processes["riskengine"].service if "riskengine" in up else None
         try:
             check_now(
-                self.oms if self._knows_all else None,
-                counts if isinstance(counts, RiskEngineService) and not self.restored else None,
+                self.oms if "oms" in up else None,
+                risk if isinstance(risk, RiskEngineService) else None,
                 self.truth,
                 self.accidents,
             )
