@@ -23,9 +23,20 @@ def test_an_offset_that_no_zone_has_is_no_time(tmp_path: Path, offset: str) -> N
         import_of(tmp_path, f"2024-01-02T21:00:00{offset}")
 
 
-@pytest.mark.parametrize("offset", ["+14:00", "-12:00", "+05:45", "-0930", "Z"])
-def test_an_offset_that_a_zone_has_is_taken(tmp_path: Path, offset: str) -> None:
+@pytest.mark.parametrize(
+    ("offset", "utc"),
+    [
+        ("+14:00", "2024-01-02T07:00"),
+        ("-12:00", "2024-01-03T09:00"),
+        ("+05:45", "2024-01-02T15:15"),
+        ("-0930", "2024-01-03T06:30"),
+        ("Z", "2024-01-02T21:00"),
+    ],
+)
+def test_an_offset_that_a_zone_has_is_taken(tmp_path: Path, offset: str, utc: str) -> None:
     import_of(tmp_path, f"2024-01-02T21:00:00{offset}")
+    [end] = Lake(tmp_path / "lake").bars(["AAA"], "1h")["timestamp"].to_list()
+    assert end.isoformat().startswith(utc)
 
 
 @pytest.mark.parametrize(

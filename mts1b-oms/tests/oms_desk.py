@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -54,6 +55,15 @@ CAPITAL: dict[Owner, Decimal] = {
     ("alpha", "trend"): Decimal(600_000),
     ("beta", "parity"): Decimal(400_000),
 }
+
+
+async def comes_about(true: Callable[[], bool]) -> None:
+    """Let other tasks run until something is so."""
+    for _ in range(1000):
+        if true():
+            return
+        await asyncio.sleep(0)
+    raise AssertionError("it never came about")
 
 
 class Desk:
@@ -131,6 +141,7 @@ class Desk:
             latency=StageLatency(self.clock),
         )
         await restore_clock(self.store, self.clock)
+        await self.restoration.detect()
         if recover:
             await self.recover()
         return self
@@ -142,7 +153,6 @@ class Desk:
             replacer=self.replacer,
             reconciler=self.reconciler,
             gate=self.gate,
-            restoration=self.restoration,
             **options,
         )
         self.report = await recovery.run()

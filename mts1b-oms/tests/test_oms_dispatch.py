@@ -170,9 +170,11 @@ async def test_a_restart_behind_a_closed_gate_goes_on_when_it_opens(
     await again.dispatcher.resume()
     again.slices.due.put_nowait(4)
     await again.until(lambda: again.slices.asked == 1)
+    assert again.children() == []
     again.desk.gate.open()
     await again.until(lambda: len(again.children()) == 1)
     await again.dispatcher.stop()
+    assert [child.idempotency_key for child in again.children()] == ["parent/0"]
 
 
 async def test_a_cancel_that_a_restart_interrupted_reaches_every_child(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -27,6 +26,7 @@ from mts1b_oms.errors import OrderRefused, Overloaded, ReconciliationMismatch
 from mts1b_oms.outcomes import Fenced
 from mts1b_oms.tables.orders import history
 from mts1b_oms.tables.store import approvals_used
+from oms_desk import comes_about
 from pydantic import ValidationError
 
 SPX = Symbol("SPX")
@@ -385,14 +385,6 @@ async def test_a_good_till_cancelled_order_waits_over_sessions(new_desk: Any, or
     assert desk.clock.now() - done.created_at == timedelta(days=2)
 
 
-async def until(true: Callable[[], bool]) -> None:
-    for _ in range(1000):
-        if true():
-            return
-        await asyncio.sleep(0)
-    raise AssertionError("it never came about")
-
-
 async def test_a_burst_sheds_new_risk_first_and_cancels_never(new_desk: Any, order: Any) -> None:
     answers = asyncio.Event()
     desk = await new_desk(wait=True, pause=answers.wait)
@@ -400,7 +392,7 @@ async def test_a_burst_sheds_new_risk_first_and_cancels_never(new_desk: Any, ord
     desk.orders.load.most = 2
     desk.risk.down = 3
     waiting = [asyncio.create_task(desk.orders.submit(order(key))) for key in "ab"]
-    await until(lambda: desk.risk.down == 1)
+    await comes_about(lambda: desk.risk.down == 1)
     shed = order("shed")
     async with asyncio.timeout(20.0):
         with pytest.raises(Overloaded, match="send it again"):

@@ -13,6 +13,7 @@ from mts1b_foundation.commands import CancelOutcome, ReplaceOrder, ReplaceOutcom
 from mts1b_oms.doubt import DoubtWork
 from mts1b_oms.errors import ReconciliationMismatch
 from mts1b_platform.logging import get_logger
+from oms_desk import comes_about
 
 ALPHA = ("alpha", "trend")
 FOR_EVER = 10**9
@@ -43,20 +44,12 @@ async def at_venue(desk: Any) -> list[Decimal]:
     return [theirs.quantity for theirs in await desk.venue.get_open_orders()]
 
 
-async def until(true: Callable[[], bool]) -> None:
-    for _ in range(1000):
-        if true():
-            return
-        await asyncio.sleep(0)
-    raise AssertionError("it never came about")
-
-
 async def test_a_change_that_waits_for_risk_holds_up_no_cancel(new_desk: Any, order: Any) -> None:
     desk = await new_desk(wait=True, pause=lambda: asyncio.sleep(0))
     sent = await desk.orders.submit(resting(order))
     desk.risk.down = FOR_EVER
     changing = asyncio.create_task(desk.replacer.replace(larger(sent)))
-    await until(lambda: desk.risk.down < FOR_EVER - 2)
+    await comes_about(lambda: desk.risk.down < FOR_EVER - 2)
     async with asyncio.timeout(5.0):
         reply = await desk.canceller.cancel(sent.order_id, actor="operator:ann")
     assert reply.outcome is CancelOutcome.CONFIRMED
@@ -129,7 +122,7 @@ async def test_while_risk_is_away_orders_in_doubt_are_looked_for(
     lost = await desk.orders.submit(resting(order, "z", fund_id="beta", strategy_id="parity"))
     desk.risk.down = FOR_EVER
     asking = asyncio.create_task(desk.orders.submit(resting(order, "a")))
-    await until(lambda: desk.risk.down < FOR_EVER - 2)
+    await comes_about(lambda: desk.risk.down < FOR_EVER - 2)
     if not is_held:
         asking.cancel()
         await asyncio.wait([asking])
@@ -149,7 +142,7 @@ async def test_a_start_does_not_wait_for_risk_where_it_is_told_not_to(
     desk = await new_desk(wait=True, pause=lambda: asyncio.sleep(0))
     desk.risk.down = FOR_EVER
     asking = asyncio.create_task(desk.orders.submit(resting(order)))
-    await until(lambda: desk.risk.down < FOR_EVER - 2)
+    await comes_about(lambda: desk.risk.down < FOR_EVER - 2)
     asking.cancel()
     await asyncio.wait([asking])
     async with asyncio.timeout(5.0):

@@ -65,36 +65,43 @@ async def test_a_halt_that_comes_during_a_resume_stays(
         await manager.request(halt("first"))
         await resumed_while(manager, await signed(manager, tmp_path), monkeypatch, moment=moment)
         assert in_force(tmp_path) == ["second"]
-    async with HaltManager(home=tmp_path, clock=VirtualClock(START)) as again:
+    assert await recovered(tmp_path) == ["second"]
+
+
+async def died_within_resume(manager: HaltManager, request: ResumeRequest) -> None:
+    """Put the resume on record, and go no further."""
+    parts = await manager._ready()
+    async with parts.store.transaction() as tx:
+        await manager.record_resume(tx, request)
+
+
+async def second_halt(home: Path) -> None:
+    """Let another process put a halt in force and on record."""
+    async with HaltManager(home=home, clock=VirtualClock(START)) as other:
+        await other.request(halt("second"))
+
+
+async def recovered(home: Path) -> list[str]:
+    """Return what is in force after a restart."""
+    async with HaltManager(home=home, clock=VirtualClock(START)) as again:
         await again.recover()
-    assert in_force(tmp_path) == ["second"]
+    return in_force(home)
 
 
 async def test_a_halt_on_record_before_the_resume_is_not_marked_resumed(tmp_path: Path) -> None:
-    """Another process put it in force and on record while the proven resume waited its turn."""
+    """It came while the proven resume waited its turn."""
     async with HaltManager(home=tmp_path, clock=VirtualClock(START)) as manager:
         await manager.request(halt("first"))
         request = await signed(manager, tmp_path)
-        async with HaltManager(home=tmp_path, clock=VirtualClock(START)) as other:
-            await other.request(halt("second"))
-        parts = await manager._ready()
-        async with parts.store.transaction() as tx:  # and then the process dies
-            await manager.record_resume(tx, request)
-    async with HaltManager(home=tmp_path, clock=VirtualClock(START)) as again:
-        await again.recover()
-    assert in_force(tmp_path) == ["second"]
+        await second_halt(tmp_path)
+        await died_within_resume(manager, request)
+    assert await recovered(tmp_path) == ["second"]
 
 
 async def test_a_halt_after_a_crash_within_a_resume_stays(tmp_path: Path) -> None:
     """The resume is on record, the process died, and an operator halts before the restart."""
     async with HaltManager(home=tmp_path, clock=VirtualClock(START)) as manager:
         await manager.request(halt("first"))
-        request = await signed(manager, tmp_path)
-        parts = await manager._ready()
-        async with parts.store.transaction() as tx:  # and then the process dies
-            await manager.record_resume(tx, request)
-    async with HaltManager(home=tmp_path, clock=VirtualClock(START)) as other:
-        await other.request(halt("second"))
-    async with HaltManager(home=tmp_path, clock=VirtualClock(START)) as again:
-        await again.recover()
-    assert in_force(tmp_path) == ["second"]
+        await died_within_resume(manager, await signed(manager, tmp_path))
+    await second_halt(tmp_path)
+    assert await recovered(tmp_path) == ["second"]

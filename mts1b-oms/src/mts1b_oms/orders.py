@@ -151,13 +151,8 @@ class OrderService:
     async def _intend(self, order: Order) -> Order:
         async with self.record.unit() as unit:
             known = await _known_order(unit, order)
-            if known is not None and is_parent(known):
-                raise OrderRefused(
-                    DenyCode.KEY_REUSE_MISMATCH,
-                    f"key {order.idempotency_key!r} belongs to order {known.order_id}, which an "
-                    "algorithm works; use a new key",
-                )
             if known is not None:
+                _require_no_algorithm(known)
                 return known
             refusal = await why_no_child(unit, order) if order.parent_order_id else ""
             unit.create(order)
@@ -374,6 +369,15 @@ async def _known_order(unit: Unit, order: Order) -> Order | None:
             f"order id {order.order_id!r} was used with another key; use a new id",
         )
     return None
+
+
+def _require_no_algorithm(known: Order) -> None:
+    if is_parent(known):
+        raise OrderRefused(
+            DenyCode.KEY_REUSE_MISMATCH,
+            f"key {known.idempotency_key!r} belongs to order {known.order_id}, which an algorithm "
+            "works; use a new key",
+        )
 
 
 async def _was_asked_as(unit: Unit, known: Order, order: Order) -> bool:

@@ -18,7 +18,6 @@ from mts1b_oms.outcomes import CouldNotLook, NeverSeen
 from mts1b_oms.reconcile import Break, Reconciler
 from mts1b_oms.record import OmsRecord
 from mts1b_oms.replaces import Replacer
-from mts1b_oms.restored import Restoration
 
 __all__ = ["Recovery", "RecoveryReport", "restore_clock"]
 
@@ -63,11 +62,9 @@ class Recovery:
         replacer: Replacer,
         reconciler: Reconciler,
         gate: ReconciliationGate,
-        restoration: Restoration,
         waits_for_risk: bool = True,
     ) -> None:
         self._waits_for_risk = waits_for_risk
-        self._restoration = restoration
         self._record = record
         self._service = service
         self._replacer = replacer
@@ -76,7 +73,6 @@ class Recovery:
 
     async def run(self) -> RecoveryReport:
         """Recover; the gate is open afterwards only if everything was seen and agrees."""
-        await self._restoration.detect()
         adopted, absent, unseen = await self._adopt()
         result = await self._reconciler.reconcile()
         if unseen:

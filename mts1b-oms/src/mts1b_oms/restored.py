@@ -31,23 +31,20 @@ class Restoration:
         self._gateway = gateway
         self._witness = witness
         self._log = log
-        self._detected = self._looked = False
+        self._looked = False
 
     async def detect(self) -> bool:
-        """Note, once, whether the store went back since the witness was written; return whether.
+        """Note whether the store went back since the witness was written; return whether.
 
-        The fence rises beyond every one that was ever seen: who grants leases knows them all, and
-        gives none to an older sender.
+        To be called once, at the start. The fence rises beyond every one that was ever seen: who
+        grants leases knows them all, and gives none to an older sender.
         """
-        if self._detected:
-            return bool(self._record.restored)
-        self._detected = True
         seen, now = self._witness.seen(), self._extent()
-        if seen is not None and now.is_behind(seen) and now.fence <= seen.fence:
-            await self._record.raise_fence(beyond=seen.fence)
         if seen is None or not now.is_behind(seen):
             self.note()
             return False
+        if now.fence <= seen.fence:
+            await self._record.raise_fence(beyond=seen.fence)
         await self._went_back(
             f"it had {seen.orders} orders and {seen.fills} fills, now {now.orders}/{now.fills}"
         )
@@ -77,7 +74,8 @@ class Restoration:
         must have shown whatever left before this process began, and then never again. The first
         look of each process is a witness too: the other one may be a second behind.
         """
-        if not self._record.orders_lost and self._looked:
+        known = self._record.orders_lost
+        if self._looked and not known:
             return ()
         shown = await self._gateway.open_orders()
         if isinstance(shown, CouldNotLook):
@@ -85,9 +83,9 @@ class Restoration:
         self._looked = True
         whole = self._gateway.shows_all_from_before
         lost = [theirs for theirs in shown if await self._is_lost(theirs)]
-        if not self._record.orders_lost and not lost:
+        if not known and not lost:
             return ()
-        if not self._record.orders_lost:
+        if not known:
             names = ", ".join(sorted(theirs.order_id for theirs in lost)[:5])
             await self._went_back(f"the venue has {len(lost)} of our orders open: {names}")
         async with self._record.unit() as unit:

@@ -210,7 +210,6 @@ class OmsService(Service):
             replacer=self._replacer,
             reconciler=self._reconciler,
             gate=self.gate,
-            restoration=self._restoration,
             waits_for_risk=ctx.replay,
         )
 
