@@ -11,7 +11,7 @@ from typing import Any
 import deploy_children
 import pytest
 from deploy_children import begun, gone
-from mts1b_deploy.cli import down, paper, up
+from mts1b_deploy.cli import _home, down, paper, up
 from mts1b_deploy.lock import HomeLock
 from typer.testing import CliRunner
 
@@ -52,6 +52,11 @@ def test_a_home_in_use_is_refused_before_anything_is_moved(tmp_path: Path, comma
     lock.release()
     assert (code, "another supervisor" in err) == (4, True)
     assert (tmp_path / "run" / "result.json").exists()
+
+
+def test_the_home_is_that_of_every_other_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MTS_HOME", "~/x")
+    assert _home() == Path.home().resolve() / "x"
 
 
 async def test_down_stops_what_runs(tmp_path: Path) -> None:

@@ -331,6 +331,21 @@ def test_watchdogs_are_shown_tuned_and_paused(mts: Run) -> None:
     assert [entry["action"] for entry in tail] == ["watchdog_config", "watchdog_pause"]
 
 
+@pytest.mark.parametrize("value", ["nan", "inf", "-1"])
+def test_a_threshold_is_a_number_of_zero_or_more(mts: Run, value: str) -> None:
+    mts(cli.app, "watchdog", "config", "--watchdog", "vol_dd", "--threshold", value, code=2)
+    found = {f["name"]: f for f in json.loads(mts(cli.app, "watchdog", "status", "--json").output)}
+    assert found["portfolio_vol_dd"]["threshold"] == 1.5
+
+
+@pytest.mark.parametrize("name", ["../x", "Ada L", "", ".", "a" * 65])
+def test_an_operator_is_called_what_a_file_can_be(mts: Run, home: Path, name: str) -> None:
+    before = set((home / "keys").iterdir())
+    refused = mts(cli.cmd, "operator-key", name, code=2)
+    assert isinstance(refused.exception, BadSelection)
+    assert set((home / "keys").iterdir()) == before
+
+
 def test_an_empty_home_is_told_what_to_do(tmp_path: Path) -> None:
     runner = CliRunner(env={"MTS_HOME": str(tmp_path)})
     for group, arguments in ((cli.why, ["x"]), (cli.app, ["audit", "verify"])):

@@ -193,6 +193,12 @@ def test_settings_do_not_change_once_read(tmp_path: Path) -> None:
         settings.bus.kind = "local"
 
 
+@pytest.mark.parametrize("value", [float("inf"), 301.0, 0.0, float("nan")])
+def test_an_approval_lives_for_minutes_at_most(tmp_path: Path, value: float) -> None:
+    with pytest.raises(ConfigError, match="approval_ttl_s"):
+        load(tmp_path, {"risk": {"approval_ttl_s": value}})
+
+
 def test_home_is_named_or_the_usual_one(tmp_path: Path) -> None:
     assert mts_home({"MTS_HOME": str(tmp_path)}) == tmp_path
     assert mts_home({}) == Path.home() / ".mts"

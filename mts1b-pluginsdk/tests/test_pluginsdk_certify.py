@@ -93,6 +93,14 @@ def test_a_place_that_can_not_be_written_is_a_usage_error(certcorp: str, tmp_pat
     assert done.exit_code == 2
 
 
+def test_the_page_beside_the_certificate_does_not_take_its_place(
+    certcorp: str, tmp_path: Path
+) -> None:
+    done = RUNNER.invoke(app, ["certify", certcorp, "--out", str(tmp_path / "certificate.md")])
+    assert done.exit_code == 2
+    assert list(tmp_path.glob("certificate*")) == []
+
+
 def test_cards_are_listed_with_purpose_and_source() -> None:
     done = RUNNER.invoke(app, ["cards"])
     assert done.exit_code == 0

@@ -133,6 +133,7 @@ def test_a_name_has_every_spelling(text: str, module: str, camel: str) -> None:
         ("oms", "MTS1B itself"),
         ("class", "word of Python"),
         ("json", "standard library"),
+        ("typer", "installed here"),
         ("paper", "taken"),
     ],
 )

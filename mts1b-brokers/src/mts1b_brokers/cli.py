@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from mts1b_brokers.checks import CheckResult
 
-app = typer.Typer(no_args_is_help=True, help="Venues that take orders.")
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Venues that take orders.")
 
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 

@@ -30,12 +30,13 @@ JsonOption = Annotated[bool, typer.Option("--json", help="print one JSON object"
 
 
 def _home() -> Path:
-    return Path(os.environ.get("MTS_HOME") or Path.home() / ".mts").resolve()
+    return Path(os.environ.get("MTS_HOME") or Path.home() / ".mts").expanduser().resolve()
 
 
 def _fail(error: Exception, code: int, as_json: bool) -> typer.Exit:
     if as_json:
-        print(json.dumps({"error": type(error).__name__, "message": str(error)}))
+        facts = {"error": type(error).__name__, "message": str(error), "exit_code": code}
+        print(json.dumps(facts))
     else:
         print(f"error: {error}", file=sys.stderr)
     return typer.Exit(code)
@@ -57,7 +58,14 @@ def run_paper_command(
 
     try:
         digest = asyncio.run(
-            run_paper(_home(), layout=_layout(layout), bus=bus, profile=profile, report=report)
+            run_paper(
+                _home(),
+                layout=_layout(layout),
+                bus=bus,
+                profile=profile,
+                report=report,
+                tell=sys.stderr if as_json else sys.stdout,
+            )
         )
     except DeployError as error:
         raise _fail(error, error.exit_code, as_json) from error
@@ -91,18 +99,23 @@ def run_up(
 
 
 async def _up(home: Path, layout: Layout, bus: str, profile: str, as_json: bool) -> None:
-    from mts1b_deploy.profile import processes, write_profile
+    from mts1b_deploy.launch import run_mts
+    from mts1b_deploy.profile import is_new, processes, write_profile
     from mts1b_deploy.supervisor import Supervisor
 
-    wanted = processes(layout, bus)
+    wanted, fresh = processes(layout, bus), is_new(home)
     write_profile(profile, home)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     supervisor = Supervisor(home, wanted, {**os.environ, "MTS_BUS__KIND": bus})
-    await supervisor.start()
+    await supervisor.hold()
     try:
+        await run_mts(home, "config", "check", tell=sys.stderr)
+        if fresh:  # a new home trades the tape that its profile names
+            await run_mts(home, "data", "import", "--sample", tell=sys.stderr)
+        await supervisor.start()
         names = [process.name for process in wanted]
         line = f"running in {home}: {', '.join(names)}"
         print(json.dumps({"home": str(home), "processes": names}) if as_json else line, flush=True)

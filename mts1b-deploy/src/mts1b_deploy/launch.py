@@ -1,7 +1,8 @@
-"""How a supervised process is called, and that it ends with its supervisor."""
+"""How ``mts`` is called, and that a supervised process ends with its supervisor."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import ctypes
 import os
@@ -9,8 +10,11 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TextIO
 
-__all__ = ["ends_with", "mts_command"]
+from mts1b_deploy.errors import DeployError
+
+__all__ = ["ends_with", "mts_command", "run_mts"]
 
 _SET_PARENT_DEATH_SIGNAL = 1  # prctl(2)
 
@@ -19,6 +23,21 @@ def mts_command() -> list[str]:
     """Return how to call ``mts`` of this environment."""
     beside = Path(sys.executable).with_name("mts")
     return [str(beside)] if beside.exists() else [sys.executable, "-m", "mts1b_platform.cli"]
+
+
+async def run_mts(home: Path, *arguments: str, tell: TextIO) -> None:
+    """Run one ``mts`` command to its end, with its output on ``tell``.
+
+    :raises DeployError: with its exit code, when it fails.
+    """
+    child = await asyncio.create_subprocess_exec(
+        *mts_command(), *arguments, env={**os.environ, "MTS_HOME": str(home)}, stdout=tell
+    )
+    code = await child.wait()
+    if code != 0:
+        failure = DeployError(f"`mts {' '.join(arguments)}` ended with exit code {code}")
+        failure.exit_code = code
+        raise failure
 
 
 def ends_with(supervisor: int) -> Callable[[], None]:

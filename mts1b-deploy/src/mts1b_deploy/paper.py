@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from pathlib import Path
+from typing import TextIO
 
 from rich.console import Console
 from rich.progress import (
@@ -19,7 +20,7 @@ from rich.progress import (
 )
 
 from mts1b_deploy.errors import DeployError
-from mts1b_deploy.launch import mts_command
+from mts1b_deploy.launch import run_mts
 from mts1b_deploy.profile import Layout, processes, write_profile
 from mts1b_deploy.runs import archive_finished, is_open, read_progress, read_result
 from mts1b_deploy.supervisor import Supervisor
@@ -35,25 +36,20 @@ class Interrupted(DeployError):
     exit_code = 130
 
 
-async def _mts(home: Path, *arguments: str) -> None:
-    """Run one ``mts`` command to its end, with its output on this terminal."""
-    child = await asyncio.create_subprocess_exec(
-        *mts_command(), *arguments, env={**os.environ, "MTS_HOME": str(home)}
-    )
-    code = await child.wait()
-    if code != 0:
-        failure = DeployError(f"`mts {' '.join(arguments)}` ended with exit code {code}")
-        failure.exit_code = code
-        raise failure
-
-
 async def run_paper(
-    home: Path, *, layout: Layout, bus: str, profile: str = "paper", report: bool = True
+    home: Path,
+    *,
+    layout: Layout,
+    bus: str,
+    profile: str = "paper",
+    report: bool = True,
+    tell: TextIO,
 ) -> str:
     """Run the replay to its end and return the state hash.
 
     A finished run is moved aside and a new one begins; an interrupted one goes on.
 
+    :param tell: where the commands on the way say what they did.
     :raises AlreadyRunning: when another supervisor holds the home.
     :raises Interrupted: on SIGINT or SIGTERM; nothing is lost.
     :raises ServiceFailed: when a service can not be kept running.
@@ -65,14 +61,14 @@ async def run_paper(
     await supervisor.hold()
     try:
         _tell_where(home, console)
-        await _mts(home, "config", "check")
-        await _mts(home, "data", "import", "--sample")
+        await run_mts(home, "config", "check", tell=tell)
+        await run_mts(home, "data", "import", "--sample", tell=tell)
         await supervisor.start()
         await _wait(home, supervisor, console)
     finally:
         await supervisor.stop()
     if report:
-        await _mts(home, "report", "build")
+        await run_mts(home, "report", "build", tell=tell)
     result = read_result(home) or {}
     return str(result["state_hash"])
 

@@ -10,7 +10,15 @@ from typing import Literal
 
 from mts1b_deploy.errors import UnknownProfile
 
-__all__ = ["SERVICES", "Layout", "Process", "processes", "profile_names", "write_profile"]
+__all__ = [
+    "SERVICES",
+    "Layout",
+    "Process",
+    "is_new",
+    "processes",
+    "profile_names",
+    "write_profile",
+]
 
 Layout = Literal["five", "one"]
 
@@ -54,6 +62,11 @@ def profile_names() -> list[str]:
     )
 
 
+def is_new(home: Path) -> bool:
+    """Return whether a home has no settings yet."""
+    return not (home / "mts.yaml").exists()
+
+
 def write_profile(name: str, home: Path) -> Path:
     """Write the profile's settings to ``<home>/mts.yaml`` unless there are settings already.
 
@@ -62,7 +75,7 @@ def write_profile(name: str, home: Path) -> Path:
     if name not in profile_names():
         raise UnknownProfile(f"no profile {name!r}; known: {', '.join(profile_names())}")
     target = home / "mts.yaml"
-    if not target.exists():
+    if is_new(home):
         home.mkdir(parents=True, exist_ok=True)
         partial = home / "mts.yaml.partial"
         partial.write_text((files("mts1b_deploy") / "profiles" / f"{name}.yaml").read_text())

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(no_args_is_help=True, help="Sources that give prices.")
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Sources that give prices.")
 
 _Json = Annotated[bool, typer.Option("--json", help="print JSON")]
 

@@ -134,7 +134,7 @@ def open_dataset(home: Path, name: str) -> BarDataset:
     except FileNotFoundError:
         raise DatasetMissing(
             f"no dataset {name!r} under {directory.parent}; see `mts data ls`, "
-            "add one with `mts data import`"
+            f"add one with `mts data import {'--sample' if name == 'sample' else 'FILE'}`"
         ) from None
     except (json.JSONDecodeError, UnicodeDecodeError, ValidationError) as error:
         raise DatasetChanged(f"{path} is no manifest: {error}; import the data again") from error

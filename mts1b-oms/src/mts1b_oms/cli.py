@@ -19,7 +19,7 @@ __all__ = ["app"]
 
 T = TypeVar("T")
 
-app = typer.Typer(no_args_is_help=True, help="Orders, positions and NAV.")
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Orders, positions and NAV.")
 
 JsonOption = Annotated[bool, typer.Option("--json", help="print JSON")]
 FundOption = Annotated[str | None, typer.Option("--fund", help="only this fund")]

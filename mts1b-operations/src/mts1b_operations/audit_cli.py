@@ -22,7 +22,9 @@ __all__ = ["audit"]
 
 JsonOption = Annotated[bool, typer.Option("--json", help="print JSON")]
 
-audit = typer.Typer(no_args_is_help=True, help="Show and verify the audit log.")
+audit = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="Show and verify the audit log."
+)
 audit.command()(prove)
 audit.command()(prove_growth)
 audit.command()(check)

@@ -32,12 +32,14 @@ ScopeArgument = Annotated[
     ),
 ]
 
-cmd = typer.Typer(no_args_is_help=True, help="Operate the running system.")
-status = typer.Typer(help="Show services, replay, funds and halts.")
-doctor = typer.Typer(help="Check everything that a run needs.")
-why = typer.Typer(help="Tell the whole story of an order, signal or fill.")
-report = typer.Typer(no_args_is_help=True, help="Make the report of a run.")
-app = typer.Typer(no_args_is_help=True, help="The audit log and the watchdogs.")
+cmd = typer.Typer(no_args_is_help=True, add_completion=False, help="Operate the running system.")
+status = typer.Typer(add_completion=False, help="Show services, replay, funds and halts.")
+doctor = typer.Typer(add_completion=False, help="Check everything that a run needs.")
+why = typer.Typer(add_completion=False, help="Tell the whole story of an order, signal or fill.")
+report = typer.Typer(no_args_is_help=True, add_completion=False, help="Make the report of a run.")
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="The audit log and the watchdogs."
+)
 app.add_typer(audit, name="audit")
 app.add_typer(watchdog, name="watchdog")
 

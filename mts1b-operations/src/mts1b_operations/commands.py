@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -86,6 +87,7 @@ Reply = TypeVar("Reply", bound=FrozenModel)
 _NOT_TOLD = (PlatformError, StoreError, SQLAlchemyError, OSError)
 """What may be wrong with settings, bus, store and audit log while a halt is announced."""
 
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _BUS_PATIENCE_S = 1.0
 _REPLY_S = 5.0
 _RESTART_S = 30.0
@@ -332,7 +334,14 @@ def _refusal(error: RemoteError) -> OperationsError:
 
 
 def create_operator_key(home: Path, name: str) -> tuple[str, Path, bool]:
-    """Create the key of an operator; return its id, its file, and whether it is new."""
+    """Create the key of an operator; return its id, its file, and whether it is new.
+
+    :raises BadSelection: for a name that no file could be called by.
+    """
+    if not _NAME.fullmatch(name):
+        raise BadSelection(
+            f"{name!r} is no operator's name; use letters, digits, '.', '_' and '-', at most 64"
+        )
     ring = KeyRing(home / KEY_FOLDER, SystemRng())
     key = operator_key(f"operator:{name}")
     known = ring.exists(key)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -19,7 +20,9 @@ JsonOption = Annotated[bool, typer.Option("--json", help="print JSON")]
 NameOption = Annotated[str, typer.Option("--watchdog", help="a watchdog's name")]
 ActorOption = Annotated[str, typer.Option("--operator", help="your name, for the audit log")]
 
-watchdog = typer.Typer(no_args_is_help=True, help="Show, tune and pause the watchdogs.")
+watchdog = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="Show, tune and pause the watchdogs."
+)
 
 
 def _home() -> Path:
@@ -58,6 +61,8 @@ def config(
     from mts1b_operations.watchdogs.overrides import Override
     from mts1b_operations.watchdogs.runner import find_watchdog
 
+    if not (math.isfinite(threshold) and threshold >= 0.0):
+        raise typer.BadParameter(f"a threshold is a number, zero or more, not {threshold}")
     name = find_watchdog(watchdog).name
     asyncio.run(_save(Override(name, threshold=threshold), operator, "watchdog_config"))
     facts = {"watchdog": name, "threshold": threshold}

@@ -92,9 +92,11 @@ root = typer.Typer(
     pretty_exceptions_enable=False,
     help="Run systematic trading funds: watch, halt, prove.",
 )
-config = typer.Typer(no_args_is_help=True, help="Check and show the settings.")
-service = typer.Typer(no_args_is_help=True, help="Run services.")
-bus = typer.Typer(no_args_is_help=True, help="Run the message bus.")
+config = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="Check and show the settings."
+)
+service = typer.Typer(no_args_is_help=True, add_completion=False, help="Run services.")
+bus = typer.Typer(no_args_is_help=True, add_completion=False, help="Run the message bus.")
 root.add_typer(config, name="config")
 root.add_typer(service, name="service")
 root.add_typer(bus, name="bus")

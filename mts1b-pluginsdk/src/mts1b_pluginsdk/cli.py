@@ -12,9 +12,13 @@ if TYPE_CHECKING:
     from mts1b_pluginsdk.conformance.certificate import Certificate
     from mts1b_pluginsdk.scaffold import Scaffold
 
-app = typer.Typer(no_args_is_help=True, help="Write plugins and check them.")
-new = typer.Typer(no_args_is_help=True, help="Create a plugin's package, with tests that pass.")
-check = typer.Typer(no_args_is_help=True, help="Check what a plugin must do.")
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Write plugins and check them.")
+new = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    help="Create a plugin's package, with tests that pass.",
+)
+check = typer.Typer(no_args_is_help=True, add_completion=False, help="Check what a plugin must do.")
 app.add_typer(new, name="new")
 app.add_typer(check, name="check")
 
@@ -108,6 +112,8 @@ def certify(
     """
     import asyncio
 
+    if out is not None and out.suffix == ".md":
+        raise typer.BadParameter(f"{out} is what the page beside the JSON is called; name the JSON")
     connect, settings = _load(factory, sandbox), _settings(symbol, run_id, patience)
     certificate = asyncio.run(_certify(connect, settings, factory))
     if out is not None:

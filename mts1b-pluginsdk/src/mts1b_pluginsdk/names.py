@@ -6,6 +6,7 @@ import keyword
 import re
 import sys
 from dataclasses import dataclass
+from importlib.metadata import packages_distributions
 
 from mts1b_pluginsdk.errors import NameRefused
 
@@ -68,6 +69,8 @@ class PluginName:
             return "a word of Python"
         if self.module in sys.stdlib_module_names:
             return "the name of a module of Python's standard library"
+        if self.module in packages_distributions():
+            return "the name of a module that is installed here"
         return "taken" if self.distribution in _TAKEN else None
 
     @property

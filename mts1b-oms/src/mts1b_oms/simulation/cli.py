@@ -13,7 +13,9 @@ from mts1b_platform.clock import SystemClock
 
 __all__ = ["app"]
 
-app = typer.Typer(no_args_is_help=True, help="The order path in virtual time, under faults.")
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="The order path in virtual time, under faults."
+)
 
 Orders = Annotated[int, typer.Option(min=1, help="orders in each seed")]
 Jobs = Annotated[int, typer.Option(min=0, help="processes; 0 takes every core")]

@@ -135,7 +135,7 @@ class OrderSettings(_Section):
 class RiskSettings(_Section):
     """How approvals are made."""
 
-    approval_ttl_s: float = Field(2.0, gt=0, description="how long an approval may be used")
+    approval_ttl_s: float = Field(2.0, gt=0, le=300, description="how long an approval may be used")
     algorithm: Literal["ed25519", "hmac"] = Field("ed25519", description="signature algorithm")
     unavailable: Literal["deny", "wait"] = Field(
         "deny", description="what the OMS does when risk does not answer"
