@@ -47,6 +47,17 @@ class _Source:
     incarnation: str
     position: int
     consumer: Consumer
+    fresh: bool = True
+    """Nothing was fetched yet: what lies between the position and the first message is gone."""
+
+    async def fetch(self, most: int, timeout_s: float) -> tuple[list[Message], bool]:
+        """Return messages, and whether none is missing before them."""
+        messages = await self.consumer.fetch(most, timeout_s=timeout_s)
+        if not messages:
+            return [], True
+        whole = self.fresh or (messages[0].sequence or 0) <= self.position + 1
+        self.fresh = False
+        return messages, whole
 
 
 class EventPump:
@@ -135,8 +146,8 @@ class EventPump:
         deadline = loop.time() + patience_s
         while True:
             want = min(upto - source.position, _BATCH)
-            messages = await source.consumer.fetch(want, timeout_s=1.0)
-            if messages and (messages[0].sequence or 0) <= source.position + 1:
+            messages, whole = await source.fetch(want, 1.0)
+            if messages and whole:
                 return messages
             if loop.time() > deadline:
                 raise PumpStalled(
@@ -146,7 +157,7 @@ class EventPump:
             await source.consumer.close()
             attached = await self._attach(source.stream)
             source.consumer, source.position = attached.consumer, attached.position
-            source.incarnation = attached.incarnation
+            source.incarnation, source.fresh = attached.incarnation, True
             self._sources[source.stream] = source
 
     async def run(self, *, idle_s: float = 2.0, linger_s: float = 0.0) -> None:
@@ -170,11 +181,11 @@ class EventPump:
         # A cancellation that what is awaited here loses is still noted on the task.
         while task is None or not task.cancelling():
             source = self._sources[stream]
-            messages = await source.consumer.fetch(_BATCH, timeout_s=idle_s)
+            messages, whole = await source.fetch(_BATCH, idle_s)
             if linger_s and 0 < len(messages) < _BATCH:
                 await asyncio.sleep(linger_s)
                 messages += await source.consumer.fetch(_BATCH - len(messages), timeout_s=0.0)
-            if messages and (messages[0].sequence or 0) <= source.position + 1:
+            if messages and whole:
                 await self._process([(source, messages)])
                 continue
             try:

@@ -21,6 +21,9 @@ __all__ = ["MESSAGE_ID", "NO_HEADERS", "NatsConsumer", "NatsFollower", "NatsMess
 MESSAGE_ID = "Nats-Msg-Id"
 NO_HEADERS: Mapping[str, str] = {}
 
+_ENDED_S = 0.1
+"""How soon a reader whose follower has ended asks for another one."""
+
 Publish = Callable[[str, bytes, Mapping[str, str]], Awaitable[None]]
 
 
@@ -125,16 +128,23 @@ class NatsFollower:
     """Read one stream as the server pushes it, each message once, without acknowledgements.
 
     A server that restarts forgets its followers: then nothing more comes, and the reader, which
-    knows how far the stream should be, asks for a new one.
+    knows how far the stream should be, asks for a new one. What was on the wire when a connection
+    broke is lost and not sent again: a follower ends before the first message that it lacks.
     """
 
     def __init__(self) -> None:
         self.subscription: Subscription | None = None
         self._waiting: deque[Message] = deque()
         self._arrived = asyncio.Event()
+        self._taken = 0
+        self._ended = False
 
     async def take(self, raw: Msg) -> None:
-        """Keep one pushed message until it is fetched."""
+        """Keep one pushed message until it is fetched, unless one before it is missing."""
+        if self._ended or raw.metadata.sequence.consumer != self._taken + 1:
+            self._ended = True
+            return
+        self._taken += 1
         message = NatsMessage.stored(raw)
         message.settled = True
         self._waiting.append(message)
@@ -144,8 +154,9 @@ class NatsFollower:
         """Return up to ``max_messages`` as soon as any are there; [] on time-out."""
         if not self._waiting:
             self._arrived.clear()
+            patience_s = min(timeout_s, _ENDED_S) if self._ended else timeout_s
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(timeout_s):
+                async with asyncio.timeout(patience_s):
                     await self._arrived.wait()
         count = min(max_messages, len(self._waiting))
         return [self._waiting.popleft() for _ in range(count)]
