@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import Any
 
 import polars as pl
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 START = datetime(2008, 10, 6, 20, 0, tzinfo=UTC)
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
         SourceUnknown,
         SymbolUnknown,
     )
-    from mts1b_marketdata.publisher import QuotePublisher
+    from mts1b_marketdata.publisher import QuotePublisher, WatchesSince
     from mts1b_marketdata.registry import create_source, known_sources
     from mts1b_marketdata.replay import ReplayFeed, ReplayTick
     from mts1b_marketdata.sanity import Defect, QuoteSieve, bar_defects, quote_defects
@@ -43,6 +43,7 @@ __all__ = [
     "SourceFileError",
     "SourceUnknown",
     "SymbolUnknown",
+    "WatchesSince",
     "bar_defects",
     "bar_end",
     "create_source",
@@ -53,7 +54,7 @@ __all__ = [
 _ELSEWHERE = {
     "bars": ("BarBuilder", "bar_end"),
     "csv_source": ("CsvClient", "CsvFile", "CsvKind"),
-    "publisher": ("QuotePublisher",),
+    "publisher": ("QuotePublisher", "WatchesSince"),
     "registry": ("create_source", "known_sources"),
     "replay": ("ReplayFeed", "ReplayTick"),
     "sanity": ("Defect", "QuoteSieve", "bar_defects", "quote_defects"),

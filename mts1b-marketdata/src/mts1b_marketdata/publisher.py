@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Protocol, runtime_checkable
 
 from mts1b_foundation import Bar, Quote, Symbol
 from mts1b_foundation.nats import STREAMS, bars_subject, quotes_subject
@@ -15,7 +17,20 @@ from mts1b_marketdata.bars import BarBuilder
 from mts1b_marketdata.errors import LateTick
 from mts1b_marketdata.sanity import QuoteSieve, is_refused
 
-__all__ = ["QuotePublisher", "publish_bar", "publish_quote"]
+__all__ = ["QuotePublisher", "WatchesSince", "publish_bar", "publish_quote"]
+
+
+@runtime_checkable
+class WatchesSince(Protocol):
+    """A source that says since when it has missed no quote of what it streams."""
+
+    @property
+    def watched_since(self) -> datetime | None:
+        """Return that moment (aware), None while it watches nothing.
+
+        It is later after every break of the line.
+        """
+        ...
 
 
 async def publish_bar(bus: EventBus, bar: Bar) -> PublishAck:
@@ -37,8 +52,14 @@ async def publish_quote(bus: EventBus, quote: Quote) -> PublishAck:
 class QuotePublisher:
     """Pass on what a source streams; unfit quotes stay out and are counted.
 
+    A bar that was not watched from its start is left out: what is known of it is not its open, high
+    and low. A source that is no :class:`WatchesSince` is watched from its first quote on.
+
     :param bar_interval: also build and publish bars of this interval from the mids.
     :param clock: what no quote may be ahead of; None where quotes are not of now.
+    :param report: a logger; told of each bar that is left out.
+    :ivar late: quotes that came after their bar.
+    :ivar unwatched: bars that were left out.
     """
 
     def __init__(
@@ -49,9 +70,13 @@ class QuotePublisher:
         *,
         bar_interval: str | None = None,
         clock: Clock | None = None,
+        report: Any = None,
     ) -> None:
         self._bus = bus
         self._source = source
+        self._clock = clock
+        self._report = report
+        self._first: datetime | None = None
         self._symbols = [Symbol(symbol) for symbol in symbols]
         self._builders: dict[Symbol, BarBuilder] = {}
         if bar_interval is not None:
@@ -59,6 +84,7 @@ class QuotePublisher:
         self.sieve = QuoteSieve(clock)
         self.published = 0
         self.late = 0
+        self.unwatched = 0
 
     async def run(self) -> None:
         """Publish until the source ends."""
@@ -66,6 +92,7 @@ class QuotePublisher:
         async for quote in self._source.stream_quotes(self._symbols):
             if is_refused(self.sieve.judge(quote)):
                 continue
+            self._first = self._first or max(quote.timestamp, self._now(quote))
             await publish_quote(self._bus, quote)
             self.published += 1
             await self._build(quote)
@@ -77,10 +104,36 @@ class QuotePublisher:
         """
         for symbol, builder in self._builders.items():
             try:
-                own = symbol == quote.symbol
-                done = builder.add_quote(quote) if own else builder.close_until(quote.timestamp)
+                if symbol == quote.symbol:
+                    done = builder.add_quote(quote)
+                else:  # a clock that is ahead of ours ends no bar of others
+                    done = builder.close_until(min(quote.timestamp, self._now(quote)))
             except LateTick:
                 self.late += 1
                 continue
             if done is not None:
-                await publish_bar(self._bus, done)
+                await self._publish_whole(done)
+
+    async def _publish_whole(self, bar: Bar) -> None:
+        """Publish a bar that was watched from its start to its end; tell of any other."""
+        since = self._watched_since()
+        if since is not None and bar.start >= since:
+            await publish_bar(self._bus, bar)
+            return
+        self.unwatched += 1
+        if self._report is not None:
+            self._report.warning(
+                "bar left out: it was not watched from its start",
+                symbol=str(bar.symbol),
+                ended=bar.timestamp.isoformat(),
+                watched_since=None if since is None else since.isoformat(),
+            )
+
+    def _watched_since(self) -> datetime | None:
+        if isinstance(self._source, WatchesSince):
+            return self._source.watched_since
+        return self._first
+
+    def _now(self, quote: Quote) -> datetime:
+        """Return the time, or that of a quote where quotes are not of now."""
+        return quote.timestamp if self._clock is None else self._clock.now()

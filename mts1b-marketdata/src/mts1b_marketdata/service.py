@@ -179,6 +179,7 @@ class MarketDataService(Service):
             config.symbols,
             bar_interval=config.bar_interval,
             clock=self.ctx.clock,
+            report=self.ctx.log,
         )
         self._begin(source.name, self._publish(publisher))
 

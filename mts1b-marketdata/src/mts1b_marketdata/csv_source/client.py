@@ -92,6 +92,11 @@ class CsvClient:
             raise SymbolUnknown(f"source {self.name} has no {symbol}; it has {known}")
         return found
 
+    @property
+    def watched_since(self) -> datetime | None:
+        """Return when the first quote is: of what was before it the file says nothing."""
+        return self._quotes[0].timestamp if self._quotes else None
+
     async def get_quote(self, symbol: Symbol) -> Quote:
         """Return the last quote of the file.
 
