@@ -318,6 +318,7 @@ _SURFACE = (
         (
             "test_platform_plugins::test_names_are_listed_without_importing",
             "test_platform_plugins::test_two_packages_of_one_name_are_refused",
+            "test_brokers_plugins::test_a_package_can_not_take_the_name_of_the_paper_venue",
             "test_wheels::test_the_lock_names_no_host_and_no_package_of_the_workspace",
         ),
     ),

@@ -238,7 +238,10 @@ _REST = (
     Scenario(
         "K3",
         "a plugin takes the name of another, or was altered",
-        ("test_platform_plugins::test_two_packages_of_one_name_are_refused",),
+        (
+            "test_platform_plugins::test_two_packages_of_one_name_are_refused",
+            "test_brokers_plugins::test_a_package_can_not_take_the_name_of_the_paper_venue",
+        ),
     ),
     Scenario("K4", "a service's key is stolen"),
     Scenario(

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mts1b_foundation import ExecutionMode
 from mts1b_foundation.protocols import BrokerProtocol, CapabilityCard, SimulatedVenue
+from mts1b_platform.plugins import PluginMissing, load_plugin, plugin_names
 
 from mts1b_brokers.errors import BrokerConfigError, LiveTradingUnavailable, UnknownBroker
+from mts1b_brokers.shape import misfits, takes
 
 if TYPE_CHECKING:
     from mts1b_platform.clock import Clock
@@ -24,7 +25,7 @@ GROUP = "mts1b.brokers"
 
 def known_brokers() -> tuple[str, ...]:
     """Return the names of the installed adapters, sorted."""
-    return tuple(sorted({entry.name for entry in entry_points(group=GROUP)}))
+    return tuple(plugin_names(GROUP))
 
 
 def create_venue(settings: Settings, *, home: Path, clock: Clock, ids: Ids) -> BrokerProtocol:
@@ -33,8 +34,9 @@ def create_venue(settings: Settings, *, home: Path, clock: Clock, ids: Ids) -> B
     :raises LiveTradingUnavailable: for the modes that need a real market, and when a paper mode
         names an adapter that is not a simulation.
     :raises UnknownBroker: when no adapter has the name.
-    :raises BrokerConfigError: when the funds name more than one broker, or ``venue.address`` is
-        not an address of this machine.
+    :raises PluginBroken: when two packages offer the name, or its package can not be imported.
+    :raises BrokerConfigError: when the funds name more than one broker, the OMS could not call
+        the adapter's venue, or ``venue.address`` is not an address of this machine.
     """
     if settings.mode in (ExecutionMode.LIVE, ExecutionMode.SHADOW):
         raise LiveTradingUnavailable(
@@ -63,6 +65,8 @@ def create_simulated(
     """Return the venue of one adapter, which must be a simulation.
 
     :raises UnknownBroker: when no adapter has the name.
+    :raises PluginBroken: when two packages offer the name, or its package can not be imported.
+    :raises BrokerConfigError: when the OMS could not call the adapter's venue.
     :raises LiveTradingUnavailable: when the adapter is not a simulation.
     """
     venue = _create(name, settings, home=home, clock=clock, ids=ids)
@@ -85,15 +89,21 @@ def _broker_of(settings: Settings) -> str:
 
 
 def _create(name: str, settings: Settings, *, home: Path, clock: Clock, ids: Ids) -> BrokerProtocol:
-    found = [entry for entry in entry_points(group=GROUP) if entry.name == name]
-    if not found:
+    try:
+        factory = load_plugin(GROUP, name)
+    except PluginMissing:
         raise UnknownBroker(
             f"no broker adapter {name!r} is installed; known: {', '.join(known_brokers())}"
-        )
-    venue = found[0].load()(settings, home=home, clock=clock, ids=ids)
-    if not isinstance(venue, BrokerProtocol):
+        ) from None
+    if not callable(factory) or not takes(factory, settings, home=home, clock=clock, ids=ids):
         raise BrokerConfigError(
-            f"adapter {name} ({found[0].value}) does not satisfy BrokerProtocol; "
-            "see `mts plugin check`"
+            f"adapter {name}: its entry point must be a function (settings, *, home, clock, ids)"
+        )
+    venue = factory(settings, home=home, clock=clock, ids=ids)
+    wrong = misfits(venue)
+    if wrong or not isinstance(venue, BrokerProtocol):
+        raise BrokerConfigError(
+            f"adapter {name} ({type(venue).__name__}) does not satisfy BrokerProtocol: "
+            f"{'; '.join(wrong)}; hold it to every duty with `mts plugin check broker`"
         )
     return venue
