@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from mts1b_operations.audit import AuditChain, AuditReader, AuditRecord, ChainIntegrityError
 from mts1b_operations.audit.entry import canonical_json, entry_leaf
 from mts1b_operations.audit.tree import leaf_hash, root_of
+from mts1b_operations.errors import BadSelection
 from mts1b_operations.parts import Parts
 from mts1b_operations.tables import METADATA
 from mts1b_platform.clock import VirtualClock
@@ -360,6 +361,25 @@ async def test_verify_from_a_sequence_takes_earlier_payloads_as_given(closed_hom
         assert reader.verify(200)[0] == ENTRIES
         with pytest.raises(ChainIntegrityError):
             reader.verify(123)
+
+
+async def test_beyond_the_end_there_is_nothing_to_verify(closed_home: Path) -> None:
+    with AuditReader(closed_home) as reader:
+        assert reader.verify(ENTRIES - 1)[0] == ENTRIES
+        with pytest.raises(BadSelection, match=f"nothing to verify from sequence {ENTRIES} on"):
+            reader.verify(ENTRIES)
+    opened = await open_home(closed_home)
+    with pytest.raises(BadSelection, match=f"holds {ENTRIES} entries"):
+        await opened.audit.verify(ENTRIES + 5)
+    await opened.store.close()
+
+
+async def test_a_cut_log_is_cut_also_for_who_asks_beyond_its_end(closed_home: Path) -> None:
+    with sqlite3.connect(closed_home / "db" / "operations.sqlite") as db:
+        db.execute("DELETE FROM audit_entries WHERE sequence > 100")
+    db.close()
+    with AuditReader(closed_home) as reader, pytest.raises(ChainIntegrityError, match="truncated"):
+        reader.verify(ENTRIES - 1)
 
 
 async def test_the_chain_needs_a_clock_with_a_zone(parts: Parts) -> None:

@@ -269,6 +269,7 @@ class AuditChain:
         cover them.
 
         :raises ChainIntegrityError: naming the first bad index.
+        :raises BadSelection: when there is no entry ``from_sequence``.
         """
         check = LogCheck(await self._witnessed(), from_sequence=from_sequence)
         while True:

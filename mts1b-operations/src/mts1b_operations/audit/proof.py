@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from mts1b_operations.audit.entry import GENESIS, StoredRow, entry_leaf
 from mts1b_operations.audit.evidence import Witnessed
 from mts1b_operations.audit.tree import CompactRange
-from mts1b_operations.errors import ChainIntegrityError
+from mts1b_operations.errors import BadSelection, ChainIntegrityError
 
 __all__ = ["LogCheck"]
 
@@ -81,12 +81,18 @@ class LogCheck:
             self._proven = self.size
 
     def finish(self) -> None:
-        """Check that nothing is missing at the end.
+        """Check that nothing is missing at the end, and that there was something to check.
 
         :raises ChainIntegrityError: when something witnessed is not there.
+        :raises BadSelection: when the log ends before the first entry that was to be checked.
         """
         known = max([len(self._leaves), *(c.size for c in self._open)])
         if known > self.size:
             raise ChainIntegrityError(
                 self.size, f"the log is truncated: {known} entries were witnessed"
+            )
+        if self._from and self._from >= self.size:
+            raise BadSelection(
+                f"there is nothing to verify from sequence {self._from} on: the log holds "
+                f"{self.size} entries, numbered from 0"
             )

@@ -139,6 +139,7 @@ class AuditReader:
         """Re-derive the log from the stored bytes; return its size and root.
 
         :raises ChainIntegrityError: naming the first bad index.
+        :raises BadSelection: when there is no entry ``from_sequence``.
         """
         witness = Witness(self._home / AUDIT_FOLDER)
         ring = keyring or KeyRing(self._home / KEY_FOLDER, SystemRng())
