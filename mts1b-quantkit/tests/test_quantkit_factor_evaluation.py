@@ -86,6 +86,20 @@ class TestEvaluation:
         by_group = f.neutralize(factor[:1], groups)[0].reshape(3, 4).mean(axis=1)
         np.testing.assert_allclose(by_group, 0.0, atol=1e-12)
 
+    def test_market_values_in_dollars_leave_no_mean(self) -> None:
+        rng = np.random.default_rng(0)
+        values, size = rng.normal(1.0, 1.0, 3000), np.exp(rng.normal(26.0, 1.5, 3000))
+        rest = f.neutralize(values, size)
+        assert rest.mean() == pytest.approx(0.0, abs=1e-12)
+        assert rest @ size / size.max() == pytest.approx(0.0, abs=1e-9)
+
+    def test_an_exposure_that_moves_may_have_as_many_rows_as_assets(self) -> None:
+        rng = np.random.default_rng(0)
+        values, exposure = rng.normal(size=(4, 4)), rng.normal(size=(4, 4))
+        np.testing.assert_array_equal(
+            f.neutralize(values, exposure)[:3], f.neutralize(values[:3], exposure[:3])
+        )
+
     def test_bad_input(self) -> None:
         factor, forward = self.pairs()
         for call in (

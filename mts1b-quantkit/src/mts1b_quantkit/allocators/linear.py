@@ -51,7 +51,7 @@ def min_cvar(
     found = _solve(assets, cost, above, np.zeros(rows), limits, bounds, budget)
     return allocation(
         assets,
-        exact_sum(found.x[:columns], budget),
+        exact_sum(found.x[:columns], budget, *read_bounds(bounds, assets)),
         objective=float(found.fun) * unit,
         value_at_risk=float(found.x[columns]) * unit,
         iterations=int(found.nit),
@@ -83,7 +83,7 @@ def min_mad(returns: Any, *, bounds: Any = (0, 1), budget: float = 1.0) -> Alloc
     found = _solve(assets, cost, above, np.zeros(rows), limits, bounds, budget)
     return allocation(
         assets,
-        exact_sum(found.x[:columns], budget),
+        exact_sum(found.x[:columns], budget, *read_bounds(bounds, assets)),
         objective=float(found.fun) * unit,
         iterations=int(found.nit),
     )
@@ -138,7 +138,7 @@ def min_cdar(
     )
     return allocation(
         assets,
-        exact_sum(found.x[:columns], budget),
+        exact_sum(found.x[:columns], budget, *read_bounds(bounds, assets)),
         objective=float(found.fun) * unit,
         iterations=int(found.nit),
     )

@@ -5,6 +5,7 @@ Each is the solution of w'Sw / 2 - lambda m'w over bounds and budget, for its ow
 
 from __future__ import annotations
 
+import bisect
 import math
 from typing import Any
 
@@ -286,24 +287,27 @@ def _at_return(programme: Programme, mean: FloatArray, target: float) -> tuple[f
 
 
 def _extreme(programme: Programme, gain: FloatArray) -> float:
-    """Return the highest g'w that bounds and budget allow; infinite where nothing limits it."""
-    order = np.argsort(-gain, kind="stable")
-    if not np.isfinite(programme.upper).all() or not np.isfinite(programme.lower).all():
-        return (
-            math.inf if gain.max() > gain.min() else float(gain[0]) * float(programme.budget or 0)
-        )
-    weights = programme.lower.copy()
-    left = float(programme.budget or 0.0) - float(weights.sum())
-    for asset in order:
-        part = min(left, float(programme.upper[asset] - programme.lower[asset]))
-        weights[asset] += part
-        left -= part
-    return float(gain @ weights)
+    """Return the highest g'w that bounds and budget allow; infinite where nothing limits it.
+
+    There is a level of gain above which every asset sits at its upper bound, and below which every
+    asset sits at its lower one; the assets at the level take what the budget leaves.
+    """
+    lower, upper, budget = programme.lower, programme.upper, float(programme.budget or 0.0)
+    bought, sold = gain[np.isinf(upper)], gain[np.isinf(lower)]
+    if len(bought) and len(sold) and bought.max() > sold.min():
+        return math.inf
+    levels = np.unique(gain)
+    fits = bisect.bisect_left(
+        levels, True, key=lambda level: np.where(gain > level, upper, lower).sum() <= budget
+    )
+    level = float(levels[min(fits, len(levels) - 1)])
+    held = np.where(gain > level, upper, np.where(gain < level, lower, 0.0))
+    return float(gain @ held) + level * (budget - float(held.sum()))
 
 
 def _require_reachable(programme: Programme, mean: FloatArray, target: float) -> None:
     low, high = -_extreme(programme, -mean), _extreme(programme, mean)
-    slack = 1e-12 * max(abs(low), abs(high)) if math.isfinite(low) and math.isfinite(high) else 0.0
+    slack = 1e-12 * max((abs(end) for end in (low, high) if math.isfinite(end)), default=0.0)
     if not low - slack <= target <= high + slack:
         raise Infeasible(
             f"target_return is {target:.6g} a period; bounds and budget allow {low:.6g} to "
@@ -318,7 +322,8 @@ def _result(
     linear: FloatArray,
     objective: Any,
 ) -> Allocation:
-    weights = exact_sum(solution.weights, float(programme.budget or 0.0))
+    total = float(programme.budget or 0.0)
+    weights = exact_sum(solution.weights, total, programme.lower, programme.upper)
     risk = float(weights @ problem.covariance @ weights)
     return allocation(
         problem.assets,

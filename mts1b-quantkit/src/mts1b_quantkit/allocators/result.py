@@ -13,6 +13,8 @@ from mts1b_quantkit.arrays import FloatArray, Table
 
 __all__ = ["Allocation", "Diagnostics", "Later", "allocation", "exact_sum", "to_budget"]
 
+_TRIES = 16
+
 
 class Later:
     """A diagnostic that costs something: it is computed when it is first looked at."""
@@ -76,16 +78,23 @@ def to_budget(weights: FloatArray, budget: float = 1.0) -> FloatArray:
     return exact_sum(weights * (budget / math.fsum(weights)), budget)
 
 
-def exact_sum(weights: FloatArray, budget: float) -> FloatArray:
-    """Return weights whose exactly rounded sum is ``budget``, where they nearly have it.
+def exact_sum(
+    weights: FloatArray, budget: float, lower: Any = -np.inf, upper: Any = np.inf
+) -> FloatArray:
+    """Return weights within their bounds whose exactly rounded sum is ``budget``.
 
-    The last bits go to the largest weight, where they matter least.
+    They nearly have it before. The last bits go to the largest weight that has room for them and
+    is fine enough to take them; where none is, some bits stay missing. A zero stays a zero.
     """
-    scaled = weights.copy()
-    largest = int(np.abs(scaled).argmax())
-    for _ in range(4):
-        missing = budget - math.fsum(scaled)
-        if missing == 0.0:
+    result = np.clip(weights, lower, upper)
+    unseen = np.finfo(float).eps / 4.0 * abs(budget)
+    for _ in range(_TRIES):
+        missing = math.fsum((budget, *(-result).tolist()))
+        moved = np.clip(result + missing, lower, upper)
+        left = np.where(result == 0.0, np.inf, np.abs(moved - result - missing))
+        if math.fsum(result) == budget or not left.min() < abs(missing):
             break
-        scaled[largest] += missing
-    return scaled
+        able = left <= max(unseen, float(left.min()))
+        asset = int(np.where(able, np.abs(result), -1.0).argmax())
+        result[asset] = moved[asset]
+    return np.asarray(result)

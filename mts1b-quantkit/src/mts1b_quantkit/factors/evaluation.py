@@ -152,8 +152,8 @@ def neutralize(values: Any, exposures: Any) -> Any:
     """Return what a regression of each row on exposures and a constant leaves.
 
     :param values: (T, A); NaN stays NaN.
-    :param exposures: (A,) or (A, K) numbers that do not change with time, or (T, A) for one that
-        does; groups (sectors) as K columns of zeros and ones.
+    :param exposures: (A,) or (A, K) numbers that do not change with time; or, in the shape of
+        ``values``, one that does; groups (sectors) as K columns of zeros and ones.
     :return: the residuals, in the kind of ``values``; their mean and their products with the
         exposures are zero in each row.
     :raises BadInput: for shapes that do not fit.
@@ -165,7 +165,7 @@ def neutralize(values: Any, exposures: Any) -> Any:
     table = as_table(values, what="values", allow_nan=True)
     rows = table.values[None, :] if table.is_vector else table.values
     given = as_table(exposures, what="exposures").values
-    moving = given.ndim == 2 and given.shape == rows.shape and given.shape[0] != rows.shape[1]
+    moving = not table.is_vector and given.shape == rows.shape
     fixed = given[:, None] if given.ndim == 1 else given
     if not moving and len(fixed) != rows.shape[1]:
         raise BadInput(f"exposures has shape {given.shape}; values has {rows.shape[1]} assets")
@@ -175,7 +175,10 @@ def neutralize(values: Any, exposures: Any) -> Any:
         if not known.any():
             continue
         columns = given[row][:, None] if moving else fixed
-        design = np.column_stack((np.ones(int(known.sum())), columns[known]))
+        size = np.abs(columns[known]).max(axis=0)
+        # In units of their largest: beside market values in dollars the constant would be lost.
+        scaled = columns[known] / np.where(size > 0.0, size, 1.0)
+        design = np.column_stack((np.ones(len(scaled)), scaled))
         fitted, *_ = np.linalg.lstsq(design, line[known], rcond=None)
         result[row, known] = line[known] - design @ fitted
     return table.rows(result)
