@@ -30,7 +30,14 @@ class Risk:
         self._envelope = RiskEnvelope(envelope_id="e", fund_id="alpha", nav_usd=Decimal(1))
         self._clock, self._halts, self._fuse = clock, halts, fuse
 
-    async def check(self, order: Order, *, lease_id: str = "", amends: str = "") -> RiskDecision:
+    async def check(
+        self,
+        order: Order,
+        *,
+        lease_id: str = "",
+        amends: str = "",
+        parent: Order | None = None,
+    ) -> RiskDecision:
         if amends:
             self.amended.append((amends, order.quantity))
         self._fuse.checkpoint("before risk")

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from mts1b_foundation import DenyCode, Order, OrderStatus
+from mts1b_foundation import DenyCode, Order, OrderStatus, OrderType, Side
 from mts1b_foundation.commands import CancelOutcome
 from mts1b_oms.dispatch import Dispatcher
 from mts1b_oms.errors import OrderRefused
@@ -220,6 +220,29 @@ async def test_i6_children_never_sum_to_more_than_their_parent(works: Works, ord
         made = await works.desk.orders.submit(child)
         assert (made.rejected_code is None) is fits
         works.desk.clock.advance(1.0)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"side": Side.SELL},
+        {"symbol": "NDX"},
+        {"strategy_id": "parity"},
+        {"limit_price": Decimal("90.01")},
+        {"order_type": OrderType.MARKET, "limit_price": None},
+    ],
+)
+async def test_a_child_is_of_its_parents_side_symbol_owner_and_limit(
+    works: Works, order: Any, changes: dict[str, Any]
+) -> None:
+    """An algorithm of somebody else's may yield anything."""
+    parent = await works.begin(resting(order, quantity=Decimal(8)))
+    child = child_order(
+        parent, 0, Decimal(4), order_type=parent.order_type, created_at=parent.created_at
+    )
+    made = await works.desk.orders.submit(child.with_(**changes))
+    assert (made.status, made.rejected_code) == (OrderStatus.REJECTED, PARENT)
+    assert works.desk.venue.submitted == []
 
 
 async def test_a_key_is_worked_in_one_way(works: Works, order: Any) -> None:

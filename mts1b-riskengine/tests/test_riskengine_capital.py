@@ -1,8 +1,10 @@
 """Capital of the firm, cash of a fund, and what a parent lends to its children."""
 
 from decimal import Decimal
+from typing import Any
 
-from mts1b_foundation import DenyCode, OrderStatus
+import pytest
+from mts1b_foundation import DenyCode, Order, OrderStatus, OrderType, Side
 from mts1b_foundation.limits import RiskLimits
 from riskengine_desk import FUND, MakeDesk, make_envelope, make_nav, outcome
 from riskengine_limits import child, market, simple
@@ -51,6 +53,66 @@ async def test_children_never_exceed_their_parent(make_desk: MakeDesk) -> None:
     assert (await desk.engine.check(child(5, quantity=D(50)))).approved
     stray = child(6, parent_order_id="nobody")
     assert outcome(await desk.engine.check(stray)) == ("parent_cap", DenyCode.PARENT_UNKNOWN)
+
+
+def told(**changes: Any) -> Order:
+    """Return a parent of 100 units as an OMS tells it, of which no event has come."""
+    taken = child("told", parent_order_id=None, order_id="p-2", quantity=D(100))
+    at_work = {"status": OrderStatus.ACCEPTED, "accepted_at": taken.created_at}
+    return taken.with_(**at_work | changes)
+
+
+def slice_of(number: int, **changes: Any) -> Order:
+    return child(number, **{"parent_order_id": "p-2", "quantity": D(60)} | changes)
+
+
+async def test_a_parent_whose_event_is_on_its_way_lends_to_its_children_already(
+    make_desk: MakeDesk,
+) -> None:
+    """The first child of every algorithm was denied: events come later than checks."""
+    desk = await market(make_desk)
+    assert outcome(await desk.engine.check(slice_of(0)))[1] == DenyCode.PARENT_UNKNOWN
+    assert (await desk.engine.check(slice_of(1), parent=told())).approved
+    over = await desk.engine.check(slice_of(2, quantity=D(41)), parent=told())
+    assert outcome(over) == ("parent_cap", DenyCode.PARENT_EXCEEDED)
+    assert (await desk.engine.check(slice_of(3, quantity=D(40)), parent=told())).approved
+
+
+@pytest.mark.parametrize(
+    ("of_child", "of_parent"),
+    [
+        ({"side": Side.SHORT}, {}),
+        ({"symbol": "MSFT"}, {}),
+        ({"account": "other"}, {}),
+        ({}, {"strategy_id": "other"}),
+        ({}, {"fund_id": "beta"}),
+        ({}, {"reduce_only": True}),
+        ({}, {"limit_price": D("99.99")}),
+        ({"order_type": OrderType.MARKET, "limit_price": None}, {}),
+        ({}, {"order_id": "p-3"}),
+        ({}, {"accepted_at": None}),
+        ({}, {"submitted_at": child().created_at}),
+        ({}, {"status": OrderStatus.PENDING_CANCEL}),
+        ({}, {"status": OrderStatus.CANCELED}),
+    ],
+)
+async def test_what_is_no_part_of_the_parent_that_is_told_is_denied(
+    make_desk: MakeDesk, of_child: dict[str, Any], of_parent: dict[str, Any]
+) -> None:
+    desk = await make_desk(limits=RiskLimits(children_within_parent=True))
+    one = slice_of(1, quantity=D(10), **of_child)
+    denied = await desk.engine.check(one, parent=told(**of_parent))
+    assert outcome(denied) == ("parent_cap", DenyCode.PARENT_MISMATCH)
+
+
+async def test_a_parent_does_not_grow_between_two_children(make_desk: MakeDesk) -> None:
+    desk = await market(make_desk)
+    parent = told()
+    await desk.feed(parent)
+    assert (await desk.engine.check(slice_of(1), parent=parent)).approved
+    grown = told(quantity=D(200))
+    denied = await desk.engine.check(slice_of(2), parent=grown)
+    assert outcome(denied) == ("parent_cap", DenyCode.PARENT_MISMATCH)
 
 
 async def test_a_parent_has_a_cap_in_value_and_a_restart_remembers(make_desk: MakeDesk) -> None:

@@ -233,12 +233,14 @@ class CheckOrder(FrozenModel):
     """Ask the risk engine for a decision on one order, to be sent under one lease.
 
     ``amends`` names the open order that ``order`` would take the place of, under an id and key of
-    its own; its quantity is the total, what is filled already included.
+    its own; its quantity is the total, what is filled already included. ``parent`` is the order's
+    parent as the OMS has it on record; the event that tells of it may be on its way still.
     """
 
     order: Order
     lease_id: str = ""
     amends: str = ""
+    parent: Order | None = None
 
 
 class OrdersQuery(FrozenModel):

@@ -43,10 +43,18 @@ IN_DOUBT = frozenset({OrderStatus.SUBMITTING, OrderStatus.UNKNOWN})
 class RiskChecker(Protocol):
     """Decide whether an order may leave; asked twice for one order, it answers the same."""
 
-    async def check(self, order: Order, *, lease_id: str = "", amends: str = "") -> RiskDecision:
+    async def check(
+        self,
+        order: Order,
+        *,
+        lease_id: str = "",
+        amends: str = "",
+        parent: Order | None = None,
+    ) -> RiskDecision:
         """Return the decision; an approval is good under ``lease_id`` alone.
 
-        ``amends`` names the open order that ``order`` would take the place of.
+        ``amends`` names the open order that ``order`` would take the place of, ``parent`` is the
+        order's parent as it is on record here.
 
         :raises RiskUnavailable: when there is no answer.
         """
@@ -251,7 +259,11 @@ class OrderService:
             try:
                 with self._latency.stage("oms.risk"):
                     lease_id = self._gateway.lease.current
-                    decision = await self._risk.check(order, lease_id=lease_id, amends=amends)
+                    parent_id = order.parent_order_id
+                    parent = await self.record.order(parent_id) if parent_id else None
+                    decision = await self._risk.check(
+                        order, lease_id=lease_id, amends=amends, parent=parent
+                    )
                 return decision, asked_at
             except RiskUnavailable as error:
                 given_up = not error.retry or (amends or order.order_id) in self.cancel_wanted

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from mts1b_foundation.orders import Order, OrderStatus
 from mts1b_oms_algos.schedule import exact_sum
+from mts1b_riskengine.parents import is_worked_here, why_no_part
 
 from mts1b_oms.tables.orders import read_children
 from mts1b_oms.transitions import OrderEvent
@@ -23,7 +24,7 @@ WORKING = frozenset({OrderStatus.ACCEPTED, OrderStatus.PARTIALLY_FILLED})
 
 def is_parent(order: Order) -> bool:
     """Tell whether an open order is worked here, not at a venue."""
-    return not order.is_terminal and order.accepted_at is not None and order.submitted_at is None
+    return not order.is_terminal and is_worked_here(order)
 
 
 async def why_no_child(unit: Unit, child: Order) -> str:
@@ -33,10 +34,13 @@ async def why_no_child(unit: Unit, child: Order) -> str:
     it or after it, and then finds the child.
     """
     parent = await unit.order(child.parent_order_id or "")
-    if parent is None or parent.accepted_at is None or parent.submitted_at is not None:
+    if parent is None or not is_worked_here(parent):
         return ""
     if parent.status not in WORKING:
         return f"parent {parent.order_id} is {parent.status.value}"
+    mismatch = why_no_part(child, parent)
+    if mismatch:
+        return mismatch
     taken = [
         other.filled_quantity if other.is_terminal else other.quantity
         for other in await read_children(unit.tx, parent.order_id)

@@ -18,14 +18,23 @@ class RemoteRisk:
     def __init__(self, client: RiskEngineClient) -> None:
         self._client = client
 
-    async def check(self, order: Order, *, lease_id: str = "", amends: str = "") -> RiskDecision:
+    async def check(
+        self,
+        order: Order,
+        *,
+        lease_id: str = "",
+        amends: str = "",
+        parent: Order | None = None,
+    ) -> RiskDecision:
         """Return the decision on ``order``, to be sent under ``lease_id``, for ``amends``.
 
         :raises RiskUnavailable: when there is no answer; with ``retry`` False when the engine
             failed on this order, which asking again would not change.
         """
         try:
-            return await self._client.check_order(order, lease_id=lease_id, amends=amends)
+            return await self._client.check_order(
+                order, lease_id=lease_id, amends=amends, parent=parent
+            )
         except RemoteError as error:
             raise RiskUnavailable(f"the risk engine failed: {error}", retry=False) from error
         except BusError as error:

@@ -79,6 +79,7 @@ class RiskEngineClient:
         *,
         lease_id: str = "",
         amends: str = "",
+        parent: Order | None = None,
     ) -> RiskDecision:
         """Return the decision on ``order``. It does not submit.
 
@@ -87,12 +88,13 @@ class RiskEngineClient:
         :param envelope: the limits that the caller believes in; they must be those in force.
         :param lease_id: the lease that the order will be sent under; empty where none is needed.
         :param amends: the open order that ``order`` would take the place of.
+        :param parent: the order's parent as the OMS has it on record.
         :raises EnvelopeConflict: when they are not.
         :raises NoResponders, RequestTimeout: when the engine does not answer.
         """
         if envelope is not None:
             await self._expect(envelope)
-        request = CheckOrder(order=order, lease_id=lease_id, amends=amends)
+        request = CheckOrder(order=order, lease_id=lease_id, amends=amends, parent=parent)
         return await self._call(CMD_RISK_CHECK, request, RiskDecision)
 
     async def _expect(self, envelope: RiskEnvelope) -> None:

@@ -42,9 +42,11 @@ class CheckContext(RiskContext):
         book: RiskBook,
         envelope: RiskEnvelope,
         amended: Reservation | None = None,
+        told_parent: Order | None = None,
     ) -> None:
         super().__init__(facts)
         self.amended = amended
+        self.told_parent = told_parent
         self.order = order
         self.book = book
         self.envelope = envelope
@@ -149,6 +151,11 @@ def _open_purchases(context: CheckContext) -> Decimal:
     )
 
 
+def _parent(context: CheckContext) -> Any:
+    amends = context.amended.order_id if context.amended is not None else ""
+    return context.book.parents.facts(context.order, amends, context.told_parent)
+
+
 def _disabled(context: CheckContext) -> Any:
     return context.book.blocks.disabled(context.order.fund_id, context.order.strategy_id)
 
@@ -181,7 +188,7 @@ _FACTS: dict[str, Callable[[CheckContext], Any]] = {
     "reference_range": lambda c: c.book.market.reference_range(c.order.symbol, c.now),
     "mean_volume": lambda c: c.book.market.mean_volume(c.order.symbol, c.now.date()),
     "session": _session,
-    "parent": lambda c: c.book.parents.facts(c.order, c.amended.order_id if c.amended else ""),
+    "parent": _parent,
     "opposite_orders": lambda c: c.book.resting.opposite(c.order),
     "flow": lambda c: c.book.flow,
     "disabled": _disabled,
@@ -203,6 +210,7 @@ def build_context(
     borrow: BorrowDesk | None = None,
     extra: Mapping[str, Any] | None = None,
     amended: Reservation | None = None,
+    told_parent: Order | None = None,
 ) -> CheckContext:
     """Return the context of a check. ``exposure`` is there only when price and value are known.
 
@@ -210,6 +218,7 @@ def build_context(
 
     :param moment: seconds of the engine's monotonic clock.
     :param amended: the reservation of the order that this one takes the place of.
+    :param told_parent: the parent of the order as the OMS has it on record.
     """
     facts: dict[str, Any] = {
         "fund": book.funds.get(order.fund_id),
@@ -230,4 +239,11 @@ def build_context(
         facts["trading_halt"] = book.market.halted.get(order.symbol, "")
     if extra:
         facts = {name: value for name, value in extra.items() if name not in _FACTS} | facts
-    return CheckContext(facts, order=order, book=book, envelope=envelope, amended=amended)
+    return CheckContext(
+        facts,
+        order=order,
+        book=book,
+        envelope=envelope,
+        amended=amended,
+        told_parent=told_parent,
+    )

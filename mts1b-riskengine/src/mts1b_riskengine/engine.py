@@ -117,7 +117,14 @@ class RiskEngine:
                 now, moment = self._clock.now(), self._clock.monotonic()
                 await recall_flow(tx, self.book, now=now, moment=moment)
 
-    async def check(self, order: Order, *, lease_id: str = "", amends: str = "") -> RiskDecision:
+    async def check(
+        self,
+        order: Order,
+        *,
+        lease_id: str = "",
+        amends: str = "",
+        parent: Order | None = None,
+    ) -> RiskDecision:
         """Decide on ``order``, record it, and reserve what an approval may use.
 
         It does not submit. The same order asked again gets its recorded decision; an approval
@@ -128,16 +135,24 @@ class RiskEngine:
         :param amends: the open order that ``order``, under an id and key of its own, would take
             the place of. What it holds is counted once, at the larger of both; a decision on a
             change is given once.
+        :param parent: the order's parent as the OMS has it on record; its event may come later.
         """
-        return (await self.judge(order, lease_id=lease_id, amends=amends)).decision
+        return (await self.judge(order, lease_id=lease_id, amends=amends, parent=parent)).decision
 
-    async def judge(self, order: Order, *, lease_id: str = "", amends: str = "") -> Judgement:
+    async def judge(
+        self,
+        order: Order,
+        *,
+        lease_id: str = "",
+        amends: str = "",
+        parent: Order | None = None,
+    ) -> Judgement:
         """Do what :meth:`check` does, and also return the results of the gates with their times."""
         with self._latency.stage("risk.check"):
             envelope = self.book.envelopes.find(order.fund_id)
             prepared = {} if envelope is None else await self._pipeline.prepare(order, envelope)
             async with self._store.transaction() as tx:
-                judgement = await self._judge(tx, order, prepared, lease_id, amends)
+                judgement = await self._judge(tx, order, prepared, lease_id, amends, parent)
         if self._measures and judgement.run is not None:
             self._record_latency(judgement.run)
         return judgement
@@ -149,6 +164,7 @@ class RiskEngine:
         prepared: Mapping[str, Any],
         lease_id: str,
         amends: str,
+        parent: Order | None,
     ) -> Judgement:
         reading = self._halts.read()
         await self.book.sync(tx)
@@ -158,7 +174,7 @@ class RiskEngine:
         if recorded is not None and await self._stands(tx, recorded, order, reading, lease_id):
             return Judgement(recorded.decision)
         attempt = recorded.attempt + 1 if recorded else 1
-        context = self._context(order, found, reading, prepared, amends)
+        context = self._context(order, found, reading, prepared, amends, parent)
         if isinstance(context, CheckContext):
             run = await self._pipeline.run(order, context.envelope, context)
         else:
@@ -236,6 +252,7 @@ class RiskEngine:
         reading: HaltReading,
         prepared: Mapping[str, Any],
         amends: str,
+        parent: Order | None,
     ) -> CheckContext | GateRun:
         """Return the facts of a check, or the denial where there can be none."""
         envelope = self.book.envelopes.find(order.fund_id)
@@ -264,6 +281,7 @@ class RiskEngine:
                 borrow=self._borrow,
                 extra={**more, **prepared} if more else prepared,
                 amended=amended,
+                told_parent=parent,
             )
         except INLINE_FAILURES as error:
             reason = f"facts could not be gathered: {type(error).__name__}: {error}"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 import sqlalchemy as sa
-from mts1b_foundation import Order
+from mts1b_foundation import Order, OrderStatus
 from mts1b_foundation.limits import RiskLimits
 from mts1b_platform.store import Store
 from mts1b_platform.store.connection import AsyncConnection
@@ -14,9 +14,12 @@ from mts1b_platform.store.connection import AsyncConnection
 from mts1b_riskengine import tables
 from mts1b_riskengine.statements import upsert
 
-__all__ = ["ParentBook", "ParentFacts", "is_worked_here"]
+__all__ = ["ParentBook", "ParentFacts", "is_worked_here", "why_no_part"]
 
 ZERO = Decimal(0)
+_WORKING = frozenset({OrderStatus.ACCEPTED, OrderStatus.PARTIALLY_FILLED})
+_SAME = ("fund_id", "strategy_id", "account", "mode", "symbol", "side", "reduce_only")
+"""What a child has from its parent, whatever it is cut into."""
 
 
 def is_worked_here(order: Order) -> bool:
@@ -24,13 +27,41 @@ def is_worked_here(order: Order) -> bool:
     return order.accepted_at is not None and order.submitted_at is None
 
 
+def why_no_part(child: Order, parent: Order) -> str:
+    """Return what of an order makes it no part of its parent; empty where it is one.
+
+    Whether all children together fit into the parent is another question.
+    """
+    for name in _SAME:
+        ours, theirs = getattr(child, name), getattr(parent, name)
+        if ours != theirs:
+            return f"{name} is {ours}, that of parent {parent.order_id} is {theirs}"
+    limit, own = parent.limit_price, child.limit_price
+    if limit is not None and (own is None or child.side.sign * (own - limit) > 0):
+        return f"limit_price is {own}, worse than the {limit} of parent {parent.order_id}"
+    return ""
+
+
+def _why_not_of(child: Order, told: Order) -> str:
+    """Return why an order that the OMS told as the parent is not, or may have no more children."""
+    if told.order_id != child.parent_order_id or not is_worked_here(told):
+        return f"order {told.order_id} is no parent that is worked by the OMS"
+    if told.status not in _WORKING:
+        return f"parent {told.order_id} is {told.status.value}"
+    return why_no_part(child, told)
+
+
 @dataclass(frozen=True, slots=True)
 class ParentFacts:
-    """What a parent asks for (None: not known), and its other children's units and value."""
+    """What a parent asks for (None: not known), and its other children's units and value.
+
+    ``mismatch`` says why the order can be no child of it; empty where it can.
+    """
 
     quantity: Decimal | None
     units: Decimal
     value: Decimal
+    mismatch: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +79,14 @@ class ParentBook:
         self._quantities: dict[str, Decimal] = {}
         self._children: dict[str, dict[str, _Child]] = {}
 
-    def facts(self, order: Order, amends: str = "") -> ParentFacts | None:
+    def facts(
+        self, order: Order, amends: str = "", told: Order | None = None
+    ) -> ParentFacts | None:
         """Return what is known of the order's parent; this very order, and the one that it
-        amends, left out."""
+        amends, left out.
+
+        :param told: the parent as the OMS has it on record, whose event may not have come yet.
+        """
         parent_id = order.parent_order_id
         if parent_id is None:
             return None
@@ -59,10 +95,17 @@ class ParentBook:
             for order_id, child in self._children.get(parent_id, {}).items()
             if order_id not in (order.order_id, amends)
         ]
+        quantity, mismatch = self._quantities.get(parent_id), ""
+        if told is not None:
+            mismatch = _why_not_of(order, told)
+            if quantity not in (None, told.quantity):
+                mismatch = f"parent {parent_id} is told as {told.quantity}, it was {quantity}"
+            quantity = told.quantity
         return ParentFacts(
-            self._quantities.get(parent_id),
+            quantity,
             sum((child.quantity for child in others), ZERO),
             sum((child.quantity * child.unit_value for child in others), ZERO),
+            mismatch,
         )
 
     async def approved(

@@ -163,7 +163,10 @@ class RiskEngineService(Service):
 
     async def _check(self, request: CheckOrder) -> RiskDecision:
         judgement = await self.engine.judge(
-            request.order, lease_id=request.lease_id, amends=request.amends
+            request.order,
+            lease_id=request.lease_id,
+            amends=request.amends,
+            parent=request.parent,
         )
         if not self.ctx.replay:
             self._note(judgement)

@@ -16,9 +16,14 @@ __all__ = ["CARD", "ParentCapGate"]
 
 CARD = GateCard(
     gate="parent_cap",
-    asks="do the children of this order's parent stay within it, and within the basket cap?",
-    codes=(DenyCode.PARENT_UNKNOWN, DenyCode.PARENT_EXCEEDED, DenyCode.MAX_PARENT),
-    inputs="the parent's quantity, what its other children have filled or may still fill",
+    asks="is this order a part of its parent, do all children stay within it and the basket cap?",
+    codes=(
+        DenyCode.PARENT_UNKNOWN,
+        DenyCode.PARENT_MISMATCH,
+        DenyCode.PARENT_EXCEEDED,
+        DenyCode.MAX_PARENT,
+    ),
+    inputs="the parent as the OMS has it, what its other children have filled or may still fill",
     on_failure="a parent that is not known, or sums that are no numbers, deny; reducing passes",
     source="SEC 34-70694 (Knight: 212 parents, children without bound); FCA 2024 (Citi: basket)",
     controls=(22, 23),
@@ -56,6 +61,8 @@ class ParentCapGate(InlineGate):
         whole, others = positive(facts.quantity), at_least_zero(facts.units)
         if whole is None or others is None:
             return self._unknown(order, facts.quantity, context)
+        if facts.mismatch:
+            return context.reject(DenyCode.PARENT_MISMATCH, facts.mismatch)
         if others + order.quantity <= whole:
             return True
         return context.reject(
