@@ -15,7 +15,7 @@ from mts1b_foundation.commands import CancelOutcome
 from mts1b_foundation.protocols import AccountSnapshot
 from mts1b_oms.fills import book_fills
 from mts1b_oms.last_acts import LastActs
-from mts1b_oms.reconcile import compare
+from mts1b_oms.reconcile import TheirBooks, compare
 from mts1b_oms.tables.store import reconciliations
 from mts1b_oms.transitions import OrderEvent
 from mts1b_oms.witness import Extent, Witness
@@ -98,7 +98,7 @@ async def test_d6_rows_that_come_twice_are_not_added_up(new_desk: Any, order: An
     await desk.tick(1, {SPX: ("100", "101")})
     account = await desk.venue.account_snapshot()
     with pytest.raises(ValueError, match="SPX more than once"):
-        compare(desk.record.ledger, account.positions * 2, None)
+        compare(desk.record.ledger, TheirBooks.of(account.positions * 2))
 
     async def twice() -> AccountSnapshot:
         return account.with_(positions=account.positions * 2)

@@ -17,7 +17,7 @@ from mts1b_foundation import (
 from mts1b_oms.errors import ReconciliationMismatch
 from mts1b_oms.ledger import Ledger, SubBook
 from mts1b_oms.outcomes import CouldNotLook
-from mts1b_oms.reconcile import Break, compare
+from mts1b_oms.reconcile import Break, TheirBooks, compare
 
 SPX, NDX = Symbol("SPX"), Symbol("NDX")
 
@@ -187,6 +187,8 @@ async def test_a_restart_keeps_books_peaks_and_prices(new_desk: Any, order: Any)
 def test_a_long_and_a_short_of_one_size_do_not_match() -> None:
     books = Ledger.of([SubBook("f", "s", Decimal(10), Decimal(10))])
     short = Position(symbol=SPX, quantity=Decimal(-5))
-    assert compare(books, [short], Decimal(10)) == (Break("SPX", Decimal(0), Decimal(-5)),)
-    assert compare(books, [], Decimal("10.01")) == ()
-    assert [b.what for b in compare(books, [], Decimal("10.02"))] == ["cash"]
+    assert compare(books, TheirBooks.of([short], Decimal(10))) == (
+        Break("SPX", Decimal(0), Decimal(-5)),
+    )
+    assert compare(books, TheirBooks.of([], Decimal("10.01"))) == ()
+    assert [b.what for b in compare(books, TheirBooks.of([], Decimal("10.02")))] == ["cash"]

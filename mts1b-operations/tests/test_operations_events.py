@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mts1b_foundation import nats
+from mts1b_foundation.adjustments import AdjustBooks
 from mts1b_foundation.commands import ResolveOrder
 from mts1b_foundation.orders import CorrectionKind, FillCorrection
 from mts1b_operations.events import AUDITED, record_of
@@ -44,6 +45,26 @@ def test_a_resolution_is_audited_with_who_signed_it() -> None:
 
     assert (record.action, record.subject_id, record.timestamp) == ("order_resolved", "o-1", day(1))
     assert (record.data["signed_by"], record.data["signature"]) == ("operator:ann", "5ec2e7")
+
+
+def test_an_adjustment_is_audited_with_who_signed_it() -> None:
+    one = AdjustBooks(
+        adjustment_id="a-1",
+        kind="dividend",
+        fund_id="alpha",
+        strategy_id="trend",
+        cash_usd="12.5",
+        reason="statement",
+        signed_by="operator:ann",
+        requested_at=day(1),
+        signature="5ec2e7",
+    )
+
+    record = record_of(event(nats.OMS_BOOKS_ADJUSTED, one))
+
+    assert (record.action, record.subject_id) == ("books_adjusted", "a-1")
+    assert (record.data["signed_by"], record.data["signature"]) == ("operator:ann", "5ec2e7")
+    assert record.data["cash_usd"] == "12.5"
 
 
 def test_a_bust_is_audited_under_its_order() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from datetime import timedelta
+from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
@@ -67,6 +68,25 @@ def test_volatility_above_one_and_a_half_times_its_target() -> None:
     assert dog.status().tripped == (f"fund:{FUND}",)
     unknown = PortfolioVolDd(params={"target.other": 0.16})
     assert walk(unknown, calm + wild) == []
+
+
+@pytest.mark.parametrize(
+    ("dog", "strategy_id"),
+    [
+        (PortfolioVolDd(params={"target": 0.16, "window": 21}), None),
+        (PredictiveHealth(params={"history": 100, "horizon": 60}), None),
+        (StrategyWatchdog(params={"history": 100}), STRATEGY),
+    ],
+    ids=lambda value: getattr(value, "name", ""),
+)
+def test_capital_that_comes_and_goes_alarms_nobody(dog: Watchdog, strategy_id: str | None) -> None:
+    value, capital = 1_000_000.0, 1_000_000.0
+    for number, change in enumerate(steady(400, 0.01)):
+        value *= 1 + change
+        moved = {150: 900_000.0, 250: -1_500_000.0}.get(number, 0.0)
+        value, capital = value + moved, capital + moved
+        seen = nav(number, f"{value:.2f}", strategy_id).with_(capital_usd=Decimal(f"{capital:.2f}"))
+        assert not dog.observe(seen), number
 
 
 def test_an_alert_comes_again_only_after_calm() -> None:

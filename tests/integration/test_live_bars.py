@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mts1b_foundation import OrderStatus, Side, Symbol
+from mts1b_platform.exit_codes import ExitCode
 
 from tests.integration.live_home import (
     connected,
@@ -27,6 +28,11 @@ SETTINGS = live_settings(
         "params": {"long_when": "close > lag(close, 1)"},
     },
     nav="300000",
+)
+
+DEPOSIT = (
+    *("deposit", "--fund", "f1", "--strategy", "climb", "--cash", "1000"),
+    *("--operator", "ann", "--reason", "statement"),
 )
 
 
@@ -58,6 +64,10 @@ async def test_a_rule_trades_on_bars_as_they_come_goes_on_after_a_restart_and_is
         assert sold.quantity == bought.quantity
         await publish_bar(home, SYMBOL, "101")
         await until(lambda: settled(3))
+        mts(home, "cmd", "operator-key", "ann")
+        booked = mts(home, "oms", "adjust", *DEPOSIT, check=False)
+        assert booked.returncode == ExitCode.REFUSED
+        assert "the venue does not show it" in booked.stderr
         mts(home, "cmd", "halt", "f1", "--reason", "a test", "--yes")
         await publish_bar(home, SYMBOL, "100")
         await until(lambda: settled(4))

@@ -14,7 +14,7 @@ from mts1b_foundation.model import (
     NonNegativeDecimal,
     PositiveDecimal,
     UtcDatetime,
-    canonical_text,
+    signing_fields_of,
 )
 from mts1b_foundation.orders import Order
 from mts1b_foundation.positions import Position
@@ -150,11 +150,7 @@ class ResolveOrder(FrozenModel):
 
     def signing_fields(self) -> list[tuple[str, str]]:
         """Return (name, text) of every bound field in the order of declaration."""
-        return [
-            (name, canonical_text(getattr(self, name)))
-            for name in type(self).model_fields
-            if name != "signature"
-        ]
+        return signing_fields_of(self)
 
 
 class ResolveReply(FrozenModel):

@@ -40,7 +40,9 @@ class FundConfig(FrozenModel):
 class NavSnapshot(FrozenModel):
     """Net asset value at one moment; of a fund, or of one strategy in it.
 
-    ``drawdown`` is a fraction of the peak, zero or negative.
+    ``drawdown`` is a fraction of the peak, zero or negative. ``capital_usd`` is what was paid in
+    until then, what was taken out deducted; None where nobody counts it. Realized profit includes
+    dividends, interest and what else was earned or paid without an order.
     """
 
     fund_id: Identifier
@@ -54,4 +56,15 @@ class NavSnapshot(FrozenModel):
     unrealized_pnl_usd: FiniteDecimal = Decimal(0)
     fees_usd: FiniteDecimal = Decimal(0)
     peak_nav_usd: FiniteDecimal = Decimal(0)
+    capital_usd: FiniteDecimal | None = None
     drawdown: Decimal = Field(default=Decimal(0), le=0, allow_inf_nan=False)
+
+    def capital_since(self, before: NavSnapshot) -> Decimal:
+        """Return what owners have paid in since an earlier snapshot, USD; negative: taken out."""
+        if self.capital_usd is None or before.capital_usd is None:
+            return Decimal(0)
+        return self.capital_usd - before.capital_usd
+
+    def gain_since(self, before: NavSnapshot) -> Decimal:
+        """Return what was earned since an earlier snapshot, USD: capital that came is no gain."""
+        return self.nav_usd - before.nav_usd - self.capital_since(before)

@@ -19,6 +19,7 @@ __all__ = [
     "PositiveDecimal",
     "UtcDatetime",
     "canonical_text",
+    "signing_fields_of",
 ]
 
 
@@ -127,6 +128,15 @@ def canonical_text(value: object) -> str:
     None is the empty text; times are UTC with microseconds.
     """
     return WRITERS[type(value)](value)
+
+
+def signing_fields_of(model: FrozenModel) -> list[tuple[str, str]]:
+    """Return (name, text) of every field but the signature, in the order of declaration."""
+    return [
+        (name, canonical_text(getattr(model, name)))
+        for name in type(model).model_fields
+        if name != "signature"
+    ]
 
 
 def _decimal_text(value: Decimal) -> str:

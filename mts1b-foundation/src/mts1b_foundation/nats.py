@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 
+from mts1b_foundation.adjustments import AdjustBooks
 from mts1b_foundation.commands import (
     BookQuery,
     CancelAll,
@@ -48,6 +49,7 @@ __all__ = [
     "CMD_HALT_LEASE",
     "CMD_HALT_REQUEST",
     "CMD_HALT_RESUME",
+    "CMD_OMS_ADJUST",
     "CMD_OMS_BOOK",
     "CMD_OMS_CANCEL",
     "CMD_OMS_CANCEL_ALL",
@@ -62,6 +64,7 @@ __all__ = [
     "CMD_RISK_OVERRIDE",
     "MARKETDATA_BARS",
     "MARKETDATA_QUOTES",
+    "OMS_BOOKS_ADJUSTED",
     "OMS_FILLS_CORRECTED",
     "OMS_FILLS_CREATED",
     "OMS_NAV_UPDATED",
@@ -214,6 +217,7 @@ OMS_ORDERS_RESOLVED = _event("oms.orders.resolved", ResolveOrder, "oms", "OMS")
 OMS_RECONCILIATION_CHANGED = _event(
     "oms.reconciliation.changed", ReconciliationReport, "oms", "OMS"
 )
+OMS_BOOKS_ADJUSTED = _event("oms.books.adjusted", AdjustBooks, "oms", "OMS")
 OMS_NAV_UPDATED = _event("oms.nav.updated", NavSnapshot, "oms", "OMS")
 
 BROKERS_FILLS_RAW = _event("brokers.*.fills.raw", RawFill, "brokers", "BROKERS")
@@ -273,6 +277,7 @@ CMD_OMS_REPLACE = _command("oms.orders.replace", ReplaceOrder, "oms")
 CMD_OMS_RESOLVE = _command("oms.orders.resolve", ResolveOrder, "oms")
 CMD_OMS_CANCEL_ALL = _command("oms.orders.cancel-all", CancelAll, "oms")
 CMD_OMS_ORDERS = _command("oms.orders.get", OrdersQuery, "oms")
+CMD_OMS_ADJUST = _command("oms.books.adjust", AdjustBooks, "oms")
 CMD_OMS_BOOK = _command("oms.book.get", BookQuery, "oms")
 CMD_RISK_CHECK = _command("risk.orders.check", CheckOrder, "riskengine")
 CMD_RISK_ENVELOPE_UPDATE = _command("risk.envelope.update", RiskEnvelope, "riskengine")

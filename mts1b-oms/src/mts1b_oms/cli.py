@@ -206,6 +206,54 @@ def resolve(
 
 
 @app.command()
+def adjust(
+    kind: Annotated[
+        str,
+        typer.Argument(
+            help="deposit, withdrawal, transfer, dividend, interest, funding, fee, tax or split"
+        ),
+    ],
+    operator: Annotated[str, typer.Option(help="whose key signs; see `mts cmd operator-key`")],
+    reason: Annotated[str, typer.Option(help="what moved the account, and where it is stated")],
+    fund: Annotated[str, typer.Option(help="whose book; a split has none")] = "",
+    strategy: Annotated[str, typer.Option(help="whose book; a split has none")] = "",
+    cash: Annotated[str, typer.Option(help="USD that came; negative: that went")] = "",
+    symbol: Annotated[str, typer.Option(help="the instrument, where there is one")] = "",
+    quantity: Annotated[str, typer.Option(help="units that a transfer brings, or takes")] = "",
+    price: Annotated[str, typer.Option(help="USD a unit: of a transfer, or after a split")] = "",
+    ratio: Annotated[str, typer.Option(help="units after a split for each one before")] = "",
+    adjustment_id: Annotated[
+        str, typer.Option("--id", help="its own id, where the same words come again")
+    ] = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Book what moved the account without an order; a signed act that is audited.
+
+    Only what the venue shows is booked, and once: the same words sent again change nothing.
+    """
+    from mts1b_oms.by_hand import adjust_by_hand
+
+    words = {
+        "kind": kind,
+        "reason": reason,
+        "fund_id": fund,
+        "strategy_id": strategy,
+        "cash_usd": cash,
+        "symbol": symbol,
+        "quantity": quantity,
+        "price": price,
+        "ratio": ratio,
+    }
+    reply = asyncio.run(
+        adjust_by_hand(_home(), words, operator=operator, adjustment_id=adjustment_id or None)
+    )
+    one = reply.adjustment
+    again = " was booked before; nothing changed" if reply.again else " is booked"
+    text = f"{one.kind.value} {one.adjustment_id}{again}"
+    emit(reply.model_dump(mode="json"), as_json, text=text)
+
+
+@app.command()
 def positions(
     fund: FundOption = None, strategy: StrategyOption = None, as_json: JsonOption = False
 ) -> None:

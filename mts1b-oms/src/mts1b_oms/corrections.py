@@ -6,21 +6,29 @@ the order in which they arrive does not matter, also not a correction that overt
 
 from __future__ import annotations
 
+import sys
+from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from mts1b_foundation.adjustments import AdjustBooks
 from mts1b_foundation.nats import OMS_FILLS_CORRECTED
 from mts1b_foundation.orders import CorrectionKind, Fill, FillCorrection, Order, OrderStatus
 from mts1b_platform.ids import derive_id
 
+from mts1b_oms.adjustments import holding_after
 from mts1b_oms.ledger import ZERO, Holding, payment_of, quantise
 from mts1b_oms.tables import corrections as rows
+from mts1b_oms.tables.adjustments import adjustments_of_holding
 from mts1b_oms.tables.books import BASE_CURRENCY, BookedFill
 from mts1b_oms.transitions import OrderEvent
 from mts1b_oms.unit import Unit
 
 __all__ = ["average_price", "counted_of", "effective", "settle_early", "take_corrections"]
+
+_LAST = sys.maxsize
+"""The position of what this unit has booked: behind all that is on record."""
 
 
 def effective(item: BookedFill, corrections: Iterable[FillCorrection] = ()) -> Fill | None:
@@ -124,8 +132,8 @@ async def _restate_holding(unit: Unit, change: _Change) -> None:
     symbol = item.fill.symbol
     known = unit.ledger.book(*item.owner).holdings.get(symbol, Holding(symbol))
     holding = Holding(symbol, last_fill_price=known.last_fill_price)
-    for fill in await _that_count(unit, await _fills_of_holding(unit, item)):
-        holding = holding.booked(fill)
+    for fact in await _facts_of_holding(unit, item):
+        holding = holding.booked(fact) if isinstance(fact, Fill) else holding_after(holding, fact)
     cash_change = _payment(change.before) - _payment(change.after)
     unit.restate(item.owner, holding, cash_change)
 
@@ -134,9 +142,22 @@ def _payment(fill: Fill | None) -> Decimal:
     return payment_of(fill) if fill is not None else ZERO
 
 
-async def _fills_of_holding(unit: Unit, item: BookedFill) -> list[BookedFill]:
-    stored = await rows.fills_of_holding(unit.tx, item.owner, item.fill.symbol)
-    return [*stored, *unit.booked_in(item.owner, item.fill.symbol)]
+async def _facts_of_holding(unit: Unit, item: BookedFill) -> list[Fill | AdjustBooks]:
+    """Return what made a holding, in the order of booking: fills as they count, adjustments."""
+    owner, symbol = item.owner, item.fill.symbol
+    stored = await rows.fills_of_holding(unit.tx, owner, symbol)
+    later = [(_LAST, one) for one in unit.booked_in(owner, symbol)]
+    moved = deque(await adjustments_of_holding(unit.tx, owner, symbol))
+    items = [*stored, *later]
+    corrected = await unit.corrections_of([one.fill.fill_id for _, one in items])
+    facts: list[Fill | AdjustBooks] = []
+    for position, one in items:
+        while moved and moved[0][0] < position:
+            facts.append(moved.popleft()[1])
+        fill = effective(one, corrected.get(one.fill.fill_id, ()))
+        if fill is not None:
+            facts.append(fill)
+    return [*facts, *(one for _, one in moved)]
 
 
 async def _that_count(unit: Unit, items: Sequence[BookedFill]) -> list[Fill]:

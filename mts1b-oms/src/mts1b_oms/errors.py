@@ -8,6 +8,7 @@ from mts1b_platform.errors import PlatformError
 from mts1b_platform.exit_codes import ExitCode
 
 __all__ = [
+    "AdjustmentRefused",
     "IllegalTransition",
     "OmsError",
     "OrderRefused",
@@ -105,6 +106,13 @@ class ResolutionRefused(OmsError):
     """Correct the resolution: it is not signed, not needed, or was made for another version."""
 
     code = "RESOLUTION_REFUSED"
+    exit_code: ClassVar[ExitCode] = ExitCode.REFUSED
+
+
+class AdjustmentRefused(OmsError):
+    """Correct the adjustment: it is not signed, not sensible, or the venue does not show it."""
+
+    code = "ADJUSTMENT_REFUSED"
     exit_code: ClassVar[ExitCode] = ExitCode.REFUSED
 
 

@@ -72,24 +72,38 @@ class Holding:
 
     def booked(self, fill: Fill) -> Holding:
         """Return the holding after ``fill``: it closes the oldest opposite lots, then opens."""
-        left, gain = fill.signed_quantity, ZERO
-        kept, quantity, paid = self.lots, self.quantity, self.paid
+        return self.moved(
+            fill.signed_quantity, fill.price, fill.fees, lot_id=fill.fill_id, at=fill.timestamp
+        )
+
+    def moved(
+        self, left: Decimal, price: Decimal, fees: Decimal = ZERO, *, lot_id: str, at: datetime
+    ) -> Holding:
+        """Return the holding after ``left`` signed units came or went at ``price``."""
+        kept, quantity, paid, gain = self.lots, self.quantity, self.paid, ZERO
         if left * quantity < 0:
-            kept, left, gain = self._closed(left, fill.price)
+            kept, left, gain = self._closed(left, price)
             quantity, paid = _sums_of(kept)
         if left:
             ordinal = self.lots[-1].ordinal + 1 if self.lots else 0
-            kept = kept.with_(Lot(fill.fill_id, left, fill.price, fill.timestamp, ordinal))
-            quantity, paid = quantity + left, paid + left * fill.price
+            kept = kept.with_(Lot(lot_id, left, price, at, ordinal))
+            quantity, paid = quantity + left, paid + left * price
         return Holding(
             self.symbol,
             kept,
             self.realized_usd + quantise(gain),
-            self.fees_usd + quantise(fill.fees),
-            fill.price,
+            self.fees_usd + quantise(fees),
+            price,
             quantity,
             paid,
         )
+
+    def split(self, ratio: Decimal, price: Decimal) -> Holding:
+        """Return the holding with ``ratio`` units for each, worth ``price`` now; same cost."""
+        lots = Lots(
+            [replace(o, quantity=o.quantity * ratio, price=o.price / ratio) for o in self.lots]
+        )
+        return Holding.of(self.symbol, lots, self.realized_usd, self.fees_usd, price)
 
     def _closed(self, left: Decimal, price: Decimal) -> tuple[Lots, Decimal, Decimal]:
         """Close the oldest lots; return the others, what is left to trade, and the gain, USD."""
@@ -122,13 +136,18 @@ def payment_of(fill: Fill) -> Decimal:
 
 @dataclass(frozen=True, slots=True)
 class SubBook:
-    """The virtual account of one strategy in one fund."""
+    """The virtual account of one strategy in one fund.
+
+    ``initial_usd`` is the capital that was paid in until now, what was taken out deducted;
+    ``income_usd`` was earned, or paid, without an order: dividends, interest, fees of the account.
+    """
 
     fund_id: str
     strategy_id: str
     initial_usd: Decimal = ZERO
     cash_usd: Decimal = ZERO
     holdings: Mapping[Symbol, Holding] = field(default_factory=lambda: MappingProxyType({}))
+    income_usd: Decimal = ZERO
 
     @property
     def owner(self) -> Owner:
@@ -154,7 +173,9 @@ class SubBook:
         """Return the book with another holding of its symbol, and cash moved with it."""
         holdings = MappingProxyType({**self.holdings, holding.symbol: holding})
         cash = self.cash_usd + cash_change
-        return SubBook(self.fund_id, self.strategy_id, self.initial_usd, cash, holdings)
+        return SubBook(
+            self.fund_id, self.strategy_id, self.initial_usd, cash, holdings, self.income_usd
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +207,11 @@ class Ledger:
         """Return the ledger with another holding of ``owner``, and cash moved with it."""
         changed = self.book(*owner).restated(holding, cash_change)
         return Ledger(MappingProxyType({**self.books, owner: changed}), self.marks)
+
+    def with_books(self, changed: Iterable[SubBook]) -> Ledger:
+        """Return the ledger with these sub-books in the place of those of their owners."""
+        books = {**self.books, **{book.owner: book for book in changed}}
+        return Ledger(MappingProxyType(books), self.marks)
 
     def marked(self, prices: Mapping[Symbol, Decimal]) -> Ledger:
         """Return the ledger with newer last prices."""

@@ -41,7 +41,7 @@ class _Sum:
 
 
 def _of_book(ledger: Ledger, book: SubBook) -> _Sum:
-    found = _Sum(book.initial_usd, book.cash_usd)
+    found = _Sum(book.initial_usd, book.cash_usd, book.income_usd)
     for symbol, holding in book.holdings.items():
         found.realized += holding.realized_usd
         found.fees += holding.fees_usd
@@ -69,6 +69,7 @@ def _snapshot(key: NavKey, value: _Sum, peak: Decimal | None, as_of: datetime) -
         unrealized_pnl_usd=value.unrealized,
         fees_usd=value.fees,
         peak_nav_usd=high,
+        capital_usd=value.initial,
         drawdown=quantise(nav / high - 1) if high > 0 else ZERO,
     )
 

@@ -27,7 +27,7 @@ from mts1b_oms.tables.books import BookedFill
 from mts1b_oms.tables.corrections import fills_flagged
 from mts1b_oms.venue_sync import VenueSync
 
-__all__ = ["CASH_TOLERANCE_USD", "Break", "Reconciler", "compare"]
+__all__ = ["CASH_TOLERANCE_USD", "Break", "Reconciler", "TheirBooks", "compare"]
 
 CASH_TOLERANCE_USD = Decimal("0.01")
 """How far cash may differ: venues round each fee on their own."""
@@ -47,31 +47,38 @@ class Break:
         return f"{self.what}: ledger {self.ledger.normalize():f}, venue {self.venue.normalize():f}"
 
 
-def compare(
-    ledger: Ledger, positions: Sequence[Position], cash_usd: Decimal | None
-) -> tuple[Break, ...]:
-    """Return every difference, signed quantities compared, positions exactly.
+@dataclass(frozen=True, slots=True)
+class TheirBooks:
+    """What a venue says that we have; ``cash_usd`` is None where it does not state it."""
 
-    :param cash_usd: the venue's cash; None where it does not state it.
-    :raises ValueError: when the venue lists a symbol twice: nobody knows which row counts.
-    """
-    ours = ledger.quantities()
-    theirs = _by_symbol(positions)
+    positions: Mapping[Symbol, Decimal]
+    cash_usd: Decimal | None = None
+
+    @classmethod
+    def of(cls, positions: Sequence[Position], cash_usd: Decimal | None = None) -> TheirBooks:
+        """Return what the rows of a venue say.
+
+        :raises ValueError: when a symbol is listed twice: nobody knows which row counts.
+        """
+        counts = Counter(position.symbol for position in positions)
+        twice = sorted(symbol for symbol, count in counts.items() if count > 1)
+        if twice:
+            raise ValueError(f"the venue lists {', '.join(twice)} more than once")
+        return cls({position.symbol: position.quantity for position in positions}, cash_usd)
+
+
+def compare(ledger: Ledger, theirs: TheirBooks) -> tuple[Break, ...]:
+    """Return every difference, signed quantities compared, positions exactly."""
+    ours, held = ledger.quantities(), theirs.positions
     breaks = [
-        Break(str(symbol), ours.get(symbol, ZERO), theirs.get(symbol, ZERO))
-        for symbol in sorted({*ours, *theirs})
-        if ours.get(symbol, ZERO) != theirs.get(symbol, ZERO)
+        Break(str(symbol), ours.get(symbol, ZERO), held.get(symbol, ZERO))
+        for symbol in sorted({*ours, *held})
+        if ours.get(symbol, ZERO) != held.get(symbol, ZERO)
     ]
-    if cash_usd is not None and abs(ledger.cash() - cash_usd) > CASH_TOLERANCE_USD:
-        breaks.append(Break(CASH, ledger.cash(), cash_usd))
+    cash = theirs.cash_usd
+    if cash is not None and abs(ledger.cash() - cash) > CASH_TOLERANCE_USD:
+        breaks.append(Break(CASH, ledger.cash(), cash))
     return tuple(breaks)
-
-
-def _by_symbol(positions: Sequence[Position]) -> Mapping[Symbol, Decimal]:
-    twice = [name for name, count in Counter(p.symbol for p in positions).items() if count > 1]
-    if twice:
-        raise ValueError(f"the venue lists {', '.join(sorted(twice))} more than once")
-    return {position.symbol: position.quantity for position in positions}
 
 
 class Reconciler:
@@ -115,8 +122,8 @@ class Reconciler:
                 listed = "; ".join(str(item) for item in breaks)
                 self.gate.close(
                     f"ledger and venue {self._venue.name} differ: {listed} "
-                    f"({explain(breaks)}). Find the cause "
-                    "(foreign trades, capital in the configuration, a restored store), then restart"
+                    f"({explain(breaks)}). Find the cause; what moved without an order is booked "
+                    "with `mts oms adjust`, executions that are told no more with `mts oms resolve`"
                 )
         await self._report(result, strangers)
         return result
@@ -130,6 +137,13 @@ class Reconciler:
         return result
 
     async def _look(self) -> tuple[Break, ...] | CouldNotLook:
+        theirs = await self.their_books()
+        if isinstance(theirs, CouldNotLook):
+            return theirs
+        return compare(self._record.ledger, theirs)
+
+    async def their_books(self) -> TheirBooks | CouldNotLook:
+        """Book every execution that is told, then return what the venue says that we have."""
         lost = await self._restoration.catch_up()
         if isinstance(lost, CouldNotLook):
             return lost
@@ -139,8 +153,8 @@ class Reconciler:
         try:
             if isinstance(self._venue, AccountQuery):
                 account = await self._venue.account_snapshot()
-                return compare(self._record.ledger, account.positions, account.cash_usd)
-            return compare(self._record.ledger, await self._venue.get_positions(), None)
+                return TheirBooks.of(account.positions, account.cash_usd)
+            return TheirBooks.of(await self._venue.get_positions())
         except NO_EVIDENCE as error:
             return CouldNotLook(f"{type(error).__name__}: {error}")
 

@@ -8,12 +8,13 @@ from mts1b_foundation.commands import Resolution, ResolveOrder
 from mts1b_foundation.nats import OMS_ORDERS_RESOLVED
 from mts1b_foundation.orders import Fill, Order, OrderStatus
 from mts1b_platform.ids import derive_id
-from mts1b_platform.signing import KeyRing, encode_fields
+from mts1b_platform.signing import KeyRing
 
 from mts1b_oms.errors import ResolutionRefused, UnknownOrder
 from mts1b_oms.fills import book_fills
 from mts1b_oms.ledger import quantise
 from mts1b_oms.orders import OrderService
+from mts1b_oms.signed import NotSigned, prove_act, sign_act
 from mts1b_oms.transitions import OrderEvent
 from mts1b_oms.unit import Unit
 
@@ -39,15 +40,10 @@ def sign_resolution(keyring: KeyRing, request: ResolveOrder) -> ResolveOrder:
 
     :raises ResolutionRefused: when it is not.
     """
-    name = _key_name(request.signed_by)
-    if not keyring.exists(name):
-        raise ResolutionRefused(
-            f"no key of {request.signed_by} on this machine; create one with "
-            f"`mts cmd operator-key {name.removeprefix('operator-')}`"
-        )
-    signer = keyring.signer(name, "ed25519")
-    bare = request.with_(key_id=signer.key_id, signature="")
-    return bare.with_(signature=signer.sign(encode_fields(DOMAIN, bare.signing_fields())))
+    try:
+        return sign_act(keyring, DOMAIN, request)
+    except NotSigned as error:
+        raise ResolutionRefused(str(error)) from error
 
 
 class Resolver:
@@ -71,7 +67,10 @@ class Resolver:
         :raises ResolutionRefused: without a good signature, for an order that is not in doubt, for
             another version of it, or for quantities that can not be.
         """
-        self._require_signature(request)
+        try:
+            prove_act(self._keyring, DOMAIN, request)
+        except NotSigned as error:
+            raise ResolutionRefused(str(error)) from error
         order = await self._record.order(request.order_id)
         if order is None:
             raise UnknownOrder(request.order_id)
@@ -86,17 +85,6 @@ class Resolver:
                 request,
             )
             return settled
-
-    def _require_signature(self, request: ResolveOrder) -> None:
-        name = _key_name(request.signed_by)
-        if not self._keyring.exists(name):
-            raise ResolutionRefused(f"{request.signed_by} is no registered operator")
-        text = encode_fields(DOMAIN, request.signing_fields())
-        verifier = self._keyring.verifier(name, "ed25519")
-        if not verifier.verify(text, request.signature, key_id=request.key_id):
-            raise ResolutionRefused(
-                f"the resolution of {request.order_id} is not signed by {request.signed_by}"
-            )
 
     async def _settle(self, unit: Unit, order: Order, request: ResolveOrder) -> Order:
         missing = request.filled_quantity - order.filled_quantity
@@ -166,7 +154,3 @@ def _execution(
         venue=venue,
         timestamp=unit.now,
     )
-
-
-def _key_name(signed_by: str) -> str:
-    return f"operator-{signed_by.partition(':')[2]}"

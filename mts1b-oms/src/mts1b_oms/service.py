@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from mts1b_brokers.registry import create_venue
+from mts1b_foundation.adjustments import AdjustBooks
 from mts1b_foundation.commands import (
     BookQuery,
     BookReply,
@@ -25,6 +26,7 @@ from mts1b_foundation.commands import (
 from mts1b_foundation.market_data import Bar
 from mts1b_foundation.nats import (
     CMD_HALT_LEASE,
+    CMD_OMS_ADJUST,
     CMD_OMS_BOOK,
     CMD_OMS_CANCEL,
     CMD_OMS_CANCEL_ALL,
@@ -57,6 +59,7 @@ from mts1b_riskengine.client import RiskEngineClient
 from mts1b_riskengine.service import APPROVAL_KEY
 from pydantic import ValidationError
 
+from mts1b_oms.adjuster import Adjuster
 from mts1b_oms.cancels import Canceller
 from mts1b_oms.capital import split_capital
 from mts1b_oms.dead_man import DeadManSwitch
@@ -221,7 +224,9 @@ class OmsService(Service):
         )
         self._quarantine = Quarantine(ctx, self.record)
         self._doubt = DoubtWork(self.orders, self._replacer, clock=ctx.system_clock, log=ctx.log)
-        self._resolver = Resolver(self.orders, KeyRing(ctx.home / "keys", ctx.rng))
+        operators = KeyRing(ctx.home / "keys", ctx.rng)
+        self._resolver = Resolver(self.orders, operators)
+        self._adjuster = Adjuster(self.record, self._reconciler, operators)
         self._socket = HaltSocket(ctx.home / "run", "oms", self._answer_socket)
         self._tasks = OwnedTasks(ctx.tasks)
         self._pump = EventPump(
@@ -341,6 +346,7 @@ class OmsService(Service):
             await serve(CMD_OMS_CANCEL_ALL, CancelAll, self._cancel_all),
             await serve(CMD_OMS_REPLACE, ReplaceOrder, self._replacer.replace),
             await serve(CMD_OMS_RESOLVE, ResolveOrder, self._resolve),
+            await serve(CMD_OMS_ADJUST, AdjustBooks, self._adjuster.adjust),
             await serve(CMD_OMS_ORDERS, OrdersQuery, self._orders),
             await serve(CMD_OMS_BOOK, BookQuery, self._book),
         ]

@@ -9,10 +9,12 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
+from mts1b_foundation.adjustments import AdjustBooks, AdjustmentKind
 from mts1b_foundation.commands import ReconciliationReport, ReplaceOutcome
 from mts1b_foundation.funds import NavSnapshot
 from mts1b_foundation.model import FrozenModel
 from mts1b_foundation.nats import (
+    OMS_BOOKS_ADJUSTED,
     OMS_FILLS_CREATED,
     OMS_NAV_UPDATED,
     OMS_ORDERS_ACCEPTED,
@@ -33,8 +35,10 @@ from mts1b_platform.ids import derive_id
 from mts1b_platform.store import Prepared
 from mts1b_platform.store.connection import AsyncConnection
 
+from mts1b_oms.adjustments import adjusted, owner_of, touched
 from mts1b_oms.ledger import Holding, Owner, SubBook
 from mts1b_oms.tables import books, corrections, orders, replaces, reports
+from mts1b_oms.tables.adjustments import insert_adjustment
 from mts1b_oms.tables.books import BookedFill
 from mts1b_oms.tables.orders import StoredOrder
 from mts1b_oms.tables.replaces import Replace
@@ -73,6 +77,7 @@ class Unit:
     _quarantined: tuple[tuple[Owner, str, str], ...] = ()
     _navs: tuple[tuple[int, NavSnapshot], ...] = ()
     _restated: frozenset[tuple[Owner, Symbol]] = frozenset()
+    _adjusted: tuple[AdjustBooks, ...] = ()
     _marks: Mapping[Symbol, Decimal] = MappingProxyType({})
     _marked_at: Mapping[Symbol, datetime] = MappingProxyType({})
     _cursor: str | None = None
@@ -183,6 +188,16 @@ class Unit:
         """Put a holding in the place of another, and move cash with it."""
         self.ledger = self.ledger.restated(owner, holding, cash_change)
         self._restated |= {(owner, holding.symbol)}
+
+    def adjust(self, one: AdjustBooks) -> None:
+        """Enter in the ledger what an operator booked without an order, and its event."""
+        self._restated |= touched(self.ledger, one)
+        self.ledger = adjusted(self.ledger, one)
+        self._adjusted += (one,)
+        if one.kind is AdjustmentKind.SPLIT and one.symbol is not None and one.price is not None:
+            self.mark({one.symbol: one.price}, {one.symbol: self.now})
+        event_id = derive_id("evt", "adjustment", one.adjustment_id)
+        self.tell(event_id, OMS_BOOKS_ADJUSTED, one.fund_id, one)
 
     def await_fill(self, fill_id: str) -> None:
         """Note that a correction came before its fill."""
@@ -354,16 +369,22 @@ class Unit:
         store = self._record.store
         if self._fills:
             await books.insert_fills(self.tx, self._fills)
-        touched = self._restated.union((item.owner, item.fill.symbol) for _, item in self._fills)
-        owners = sorted({owner for owner, _ in touched}.union(book.owner for book in self._opened))
+        moved = self._restated.union((item.owner, item.fill.symbol) for _, item in self._fills)
+        owners = sorted(
+            {owner for owner, _ in moved}.union(book.owner for book in self._opened).union(
+                owner for one in self._adjusted if (owner := owner_of(one)) is not None
+            )
+        )
         if owners:
             await books.write_books(store, self.tx, [self.ledger.books[owner] for owner in owners])
         held = [
             (self.ledger.books[owner], symbol, self._held_on_record(owner, symbol))
-            for owner, symbol in sorted(touched)
+            for owner, symbol in sorted(moved)
         ]
         if held:
             await books.write_holdings(store, self.tx, held)
+        for one in self._adjusted:
+            await insert_adjustment(self.tx, one, self._record.fill_position + len(self._fills))
         if self._marks:
             at = {**dict.fromkeys(self._marks, self.now), **self._marked_at}
             await books.write_marks(store, self.tx, self._marks, at)

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from mts1b_foundation import nats
+from mts1b_foundation.adjustments import AdjustBooks
 from mts1b_foundation.commands import ReconciliationReport, ResolveOrder
 from mts1b_foundation.funds import NavSnapshot
 from mts1b_foundation.model import FrozenModel
@@ -63,6 +64,10 @@ def _correction_subject(correction: FillCorrection) -> str:
 
 def _resolution_subject(resolution: ResolveOrder) -> str:
     return resolution.order_id
+
+
+def _adjustment_subject(one: AdjustBooks) -> str:
+    return one.adjustment_id
 
 
 def _report_subject(report: ReconciliationReport) -> str:
@@ -122,6 +127,14 @@ AUDITED: dict[str, AuditRule] = {
         "mts1b-oms",
         _resolution_subject,
         lambda r: r.requested_at,
+        signs=True,
+        economic=False,
+    ),
+    nats.OMS_BOOKS_ADJUSTED: AuditRule(
+        "books_adjusted",
+        "mts1b-oms",
+        _adjustment_subject,
+        lambda one: one.requested_at,
         signs=True,
         economic=False,
     ),

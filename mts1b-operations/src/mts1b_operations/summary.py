@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from mts1b_foundation.funds import NavSnapshot
 from mts1b_foundation.model import FrozenModel
 
 from mts1b_operations.audit.entry import AuditEntry
@@ -111,11 +112,22 @@ class RunSummary(FrozenModel):
 class _Fund:
     def __init__(self) -> None:
         self.curve: list[NavPoint] = []
+        self.returns: list[float] = []
+        self._last: NavSnapshot | None = None
         self.fills = 0
         self.fees = Decimal(0)
         self.turnover = Decimal(0)
         self.denials = 0
         self.statuses: Counter[str] = Counter()
+
+    def take(self, nav: NavSnapshot) -> None:
+        """Add a point to the curve, and what was earned since the last one as a fraction."""
+        names = ("as_of", "nav_usd", "drawdown", "gross_exposure_usd", "net_exposure_usd")
+        self.curve.append(NavPoint.model_validate({name: getattr(nav, name) for name in names}))
+        before, self._last = self._last, nav
+        if before is not None:
+            began = float(before.nav_usd)
+            self.returns.append(float(nav.gain_since(before)) / began if began else np.nan)
 
 
 class _Collector:
@@ -160,9 +172,7 @@ class _Collector:
     def _nav(self, data: dict[str, Any]) -> None:
         if data["strategy_id"] is not None:
             return
-        names = ("as_of", "nav_usd", "drawdown", "gross_exposure_usd", "net_exposure_usd")
-        point = NavPoint.model_validate({name: data[name] for name in names})
-        self._fund(data["fund_id"]).curve.append(point)
+        self._fund(data["fund_id"]).take(NavSnapshot.model_validate(data))
 
     def _fill(self, data: dict[str, Any]) -> None:
         fund = self._fund(data["fund_id"])
@@ -206,8 +216,7 @@ class _Collector:
 def _fund_figures(name: str, fund: _Fund) -> FundFigures:
     from mts1b_quantkit.metrics import annual_volatility, cagr, max_drawdown, sharpe, total_return
 
-    nav = np.array([float(point.nav_usd) for point in fund.curve])
-    returns = nav[1:] / nav[:-1] - 1.0
+    returns = np.array(fund.returns)
     enough = len(returns) > 1 and bool(np.std(returns) > 0)
     return FundFigures(
         fund_id=name,

@@ -6,10 +6,12 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from mts1b_foundation import Bar, Fill, NavSnapshot, Order, Quote
+from mts1b_foundation.adjustments import AdjustBooks
 from mts1b_foundation.limits import RiskLimits
 from mts1b_foundation.nats import (
     MARKETDATA_BARS,
     MARKETDATA_QUOTES,
+    OMS_BOOKS_ADJUSTED,
     OMS_FILLS_CORRECTED,
     OMS_FILLS_CREATED,
     OMS_NAV_UPDATED,
@@ -36,6 +38,7 @@ FEED_STREAMS = ("MARKETDATA", "OMS")
 FEED_SUBJECTS = frozenset(
     {
         MARKETDATA_BARS,
+        OMS_BOOKS_ADJUSTED,
         OMS_FILLS_CORRECTED,
         OMS_FILLS_CREATED,
         OMS_NAV_UPDATED,
@@ -70,6 +73,7 @@ class RiskFeed:
             Quote: self._on_quote,
             Fill: self._book_fill,
             FillCorrection: self._correct,
+            AdjustBooks: self._adjust,
             Order: engine.book.on_order,
             NavSnapshot: self._on_nav,
         }
@@ -125,6 +129,13 @@ class RiskFeed:
         book = self._engine.book
         grown = await book.positions.correct(tx, correction)
         await book.reservations.correct(tx, correction.order_id, grown)
+
+    async def _adjust(self, tx: AsyncConnection, one: AdjustBooks) -> None:
+        """Follow what moved positions and capital without an order; the NAV after it tells cash."""
+        book = self._engine.book
+        await book.positions.adjust(tx, one)
+        if one.fund_id is not None and one.capital_usd:
+            await book.funds.take_capital(tx, one.fund_id, one.capital_usd)
 
 
 async def _ignore(tx: AsyncConnection, told: object) -> None:

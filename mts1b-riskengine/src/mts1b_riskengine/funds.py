@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 import sqlalchemy as sa
@@ -136,6 +137,13 @@ class FundBook:
         if self._keeps:
             await self._save(tx, fund)
         return opened
+
+    async def take_capital(self, tx: AsyncConnection, fund_id: str, amount: Decimal) -> None:
+        """Let capital come or go: it is no gain and no loss of any period."""
+        fund = self._funds.get(fund_id)
+        if fund is not None and fund.marks is not None:
+            fund.marks = fund.marks.with_capital(amount)
+            await self._save(tx, fund)
 
     def _open_breach(self, fund: FundState, envelope: RiskEnvelope | None) -> OpenBreach | None:
         if envelope is None or fund.marks is None or fund.halted or fund.breach is not None:

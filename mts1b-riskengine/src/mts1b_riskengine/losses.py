@@ -89,6 +89,21 @@ class NavMarks(NamedTuple):
         """Return the marks with every period beginning at the latest NAV, as after a resume."""
         return self._replace(day_nav=self.nav, week_nav=self.nav, month_nav=self.nav)
 
+    def with_capital(self, amount: Decimal) -> NavMarks:
+        """Return the marks after owners brought ``amount``, or took it: every change stays.
+
+        All move in the proportion in which the NAV does, as the price of a unit would stay. Where
+        that has no meaning, as nothing was left or is left, everything begins at the new NAV.
+        """
+        after = self.nav + amount
+        if self.nav <= ZERO or after <= ZERO:
+            return self.first(after, self.as_of)
+        peak, day, week, month = (
+            reference * after / self.nav
+            for reference in (self.peak, self.day_nav, self.week_nav, self.month_nav)
+        )
+        return NavMarks(after, self.as_of, peak, day, week, month)
+
     def changes(self) -> list[Decimal]:
         """Return the fractions gained (lost: negative) in the running periods of ``LOSS_RULES``.
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from mts1b_foundation import Bar, Fill, Symbol, interval_length
+from mts1b_foundation.adjustments import AdjustBooks, AdjustmentKind
 from mts1b_foundation.orders import CorrectionKind, FillCorrection
 from mts1b_platform.store import DecimalText, Prepared, Store, UtcText
 from mts1b_platform.store.connection import AsyncConnection
@@ -194,6 +195,28 @@ class PositionBook:
             await self._move(tx, row.fund_id, row.strategy_id, Symbol(row.symbol), move)
         known: Decimal = abs(row.signed_quantity)
         return restated - known
+
+    async def adjust(self, tx: AsyncConnection, one: AdjustBooks) -> None:
+        """Move what came or went without an order; a split moves every line and the price."""
+        if one.symbol is None:
+            return
+        if one.kind is AdjustmentKind.SPLIT and one.ratio is not None and one.price is not None:
+            await self._split(tx, one.symbol, one.ratio, one.price, one.requested_at)
+        elif one.fund_id is not None and one.strategy_id is not None and one.quantity:
+            if one.symbol not in self.marks and one.price is not None:
+                await self._put_mark(tx, one.symbol, Mark(one.price, one.requested_at, "1m"))
+            await self._move(tx, one.fund_id, one.strategy_id, one.symbol, one.quantity)
+
+    async def _split(
+        self, tx: AsyncConnection, symbol: Symbol, ratio: Decimal, price: Decimal, at: datetime
+    ) -> None:
+        for fund_id, strategy_id in self._owners.get(symbol, ()):
+            held = self.of_fund(fund_id).lines[strategy_id, symbol].quantity
+            if held:
+                await self._move(tx, fund_id, strategy_id, symbol, held * (ratio - 1))
+        known = self.marks.get(symbol)
+        if known is not None:
+            await self._put_mark(tx, symbol, Mark(price, max(at, known.as_of), known.interval))
 
     async def early(self, tx: AsyncConnection, fill_id: str) -> list[FillCorrection]:
         """Return the corrections that came before a fill, which is known now."""

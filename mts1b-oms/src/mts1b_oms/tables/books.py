@@ -16,8 +16,9 @@ from mts1b_foundation.symbology import Symbol
 from mts1b_platform.store import Prepared, Store
 from mts1b_platform.store.connection import AsyncConnection
 
-from mts1b_oms.ledger import Holding, Ledger, Owner, SubBook
+from mts1b_oms.ledger import ZERO, Holding, Ledger, Owner, SubBook
 from mts1b_oms.lots import Lot, Lots
+from mts1b_oms.tables.adjustments import incomes
 from mts1b_oms.tables.store import cash, fills, lots, marks, navs, positions
 
 __all__ = [
@@ -129,6 +130,7 @@ async def read_ledger(tx: AsyncConnection) -> Ledger:
             fees_usd=row.fees_usd,
             last_fill_price=row.last_fill_price,
         )
+    earned = await incomes(tx)
     books = [
         SubBook(
             row.fund_id,
@@ -136,6 +138,7 @@ async def read_ledger(tx: AsyncConnection) -> Ledger:
             row.initial_usd,
             row.cash_usd,
             MappingProxyType(holdings.get((row.fund_id, row.strategy_id), {})),
+            earned.get((row.fund_id, row.strategy_id), ZERO),
         )
         for row in await _CASH.run(tx)
     ]

@@ -95,13 +95,15 @@ async def fills_flagged(tx: AsyncConnection, flag: str) -> list[BookedFill]:
     return [booked_of_row(row) for row in await tx.execute(query)]
 
 
-async def fills_of_holding(tx: AsyncConnection, owner: Owner, symbol: Symbol) -> list[BookedFill]:
-    """Return every fill of one symbol in one sub-book, in the order of booking."""
+async def fills_of_holding(
+    tx: AsyncConnection, owner: Owner, symbol: Symbol
+) -> list[tuple[int, BookedFill]]:
+    """Return every fill of one symbol in one sub-book with its position, in that order."""
     query = (
         sa.select(fills)
         .where(fills.c.fund_id == owner[0], fills.c.strategy_id == owner[1])
         .where(fills.c.payload.contains(f'"symbol":"{symbol}"', autoescape=True))
         .order_by(fills.c.position)
     )
-    found = [booked_of_row(row) for row in await tx.execute(query)]
-    return [item for item in found if item.fill.symbol == symbol]
+    found = [(row.position, booked_of_row(row)) for row in await tx.execute(query)]
+    return [(position, item) for position, item in found if item.fill.symbol == symbol]

@@ -6,6 +6,7 @@ import sqlalchemy as sa
 from mts1b_platform.store import DecimalText, UtcText
 
 __all__ = [
+    "adjustments",
     "approvals_used",
     "bars_pending",
     "cash",
@@ -192,6 +193,21 @@ reconciliations = sa.Table(
     sa.Column("payload", sa.Text, nullable=False),
 )
 """Every report that said something else than the one before."""
+
+adjustments = sa.Table(
+    "adjustments",
+    metadata,
+    sa.Column("position", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("adjustment_id", sa.Text, nullable=False, unique=True),
+    sa.Column("fund_id", sa.Text, nullable=False),
+    sa.Column("strategy_id", sa.Text, nullable=False),
+    sa.Column("symbol", sa.Text, nullable=False, index=True),
+    sa.Column("income_usd", DecimalText, nullable=False),
+    sa.Column("fill_position", sa.Integer, nullable=False),
+    sa.Column("payload", sa.Text, nullable=False),
+)
+"""What operators booked without an order; ``fill_position`` is that of the last fill before it.
+Owner and symbol are empty where it has none."""
 
 quarantines = sa.Table(
     "quarantines",

@@ -32,20 +32,20 @@ class PortfolioVolDd(Watchdog):
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
         self._window = int(self.params.get("window", 21))
-        self._last: dict[str, float] = {}
+        self._last: dict[str, NavSnapshot] = {}
         self._returns: dict[str, deque[float]] = {}
 
     def judge(self, observation: object) -> Breach | None:
         """Judge the total NAV of a fund."""
         if not isinstance(observation, NavSnapshot) or observation.strategy_id is not None:
             return None
-        fund, nav = observation.fund_id, float(observation.nav_usd)
-        before, self._last[fund] = self._last.get(fund), nav
+        fund = observation.fund_id
+        before, self._last[fund] = self._last.get(fund), observation
         target = self.params.get(f"target.{fund}", self.params.get("target"))
-        if before is None or before <= 0 or target is None:
+        if before is None or before.nav_usd <= 0 or target is None:
             return None
         returns = self._returns.setdefault(fund, deque(maxlen=self._window))
-        returns.append(nav / before - 1.0)
+        returns.append(float(observation.gain_since(before) / before.nav_usd))
         if len(returns) < self._window:
             return None
         realised = stdev(returns) * math.sqrt(_SESSIONS_A_YEAR)

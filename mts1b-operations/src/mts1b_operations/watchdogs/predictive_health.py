@@ -16,7 +16,10 @@ __all__ = ["PredictiveHealth"]
 
 @dataclass(slots=True)
 class _Envelope:
-    """An anchor NAV and the drift and deviation of log returns that were known there."""
+    """An anchor NAV and the drift and deviation of log returns that were known there.
+
+    The anchor moves with capital that comes or goes.
+    """
 
     anchor: float
     drift: float
@@ -31,7 +34,7 @@ class _Envelope:
 
 @dataclass(slots=True)
 class _Fund:
-    last: float
+    last: NavSnapshot
     past: Moments = field(default_factory=Moments)
     envelope: _Envelope | None = None
 
@@ -64,10 +67,16 @@ class PredictiveHealth(Watchdog):
             return None
         fund = self._funds.get(name)
         if fund is None:
-            self._funds[name] = _Fund(nav)
+            self._funds[name] = _Fund(observation)
             return None
-        fund.past.add(math.log(nav / fund.last))
-        fund.last = nav
+        without = nav - float(observation.capital_since(fund.last))
+        if without <= 0:
+            self._funds[name] = _Fund(observation)
+            return None
+        fund.past.add(math.log(without / float(fund.last.nav_usd)))
+        fund.last = observation
+        if fund.envelope is not None:
+            fund.envelope.anchor *= nav / without
         return self._against_envelope(fund, nav, observation)
 
     def _against_envelope(self, fund: _Fund, nav: float, seen: NavSnapshot) -> Breach | None:

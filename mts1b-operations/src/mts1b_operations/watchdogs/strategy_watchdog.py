@@ -31,7 +31,7 @@ class StrategyWatchdog(Watchdog):
         super().__init__(**settings)
         self._window = int(self.params.get("window", 30))
         self._history = int(self.params.get("history", 252))
-        self._last: dict[str, float] = {}
+        self._last: dict[str, NavSnapshot] = {}
         self._recent: dict[str, deque[float]] = {}
         self._past: dict[str, Moments] = {}
 
@@ -39,13 +39,13 @@ class StrategyWatchdog(Watchdog):
         """Judge the NAV of one strategy."""
         if not isinstance(observation, NavSnapshot) or observation.strategy_id is None:
             return None
-        scope, nav = f"strategy:{observation.strategy_id}", float(observation.nav_usd)
-        before, self._last[scope] = self._last.get(scope), nav
-        if before is None or before <= 0:
+        scope = f"strategy:{observation.strategy_id}"
+        before, self._last[scope] = self._last.get(scope), observation
+        if before is None or before.nav_usd <= 0:
             return None
         recent = self._recent.setdefault(scope, deque())
         past = self._past.setdefault(scope, Moments())
-        recent.append(nav / before - 1.0)
+        recent.append(float(observation.gain_since(before) / before.nav_usd))
         if len(recent) > self._window:
             past.add(recent.popleft())
         if past.count < self._history or past.deviation == 0.0:
