@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 
 from tools.contracts.project import Module
+from tools.contracts.spelled import UNKNOWN, constants_of, executed, fold
 
-__all__ = ["Import", "aliases", "dotted", "imports_of", "resolve"]
+__all__ = ["Import", "aliases", "computed_imports", "dotted", "imports_of", "named_in", "resolve"]
+
+_LOADERS = frozenset(
+    {
+        "__import__",
+        "builtins.__import__",
+        "importlib.__import__",
+        "importlib.import_module",
+        "pkgutil.resolve_name",
+        "runpy.run_module",
+    }
+)
+_NAMED = ("name", "mod_name")
+_MODULE_TEXT = re.compile(r"[A-Za-z]\w*(\.\w+)*(:[\w.]+)?")
 
 
 @dataclass(frozen=True)
@@ -42,7 +57,9 @@ def _imports(module: Module) -> Iterator[Import]:
             for alias in node.names:
                 yield Import(source, alias.name, node.lineno)
         elif isinstance(node, ast.Call):
-            yield from _dynamic(node)
+            loaded = _loaded(module, node)
+            if loaded is not None and UNKNOWN not in loaded.partition(".")[0]:
+                yield Import(loaded.partition(":")[0], None, node.lineno)
 
 
 def _absolute(module: Module, node: ast.ImportFrom) -> str:
@@ -53,13 +70,50 @@ def _absolute(module: Module, node: ast.ImportFrom) -> str:
     return ".".join([*parts[:kept], *([node.module] if node.module else [])])
 
 
-def _dynamic(node: ast.Call) -> Iterator[Import]:
+def _loaded(module: Module, node: ast.Call) -> str | None:
+    """Return what a call loads by name, ``?`` where that is not known; None for other calls."""
     called = dotted(node.func) or ""
-    if called.rpartition(".")[2] not in {"import_module", "__import__"} or not node.args:
-        return
-    first = node.args[0]
-    if isinstance(first, ast.Constant) and isinstance(first.value, str):
-        yield Import(first.value, None, node.lineno)
+    path = resolve(node.func, aliases(module)) or called
+    if path not in _LOADERS and path.rpartition(".")[2] != "import_module":
+        return None
+    given = {word.arg: word.value for word in node.keywords}
+    named = next((given[word] for word in _NAMED if word in given), None)
+    known = _known(module)
+    name = fold(node.args[0] if node.args else named, known)
+    if not name.startswith("."):
+        return name
+    package = fold(node.args[1] if len(node.args) > 1 else given.get("package"), known)
+    return package + "." + name.lstrip(".")
+
+
+@cache
+def _known(module: Module) -> Mapping[str, str]:
+    package = module.name if module.is_package else module.name.rpartition(".")[0]
+    return {**constants_of(module.tree), "__name__": module.name, "__package__": package}
+
+
+def computed_imports(module: Module) -> Iterator[tuple[int, str]]:
+    """Yield the calls that import or run what only the running program knows."""
+    for node in module.nodes:
+        if not isinstance(node, ast.Call):
+            continue
+        loaded, code = _loaded(module, node), executed(node)
+        if (loaded and UNKNOWN in loaded.partition(".")[0]) or (code and UNKNOWN in code):
+            yield node.lineno, ast.unparse(node)
+
+
+def named_in(module: Module) -> Iterator[Import]:
+    """Yield what looks like a module's name in a text: whoever has it can import it."""
+    words = {
+        id(node.value)
+        for node in module.nodes
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    }
+    for node in module.nodes:
+        if not isinstance(node, ast.Constant) or id(node) in words:
+            continue
+        if isinstance(node.value, str) and _MODULE_TEXT.fullmatch(node.value):
+            yield Import(node.value.partition(":")[0], None, node.lineno)
 
 
 @cache
@@ -75,7 +129,19 @@ def aliases(module: Module) -> Mapping[str, str]:
             source = _absolute(module, node)
             for alias in node.names:
                 bound[alias.asname or alias.name] = f"{source}.{alias.name}"
+    _follow(module, bound)
     return bound
+
+
+def _follow(module: Module, bound: dict[str, str]) -> None:
+    """Add the names that are only another name of something imported: ``tick = time.time``."""
+    for node in module.nodes:
+        if not (isinstance(node, ast.Assign) and isinstance(node.value, (ast.Name, ast.Attribute))):
+            continue
+        path = resolve(node.value, bound)
+        for target in node.targets:
+            if path is not None and isinstance(target, ast.Name):
+                bound.setdefault(target.id, path)
 
 
 def dotted(node: ast.expr | None) -> str | None:

@@ -8,8 +8,10 @@ from tools.contracts.layers import LAYERS, Row
 from tools.contracts.tables.allowances import (
     CONCEPT_ALLOWANCES,
     DEPENDENCY_ALLOWANCES,
+    REACH_ALLOWANCES,
     ConceptAllowance,
     DependencyAllowance,
+    ReachAllowance,
 )
 from tools.contracts.tables.boundaries import EXCEPT_BOUNDARIES, SEAM_MODULES, VENUE_DOOR
 from tools.contracts.tables.concepts import CONCEPTS, Concept
@@ -26,6 +28,7 @@ class Policy:
     concepts: tuple[Concept, ...] = CONCEPTS
     concept_allowances: tuple[ConceptAllowance, ...] = CONCEPT_ALLOWANCES
     dependency_allowances: tuple[DependencyAllowance, ...] = DEPENDENCY_ALLOWANCES
+    reach_allowances: tuple[ReachAllowance, ...] = REACH_ALLOWANCES
     except_boundaries: frozenset[str] = EXCEPT_BOUNDARIES
     seam_modules: frozenset[str] = SEAM_MODULES
     venue_door: str = VENUE_DOOR

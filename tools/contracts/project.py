@@ -13,6 +13,7 @@ from typing import Any
 from tools.contracts.layers import PLUGIN_LAYER, Row
 from tools.contracts.outcome import Malformed
 from tools.contracts.policy import Policy
+from tools.contracts.spelled import walk
 
 __all__ = ["Module", "Package", "Project", "read_plugin", "read_project"]
 
@@ -29,8 +30,8 @@ class Module:
 
     @cached_property
     def nodes(self) -> tuple[ast.AST, ...]:
-        """Return every node of the tree, once."""
-        return tuple(ast.walk(self.tree))
+        """Return every node of the tree, once, and those of what it says in text."""
+        return tuple(walk(self.tree))
 
     @property
     def top(self) -> str:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TypeGuard
 
 from tools.contracts.check import Check
-from tools.contracts.imports import aliases, dotted, imports_of, resolve
+from tools.contracts.definitions import definitions_of, last, snake
+from tools.contracts.imports import aliases, imports_of, resolve
 from tools.contracts.outcome import Violation
 from tools.contracts.project import Module, Project
 from tools.contracts.tables.concepts import Concept
@@ -18,49 +17,6 @@ __all__ = ["PROTECTED_CONCEPTS"]
 
 _RULE = "protected-concepts"
 _TABLE = "tools/contracts/tables/allowances.py"
-_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
-
-
-def _snake(name: str) -> str:
-    return _HUMP.sub("_", name).lower()
-
-
-def _forwards_to(node: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
-    """Return the name that a function only hands its arguments on to, or an empty text.
-
-    Such a function is one ``return`` of one call or of one attribute.
-    """
-    body = [part for part in node.body if not _is_text(part) and not isinstance(part, _IMPORTS)]
-    value = body[0].value if len(body) == 1 and isinstance(body[0], ast.Return) else None
-    while isinstance(value, ast.Await) or _converts(value):
-        value = value.value if isinstance(value, ast.Await) else value.args[0]
-    if isinstance(value, ast.Call):
-        value = value.func
-    return _snake(value.attr if isinstance(value, ast.Attribute) else dotted(value) or "")
-
-
-_IMPORTS = (ast.Import, ast.ImportFrom)
-
-
-def _converts(node: ast.expr | None) -> TypeGuard[ast.Call]:
-    match node:
-        case ast.Call(func=ast.Name(id="float" | "int" | "str" | "Decimal"), args=[_]):
-            return True
-        case _:
-            return False
-
-
-def _last(node: ast.expr) -> str:
-    return (dotted(node) or "").rpartition(".")[2]
-
-
-def _is_text(node: ast.stmt) -> bool:
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-
-
-def _silent(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
-    """Tell whether the body says nothing, as in a protocol or an overload."""
-    return all(_is_text(part) or isinstance(part, ast.Pass) for part in node.body)
 
 
 @dataclass(frozen=True)
@@ -74,33 +30,35 @@ class _Fact:
     target: str = ""
 
 
-def _facts(module: Module) -> Iterator[_Fact]:
+def _facts(project: Project, module: Module) -> Iterator[_Fact]:
     bound = aliases(module)
     for found in imports_of(module):
         yield _Fact(found.line, "import", found.top)
+    yield from _taken(project, module)
+    for made in definitions_of(module):
+        yield _Fact(made.line, "definition", made.name, snake(made.name), made.forwards)
     for node in module.nodes:
-        for name, target in _defined(node):
-            yield _Fact(getattr(node, "lineno", 1), "definition", name, _snake(name), target)
         if isinstance(node, (ast.Attribute, ast.Name)):
             path = resolve(node, bound)
             if path is not None:
                 yield _Fact(node.lineno, "use", path)
         elif isinstance(node, ast.ClassDef):
             for base in node.bases:
-                yield _Fact(node.lineno, "base", node.name, _last(base))
+                yield _Fact(node.lineno, "base", node.name, last(base))
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield _Fact(node.lineno, "text", node.value)
 
 
-def _defined(node: ast.AST) -> list[tuple[str, str]]:
-    """Return the names that a node defines, each with what it only hands on to."""
-    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-        return [] if _silent(node) else [(node.name, _forwards_to(node))]
-    if isinstance(node, ast.ClassDef):
-        return [] if any(_last(base) == "Protocol" for base in node.bases) else [(node.name, "")]
-    if isinstance(node, ast.Assign) and isinstance(node.value, ast.Lambda):
-        return [(target.id, "") for target in node.targets if isinstance(target, ast.Name)]
-    return []
+def _taken(project: Project, module: Module) -> Iterator[_Fact]:
+    """Yield what is taken from a package that is not of this house, by its name there and here."""
+    for node in module.nodes:
+        if not isinstance(node, ast.ImportFrom) or node.level or not node.module:
+            continue
+        top = node.module.partition(".")[0]
+        if top != module.top and project.policy.row_of(top) is None:
+            for alias in node.names:
+                for name in {alias.name, alias.asname or alias.name}:
+                    yield _Fact(node.lineno, "taken", name, snake(name), node.module)
 
 
 def _matches(path: str, pattern: str) -> bool:
@@ -113,6 +71,8 @@ def _problem(fact: _Fact, concept: Concept) -> str | None:
         case "definition" if concept.definitions.search(fact.path):
             forwards = concept.definitions.search(fact.target) is not None
             return None if forwards else f"defines {fact.name}"
+        case "taken" if concept.definitions.search(fact.path):
+            return f"takes {fact.name} from {fact.target}"
         case "import" if fact.name in concept.imports:
             return f"imports {fact.name}"
         case "use" if any(_matches(fact.name, pattern) for pattern in concept.uses):
@@ -128,7 +88,7 @@ def _problem(fact: _Fact, concept: Concept) -> str | None:
 def _find(project: Project) -> Iterator[Violation]:
     needed: set[tuple[str, str]] = set()
     for module in project.modules():
-        facts = tuple(_facts(module))
+        facts = tuple(_facts(project, module))
         for concept in _foreign(project, module):
             for fact in facts:
                 problem = _problem(fact, concept)

@@ -43,6 +43,18 @@ def _misnamed(package: Package) -> Iterator[Violation]:
         yield Violation(package.project_file, 1, _RULE, message, remedy)
 
 
+def _hidden(project: Project, package: Package) -> Iterator[Violation]:
+    """Find code beside the import package, which no other check reads."""
+    source = (project.root / package.project_file).parent / "src"
+    for path in sorted(source.iterdir()) if source.is_dir() else ():
+        beside = path.name != package.row.import_name
+        code = path.suffix == ".py" or (path.is_dir() and any(path.rglob("*.py")))
+        if beside and code and not path.name.endswith((".egg-info", ".dist-info")):
+            message = f"{package.row.distribution} has code in src/{path.name}"
+            remedy = f"move it into src/{package.row.import_name}; nothing else is checked"
+            yield Violation(package.project_file, 1, _RULE, message, remedy)
+
+
 def _outside_workspace(project: Project) -> Iterator[Violation]:
     if project.workspace is None:
         return
@@ -59,6 +71,7 @@ def _find(project: Project) -> Iterator[Violation]:
     yield from _missing(project)
     for package in project.packages:
         yield from _misnamed(package)
+        yield from _hidden(project, package)
     yield from _outside_workspace(project)
 
 

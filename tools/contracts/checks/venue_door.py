@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
+from typing import TypeGuard
 
 from tools.contracts.check import Check
 from tools.contracts.imports import aliases, imports_of, resolve
@@ -27,11 +28,12 @@ _OTHER_SENDER = re.compile(r"(^|_)(oms|oms_client|orders|executor|pool)$", re.I)
 def _last(node: ast.expr) -> str:
     """Return the last name of a receiver, seen through calls, subscripts and awaits."""
     if isinstance(node, ast.Attribute):
-        return node.attr
+        return _last(node.value) if node.attr == "__class__" else node.attr
     if isinstance(node, ast.Name):
         return node.id
     if isinstance(node, ast.Call):
-        return _last(node.func)
+        whose = isinstance(node.func, ast.Name) and node.func.id == "type" and node.args
+        return _last(node.args[0] if whose else node.func)
     if isinstance(node, (ast.Subscript, ast.Await)):
         return _last(node.value)
     return ""
@@ -66,13 +68,24 @@ def _holds(node: ast.AST, bound: Mapping[str, str], held: set[str]) -> set[str]:
         return {node.arg}
     if isinstance(node, ast.AnnAssign) and _is_venue_type(node.annotation, bound):
         return {_last(node.target)}
+    if isinstance(node, (ast.For, ast.AsyncFor, ast.comprehension)):
+        return {_last(node.target)} - {""} if _venue(node.iter, bound, held) else set()
+    value, targets = _given(node)
+    value = value.value if isinstance(value, ast.Await) else value
+    made = isinstance(value, ast.Call) and _is_venue_type(value.func, bound)
+    copied = isinstance(value, (ast.Name, ast.Attribute)) and _last(value) in held
+    return {_last(target) for target in targets if _last(target)} if made or copied else set()
+
+
+def _given(node: ast.AST) -> tuple[ast.expr | None, list[ast.expr]]:
+    """Return what a node gives to which names."""
     if isinstance(node, ast.Assign):
-        value = node.value.value if isinstance(node.value, ast.Await) else node.value
-        made = isinstance(value, ast.Call) and _is_venue_type(value.func, bound)
-        copied = isinstance(value, (ast.Name, ast.Attribute)) and _last(value) in held
-        if made or copied:
-            return {_last(target) for target in node.targets if _last(target)}
-    return set()
+        return node.value, node.targets
+    if isinstance(node, ast.NamedExpr):
+        return node.value, [node.target]
+    if isinstance(node, ast.withitem) and node.optional_vars is not None:
+        return node.context_expr, [node.optional_vars]
+    return None, []
 
 
 def _reaches_venues(module: Module) -> bool:
@@ -92,33 +105,39 @@ def _sends(module: Module) -> Iterator[tuple[int, str]]:
         if isinstance(node, ast.Attribute) and node.attr in _SENDS:
             if _venue(node.value, bound, held):
                 yield node.lineno, ast.unparse(node)
-        elif isinstance(node, ast.Call) and _by_name(node, bound, held):
+        elif isinstance(node, ast.Call) and _by_name(node):
             yield node.lineno, ast.unparse(node)
-        elif isinstance(node, ast.Await) and suspicious and _awaited_send(node):
-            yield node.lineno, ast.unparse(node.value)
+        elif isinstance(node, ast.Call) and suspicious and _unknown_send(node, {"submit"}):
+            yield node.lineno, ast.unparse(node.func)
+        elif isinstance(node, ast.Await) and suspicious and _unknown_send(node.value, _SENDS):
+            yield node.lineno, ast.unparse(node.value.func)
 
 
 def _venue(node: ast.expr, bound: Mapping[str, str], held: set[str]) -> bool:
     name = _last(node)
     if isinstance(node, ast.Call) and _is_venue_type(node.func, bound):
         return True
-    return name in held or _VENUE_NAME.search(name) is not None
+    return name in held or bool(_VENUE_NAME.search(name) or _VENUE_TYPE.match(name))
 
 
-def _by_name(node: ast.Call, bound: Mapping[str, str], held: set[str]) -> bool:
-    if not (isinstance(node.func, ast.Name) and node.func.id == "getattr" and len(node.args) > 1):
+def _by_name(node: ast.Call) -> bool:
+    """Tell whether a call makes one that sends, by the name of the method."""
+    first = node.args[0] if node.args else None
+    return (
+        _last(node.func) in {"methodcaller", "attrgetter"}
+        and isinstance(first, ast.Constant)
+        and first.value in _SENDS
+    )
+
+
+def _unknown_send(node: ast.expr, names: Set[str]) -> TypeGuard[ast.Call]:
+    """Tell whether a call has one of these names and goes to nobody who is known.
+
+    ``replace`` is also a method of texts and times, so it counts where it is awaited.
+    """
+    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
         return False
-    wanted = node.args[1]
-    named = isinstance(wanted, ast.Constant) and wanted.value in _SENDS
-    return named and _venue(node.args[0], bound, held)
-
-
-def _awaited_send(node: ast.Await) -> bool:
-    call = node.value
-    if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute)):
-        return False
-    receiver = _last(call.func.value)
-    return call.func.attr in _SENDS and _OTHER_SENDER.search(receiver) is None
+    return node.func.attr in names and _OTHER_SENDER.search(_last(node.func.value)) is None
 
 
 def _find(project: Project) -> Iterator[Violation]:

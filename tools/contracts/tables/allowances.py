@@ -9,8 +9,10 @@ __all__ = [
     "CONCEPT_ALLOWANCES",
     "DEPENDENCY_ALLOWANCES",
     "PART_OF",
+    "REACH_ALLOWANCES",
     "ConceptAllowance",
     "DependencyAllowance",
+    "ReachAllowance",
 ]
 
 
@@ -26,6 +28,18 @@ class DependencyAllowance:
 @dataclass(frozen=True)
 class ConceptAllowance:
     """A name in a module outside its concept's home that is not a second definition."""
+
+    module: str
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class ReachAllowance:
+    """A module that names a package which it may not import, or imports what it is told.
+
+    :param name: the module's name in the text, or ``computed``.
+    """
 
     module: str
     name: str
@@ -73,5 +87,28 @@ CONCEPT_ALLOWANCES: tuple[ConceptAllowance, ...] = (
         "mts1b_operations.doctor",
         "sqlite3.connect",
         "asks SQLite itself, read-only, whether a store is sound; the store layer would repair it",
+    ),
+)
+
+REACH_ALLOWANCES: tuple[ReachAllowance, ...] = (
+    ReachAllowance(
+        "mts1b_deploy.launch",
+        "mts1b_platform.cli",
+        "starts the command line as a process of its own; it imports nothing of it",
+    ),
+    ReachAllowance(
+        "mts1b_pluginsdk.conformance.verdicts",
+        "mts1b_brokers.errors",
+        "knows the refusal of a venue by where its class says that it is from",
+    ),
+    ReachAllowance(
+        "mts1b_pluginsdk.factory",
+        "computed",
+        "loads the plugin under test, whose name its author gives",
+    ),
+    ReachAllowance(
+        "mts1b_oms.simulation.planted",
+        "computed",
+        "runs a module of its own process with one fault planted in its text",
     ),
 )
