@@ -82,17 +82,29 @@ def traded(office: Office, strategy_id: str) -> Callable[[], bool]:
     return lambda: any(o.strategy_id == strategy_id for o in office.oms.taken.values())
 
 
+class Own(Exception):
+    """An error of a strategy's own package, which can not even say what it is."""
+
+    def __str__(self) -> str:
+        raise ValueError("no words")
+
+
+FAULTS = [ZeroDivisionError("a fault"), OSError("no such file"), Own(), SystemExit(3)]
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: type(fault).__name__)
+@pytest.mark.parametrize("place", ["generate_intents", "is_due"])
 async def test_a_strategy_that_raises_leaves_the_others_at_work(
-    office: Office, monkeypatch: pytest.MonkeyPatch
+    office: Office, monkeypatch: pytest.MonkeyPatch, place: str, fault: BaseException
 ) -> None:
-    sound = RuleStrategy.generate_intents
+    sound = getattr(RuleStrategy, place)
 
-    def generate(self: RuleStrategy, view: Any) -> Any:
+    def faulty(self: RuleStrategy, given: Any) -> Any:
         if self.strategy_id == "first":
-            raise ZeroDivisionError("a fault of the strategy")
-        return sound(self, view)
+            raise fault
+        return sound(self, given)
 
-    monkeypatch.setattr(RuleStrategy, "generate_intents", generate)
+    monkeypatch.setattr(RuleStrategy, place, faulty)
     await minutes(office, "100", "101")
     await eventually(traded(office, "second"))
     assert not traded(office, "first")()

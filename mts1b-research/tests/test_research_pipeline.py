@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 from mts1b_foundation import Side, Symbol
-from mts1b_research import IntentPipeline, Mandate
+from mts1b_research import IntentPipeline, Mandate, StrategyBook
 from mts1b_research.pipeline import Work
 from research_desk import AAA, BBB, START, book, signal
 
@@ -54,6 +54,27 @@ def test_a_small_change_is_left_undone() -> None:
 def test_a_close_always_happens_and_may_only_reduce(nav: int, held: int, side: Side) -> None:
     work = PIPELINE.run([signal(AAA, 0.0)], book(nav, positions={AAA: held}), START)
     assert orders(work) == [("AAA", side, Decimal(1), True)]
+
+
+@pytest.mark.parametrize(
+    ("held", "closed"), [("151.5", ["151", "0.5"]), ("-0.25", ["0.25"]), ("3", ["3"])]
+)
+def test_a_close_leaves_no_odd_lot(held: str, closed: list[str]) -> None:
+    """As a split makes one. Each order has a key of its own: the OMS takes a key once."""
+    owned = StrategyBook(Decimal(100_000), {AAA: Decimal(held)}, {})
+    work = PIPELINE.run([signal(AAA, 0.0)], owned, START)
+    assert [quantity for _, _, quantity, _ in orders(work)] == [Decimal(one) for one in closed]
+    assert all(reduce_only for *_, reduce_only in orders(work))
+    assert len({planned.order.idempotency_key for planned in work.orders}) == len(closed)
+
+
+def test_what_the_mandate_does_not_list_can_be_left_and_nothing_else() -> None:
+    owned = book(positions={CCC: 7})
+    work = PIPELINE.run([signal(CCC, 0.0)], owned, START)
+    assert orders(work) == [("CCC", Side.SELL, Decimal(7), True)]
+    for weight, held in ((0.5, owned), (-0.5, owned), (0.0, book())):
+        work = PIPELINE.run([signal(CCC, weight)], held, START)
+        assert (orders(work), outcomes(work)) == ([], {"CCC": "MANDATE_SYMBOL"})
 
 
 def test_without_a_nav_nothing_is_opened() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from mts1b_foundation import Side
+from mts1b_foundation.nats import OPERATIONS_SIGNALS_RECEIVED, with_fund
 from mts1b_foundation.signals import Signal
 from mts1b_research.errors import StrategyConfigError
 from mts1b_research.strategies import Webhook
@@ -77,6 +78,17 @@ async def test_k2_the_same_signal_again_is_traded_once(office: Office) -> None:
     assert len(await office.decided(2)) == 2
     assert [order.quantity for order in office.oms.taken.values()] == [500, 300]
     assert office.oms.asked == 2
+
+
+async def test_a_signal_that_comes_again_as_another_message_is_traded_once(office: Office) -> None:
+    await office.bar()
+    await office.send(sent())
+    again = sent().model_dump_json().encode()
+    subject = with_fund(OPERATIONS_SIGNALS_RECEIVED, "f1")
+    await office.bus.publish_durable(subject, again, message_id="another")
+    await office.send(sent(2, weight=0.8))
+    assert len(await office.decided(2)) == 2
+    assert [order.quantity for order in office.oms.taken.values()] == [500, 300]
 
 
 async def test_the_target_that_is_held_already_makes_no_order(office: Office) -> None:

@@ -26,6 +26,7 @@ EVERY_BAR = 10**9
 Floats = npt.NDArray[np.float64]
 _ADD = Prepared(bars.insert())
 _Row = tuple[float, float, float, float, float]
+_CLOSE = 3
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
@@ -125,8 +126,20 @@ class BarHistory:
         dates = self._shared(tuple(symbols))
         return dates[-1] if dates else None
 
+    def newest(self) -> datetime | None:
+        """Return the newest end of a bar of any symbol, None before there is one."""
+        return max((dates[-1] for dates in self._dates.values()), default=None)
+
+    def last_close(self, symbol: Symbol, as_of: datetime) -> float | None:
+        """Return the last close of a symbol up to ``as_of``, None where no bar of it is known."""
+        dates = self._dates.get(symbol, [])
+        count = bisect_right(dates, as_of)
+        return self._rows[symbol][dates[count - 1]][_CLOSE] if count else None
+
     def _shared(self, symbols: tuple[Symbol, ...]) -> list[datetime]:
         """Return the dates that every symbol has a bar of, in order."""
+        if not symbols:
+            return []
         first = self._dates.get(symbols[0], [])
         dates, read = self._cache.get(symbols, ([], 0))
         settled = min(

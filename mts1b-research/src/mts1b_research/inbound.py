@@ -71,7 +71,8 @@ class InboundSignals:
         if signal.strategy not in self._sleeves:
             return  # of a strategy that is off: operations has it on record
         row = {"signal_id": signal.signal_id, "payload": signal.model_dump_json(), "done": False}
-        await tx.execute(inbound.insert().values(**row))
+        known = self._store.insert(inbound).values(**row).on_conflict_do_nothing()
+        await tx.execute(known)  # by its id: the bus knows it by that of its message
         self._arrived.set()
 
     async def run(self) -> None:

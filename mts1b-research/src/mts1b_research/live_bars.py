@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -51,11 +51,12 @@ class LiveBars:
     prices of its own bar. A bar is left alone when a newer one has overtaken it, or when it ended
     more than one interval ago: nobody trades at its prices any more.
 
-    Strategies that act on no bar, as those of signals from outside, leave their positions here
-    while a halt asks them to.
+    While a halt asks for it, every strategy leaves its positions at the next bar of any symbol: one
+    of its own that has no bars (any more) does not keep it in the others.
 
     :param interval: of all bars in ``history``; None where no strategy acts on bars, and any will
         do to leave a position.
+    :param retired: returns the sleeves of strategies that are off or gone and hold something.
     :param turn: held while a strategy decides and sends; signals from outside take it too.
     :param report: a logger.
     """
@@ -71,16 +72,19 @@ class LiveBars:
         clock: Clock,
         turn: asyncio.Lock,
         report: Any,
+        retired: Callable[[], Sequence[Sleeve]] = tuple,
     ) -> None:
         self._history = history
         self._runner = runner
         self._sleeves = tuple(sleeves)
+        self._retired = retired
         self._read_book = read_book
         self._clock = clock
         self._turn = turn
         self._report = report
         self._interval, self._lasts = interval, interval_length(interval or _LONGEST)
         self._acted: dict[str, datetime] = {}
+        self._left: dict[str, datetime] = {}
         self._arrived = asyncio.Event()
 
     def wants(self, bar: Bar) -> bool:
@@ -112,7 +116,7 @@ class LiveBars:
         or refuses, is asked again; a strategy that fails is left until its next bars.
         """
         sent = 0
-        for sleeve in self._sleeves:
+        for sleeve in (*self._sleeves, *self._retired()):
             strategy_id = sleeve.strategy.strategy_id
             try:
                 sent += await self._act(sleeve)
@@ -123,24 +127,31 @@ class LiveBars:
         return sent
 
     async def _act(self, sleeve: Sleeve) -> int:
-        strategy = sleeve.strategy
-        end = self._history.latest(strategy.symbols)
-        if end is None or end <= self._acted.get(strategy.strategy_id, _NEVER):
+        sent = 0
+        shared, newest = self._history.latest(sleeve.strategy.symbols), self._history.newest()
+        if newest != shared and self._runner.leaves(sleeve) is not None:
+            sent += await self._once(self._left, sleeve, newest)
+        return sent + await self._once(self._acted, sleeve, shared)
+
+    async def _once(self, done: dict[str, datetime], sleeve: Sleeve, end: datetime | None) -> int:
+        """Let a strategy act on the bars that end at ``end``, unless it has by ``done``."""
+        strategy_id = sleeve.strategy.strategy_id
+        if end is None or end <= done.get(strategy_id, _NEVER):
             return 0
         if self._clock.now() - end > self._lasts:
-            self._acted[strategy.strategy_id] = end
+            done[strategy_id] = end
             self._report.warning(
-                "bars came too late to act on", strategy=strategy.strategy_id, ended=str(end)
+                "bars came too late to act on", strategy=strategy_id, ended=str(end)
             )
             return 0
         async with self._turn:
-            book = await self._read_book(sleeve.fund_id, strategy.strategy_id)
+            book = await self._read_book(sleeve.fund_id, strategy_id)
             if book.as_of is None or book.as_of < end:
                 return 0
             try:
                 sent = await self._runner.act(sleeve, end)
             except StrategyFailed:
-                self._acted[strategy.strategy_id] = end
+                done[strategy_id] = end
                 raise
-        self._acted[strategy.strategy_id] = end
+        done[strategy_id] = end
         return sent

@@ -26,13 +26,17 @@ class Mandate:
         symbols = frozenset(Symbol(text) for text in settings.symbols)
         return cls(settings.strategy_id, settings.fund_id, symbols, settings.enabled)
 
-    def objection(self, signal: Signal) -> tuple[str, str] | None:
-        """Return (code, reason) when the mandate does not cover the signal, else None."""
+    def objection(self, signal: Signal, *, held: bool = False) -> tuple[str, str] | None:
+        """Return (code, reason) when the mandate does not cover the signal, else None.
+
+        What is held can be left whether or not the mandate lists it (any more).
+        """
         if not self.active:
             return "MANDATE_INACTIVE", f"the mandate of {self.strategy_id} is not active"
         if signal.strategy != self.strategy_id:
             return "MANDATE_MISSING", f"no mandate for strategy {signal.strategy}"
-        if signal.symbol not in self.symbols:
+        leaves = held and not signal.target_weight
+        if signal.symbol not in self.symbols and not leaves:
             allowed = ", ".join(sorted(self.symbols))
             return "MANDATE_SYMBOL", f"{self.strategy_id} may trade {allowed}, not {signal.symbol}"
         return None

@@ -18,6 +18,8 @@ from mts1b_research.strategy import StrategyBook
 
 __all__ = ["STAGES", "IntentPipeline", "PlannedOrder", "Work"]
 
+_SMALLEST_LOT = Decimal("1E-18")
+
 
 @dataclass(frozen=True, slots=True)
 class PlannedOrder:
@@ -48,7 +50,8 @@ class Work:
 class IntentPipeline:
     """Turn the signals of one strategy into orders; every signal ends in one decision.
 
-    :param lot_size: orders are whole multiples of it, rounded toward zero.
+    :param lot_size: orders are whole multiples of it, rounded toward zero; what is left of a
+        position that is closed goes in an order of its own.
     :param no_trade_band: a change smaller than this fraction of the strategy's NAV is left
         undone (closing a position is always done).
     """
@@ -70,7 +73,8 @@ class IntentPipeline:
         """Drop signals that the mandate does not cover, with a decision that says so."""
         kept = []
         for signal in work.signals:
-            objection = self.mandate.objection(signal)
+            held = work.book.exposure(signal.symbol) != 0
+            objection = self.mandate.objection(signal, held=held)
             if objection is None:
                 kept.append(signal)
             else:
@@ -104,7 +108,26 @@ class IntentPipeline:
             signal.symbol: self._worth_trading(signal, work.targets[signal.symbol], current, work)
             for signal in work.signals
         }
-        work.deltas = net_to_orders(wanted, current, lot_size=self.lot_size)
+        deltas = list(net_to_orders(wanted, current, lot_size=self.lot_size))
+        work.deltas = (*deltas, *self._odd_lots(wanted, current, deltas))
+
+    def _odd_lots(
+        self,
+        wanted: Mapping[Symbol, Decimal],
+        current: Mapping[Symbol, Decimal],
+        deltas: Sequence[OrderDelta],
+    ) -> tuple[OrderDelta, ...]:
+        """Return what whole lots leave of positions that shall be closed, as after a split.
+
+        Apart from the whole lots, so that a venue that takes no odd lot takes at least those.
+        """
+        done = {delta.symbol: delta.signed_quantity for delta in deltas}
+        left = {
+            symbol: rest
+            for symbol, target in wanted.items()
+            if target == 0 and (rest := current[symbol] + done.get(symbol, Decimal(0)))
+        }
+        return net_to_orders({}, left, lot_size=_SMALLEST_LOT) if left else ()
 
     def _worth_trading(
         self,
@@ -123,9 +146,10 @@ class IntentPipeline:
         by_symbol = {signal.symbol: signal for signal in work.signals}
         for delta in work.deltas:
             signal = by_symbol[delta.symbol]
+            odd = "" if delta.quantity % self.lot_size == 0 else "-odd"
             key = (
                 f"{self.mandate.strategy_id}-{work.as_of.isoformat()}"
-                f"-{delta.symbol}-{delta.side.value}"
+                f"-{delta.symbol}-{delta.side.value}{odd}"
             )
             order = Order(
                 order_id=derive_id("ord", key),

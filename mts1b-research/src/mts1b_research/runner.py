@@ -16,32 +16,21 @@ from mts1b_foundation.nats import (
 from mts1b_foundation.orders import Order
 from mts1b_foundation.risk import ActiveHalt
 from mts1b_foundation.signals import IntentDecision, Signal
-from mts1b_platform.errors import PlatformError
+from mts1b_foundation.symbology import Symbol
+from mts1b_platform.eventbus.port import RemoteError
 from mts1b_platform.ids import derive_id
 from mts1b_platform.store import Store
 from pydantic import TypeAdapter
 
-from mts1b_research.errors import ResearchError, StrategyFailed
+from mts1b_research.errors import StrategyFailed
+from mts1b_research.fence import Fence
 from mts1b_research.history import BarHistory
 from mts1b_research.pipeline import IntentPipeline, Work
-from mts1b_research.strategy import MarketView, Strategy, StrategyBook, make_signal
+from mts1b_research.strategy import MarketView, Strategy, StrategyBook, flat_signal
 from mts1b_research.tables import plans
 
 __all__ = ["ReadBook", "Sleeve", "StrategyRunner"]
 
-_FAULTS = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    LookupError,
-    NameError,
-    PlatformError,
-    ResearchError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-)
-"""What the code of a strategy raises; what is wrong with the machine (OSError, say) is not its."""
 _ORDERS = TypeAdapter(list[Order])
 Submit = Callable[[Order], Awaitable[Order]]
 ReadBook = Callable[[str, str], Awaitable[StrategyBook]]
@@ -68,8 +57,8 @@ class StrategyRunner:
     After a crash the plan is sent again as it was, so that a half-sent decision is finished and
     never made anew from a book that it has already changed.
 
-    While a halt of a fund lets reduce-only orders pass, its sleeves leave their positions; what
-    they want otherwise goes to risk as ever, which denies it.
+    While a halt of a fund lets reduce-only orders pass, its sleeves leave their positions, at the
+    end of whatever bar comes next; what they want otherwise goes to risk as ever, which denies it.
     """
 
     def __init__(
@@ -104,25 +93,40 @@ class StrategyRunner:
         """
         strategy = sleeve.strategy
         seen = self._history.bars_seen(strategy.symbols, as_of)
-        if seen == 0:
+        halt = self.leaves(sleeve)
+        if seen == 0 and halt is None:
             return 0
-        halt = self._halt_of(sleeve.fund_id, strategy.strategy_id)
-        leaving = halt is not None and halt.reduce_only_allowed
-        acts = leaving or strategy.is_due(seen)
+        acts = halt is not None or _is_due(strategy, seen)
         # After a restart a plan may be half sent although nothing calls for one any more.
         if not acts and strategy.strategy_id in self._resumed:
             return 0
         plan_id = derive_id("plan", strategy.strategy_id, as_of.isoformat())
         orders = await self._known_plan(plan_id)
         if orders is None:
-            orders = []
-            if acts:
-                known_halt = halt if leaving else None
-                orders = await self._new_plan(plan_id, sleeve, as_of, seen, known_halt)
-        for order in orders:
-            await self._submit(order)
+            orders = await self._new_plan(plan_id, sleeve, as_of, seen, halt) if acts else []
+        await self._send(orders)
         self._resumed.add(strategy.strategy_id)
         return len(orders)
+
+    def leaves(self, sleeve: Sleeve) -> ActiveHalt | None:
+        """Return the halt that asks a sleeve to leave its positions, None where none does."""
+        halt = self._halt_of(sleeve.fund_id, sleeve.strategy.strategy_id)
+        return halt if halt is not None and halt.reduce_only_allowed else None
+
+    async def _send(self, orders: Sequence[Order]) -> None:
+        """Send the orders of a plan; one that is refused keeps none that reduces from its way.
+
+        :raises RemoteError: the first refusal, once the others are sent.
+        """
+        refused: RemoteError | None = None
+        for order in orders:
+            if refused is None or order.reduce_only:
+                try:
+                    await self._submit(order)
+                except RemoteError as error:
+                    refused = refused or error
+        if refused is not None:
+            raise refused
 
     async def trade(
         self, sleeve: Sleeve, signal: Signal, book: StrategyBook, as_of: datetime
@@ -134,8 +138,7 @@ class StrategyRunner:
             work = sleeve.pipeline.run([signal], book, as_of)
             await self._record(plan_id, sleeve.strategy.strategy_id, work)
             orders = [planned.order for planned in work.orders]
-        for order in orders:
-            await self._submit(order)
+        await self._send(orders)
         return orders
 
     async def refuse(
@@ -157,8 +160,7 @@ class StrategyRunner:
             book = StrategyBook(Decimal(0), {}, {})
             work = Work([], book, as_of, asked=(signal,), decisions=[decision])
             await self._record(plan_id, sleeve.strategy.strategy_id, work)
-        for order in orders or []:
-            await self._submit(order)
+        await self._send(orders or [])
         return orders or []
 
     async def _known_plan(self, plan_id: str) -> list[Order] | None:
@@ -180,11 +182,14 @@ class StrategyRunner:
     ) -> list[Order]:
         strategy = sleeve.strategy
         book = await self._read_book(sleeve.fund_id, strategy.strategy_id)
-        view = self._history.view(strategy.symbols, as_of, strategy.history)
-        try:
-            work = _decide(sleeve, view, book, halt, seen)
-        except _FAULTS as error:
-            raise StrategyFailed(f"strategy {strategy.strategy_id}: {error!r}") from error
+        if halt is not None and _holds(book):
+            work = sleeve.pipeline.run(self._exits(sleeve, book, halt, as_of), book, as_of)
+        elif seen == 0:
+            return []
+        else:
+            with Fence(strategy.strategy_id):
+                view = self._history.view(strategy.symbols, as_of, strategy.history)
+                work = _decide(sleeve, view, book, seen)
         if self._store.keeps:
             try:
                 await self._record(plan_id, strategy.strategy_id, work)
@@ -221,36 +226,44 @@ class StrategyRunner:
             )
             await self._store.outbox.add_many(tx, events)
 
+    def _exits(
+        self, sleeve: Sleeve, book: StrategyBook, halt: ActiveHalt, as_of: datetime
+    ) -> list[Signal]:
+        """Return a flat signal for each position that is not already being closed.
 
-def _decide(
-    sleeve: Sleeve, view: MarketView, book: StrategyBook, halt: ActiveHalt | None, seen: int
-) -> Work:
+        Whatever the strategy holds is left, also what its configuration does not list any more.
+        """
+        held = sorted(symbol for symbol in book.positions if book.exposure(symbol) != 0)
+        prices = {symbol: self._price(symbol, book, as_of) for symbol in held}
+        return [
+            flat_signal(
+                as_of=as_of,
+                price=price,
+                strategy_id=sleeve.strategy.strategy_id,
+                symbol=symbol,
+                thesis=f"leave the position: {halt.scope} is halted ({halt.reason})",
+            ).with_(fund_id=sleeve.fund_id)
+            for symbol, price in prices.items()
+            if price
+        ]
+
+    def _price(self, symbol: Symbol, book: StrategyBook, as_of: datetime) -> Decimal | None:
+        """Return the last close that is known, or else the last price of the book."""
+        close = self._history.last_close(symbol, as_of)
+        return book.prices.get(symbol) if close is None else Decimal(repr(close))
+
+
+def _is_due(strategy: Strategy, seen: int) -> bool:
+    with Fence(strategy.strategy_id):
+        return strategy.is_due(seen)
+
+
+def _decide(sleeve: Sleeve, view: MarketView, book: StrategyBook, seen: int) -> Work:
     """Return what the strategy's code and its pipeline make of a bar."""
-    signals: list[Signal] = []
-    if halt is not None and _holds(book):
-        signals = _exits(view, sleeve, book, halt)
-    elif sleeve.strategy.is_due(seen):
-        signals = sleeve.strategy.generate_intents(view)
+    signals = sleeve.strategy.generate_intents(view) if sleeve.strategy.is_due(seen) else []
     signals = [signal.with_(fund_id=sleeve.fund_id) for signal in signals]
     return sleeve.pipeline.run(signals, book, view.as_of)
 
 
 def _holds(book: StrategyBook) -> bool:
     return any(quantity != 0 for quantity in book.positions.values())
-
-
-def _exits(view: MarketView, sleeve: Sleeve, book: StrategyBook, halt: ActiveHalt) -> list[Signal]:
-    """Return a flat signal for each position that is not already being closed."""
-    return [
-        make_signal(
-            view,
-            strategy_id=sleeve.strategy.strategy_id,
-            symbol=symbol,
-            weight=0.0,
-            thesis=f"leave the position: {halt.scope} is halted ({halt.reason})",
-            confidence=1.0,
-            horizon_minutes=1,
-        )
-        for symbol in sleeve.strategy.symbols
-        if book.exposure(symbol) != 0
-    ]

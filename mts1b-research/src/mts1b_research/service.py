@@ -25,6 +25,7 @@ from mts1b_foundation.nats import (
     OPERATIONS_SIGNALS_RECEIVED,
 )
 from mts1b_foundation.orders import Order
+from mts1b_foundation.positions import Position
 from mts1b_foundation.replay import ReplayStep
 from mts1b_foundation.risk import ActiveHalt
 from mts1b_foundation.signals import Signal
@@ -43,6 +44,7 @@ from mts1b_research.runner import Sleeve, StrategyRunner
 from mts1b_research.sleeves import sleeves_of
 from mts1b_research.strategy import StrategyBook
 from mts1b_research.tables import bars, metadata, plans
+from mts1b_research.unwatched import UnwatchedPositions
 
 __all__ = ["ResearchService"]
 
@@ -99,6 +101,7 @@ class ResearchService(Service):
             turn=turn,
             report=ctx.log,
         )
+        self._unwatched = await self._watch_over(sleeves)
         self._live_bars = self._live(sleeves, turn)
         takes_signals = self._inbound.wanted and not ctx.replay
         self._pump = EventPump(
@@ -124,15 +127,16 @@ class ResearchService(Service):
             await participant.start()
         else:
             ctx.tasks.start("research.pump", self._pump.run())
+            ctx.tasks.start("research.unwatched", self._unwatched.run())
             if self._live_bars is not None:
                 ctx.tasks.start("research.bars", self._live_bars.run())
             if takes_signals:
                 ctx.tasks.start("research.inbound", self._inbound.run())
 
     def _live(self, sleeves: Sequence[Sleeve], turn: asyncio.Lock) -> LiveBars | None:
-        """Return what acts on bars where no replay says when; None where nothing does."""
+        """Return what acts on bars where no replay says when."""
         ctx = self.ctx
-        if ctx.replay or not sleeves:
+        if ctx.replay:
             return None
         return LiveBars(
             self._history,
@@ -142,6 +146,22 @@ class ResearchService(Service):
             read_book=self._read_book,
             clock=ctx.clock,
             turn=turn,
+            report=ctx.log,
+            retired=lambda: self._unwatched.retired,
+        )
+
+    async def _watch_over(self, sleeves: Sequence[Sleeve]) -> UnwatchedPositions:
+        """Return what finds the positions that none of these sleeves watches."""
+        async with self._store.read() as connection:
+            traded = await connection.execute(sa.select(plans.c.strategy_id).distinct())
+            ours = {row.strategy_id for row in traded}
+        ctx = self.ctx
+        return UnwatchedPositions(
+            settings=ctx.settings,
+            sleeves=sleeves,
+            ours=ours | {entry.strategy_id for entry in ctx.settings.strategies},
+            read_positions=self._read_positions,
+            clock=ctx.clock,
             report=ctx.log,
         )
 
@@ -179,6 +199,11 @@ class ResearchService(Service):
                 return StrategyBook.of(strategy_id, book, after)
             before = after
 
+    async def _read_positions(self) -> tuple[Position, ...]:
+        """Return the positions of every fund and strategy."""
+        reply = await self.ctx.call(CMD_OMS_BOOK, BookQuery(), BookReply, patience_s=_PATIENCE_S)
+        return reply.positions
+
     async def _open_orders(self, fund_id: str, strategy_id: str) -> tuple[Order, ...]:
         query = OrdersQuery(fund_id=fund_id, strategy_id=strategy_id, open_only=True)
         reply = await self.ctx.call(CMD_OMS_ORDERS, query, OrdersReply, patience_s=_PATIENCE_S)
@@ -195,6 +220,10 @@ class ResearchService(Service):
             ).all()
             count = await connection.scalar(sa.select(sa.func.count()).select_from(bars))
         return digest_rows(planned), {"plans": len(planned), "bars": int(count or 0)}
+
+    async def health(self) -> dict[str, str]:
+        """Return the checks of the bus, and of positions that no strategy watches."""
+        return await super().health() | {"positions": self._unwatched.health()}
 
     async def stop(self) -> None:
         """Publish what is committed, then close."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, ClassVar, Protocol, Self
@@ -17,7 +17,7 @@ from mts1b_foundation.signals import MarketRegime, Signal
 from mts1b_foundation.symbology import Symbol
 from mts1b_platform.ids import derive_id
 
-__all__ = ["MarketView", "Strategy", "StrategyBook", "make_signal"]
+__all__ = ["MarketView", "Strategy", "StrategyBook", "flat_signal", "make_signal"]
 
 Floats = npt.NDArray[np.float64]
 _DIGITS = 12
@@ -46,13 +46,15 @@ class MarketView:
 class StrategyBook:
     """What a strategy owns: its NAV, positions, and what is still working at the venue.
 
-    ``as_of`` is when the NAV was struck; None before the first.
+    ``as_of`` is when the NAV was struck; None before the first. ``prices`` are the last ones that
+    the books know of what is held.
     """
 
     nav_usd: Decimal
     positions: Mapping[Symbol, Decimal]
     working: Mapping[Symbol, Decimal]
     as_of: datetime | None = None
+    prices: Mapping[Symbol, Decimal] = field(default_factory=dict)
 
     @classmethod
     def of(cls, strategy_id: str, book: BookReply, open_orders: Sequence[Order]) -> StrategyBook:
@@ -69,9 +71,10 @@ class StrategyBook:
             left = order.remaining_quantity * order.side.sign
             working[order.symbol] = working.get(order.symbol, Decimal(0)) + left
         positions = {position.symbol: position.quantity for position in book.positions}
+        prices = {one.symbol: one.last_price or one.average_price for one in book.positions}
         if nav is None:
-            return cls(Decimal(0), positions, working)
-        return cls(nav.nav_usd, positions, working, nav.as_of)
+            return cls(Decimal(0), positions, working, prices=prices)
+        return cls(nav.nav_usd, positions, working, nav.as_of, prices)
 
     def exposure(self, symbol: Symbol) -> Decimal:
         """Return the position once every working order has filled."""
@@ -138,10 +141,9 @@ def make_signal(
     Weight, confidence and expected return are kept to 12 significant digits: the last digits of
     a vector product are not the same on every processor, and a replay must be.
     """
-    price = view.last_prices[symbol]
     weight = _same_everywhere(weight)
     return Signal(
-        signal_id=derive_id("sig", strategy_id, view.as_of.isoformat(), symbol),
+        signal_id=_signal_id(strategy_id, view.as_of, symbol),
         agent_id=strategy_id,
         symbol=symbol,
         strategy=strategy_id,
@@ -152,9 +154,33 @@ def make_signal(
         horizon_minutes=horizon_minutes,
         regime=regime,
         created_at=view.as_of,
-        reference_price=Decimal(repr(price)),
+        reference_price=Decimal(repr(view.last_prices[symbol])),
         target_weight=weight,
     )
+
+
+def flat_signal(
+    *, as_of: datetime, price: Decimal, strategy_id: str, symbol: Symbol, thesis: str
+) -> Signal:
+    """Return the signal to hold nothing of a symbol, whether or not a view shows it."""
+    return Signal(
+        signal_id=_signal_id(strategy_id, as_of, symbol),
+        agent_id=strategy_id,
+        symbol=symbol,
+        strategy=strategy_id,
+        thesis=thesis,
+        direction=0,
+        confidence=1.0,
+        expected_return=0.0,
+        horizon_minutes=1,
+        created_at=as_of,
+        reference_price=price,
+        target_weight=0.0,
+    )
+
+
+def _signal_id(strategy_id: str, as_of: datetime, symbol: Symbol) -> str:
+    return derive_id("sig", strategy_id, as_of.isoformat(), symbol)
 
 
 def _same_everywhere(value: float) -> float:

@@ -1,0 +1,36 @@
+"""The fence around a strategy's own code."""
+
+from __future__ import annotations
+
+import traceback
+from types import TracebackType
+
+from mts1b_research.errors import StrategyFailed
+
+__all__ = ["Fence"]
+
+
+class Fence:
+    """Let nothing through that a strategy's code raises but :class:`StrategyFailed`, which says it.
+
+    Whatever its class: a package may have errors of its own, and one that ends the interpreter
+    (``SystemExit``) may end no other strategy. Only code of the strategy belongs inside, so that
+    what is wrong with the machine is never taken for its fault.
+    """
+
+    def __init__(self, strategy_id: str) -> None:
+        self._strategy_id = strategy_id
+
+    def __enter__(self) -> None:
+        """Begin."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Raise :class:`StrategyFailed` from what was raised."""
+        if isinstance(error, (Exception, SystemExit)) and not isinstance(error, StrategyFailed):
+            said = "".join(traceback.format_exception_only(error)).strip()
+            raise StrategyFailed(f"strategy {self._strategy_id}: {said}") from error

@@ -1,0 +1,257 @@
+"""A halt that asks for it is followed by all that a strategy holds, whatever hinders it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mts1b_foundation import Side, Symbol
+from mts1b_foundation.commands import BookQuery, BookReply, SubmitOrder
+from mts1b_foundation.positions import Position
+from mts1b_research.errors import StrategyFailed
+from mts1b_research.strategies.rule import RuleStrategy
+from research_desk import Desk, Oms, OpenDesk, bar, day, halt, settings
+from research_office import (
+    AAA,
+    BBB,
+    NOW,
+    Office,
+    OmsOnTheBus,
+    eventually,
+    fund_settings,
+    open_office,
+)
+
+CCC = Symbol("CCC")
+MINUTE = timedelta(minutes=1)
+BOTH = settings(kind="rule", symbols=["AAA", "BBB"], params={"long_when": "close > 0"})
+ONLY_A = BOTH.model_copy(update={"symbols": ["AAA"]})
+
+
+def sold(oms: Oms) -> dict[Symbol, tuple[Side, Decimal, bool]]:
+    return {one.symbol: (one.side, one.quantity, one.reduce_only) for one in oms.calls}
+
+
+def holding(*quantities: tuple[Symbol, str]) -> Oms:
+    return Oms(positions={symbol: Decimal(quantity) for symbol, quantity in quantities})
+
+
+async def halted(desk: Desk, number: int, *symbols: Symbol) -> int:
+    """Let a bar of these symbols end while a halt asks to leave."""
+    if not desk.halts:
+        desk.halts.append(halt(reduce_only=True))
+    await desk.bars(*(bar(symbol, number) for symbol in symbols))
+    return await desk.runner.on_bar(day(number))
+
+
+async def test_a_symbol_that_was_taken_from_the_configuration_is_left_too(
+    open_desk: OpenDesk,
+) -> None:
+    oms = holding((AAA, "10"), (BBB, "-20"))
+    desk = await open_desk(oms, BOTH)
+    await desk.bars(bar(AAA, 0), bar(BBB, 0))
+    desk = await open_desk(oms, ONLY_A)
+    assert await halted(desk, 1, AAA) == 2
+    assert sold(oms) == {AAA: (Side.SELL, 10, True), BBB: (Side.COVER, 20, True)}
+    assert await halted(desk, 2, AAA) == 0
+
+
+async def test_a_symbol_that_has_no_bars_any_more_keeps_no_other_from_being_left(
+    open_desk: OpenDesk,
+) -> None:
+    oms = holding((AAA, "10"), (BBB, "20"))
+    desk = await open_desk(oms, BOTH)
+    await desk.bars(bar(AAA, 0), bar(BBB, 0))
+    assert await halted(desk, 1, AAA) == 2
+    assert sold(oms) == {AAA: (Side.SELL, 10, True), BBB: (Side.SELL, 20, True)}
+
+
+async def test_a_symbol_that_never_had_a_bar_keeps_no_other_from_being_left(
+    open_desk: OpenDesk,
+) -> None:
+    oms = holding((AAA, "10"))
+    desk = await open_desk(oms, BOTH)
+    assert await halted(desk, 0, AAA) == 1
+    assert sold(oms) == {AAA: (Side.SELL, 10, True)}
+
+
+async def test_without_a_halt_a_bar_that_some_symbol_lacks_leads_to_nothing(
+    open_desk: OpenDesk,
+) -> None:
+    oms = holding((AAA, "10"), (CCC, "5"))
+    desk = await open_desk(oms, BOTH)
+    await desk.bars(bar(AAA, 0))
+    assert await desk.runner.on_bar(day(0)) == 0
+    desk.halts.append(halt(reduce_only=False))
+    assert await desk.runner.on_bar(day(0)) == 0
+
+
+async def test_a_halted_strategy_that_holds_nothing_is_not_asked_at_bars_of_others(
+    open_desk: OpenDesk,
+) -> None:
+    oms = holding()
+    desk = await open_desk(oms, BOTH)
+    assert await halted(desk, 0, CCC) == 0
+    assert await desk.plans() == []
+
+
+@pytest.mark.parametrize("place", ["generate_intents", "is_due", "history"])
+async def test_a_strategy_that_can_not_decide_leaves_all_the_same(
+    open_desk: OpenDesk, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    def fault(self: RuleStrategy, *given: Any) -> Any:
+        raise OSError("a fault of the strategy")
+
+    monkeypatch.setattr(RuleStrategy, place, property(fault) if place == "history" else fault)
+    oms = holding((AAA, "10"))
+    desk = await open_desk(oms, ONLY_A)
+    await desk.bars(bar(AAA, 0))
+    with pytest.raises(StrategyFailed, match="a fault of the strategy"):
+        await desk.runner.on_bar(day(0))
+    assert await halted(desk, 1, AAA) == 1
+    assert sold(oms) == {AAA: (Side.SELL, 10, True)}
+
+
+class OmsThatHolds(OmsOnTheBus):
+    """Hold 10 AAA and 20 BBB for strategy ``both``; refuse what is asked of a symbol."""
+
+    refuses: str = ""
+
+    async def book(self, data: bytes) -> bytes:
+        reply = BookReply.model_validate_json(await super().book(data))
+        held = tuple(
+            Position(symbol=symbol, quantity=Decimal(quantity), last_price=Decimal(7))
+            for symbol, quantity in ((AAA, 10), (BBB, 20))
+        )
+        return reply.model_copy(update={"positions": held}).model_dump_json().encode()
+
+    async def submit(self, data: bytes) -> bytes:
+        if SubmitOrder.model_validate_json(data).order.symbol == self.refuses:
+            raise ValueError("not this one")
+        return await super().submit(data)
+
+
+LIVE = {
+    "strategy_id": "both",
+    "fund_id": "f1",
+    "kind": "rule",
+    "symbols": ["AAA", "BBB"],
+    "interval": "1m",
+    "params": {"long_when": "close > 0"},
+}
+
+
+async def live_halt(office: Office) -> None:
+    """Put a halt in force, and let one bar of AAA end."""
+    assert office.service is not None
+    office.service._runner._halt_of = lambda fund, strategy: halt(reduce_only=True)
+    at = NOW + MINUTE
+    office.clock.advance_to(at + timedelta(seconds=1))
+    office.oms.struck = at
+    await office.publish("101", AAA, at=at)
+
+
+async def test_live_a_symbol_without_bars_keeps_no_position_from_being_left(
+    tmp_path: Path,
+) -> None:
+    oms = OmsThatHolds(strategy_id="both")
+    async with open_office(tmp_path, fund_settings(LIVE), oms) as office:
+        await live_halt(office)
+        await eventually(lambda: len(oms.taken) == 2)
+        left = {one.symbol: (one.quantity, one.reference_price) for one in oms.taken.values()}
+        assert left == {AAA: (10, Decimal(101)), BBB: (20, Decimal(7))}
+
+
+async def test_an_exit_that_the_oms_refuses_keeps_no_other_from_being_sent(
+    tmp_path: Path,
+) -> None:
+    oms = OmsThatHolds(strategy_id="both")
+    oms.refuses = "AAA"
+    async with open_office(tmp_path, fund_settings(LIVE), oms) as office:
+        await live_halt(office)
+        await eventually(lambda: len(oms.taken) == 1)
+        assert [one.symbol for one in oms.taken.values()] == [BBB]
+        oms.refuses = ""
+        await eventually(lambda: len(oms.taken) == 2)
+
+
+async def test_after_a_refusal_nothing_is_opened(tmp_path: Path) -> None:
+    """A change through zero closes, then opens: without the close the rest is another position."""
+    oms = OmsThatHolds(strategy_id="both")
+    oms.refuses = "AAA"
+    short = LIVE | {"params": {"short_when": "close > 0", "direction": "both"}}
+    async with open_office(tmp_path, fund_settings(short), oms) as office:
+        office.clock.advance_to(NOW + timedelta(seconds=1))
+        await office.publish("100", AAA)
+        await office.publish("100", BBB)
+        await eventually(lambda: len(oms.taken) == 1)
+        (order,) = oms.taken.values()
+        assert (order.symbol, order.side, order.quantity) == (BBB, Side.SELL, 20)
+
+
+class OmsOfMany(OmsOnTheBus):
+    """Hold AAA for two strategies and for somebody else."""
+
+    async def book(self, data: bytes) -> bytes:
+        query = BookQuery.model_validate_json(data)
+        self.strategy_id = query.strategy_id or self.strategy_id
+        reply = BookReply.model_validate_json(await super().book(data))
+        held = tuple(
+            Position(symbol=symbol, quantity=Decimal(size), fund_id="f1", strategy_id=owner)
+            for symbol, size, owner in ((AAA, 10, "both"), (BBB, -20, "both"), (AAA, 5, "by-hand"))
+            if query.strategy_id in (None, owner)
+        )
+        held = tuple(one.with_(last_price=Decimal(7)) for one in held)
+        return reply.model_copy(update={"positions": held}).model_dump_json().encode()
+
+
+ONE_SYMBOL = LIVE | {"symbols": ["AAA"]}
+OFF = LIVE | {"enabled": False}
+OTHER = LIVE | {"strategy_id": "other"}
+
+
+@pytest.mark.parametrize(
+    ("configured", "unwatched"),
+    [(LIVE, []), (ONE_SYMBOL, ["-20 BBB"]), (OFF, ["10 AAA", "-20 BBB"])],
+)
+async def test_a_position_that_no_strategy_watches_is_told(
+    tmp_path: Path, configured: dict[str, Any], unwatched: list[str]
+) -> None:
+    settings = fund_settings(configured, OTHER)
+    async with open_office(tmp_path, settings, OmsOfMany()) as office:
+        assert office.service is not None
+        await office.service._unwatched.look()
+        said = (await office.service.health())["positions"]
+        assert (said == "ok") == (unwatched == [])
+        assert all(f"{held} of f1/both, close with `mts oms submit" in said for held in unwatched)
+        assert "by-hand" not in said
+        if "BBB" in said:
+            assert "--symbol BBB --side cover --quantity 20 --fund f1 --strategy both" in said
+
+
+async def test_a_strategy_that_is_gone_and_traded_here_is_remembered(tmp_path: Path) -> None:
+    oms = OmsOfMany()
+    async with open_office(tmp_path, fund_settings(LIVE), oms) as office:
+        assert office.service is not None
+        await office.publish("100", AAA)
+        await office.publish("100", BBB)
+        await eventually(lambda: len(oms.taken) > 0)
+        await office.shut()
+        office.settings = fund_settings(OTHER)
+        await office.open()
+        await office.service._unwatched.look()
+        assert [str(one.symbol) for one in office.service._unwatched.found] == ["AAA", "BBB"]
+
+
+async def test_a_halt_finds_the_positions_of_a_strategy_that_is_off(tmp_path: Path) -> None:
+    oms = OmsOfMany()
+    async with open_office(tmp_path, fund_settings(OFF), oms) as office:
+        assert office.service is not None
+        await eventually(lambda: office.service._unwatched.retired != ())  # type: ignore[union-attr]
+        await live_halt(office)
+        await eventually(lambda: len(oms.taken) == 2)
+        left = {one.symbol: (one.strategy_id, one.side) for one in oms.taken.values()}
+        assert left == {AAA: ("both", Side.SELL), BBB: ("both", Side.COVER)}
