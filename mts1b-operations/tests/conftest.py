@@ -6,3 +6,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
+
+from operations_terminal import home, mts
+
+__all__ = ["home", "mts"]

@@ -26,6 +26,7 @@ from mts1b_foundation.commands import (
 )
 from mts1b_foundation.orders import Order, OrderStatus, Side
 from mts1b_foundation.positions import Position
+from mts1b_foundation.risk import ResumeRequest
 from mts1b_operations import commands
 from mts1b_operations.audit import AuditReader
 from mts1b_operations.errors import NothingRuns, ResumeRefused
@@ -34,7 +35,10 @@ from mts1b_platform.config import ConfigError
 from mts1b_platform.eventbus.nats import NatsBus
 from mts1b_platform.eventbus.server import NatsServer
 from mts1b_platform.halt import HaltSocket, HaltStore
+from mts1b_platform.store import StoreError
 from operations_world import FUND, STRATEGY, World, day
+
+STRATEGY_SCOPE = f"strategy:{STRATEGY}"
 
 
 @dataclass
@@ -44,6 +48,7 @@ class Desk:
     submitted: list[Order] = field(default_factory=list)
     canceled: list[CancelAll] = field(default_factory=list)
     refuse: bool = False
+    answers: int | None = None
 
     async def book(self, data: bytes) -> bytes:
         held = [("IXIC", "135"), ("SPX", "-7"), ("FLAT", "0")]
@@ -63,6 +68,8 @@ class Desk:
     async def submit(self, data: bytes) -> bytes:
         order = SubmitOrder.model_validate_json(data).order
         self.submitted.append(order)
+        if self.answers is not None and len(self.submitted) > self.answers:
+            await asyncio.sleep(1)
         status = OrderStatus.REJECTED if self.refuse else OrderStatus.ACCEPTED
         return SubmitReply(order=order.with_(status=status)).model_dump_json().encode()
 
@@ -122,6 +129,7 @@ class Sender:
     def __init__(self, home: Path, open_orders: int) -> None:
         self.told: list[str] = []
         self.left = [f"o{number}" for number in range(open_orders)]
+        self.none_left = asyncio.Event()
         self.socket = HaltSocket(home / "run", "oms", self.handle)
 
     async def handle(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -129,6 +137,8 @@ class Sender:
             self.told.append(request["halt"]["scope"])
             return {"halted": True, "epoch": request["halt"]["epoch"]}
         canceled = (self.left.pop(),) if self.left else ()
+        if not self.left:
+            self.none_left.set()
         reply = CancelAllReply(canceled=canceled, residue=tuple(self.left))
         return reply.model_dump(mode="json")
 
@@ -184,6 +194,27 @@ async def test_a_halt_that_no_record_takes_is_an_error_once_the_orders_are_cance
         await commands.halt(tmp_path, "firm", reason="drill", actor="operator:jane")
     assert (sender.told, sender.left) == (["firm"], [])
     await sender.socket.close()
+
+
+async def test_orders_are_cancelled_while_a_service_that_hangs_is_waited_for(
+    tmp_path: Path,
+) -> None:
+    server = NatsServer(tmp_path)
+    address = await server.start()
+    bus = await NatsBus.connect(lambda: address)
+    sender = Sender(tmp_path, 2)
+    await sender.socket.start()
+
+    async def answers_once_all_is_cancelled(data: bytes) -> bytes:
+        await sender.none_left.wait()
+        return HaltReply().model_dump_json().encode()
+
+    await bus.serve(nats.CMD_HALT_REQUEST, answers_once_all_is_cancelled)
+    done = await commands.halt(tmp_path, "firm", reason="drill", actor="operator:jane")
+    assert (done.reached, done.residue) == ("bus", ())
+    await sender.socket.close()
+    await bus.close()
+    await server.stop()
 
 
 async def test_what_is_left_after_the_patience_is_named(tmp_path: Path) -> None:
@@ -277,6 +308,48 @@ async def test_flatten_closes_each_position_once(running: Running) -> None:
     running.desk.refuse = True
     orders = await commands.flatten_paper(running.home, reason="end", actor="operator:jane")
     assert commands.left_open(orders) == orders
+
+
+async def test_a_flatten_that_the_oms_leaves_half_done_says_what_was_sent(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commands, "_REPLY_S", 0.3)
+    running.desk.answers = 1
+    with pytest.raises(NothingRuns, match="1 closing orders were sent, one more may have been"):
+        await commands.flatten_paper(running.home, reason="end", actor="operator:jane")
+    with AuditReader(running.home) as reader:
+        (entry,) = [e for e in reader.trail("firm") if e.action == "operator_flatten_paper"]
+    assert entry.data["order_ids"] == [running.desk.submitted[0].order_id]
+
+
+async def test_a_resume_that_nobody_answers_is_not_told_as_refused(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The service hangs with the store locked: it may carry the resume out when it goes on."""
+    home = running.home
+    await commands.halt(home, STRATEGY_SCOPE, reason="drill", actor="operator:jane")
+    commands.create_operator_key(home, "jane")
+    hangs, done = asyncio.Event(), asyncio.Event()
+    carry_out = running.world.service._manager.resume_signed
+
+    async def after_a_while(request: ResumeRequest) -> HaltReply:
+        await hangs.wait()
+        reply = await carry_out(request)
+        done.set()
+        return reply
+
+    def locked(*parts: object) -> None:
+        raise StoreError("the database is locked")
+
+    monkeypatch.setattr(running.world.service._manager, "resume_signed", after_a_while)
+    monkeypatch.setattr(commands, "_REPLY_S", 0.2)
+    monkeypatch.setattr(commands, "_manager", locked)
+    with pytest.raises(NothingRuns, match="not known") as caught:
+        await commands.resume(home, STRATEGY_SCOPE, operator="jane", reason="over")
+    assert "locked" in str(caught.value)
+    hangs.set()
+    await done.wait()
+    assert not HaltStore(home / "halt").state().active
 
 
 async def _announce(home: Path, name: str, pid: int) -> None:

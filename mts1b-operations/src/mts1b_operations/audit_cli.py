@@ -13,6 +13,7 @@ from mts1b_platform.exit_codes import ExitCode
 
 from mts1b_operations.audit_proof_cli import check, prove, prove_growth
 from mts1b_operations.errors import ChainIntegrityError, NotFound
+from mts1b_operations.plain_text import one_line
 
 if TYPE_CHECKING:
     from mts1b_operations.audit.entry import AuditEntry
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["audit"]
 
 JsonOption = Annotated[bool, typer.Option("--json", help="print JSON")]
+_FAILED = {"exit_code": int(ExitCode.FAILED)}
 
 audit = typer.Typer(
     no_args_is_help=True, add_completion=False, help="Show and verify the audit log."
@@ -43,8 +45,10 @@ def _print(entries: Iterable[AuditEntry], as_json: bool) -> None:
 
     found = list(entries)
     lines = [
-        f"{e.sequence:>7}  {e.timestamp:%Y-%m-%d %H:%M:%S}  {e.actor:<18} {e.action:<18} "
-        f"{e.subject_id}  {canonical_json(e.data)}"
+        one_line(
+            f"{e.sequence:>7}  {e.timestamp:%Y-%m-%d %H:%M:%SZ}  {e.actor:<18} {e.action:<18} "
+            f"{e.subject_id}  {canonical_json(e.data)}"
+        )
         for e in found
     ]
     emit([entry.as_dict() for entry in found], as_json, text="\n".join(lines))
@@ -86,7 +90,7 @@ def verify(
             size, root = reader.verify(from_sequence)
         except ChainIntegrityError as error:
             bad = {"verified": False, "index": error.index, "reason": error.reason}
-            emit(bad, as_json, text=f"false: {error}")
+            emit(bad | _FAILED, as_json, text=f"false: {error}")
             raise typer.Exit(ExitCode.FAILED) from error
     good = {"verified": True, "entries": size, "root": root}
     emit(good, as_json, text=f"true: {size} entries, root {root}")
@@ -120,11 +124,11 @@ def compare(
         raise typer.BadParameter(f"{theirs} can not be read: {error}") from error
     except ChainIntegrityError as error:
         bad = {"same": False, "index": error.index, "reason": error.reason}
-        emit(bad, as_json, text=f"false: {error}")
+        emit(bad | _FAILED, as_json, text=f"false: {error}")
         raise typer.Exit(ExitCode.FAILED) from error
     if view is View.AHEAD:
         text = "false: they were shown a longer log; this one is old, or was cut"
-        emit({"same": False, "reason": "this log is shorter"}, as_json, text=text)
+        emit({"same": False, "reason": "this log is shorter"} | _FAILED, as_json, text=text)
         raise typer.Exit(ExitCode.FAILED)
     text = f"true: {len(checkpoints)} checkpoints are of this log"
     emit({"same": True, "checkpoints": len(checkpoints)}, as_json, text=text)

@@ -118,7 +118,8 @@ def check(
     try:
         told = _grown(given, key) if isinstance(given, GrowthProof) else _entry(given, key)
     except ProofRefused as error:
-        emit({"proven": False, "reason": str(error)}, as_json, text=f"false: {error}")
+        bad = {"proven": False, "reason": str(error), "exit_code": int(ExitCode.FAILED)}
+        emit(bad, as_json, text=f"false: {error}")
         raise typer.Exit(ExitCode.FAILED) from error
     text, facts = told
     emit({"proven": True, **facts, **_facts_of(given.head)}, as_json, text=f"true: {text}")

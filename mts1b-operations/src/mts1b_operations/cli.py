@@ -13,10 +13,20 @@ from mts1b_platform.cli import emit
 from mts1b_platform.exit_codes import ExitCode
 
 from mts1b_operations.audit_cli import audit
-from mts1b_operations.errors import BadSelection, HaltUnaudited, NotConfirmed, ResidueLeft
+from mts1b_operations.errors import (
+    BadSelection,
+    HaltUnaudited,
+    NotConfirmed,
+    OperationsError,
+    ResidueLeft,
+    ScopeUnknown,
+)
+from mts1b_operations.plain_text import one_line
 from mts1b_operations.watchdog_cli import watchdog
 
 if TYPE_CHECKING:
+    from mts1b_foundation.risk import ResumeRequest
+
     from mts1b_operations.commands import HaltDone
 
 __all__ = ["app", "cmd", "doctor", "report", "status", "why"]
@@ -66,6 +76,25 @@ def _confirm(word: str, what: str, *, yes: bool, reason: str) -> str:
     return reason or "confirmed at the terminal"
 
 
+def _emit(facts: Any, as_json: bool, *, text: str, failure: OperationsError | None) -> None:
+    """Print what was done; what failed all the same is told last, in JSON in the same object.
+
+    :raises OperationsError: the failure, or, when it is told already, the exit with its code.
+    """
+    if failure is None or not as_json:
+        emit(facts, as_json, text=text)
+    if failure is None:
+        return
+    if not as_json:
+        raise failure
+    from mts1b_platform.security import redact
+
+    code = int(failure.exit_code)
+    told = {"error": type(failure).__name__, "message": redact(str(failure)), "exit_code": code}
+    emit(facts | told, True)
+    raise typer.Exit(code)
+
+
 @cmd.callback()
 def _quiet() -> None:
     from mts1b_platform.config import LogSettings
@@ -90,52 +119,86 @@ def halt(
     It stays stopped until a signed resume. Exit code 1 while an order may still be open.
     """
     from mts1b_operations import commands
+    from mts1b_operations.scopes import scope_named, unknown_scope
 
     home = _home()
-    chosen = commands.scope_named(home, scope)
+    chosen = scope_named(home, scope)
     text = _confirm("HALT", f"halt {chosen}", yes=yes, reason=reason)
     done = asyncio.run(
         commands.halt(
             home, chosen, reason=text, actor=f"operator:{operator}", cancel=not keep_orders
         )
     )
-    through = {
-        "bus": "the operations service has it",
-        "local": "the operations service did not answer: the local record stops every order, "
-        "and the halt is in the audit log",
-        "record": "the local record stops every order",
-    }
-    emit(
-        {
-            "halt": done.active.model_dump(mode="json"),
-            "reached": done.reached,
-            "confirmed": list(done.confirmed),
-            "silent": list(done.silent),
-            "canceled": list(done.canceled),
-            "residue": list(done.residue),
-            "unaudited": done.unaudited,
-        },
-        as_json,
-        text=f"HALTED {chosen} ({done.active.halt_id}); {through[done.reached]}\n"
-        f"{_senders_text(done, cancelled=not keep_orders)}\n"
+    unknown = unknown_scope(home, chosen)
+    lines = [
+        f"HALTED {chosen} ({done.active.halt_id}); {_REACHED[done.reached]}",
+        *([done.unreadable] if done.unreadable else []),
+        *([f"look at the spelling: {unknown}"] if unknown else []),
+        _senders_text(done, cancelled=not keep_orders),
         f"resume with: mts cmd resume {'' if scope is None else scope + ' '}--operator NAME"
         f"{' --cosigner NAME' if chosen == 'firm' else ''}",
-    )
+    ]
+    stray = "" if chosen.startswith("symbol:") else unknown  # a symbol may come from outside
+    failure = _halt_failure(done, cancelled=not keep_orders, unknown=stray)
+    facts = _halt_facts(done) | {"unknown": unknown}
+    _emit(facts, as_json, text="\n".join(lines), failure=failure)
+
+
+_REACHED = {
+    "bus": "the operations service has it",
+    "local": "the operations service did not answer: the local record stops every order, "
+    "and the halt is in the audit log",
+    "record": "the local record stops every order",
+}
+
+
+def _halt_facts(done: HaltDone) -> dict[str, Any]:
+    return {
+        "halt": done.active.model_dump(mode="json"),
+        "reached": done.reached,
+        "confirmed": list(done.confirmed),
+        "silent": list(done.silent),
+        "canceled": list(done.canceled),
+        "residue": list(done.residue),
+        "unaudited": done.unaudited,
+        "unreadable": done.unreadable,
+    }
+
+
+def _halt_failure(done: HaltDone, *, cancelled: bool, unknown: str) -> OperationsError | None:
+    """Return what is left to see to after a halt, the worst first, or None."""
+    left: list[OperationsError] = []
     if done.silent:
-        raise ResidueLeft(
-            f"no answer from {', '.join(done.silent)} in two seconds: its lease has ended, so it "
-            "sends nothing, but its open orders were not cancelled"
+        rest = "; its open orders were not cancelled: look at the venue" if cancelled else ""
+        names = ", ".join(done.silent)
+        left.append(
+            ResidueLeft(
+                f"no answer from {names} in two seconds: its lease has ended, so it sends "
+                f"nothing{rest}"
+            )
         )
     if done.residue:
-        raise ResidueLeft(f"these orders may still be open: {', '.join(done.residue)}")
+        left.append(ResidueLeft(f"these orders may still be open: {', '.join(done.residue)}"))
+    if unknown:
+        left.append(
+            ScopeUnknown(f"the halt is in force, but stops nothing that is configured: {unknown}")
+        )
     if done.unaudited:
-        raise HaltUnaudited(f"the halt is in force and not in the audit log: {done.unaudited}")
+        left.append(
+            HaltUnaudited(
+                f"the halt is in force and not in the audit log: {done.unaudited}; operations "
+                "writes it there when it answers or starts again"
+            )
+        )
+    return type(left[0])("; also, ".join(map(str, left))) if left else None
 
 
 def _senders_text(done: HaltDone, *, cancelled: bool) -> str:
     if not done.confirmed and not done.silent:
         return "no sender runs here; what rests at a venue was not cancelled"
     told = f"stopped: {', '.join(done.confirmed) or 'nobody'}"
+    if done.silent:
+        told += f"; no answer: {', '.join(done.silent)}"
     return f"{told}; canceled {len(done.canceled)} orders" if cancelled else told
 
 
@@ -152,15 +215,20 @@ def resume(
 ) -> None:
     """End a halt, signed with an operator's key; the firm takes two operators."""
     from mts1b_operations import commands
+    from mts1b_operations.scopes import scope_named
 
     if not operator:
         raise NotConfirmed("a resume is signed: give --operator NAME (see `mts cmd operator-key`)")
     home = _home()
-    chosen = commands.scope_named(home, scope)
+    chosen = scope_named(home, scope)
     if out is not None:
         half = commands.sign_only(home, chosen, operator=operator, reason=reason)
-        out.write_text(half.model_dump_json(indent=1))
-        emit(half.model_dump(mode="json"), as_json, text=f"signed; next: mts cmd cosign {out}")
+        try:
+            out.write_text(half.model_dump_json(indent=1))
+        except OSError as error:
+            raise BadSelection(f"{out} can not be written: {error.strerror}") from error
+        text = f"signed; next: mts cmd cosign {out} --operator NAME"
+        emit(half.model_dump(mode="json"), as_json, text=text)
         return
     request = asyncio.run(
         commands.resume(home, chosen, operator=operator, reason=reason, cosigner=cosigner)
@@ -168,7 +236,19 @@ def resume(
     text = f"resumed {chosen}, signed by {request.cosigned_by} with key {request.key_id}"
     if request.second is not None:
         text += f", and by {request.second.signed_by} with key {request.second.key_id}"
-    emit(request.model_dump(mode="json"), as_json, text=text)
+    _emit_resumed(home, request, as_json, text)
+
+
+def _emit_resumed(home: Path, request: ResumeRequest, as_json: bool, text: str) -> None:
+    """Say what was resumed, and what is halted all the same."""
+    from mts1b_platform.halt import HaltStore
+
+    from mts1b_operations.halt_record import active_halts
+    from mts1b_operations.places import HALT_FOLDER
+
+    left = list(dict.fromkeys(h.scope for h in active_halts(HaltStore(home / HALT_FOLDER))))
+    facts = request.model_dump(mode="json") | {"still_halted": left}
+    emit(facts, as_json, text=f"{text}\nstill halted: {', '.join(left) or 'nothing'}")
 
 
 @cmd.command()
@@ -188,12 +268,10 @@ def cosign(
         half = ResumeRequest.model_validate_json(request.read_bytes())
     except (OSError, ValueError) as error:
         raise BadSelection(f"{request} is no signed resume: {error}") from error
-    done = asyncio.run(commands.cosign(_home(), half, operator=operator))
-    emit(
-        done.model_dump(mode="json"),
-        as_json,
-        text=f"resumed {done.scope}, signed by {done.cosigned_by} and operator:{operator}",
-    )
+    home = _home()
+    done = asyncio.run(commands.cosign(home, half, operator=operator))
+    text = f"resumed {done.scope}, signed by {done.cosigned_by} and operator:{operator}"
+    _emit_resumed(home, done, as_json, text)
 
 
 @cmd.command("cancel-all")
@@ -206,16 +284,18 @@ def cancel_all(
 ) -> None:
     """Cancel every open order; exit code 1 while any may still be open."""
     from mts1b_operations import commands
+    from mts1b_operations.scopes import scope_named
 
     home = _home()
-    chosen = commands.scope_named(home, scope)
+    chosen = scope_named(home, scope)
     text = _confirm("CANCEL", f"cancel all orders of {chosen}", yes=yes, reason=reason)
     reply = asyncio.run(
         commands.cancel_all(home, scope=chosen, reason=text, actor=f"operator:{operator}")
     )
-    emit(reply.model_dump(mode="json"), as_json, text=f"canceled {len(reply.canceled)} orders")
-    if reply.residue:
-        raise ResidueLeft(f"these orders may still be open: {', '.join(reply.residue)}")
+    left = ", ".join(reply.residue)
+    failure = ResidueLeft(f"these orders may still be open: {left}") if left else None
+    told = f"canceled {len(reply.canceled)} orders"
+    _emit(reply.model_dump(mode="json"), as_json, text=told, failure=failure)
 
 
 @cmd.command("flatten-paper")
@@ -231,15 +311,13 @@ def flatten_paper(
     text = _confirm("FLATTEN", "close every paper position", yes=yes, reason=reason)
     orders = asyncio.run(commands.flatten_paper(_home(), reason=text, actor=f"operator:{operator}"))
     lines = [f"{o.side.value} {o.quantity} {o.symbol}: {o.status.value}" for o in orders]
-    emit(
-        [order.model_dump(mode="json") for order in orders],
+    names = ", ".join(f"{o.symbol} ({o.rejected_code})" for o in commands.left_open(orders))
+    _emit(
+        {"orders": [order.model_dump(mode="json") for order in orders]},
         as_json,
         text="\n".join(lines) or "no positions",
+        failure=ResidueLeft(f"these positions stay: {names}") if names else None,
     )
-    left = commands.left_open(orders)
-    if left:
-        names = ", ".join(f"{o.symbol} ({o.rejected_code})" for o in left)
-        raise ResidueLeft(f"these positions stay: {names}")
 
 
 @cmd.command("restart-all")
@@ -284,8 +362,10 @@ def run_status(as_json: JsonOption = False) -> None:
     from mts1b_operations.status import collect_status, status_lines
 
     found = collect_status(_home())
-    emit(found, as_json, text="\n".join(status_lines(found)))
-    if any(service["state"] == "red" for service in found["services"]):
+    red = any(service["state"] == "red" for service in found["services"])
+    found["exit_code"] = int(ExitCode.FAILED if red else ExitCode.OK)
+    emit(found, as_json, text="\n".join(map(one_line, status_lines(found))))
+    if red:
         raise typer.Exit(ExitCode.FAILED)
 
 
@@ -321,7 +401,7 @@ def run_why(
 
     with AuditReader(_home()) as reader:
         story = explain(reader, identifier)
-    emit(story.as_dict(), as_json, text="\n".join(lines_of(story)))
+    emit(story.as_dict(), as_json, text="\n".join(map(one_line, lines_of(story))))
 
 
 @report.callback()
@@ -341,16 +421,17 @@ def build(
     home = _home()
     figures = summary(home)
     path = build_report(home, figures=figures)
+    code = ExitCode.OK if figures.verification.verified else ExitCode.FAILED
     if as_json:
         data: dict[str, Any] = figures.model_dump(mode="json")
         for fund in data["funds"]:
             del fund["curve"]
-        emit(data | {"report": str(path)}, True)
+        emit(data | {"report": str(path), "exit_code": int(code)}, True)
     else:
         from mts1b_operations.terminal import print_summary
 
         print_summary(figures, path)
     if open_it:
         typer.launch(path.as_uri())
-    if not figures.verification.verified:
-        raise typer.Exit(ExitCode.FAILED)
+    if code is not ExitCode.OK:
+        raise typer.Exit(code)

@@ -34,9 +34,9 @@ from mts1b_foundation.orders import ExecutionMode, Order, OrderStatus, resolve_s
 from mts1b_foundation.positions import Position
 from mts1b_foundation.risk import ActiveHalt, HaltRequest, ResumeRequest
 from mts1b_platform.clock import Clock, SystemClock
-from mts1b_platform.config import ConfigError, load_settings
+from mts1b_platform.config import load_settings
 from mts1b_platform.errors import PlatformError, RetryLater
-from mts1b_platform.eventbus.port import BusError, EventBus, NoResponders, RemoteError
+from mts1b_platform.eventbus.port import BusError, EventBus, RemoteError, RequestTimeout
 from mts1b_platform.halt import HaltStore
 from mts1b_platform.ids import derive_id
 from mts1b_platform.rng import SystemRng
@@ -51,6 +51,7 @@ from mts1b_operations.errors import (
     NothingRuns,
     OperationsError,
     ResumeRefused,
+    plain_cause,
 )
 from mts1b_operations.halt_record import (
     SEVERITIES,
@@ -58,6 +59,7 @@ from mts1b_operations.halt_record import (
     halt_of,
     named_by,
     put_in_force,
+    unreadable_record,
 )
 from mts1b_operations.places import HALT_FOLDER, KEY_FOLDER
 from mts1b_operations.probes import SERVICES, running_services
@@ -78,7 +80,6 @@ __all__ = [
     "left_open",
     "restart_all",
     "resume",
-    "scope_named",
     "sign_only",
 ]
 
@@ -115,37 +116,6 @@ async def _ask(bus: EventBus, subject: str, request: FrozenModel, kind: type[Rep
     return kind.model_validate_json(data)
 
 
-def scope_named(home: Path, text: str | None) -> str:
-    """Return the scope that a fund id, strategy id or scope names; ``firm`` for None.
-
-    :raises BadSelection: when it names nothing, or a fund and a strategy at once.
-    """
-    if text is None or text == "firm":
-        return "firm"
-    if ":" in text:
-        named_by(text)
-        return text
-    try:
-        settings = load_settings(home)
-    except ConfigError as error:
-        raise BadSelection(
-            f"{text!r} can not be looked up: {error}; give fund:{text} or strategy:{text}"
-        ) from error
-    found = {f"fund:{f.fund.fund_id}" for f in settings.funds if f.fund.fund_id == text}
-    found |= {f"strategy:{s.strategy_id}" for s in settings.strategies if s.strategy_id == text}
-    halted = {halt.scope for halt in active_halts(HaltStore(home / HALT_FOLDER))}
-    found |= halted & {f"fund:{text}", f"strategy:{text}"}
-    if len(found) != 1:
-        funds = ", ".join(f.fund.fund_id for f in settings.funds) or "none"
-        strategies = ", ".join(s.strategy_id for s in settings.strategies) or "none"
-        what = "a fund and a strategy" if found else "no fund and no strategy"
-        raise BadSelection(
-            f"{text!r} names {what}; funds: {funds}; strategies: {strategies}; "
-            "or give fund:ID, strategy:ID, venue:NAME or symbol:SYMBOL"
-        )
-    return found.pop()
-
-
 def halt_request(scope: str, *, reason: str, actor: str, clock: Clock) -> HaltRequest:
     """Return the request that halts ``scope`` now; nothing may leave, not even reduce-only."""
     now = clock.now()
@@ -176,6 +146,7 @@ class HaltDone:
     canceled: tuple[str, ...] = ()
     residue: tuple[str, ...] = ()
     unaudited: str = ""
+    unreadable: str = ""
 
 
 async def halt(
@@ -190,9 +161,9 @@ async def halt(
     """Halt a scope, then cancel its open orders until the venue shows none.
 
     The local record is written before anything else, so orders stop even when bus and store
-    are gone. Then every sender of this machine is told by its socket, and the service by the bus;
-    where it does not answer, the halt is audited here. Where that fails, as with broken settings,
-    the orders are cancelled no less.
+    are gone. Then every sender of this machine is told by its socket, and cancels, while the
+    service is told by the bus; where it does not answer, the halt is audited here. Where that
+    fails, as with broken settings, the orders are cancelled no less.
 
     :raises PlatformError, StoreError, OSError: when neither local record nor service has the halt.
     :param cancel: False leaves open orders where they are.
@@ -206,9 +177,8 @@ async def halt(
     except OSError:
         active = None  # told to senders and service all the same; both write the record too
     in_force = active or asked
-    told = asyncio.create_task(senders.tell(home, in_force))
-    reached, failure = await _announced(home, request, clock)
-    confirmed, silent = await told
+    announcing = asyncio.create_task(_announced(home, request, clock))
+    confirmed, silent = await senders.tell(home, in_force)
     canceled, residue = (
         await senders.cancel_until_none(
             home,
@@ -222,11 +192,18 @@ async def halt(
         if cancel
         else ((), ())
     )
+    reached, failure = await announcing  # a service that hangs takes long, and no order waits
     if failure is not None and active is None:
         raise failure
-    unaudited = "" if failure is None else str(failure)
     return HaltDone(
-        in_force, reached, tuple(confirmed), tuple(silent), canceled, residue, unaudited
+        in_force,
+        reached,
+        tuple(confirmed),
+        tuple(silent),
+        canceled,
+        residue,
+        unaudited="" if failure is None else plain_cause(failure),
+        unreadable=unreadable_record(home),
     )
 
 
@@ -257,14 +234,14 @@ async def resume(
     """Sign a resume with the operator's key of this machine, and carry it out.
 
     :param cosigner: the second operator, whom a resume of the firm needs.
-    :raises ResumeRefused: without a registered key, or when the service refuses.
+    :raises ResumeRefused: without a registered key, when the service refuses, or while the halt
+        record can not be read.
     :raises NotFound: when nothing halts the scope.
+    :raises NothingRuns: when it is not known whether the service has carried it out.
     """
     clock = SystemClock()
-    halts = HaltStore(home / HALT_FOLDER)
+    halts = _halts_to_resume(home, scope)
     cosigned_by = f"operator:{operator}"
-    if not any(item.scope == scope for item in active_halts(halts)):
-        raise NotFound(f"nothing halts {scope}; see `mts status`")
     try:
         request = sign_resume(
             KeyRing(home / KEY_FOLDER, SystemRng()),
@@ -286,33 +263,58 @@ async def resume(
     return request
 
 
+def _halts_to_resume(home: Path, scope: str) -> HaltStore:
+    unreadable = unreadable_record(home)
+    if unreadable:
+        raise ResumeRefused(unreadable)
+    halts = HaltStore(home / HALT_FOLDER)
+    scopes = [item.scope for item in active_halts(halts)]
+    if scope not in scopes:
+        raise NotFound(f"nothing halts {scope}; halted are: {', '.join(scopes) or 'none'}")
+    return halts
+
+
 async def carry_out(home: Path, request: ResumeRequest) -> None:
     """Carry out a resume that is signed already, by the service or, without it, here.
 
     :raises ResumeRefused: when its signatures do not suffice.
+    :raises NothingRuns: when the service was asked, did not answer, and nothing could be done
+        here: it may still carry the resume out.
     """
     try:
         async with _bus(home) as bus:
             await _ask(bus, CMD_HALT_RESUME, request, HaltReply)
     except RemoteError as error:
         raise _refusal(error) from error
-    except (RetryLater, BusError):
-        async with _manager(home, SystemClock()) as manager:
-            await manager.resume_signed(request)
+    except (RetryLater, BusError) as silence:
+        try:
+            async with _manager(home, SystemClock()) as manager:
+                await manager.resume_signed(request)
+        except (StoreError, SQLAlchemyError) as error:
+            if not isinstance(silence, RequestTimeout):
+                raise
+            raise NothingRuns(
+                f"whether {request.scope} is resumed is not known: operations was asked and did "
+                f"not answer, and here it could not be done ({plain_cause(error)}). It may still "
+                "be carried out: look at `mts status`, and halt again to be sure"
+            ) from error
 
 
 def sign_only(home: Path, scope: str, *, operator: str, reason: str) -> ResumeRequest:
     """Return a resume that one operator has signed, for another to sign elsewhere.
 
-    :raises ResumeRefused: without the operator's key on this machine.
+    :raises ResumeRefused: without the operator's key on this machine, or while the halt record
+        can not be read.
+    :raises NotFound: when nothing halts the scope.
     """
+    halts = _halts_to_resume(home, scope)
     return sign_resume(
         KeyRing(home / KEY_FOLDER, SystemRng()),
         scope=scope,
         reason=reason,
         cosigned_by=f"operator:{operator}",
         requested_at=SystemClock().now(),
-        epoch=HaltStore(home / HALT_FOLDER).state().epoch,
+        epoch=halts.state().epoch,
     )
 
 
@@ -386,25 +388,39 @@ async def flatten_paper(home: Path, *, reason: str, actor: str) -> list[Order]:
     """Send one closing market order for every paper position; return the orders as recorded.
 
     :raises BadSelection: when the system does not trade on paper.
-    :raises NothingRuns: when the OMS does not answer.
+    :raises NothingRuns: when the OMS does not answer; what it was sent is in the audit log.
     """
     mode = load_settings(home).mode
     if mode is not ExecutionMode.PAPER:
         raise BadSelection(f"the mode is {mode.value}; flatten-paper closes paper positions only")
-    orders: list[Order] = []
+    sent: list[Order] = []
+    failure: Exception | None = None
     try:
-        async with _bus(home) as bus:
-            book = await _ask(bus, CMD_OMS_BOOK, BookQuery(), BookReply)
-            for position in book.positions:
-                if position.quantity != 0:
-                    order = _closing(position, actor, SystemClock())
-                    reply = await _ask(bus, CMD_OMS_SUBMIT, SubmitOrder(order=order), SubmitReply)
-                    orders.append(reply.order)
-    except (RetryLater, NoResponders) as error:
-        raise NothingRuns(f"the OMS does not answer ({error}); is the system up?") from error
-    sent = {"reason": reason, "order_ids": [order.order_id for order in orders]}
-    await _audit(home, actor, "operator_flatten_paper", "firm", sent)
-    return orders
+        await _send_closing(home, actor, sent)
+    except (RetryLater, BusError) as error:
+        failure = error
+    if sent or failure is None:
+        done = {"reason": reason, "order_ids": [order.order_id for order in sent]}
+        await _audit(home, actor, "operator_flatten_paper", "firm", done)
+    if isinstance(failure, RemoteError):
+        raise failure
+    if failure is not None:
+        raise NothingRuns(
+            f"the OMS does not answer ({failure}); is the system up? {len(sent)} closing orders "
+            "were sent, one more may have been; run it again: the same position gives the same "
+            "order"
+        ) from failure
+    return sent
+
+
+async def _send_closing(home: Path, actor: str, sent: list[Order]) -> None:
+    async with _bus(home) as bus:
+        book = await _ask(bus, CMD_OMS_BOOK, BookQuery(), BookReply)
+        for position in book.positions:
+            if position.quantity != 0:
+                order = _closing(position, actor, SystemClock())
+                reply = await _ask(bus, CMD_OMS_SUBMIT, SubmitOrder(order=order), SubmitReply)
+                sent.append(reply.order)
 
 
 def _closing(position: Position, actor: str, clock: Clock) -> Order:

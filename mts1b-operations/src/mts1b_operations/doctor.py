@@ -18,8 +18,10 @@ from urllib.parse import quote
 from mts1b_platform.clock import Clock
 from mts1b_platform.config import ConfigError, Settings, load_settings
 from mts1b_platform.errors import PlatformError
+from mts1b_platform.halt import HaltStore
 
-from mts1b_operations.places import AUDIT_FOLDER, KEY_FOLDER, STORE_NAME
+from mts1b_operations.halt_record import active_halts, unreadable_record
+from mts1b_operations.places import AUDIT_FOLDER, HALT_FOLDER, KEY_FOLDER, STORE_NAME
 from mts1b_operations.probes import running_services
 
 __all__ = ["Finding", "Verdict", "examine"]
@@ -62,6 +64,7 @@ def examine(home: Path, *, environ: Mapping[str, str], clock: Clock) -> list[Fin
         lambda: _keys(home / KEY_FOLDER),
         lambda: _store(home / "db" / f"{STORE_NAME}.sqlite"),
         lambda: _witness(home),
+        lambda: _halts(home),
         lambda: _clock(clock),
     ]
     return [check() for check in checks]
@@ -182,6 +185,18 @@ def _witness(home: Path) -> Finding:
         detail = "the log has no checkpoint file beside it: a cut tail would not be noticed"
         return Finding("audit", Verdict.WARN, detail, "start the operations service once")
     return _ok("audit", "checkpoints and hashes are kept beside the store")
+
+
+def _halts(home: Path) -> Finding:
+    unreadable = unreadable_record(home)
+    if unreadable:
+        detail, _, remedy = unreadable.partition("; ")
+        return Finding("halts", Verdict.FAIL, detail, remedy)
+    active = active_halts(HaltStore(home / HALT_FOLDER))
+    scopes = ", ".join(dict.fromkeys(halt.scope for halt in active))
+    if active:
+        return Finding("halts", Verdict.WARN, f"halted: {scopes}", "`mts status` says why")
+    return _ok("halts", "none")
 
 
 def _clock(clock: Clock) -> Finding:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import ClassVar
 
 from mts1b_platform.errors import PlatformError
@@ -20,6 +21,8 @@ __all__ = [
     "ProofRefused",
     "ResidueLeft",
     "ResumeRefused",
+    "ScopeUnknown",
+    "plain_cause",
 ]
 
 
@@ -83,6 +86,12 @@ class ResidueLeft(OperationsError):
     code = "RESIDUE_LEFT"
 
 
+class ScopeUnknown(OperationsError):
+    """Look at the spelling: a halt is in force that stops nothing which is configured."""
+
+    code = "SCOPE_UNKNOWN"
+
+
 class HaltUnaudited(OperationsError):
     """Mend what keeps the audit log closed: a halt is in force that it does not know of."""
 
@@ -110,3 +119,9 @@ class ChainIntegrityError(OperationsError):
         )
         self.index = index
         self.reason = reason
+
+
+def plain_cause(error: Exception) -> str:
+    """Return what an error says, on one line and without the statement that a database adds."""
+    text = re.sub(r"\[SQL: .*?\(Background on this error at: \S+\)", "", str(error), flags=re.S)
+    return " ".join(text.split()) or type(error).__name__

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -26,10 +27,14 @@ from mts1b_operations import resume as signed
 from mts1b_operations.audit.chain import AuditChain, AuditRecord
 from mts1b_operations.errors import BadSelection, NotFound, ResumeRefused
 from mts1b_operations.halt_record import (
+    SEVERITIES,
     active_halts,
+    epoch_above,
     halt_epoch,
     halt_of,
     put_in_force,
+    readable,
+    rebuild_record,
     request_of,
     scope_of,
 )
@@ -270,7 +275,9 @@ class HaltManager:
         await parts.audit.add(tx, [record])
         await parts.store.outbox.add(
             tx,
-            event_id=derive_id("resume", request.scope, str(request.epoch)),
+            event_id=derive_id(
+                "resume", request.scope, str(request.epoch), request.requested_at.isoformat()
+            ),
             subject=OPERATIONS_HALT_RESUMED,
             payload=request.model_dump_json().encode(),
         )
@@ -298,16 +305,21 @@ class HaltManager:
 
         A resume on record is carried out; a halt that only the local record knows is audited. A
         halt that only the store knows is put in force again: the local record was restored from
-        an older copy.
+        an older copy. A local record that can not be read is made anew, with the firm halted.
         """
         parts = await self._ready()
         async with parts.store.read() as connection:
-            columns = (HALTS.c.halt_id, HALTS.c.resumed, HALTS.c.record)
-            rows = (await connection.execute(sa.select(*columns))).all()
-        for row in rows:
-            if not row.resumed:
-                put_in_force(parts.halts, ActiveHalt.model_validate_json(row.record))
-        resumed = {row.halt_id: bool(row.resumed) for row in rows}
+            query = sa.select(HALTS.c.record, HALTS.c.resumed)
+            rows = (await connection.execute(query)).all()
+        known = [(ActiveHalt.model_validate_json(row.record), bool(row.resumed)) for row in rows]
+        if not readable(parts.halts) and self._home is not None:
+            known.append((await self._replace_record(self._home, known), False))
+        if not readable(parts.halts):
+            return  # everything is halted, and stays so
+        for halt, ended_before in known:
+            if not ended_before:
+                put_in_force(parts.halts, halt)
+        resumed = {halt.halt_id: ended_before for halt, ended_before in known}
         active = active_halts(parts.halts)
         ended = {halt.scope: halt.epoch for halt in active if resumed.get(halt.halt_id)}
         for scope, newest in sorted(ended.items()):
@@ -315,6 +327,25 @@ class HaltManager:
         unknown = [halt for halt in active if halt.halt_id not in resumed]
         if unknown:
             await self._record(unknown)
+
+    async def _replace_record(
+        self, home: Path, known: Sequence[tuple[ActiveHalt, bool]]
+    ) -> ActiveHalt:
+        """Make a record that can not be read anew, and return the halt of the firm in it."""
+        parts, epoch = await self._ready(), epoch_above(known)
+        lost = ActiveHalt(
+            halt_id=derive_id("halt", "unreadable", str(epoch)),
+            scope="firm",
+            severity=SEVERITIES["firm"],
+            reason="the halt record could not be read; halts that were never audited are lost",
+            requested_by=_ACTOR,
+            requested_at=parts.clock.now(),
+            epoch=epoch,
+        )
+        await self._record([lost])
+        with contextlib.suppress(OSError):  # as unreadable as it was, it halts everything
+            rebuild_record(home / HALT_FOLDER, [*known, (lost, False)], epoch=epoch)
+        return lost
 
     async def list_active(self) -> list[ActiveHalt]:
         """Return the halts in force; an unreadable record counts as a halt of the firm."""

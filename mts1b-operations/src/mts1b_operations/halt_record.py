@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+from collections.abc import Sequence
 from datetime import datetime
+from pathlib import Path
 
 from mts1b_foundation.risk import ActiveHalt, HaltRequest, HaltSeverity
-from mts1b_platform.halt import HaltStateUnreadable, HaltStore
+from mts1b_platform.halt import HaltState, HaltStateUnreadable, HaltStore
 from mts1b_platform.ids import derive_id
 
 from mts1b_operations.errors import BadSelection
+from mts1b_operations.places import HALT_FOLDER
 
 __all__ = [
     "SEVERITIES",
     "active_halts",
+    "epoch_above",
     "halt_epoch",
     "halt_of",
     "named_by",
     "put_in_force",
+    "readable",
+    "rebuild_record",
     "request_of",
     "scope_of",
+    "unreadable_record",
 ]
 
 
@@ -131,3 +140,54 @@ def put_in_force(halts: HaltStore, halt: ActiveHalt) -> tuple[ActiveHalt | None,
         return halt, False  # everything is halted already; the request still goes on record
     active = next((item for item in state.active if item.halt_id == halt.halt_id), None)
     return active, active is not None and active.epoch > before
+
+
+def readable(halts: HaltStore) -> bool:
+    """Return whether the record can be read."""
+    try:
+        halts.state()
+    except HaltStateUnreadable:
+        return False
+    return True
+
+
+def unreadable_record(home: Path) -> str:
+    """Return what to do about a record that can not be read; "" for one that can."""
+    if readable(HaltStore(home / HALT_FOLDER)):
+        return ""
+    return (
+        "the halt record can not be read, so EVERYTHING is halted; mend the disk, then start "
+        "operations again (`mts cmd restart-all`, or `mts up`): it makes the record anew, and two "
+        "operators end the halt of the firm"
+    )
+
+
+def epoch_above(known: Sequence[tuple[ActiveHalt, bool]]) -> int:
+    """Return an epoch above every one that these halts and their resumes brought about."""
+    return max((halt.epoch for halt, _ in known), default=0) + len(known) + 1
+
+
+def rebuild_record(folder: Path, known: Sequence[tuple[ActiveHalt, bool]], *, epoch: int) -> None:
+    """Replace a record that can not be read by one made of the halts in the store.
+
+    The new one is there at once or not at all, so that nothing leaves meanwhile.
+
+    :param known: each halt, with whether it was resumed.
+    :param epoch: above every earlier one, so that no older signature is good again.
+    :raises OSError: when it can not be written; the old one stays, and halts everything.
+    """
+    path = folder / "halts.json"
+    record = HaltState(
+        epoch=epoch,
+        active=tuple(halt.with_(epoch=epoch) for halt, resumed in known if not resumed),
+        lifted=tuple(halt.halt_id for halt, resumed in known if resumed),
+    )
+    with contextlib.suppress(OSError):
+        os.link(path, path.with_suffix(f".unreadable-{epoch}"))  # kept for whoever investigates
+    partial = path.with_suffix(".partial")
+    with partial.open("wb") as file:
+        os.fchmod(file.fileno(), 0o644)
+        file.write(record.model_dump_json(indent=1).encode())
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(partial, path)

@@ -35,7 +35,7 @@ from mts1b_operations.digest import EconomicDigest
 from mts1b_operations.events import AUDITED, record_of
 from mts1b_operations.fill_times import FillTimes
 from mts1b_operations.halt import HaltManager
-from mts1b_operations.halt_record import active_halts
+from mts1b_operations.halt_record import active_halts, readable
 from mts1b_operations.lease import LeaseOffice
 from mts1b_operations.operator import ScriptedOperator
 from mts1b_operations.parts import Parts
@@ -95,6 +95,7 @@ class OperationsService(Service):
         self._parts = parts = Parts.on(store, ctx.home, ctx.clock)
         self._fill_times = FillTimes(parts.audit)
         self._manager = HaltManager(
+            home=ctx.home,
             store=store,
             halt_store=parts.halts,
             audit=parts.audit,
@@ -193,9 +194,9 @@ class OperationsService(Service):
     async def health(self) -> dict[str, str]:
         """Return the bus check, and whether the halt record can be read."""
         checks = await super().health()
-        unreadable = any(halt.halt_id == "halt-unreadable" for halt in await self._active_halts())
         written = {} if self._pulse is None else {"audit": self._pulse.state}
-        return checks | written | {"halt_record": "unreadable" if unreadable else "ok"}
+        record = "ok" if readable(self._parts.halts) else "unreadable"
+        return checks | written | {"halt_record": record}
 
     def _audit_is_sound(self) -> bool:
         """Return whether the log is written to; a replay's clock says nothing of that."""

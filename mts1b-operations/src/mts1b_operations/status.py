@@ -12,7 +12,7 @@ from mts1b_platform.halt import HaltStore
 
 from mts1b_operations.audit.reader import AuditReader
 from mts1b_operations.errors import AuditUnavailable
-from mts1b_operations.halt_record import active_halts, halt_epoch
+from mts1b_operations.halt_record import active_halts, halt_epoch, unreadable_record
 from mts1b_operations.places import HALT_FOLDER
 from mts1b_operations.probes import SERVICES, health_of, running_services
 
@@ -30,6 +30,7 @@ def collect_status(home: Path) -> dict[str, Any]:
         "api": _read(home / "run" / "operations-api.json"),
         "halt_epoch": halt_epoch(halts),
         "halts": [halt.model_dump(mode="json") for halt in active_halts(halts)],
+        "halt_record": unreadable_record(home) or "ok",
         "funds": _funds(home),
     }
 
@@ -95,6 +96,11 @@ def status_lines(status: dict[str, Any]) -> Iterator[str]:
         nav = f"{float(fund['nav_usd']):,.0f} USD"
         yield f"fund      {fund['fund_id']:<20}{nav:>18}  {depth}, {fund['as_of'][:10]}"
     for halt in status["halts"]:
-        yield f"HALTED    {halt['scope']}: {halt['reason']} ({halt['requested_by']})"
+        yield (
+            f"HALTED    {halt['scope']}: {halt['reason']} ({halt['requested_by']}, "
+            f"{halt['requested_at'][:19]}Z)"
+        )
+    if status["halt_record"] != "ok":
+        yield f"HALTED    {status['halt_record']}"
     if not status["halts"]:
         yield f"halts     none (epoch {status['halt_epoch']})"

@@ -70,7 +70,7 @@ def lines_of(story: Story, *, depth: int = 0) -> Iterator[str]:
     """Return the story as indented text."""
     pad = "  " * depth
     number = "" if story.sequence is None else f"  [audit {story.sequence}]"
-    yield f"{pad}{story.title}{f'  {story.at[:19]}' if story.at else ''}{number}"
+    yield f"{pad}{story.title}{f'  {story.at[:19]}Z' if story.at else ''}{number}"
     for fact in story.facts:
         yield f"{pad}  - {fact}"
     for child in story.children:
@@ -223,7 +223,13 @@ def _halts_of(reader: AuditReader, denial: AuditEntry, order: Any) -> list[Story
     """Return the halts that were in force when the order was denied."""
     if "HALT" not in str(denial.data["code"]):
         return []
-    scopes = ("firm", f"fund:{order['fund_id']}", f"strategy:{order['strategy_id']}")
+    scopes = (
+        "firm",
+        f"fund:{order['fund_id']}",
+        f"strategy:{order['strategy_id']}",
+        f"venue:{order['broker']}",
+        f"symbol:{order['symbol']}",
+    )
     steps = []
     for scope in scopes:
         trail = reader.trail(scope)
