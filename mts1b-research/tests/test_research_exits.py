@@ -11,8 +11,11 @@ import pytest
 from mts1b_foundation import Side, Symbol
 from mts1b_foundation.commands import BookQuery, BookReply, SubmitOrder
 from mts1b_foundation.positions import Position
+from mts1b_platform.clock import VirtualClock
+from mts1b_platform.logging import get_logger
 from mts1b_research.errors import StrategyFailed
 from mts1b_research.strategies.rule import RuleStrategy
+from mts1b_research.unwatched import UnwatchedPositions
 from research_desk import Desk, Oms, OpenDesk, bar, day, halt, settings
 from research_office import (
     AAA,
@@ -230,6 +233,30 @@ async def test_a_position_that_no_strategy_watches_is_told(
         assert "by-hand" not in said
         if "BBB" in said:
             assert "--symbol BBB --side cover --quantity 20 --fund f1 --strategy both" in said
+
+
+async def test_a_strategy_in_two_funds_is_left_in_one_after_the_other() -> None:
+    """The keys of its orders name the strategy alone: both at once would be one order."""
+    unwatched = UnwatchedPositions(
+        settings=fund_settings(LIVE),
+        sleeves=[],
+        ours={"both"},
+        read_positions=held_by_f1_and_f2,
+        clock=VirtualClock(NOW),
+        report=get_logger("research"),
+    )
+    await unwatched.look()
+    assert [one.fund_id for one in unwatched.found] == ["f1", "f2"]
+    assert [one.fund_id for one in unwatched.retired] == ["f2"]
+    unwatched.sleeves = unwatched.retired  # it trades for another fund now, and watches no symbol
+    await unwatched.look()
+    assert [one.fund_id for one in unwatched.found] == ["f1", "f2"]
+    assert unwatched.retired == ()
+
+
+async def held_by_f1_and_f2() -> list[Position]:
+    held = Position(symbol=AAA, quantity=Decimal(1), strategy_id="both")
+    return [held.with_(fund_id="f1"), held.with_(fund_id="f2")]
 
 
 async def test_a_strategy_that_is_gone_and_traded_here_is_remembered(tmp_path: Path) -> None:

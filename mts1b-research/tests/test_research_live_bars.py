@@ -105,6 +105,16 @@ async def test_a_plan_that_was_half_sent_is_finished_after_a_restart(office: Off
     assert {order.created_at for order in office.oms.taken.values()} == {NOW + MINUTE}
 
 
+async def test_bars_stamped_ahead_of_the_clock_hold_up_none_before_them(office: Office) -> None:
+    for symbol in (AAA, BBB):
+        await office.publish("500", symbol, at=NOW + timedelta(days=1))
+    await minute(office, 0, "100", "50")
+    await quiet(office)
+    await minute(office, 1, "101", "51")
+    await eventually(lambda: office.oms.asked == 2)
+    assert {order.reference_price for order in office.oms.taken.values()} == {101, 51}
+
+
 async def test_bars_of_another_interval_are_left_alone(office: Office) -> None:
     await minute(office, 0, "100", "50")
     at = NOW + MINUTE

@@ -47,6 +47,12 @@ def test_a_kind_of_ones_own_is_registered_once() -> None:
     assert "mine" not in StrategyRegistry().kinds()
 
 
+def test_a_symbol_that_is_listed_twice_is_refused() -> None:
+    """Each bar would lead to two signals for it, and so to none."""
+    with pytest.raises(StrategyConfigError, match="AAA is listed twice"):
+        StrategyRegistry().build(settings(symbols=["AAA", "BBB", "AAA"]))
+
+
 def test_a_mandate_covers_its_own_strategy_and_symbols() -> None:
     mandate = Mandate.from_settings(settings())
     assert mandate == Mandate("s1", "f1", frozenset({AAA}), active=True)

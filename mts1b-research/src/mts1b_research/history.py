@@ -121,14 +121,14 @@ class BarHistory:
         count = bisect_right(dates, as_of)
         return count if count and dates[count - 1] == as_of else 0
 
-    def latest(self, symbols: Sequence[Symbol]) -> datetime | None:
-        """Return the newest end of which every symbol has a bar, None before there is one."""
-        dates = self._shared(tuple(symbols))
-        return dates[-1] if dates else None
+    def latest(self, symbols: Sequence[Symbol], upto: datetime) -> datetime | None:
+        """Return the newest end up to then of which every symbol has a bar, None without one."""
+        return _last(self._shared(tuple(symbols)), upto)
 
-    def newest(self) -> datetime | None:
-        """Return the newest end of a bar of any symbol, None before there is one."""
-        return max((dates[-1] for dates in self._dates.values()), default=None)
+    def newest(self, upto: datetime) -> datetime | None:
+        """Return the newest end up to then of a bar of any symbol, None without one."""
+        ends = (_last(dates, upto) for dates in self._dates.values())
+        return max((end for end in ends if end is not None), default=None)
 
     def last_close(self, symbol: Symbol, as_of: datetime) -> float | None:
         """Return the last close of a symbol up to ``as_of``, None where no bar of it is known."""
@@ -192,3 +192,8 @@ class BarHistory:
             cube[place] = [one[dates[place]] for one in series]
         self._cubes[symbols], self._filled[symbols] = cube, len(dates)
         return cube
+
+
+def _last(dates: Sequence[datetime], upto: datetime) -> datetime | None:
+    count = bisect_right(dates, upto)
+    return dates[count - 1] if count else None

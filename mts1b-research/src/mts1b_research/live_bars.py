@@ -127,8 +127,10 @@ class LiveBars:
         return sent
 
     async def _act(self, sleeve: Sleeve) -> int:
-        sent = 0
-        shared, newest = self._history.latest(sleeve.strategy.symbols), self._history.newest()
+        sent, now = 0, self._clock.now()
+        # One stamped ahead of the clock waits; as the newest it would hold up all before it.
+        shared = self._history.latest(sleeve.strategy.symbols, now)
+        newest = self._history.newest(now)
         if newest != shared and self._runner.leaves(sleeve) is not None:
             sent += await self._once(self._left, sleeve, newest)
         return sent + await self._once(self._acted, sleeve, shared)

@@ -56,6 +56,11 @@ class StrategyRegistry:
             symbols = [Symbol(text) for text in settings.symbols]
         except ValueError as error:
             raise StrategyConfigError(f"strategy {settings.strategy_id}: {error}") from error
+        twice = sorted({str(symbol) for symbol in symbols if symbols.count(symbol) > 1})
+        if twice:
+            raise StrategyConfigError(
+                f"strategy {settings.strategy_id}: {', '.join(twice)} is listed twice; name it once"
+            )
         own = {name: value for name, value in settings.params.items() if name != _CAPITAL}
         return factory(settings.strategy_id, symbols, own)
 

@@ -94,8 +94,10 @@ class UnwatchedPositions:
         }
         held = [one for one in await self.read_positions() if one.quantity and self._ours(one)]
         self.found = tuple(one for one in held if one.symbol not in watched.get(_owner(one), set()))
-        gone = sorted({_owner(one) for one in self.found} - set(watched))
-        self.retired = tuple(self._sleeve(*owner) for owner in gone)
+        active = {strategy_id for _, strategy_id in watched}
+        # One fund at a time: the keys of orders name the strategy alone.
+        gone = {owner[1]: owner[0] for owner in map(_owner, self.found) if owner[1] not in active}
+        self.retired = tuple(self._sleeve(fund_id, name) for name, fund_id in gone.items())
         for position in self.found:
             self._tell(position)
         self._told &= {_key(one) for one in self.found}
