@@ -57,7 +57,7 @@ class VenueDesk(PaperSession):
 
         def decide(venue: PaperVenue, now: datetime) -> tuple[Order, Draft]:
             draft = Draft(venue.state)
-            venue.require_takeable(order)
+            venue.require_takeable(order, now)
             return venue.take(order, now, draft), draft
 
         return await self._act(decide)

@@ -28,11 +28,13 @@ def replaced(
     What is filled already counts towards ``quantity``. A limit of None leaves the one that is
     there. The order arrives anew: no bar that opened before fills it at its new terms.
 
-    :raises BrokerRefused: ``TOO_LATE`` when it has ended, ``BELOW_FILLED`` when no open quantity
-        would be left, ``INVALID_REPLACE`` when the order can not have such terms.
+    :raises BrokerRefused: ``TOO_LATE`` when it has ended or its time is over, ``BELOW_FILLED``
+        when no open quantity would be left, ``INVALID_REPLACE`` when the order can not have such
+        terms.
     """
     order = working.order
     limit = order.limit_price if limit_price is None else limit_price
+    _require_in_time(order, now)
     _require_possible(order, quantity, limit)
     changed = order.with_(quantity=quantity, limit_price=limit, broker_order_id=broker_order_id)
     before = Terms(order.broker_order_id or "", order.quantity, order.limit_price)
@@ -41,6 +43,15 @@ def replaced(
         arrives_at=now + profile.latency,
         earlier=(*working.earlier, before),
     )
+
+
+def _require_in_time(order: Order, now: datetime) -> None:
+    if order.expires_at is not None and order.expires_at <= now:
+        raise BrokerRefused(
+            f"the time of order {order.order_id} ended at {order.expires_at.isoformat()}, so "
+            "nothing is left to replace",
+            code="TOO_LATE",
+        )
 
 
 def _require_possible(order: Order, quantity: Decimal, limit: Decimal | None) -> None:

@@ -83,8 +83,15 @@ class PaperSession:
             )
             state = await self._ledger.load(initial_cash=profile.initial_cash)
         except (StoreError, SQLAlchemyError, OSError) as error:
+            await self._forget_record()
             raise VenueUnavailable(f"venue {self.name} can not read its record: {error}") from error
         return PaperVenue(name=self.name, profile=profile, state=state)
+
+    async def _forget_record(self) -> None:
+        """Close a record that was opened and could not be read: the next try opens another."""
+        ledger, self._ledger = self._ledger, None
+        if ledger is not None:
+            await ledger.close()
 
     async def close(self) -> None:
         """Finish what is begun and close the record; streams of fills end."""

@@ -102,7 +102,7 @@ class PaperVenue:
         if known is not None:
             require_same(order, known)
             return known.order, draft if draft.spends else None
-        self.require_takeable(order)
+        self.require_takeable(order, now)
         return self.take(order, now, draft), draft
 
     def take(self, order: Order, now: datetime, draft: Draft) -> Order:
@@ -122,11 +122,11 @@ class PaperVenue:
             self._fill_at_once(draft, working, now)
         return draft.orders[working.position].order
 
-    def require_takeable(self, order: Order) -> None:
+    def require_takeable(self, order: Order, now: datetime) -> None:
         """Raise when no account state could make this order good; nothing is changed.
 
         :raises DuplicateOrderId: when its id came with another idempotency key before.
-        :raises BrokerRefused: for a live order, and for one that has ended already.
+        :raises BrokerRefused: for a live order, and for one that has ended or whose time is over.
         """
         place = self.state.by_order_id.get(order.order_id)
         if place is not None and not self._is_again(order, self.state.orders[place].order):
@@ -142,6 +142,11 @@ class PaperVenue:
         if order.is_terminal:
             raise BrokerRefused(
                 f"order {order.order_id} is {order.status.value} already", code="TERMINAL_ORDER"
+            )
+        if order.expires_at is not None and order.expires_at <= now:
+            raise BrokerRefused(
+                f"the time of order {order.order_id} ended at {order.expires_at.isoformat()}",
+                code="EXPIRED_ORDER",
             )
 
     def _is_again(self, order: Order, known: Order) -> bool:
