@@ -272,6 +272,18 @@ async def test_a_slip_of_the_pen_is_refused(office: Office) -> None:
     await office.book("dividend", cash_usd="5", **MONEY)
 
 
+async def test_of_two_that_undo_each_other_the_first_is_booked_as_a_part(office: Office) -> None:
+    """A dividend of 100 and a fee of 90 show as 10: neither alone comes nearer."""
+    office.account.cash = Decimal(10)
+    with pytest.raises(AdjustmentRefused, match="--in-part"):
+        await office.book("dividend", cash_usd="100", **MONEY)
+    await office.book("dividend", cash_usd="100", in_part=True, **MONEY)
+    await office.book("fee", cash_usd="-90", adjustment_id="a-2", **MONEY)
+    assert office.desk.gate.is_open
+    with pytest.raises(AdjustmentRefused, match="--in-part"):
+        await office.book("fee", cash_usd="-1", adjustment_id="a-3", in_part=True, **MONEY)
+
+
 async def test_a_split_waits_until_no_order_is_open(office: Office, order: Any) -> None:
     desk = office.desk
     patient: Order = order(

@@ -194,7 +194,11 @@ _RESTART = (
         "two strategies own one netted position",
         ("test_oms_ledger::test_the_sub_books_sum_to_the_position_of_the_venue",),
     ),
-    Scenario("D9", "the position moves without an order"),
+    Scenario(
+        "D9",
+        "the position moves without an order",
+        counters=("D9 money without an order", "D9 adjustment booked"),
+    ),
     Scenario("D10", "reconciliation races a fill"),
 )
 

@@ -71,6 +71,13 @@ class TrueVenue:
         self.taken_at: dict[str, float] = {}
         self.orders: dict[str, Order] = {}
         self.shown_at: dict[str, float] = {}
+        self.paid = Decimal(0)
+        """What came without an order, USD."""
+
+    async def account(self) -> AccountSnapshot:
+        """Return cash and positions: what was traded, and what came without an order."""
+        traded = await self.paper.account_snapshot()
+        return traded.with_(cash_usd=traded.cash_usd + self.paid)
 
     async def submit(self, order: Order) -> Order:
         """Take an order."""
@@ -359,7 +366,7 @@ class SimVenue:
     async def account_snapshot(self) -> AccountSnapshot:
         """Return cash and positions, with every execution that has happened."""
         await self._query()
-        account = await self._truth.paper.account_snapshot()
+        account = await self._truth.account()
         self.looked = True
         return account
 

@@ -54,7 +54,8 @@ class AdjustBooks(FrozenModel):
     units of ``symbol`` that come (negative: go) with a transfer, at ``price`` USD each, which is
     what lots that come have cost and what lots that go are valued at. ``ratio`` are the units
     after a split for each unit before, and ``price`` is what one of them is worth then; a split is
-    of every holder of ``symbol`` and names no fund.
+    of every holder of ``symbol`` and names no fund. ``in_part``: it is one of several movements
+    that come nearer to the venue's books only together.
     The signature covers domain ``mts/adjust/v1`` and ``signing_fields``.
     """
 
@@ -67,6 +68,7 @@ class AdjustBooks(FrozenModel):
     quantity: FiniteDecimal = Decimal(0)
     price: PositiveDecimal | None = None
     ratio: PositiveDecimal | None = None
+    in_part: bool = False
     reason: str = Field(min_length=1)
     signed_by: str = Field(pattern=r"^operator:[A-Za-z0-9_.-]+$")
     requested_at: UtcDatetime

@@ -52,7 +52,8 @@ class Adjuster:
         """Book what moved without an order, once, then compare with the venue again.
 
         Every figure that it moves must come nearer to what the venue shows: a slip of the pen is
-        refused, and so is money that has not arrived. Capital changes no drawdown.
+        refused, and so is money that has not arrived. Of one that is said to be a part of several
+        movements the figure must differ, no more. Capital changes no drawdown.
 
         :raises AdjustmentRefused: without a good signature, for books that nobody has, for an id
             that says something else, for a split under open orders, or against the venue's books.
@@ -150,8 +151,10 @@ def _require_nearer(ledger: Ledger, request: AdjustBooks, theirs: TheirBooks) ->
         ours, ours_after = (book.quantities().get(symbol, ZERO) for book in (ledger, after))
         figures.append((str(symbol), ours, ours_after, theirs.positions.get(symbol, ZERO)))
     for name, before, then, shown in figures:
-        if abs(then - shown) >= abs(before - shown):
+        nearer = abs(then - shown) < abs(before - shown)
+        if not (before != shown if request.in_part else nearer):
             raise AdjustmentRefused(
                 f"the venue does not show it: {name} is {shown.normalize():f} there and "
-                f"{before.normalize():f} here, and would be {then.normalize():f}"
+                f"{before.normalize():f} here, and would be {then.normalize():f}; one of several "
+                "movements that come nearer only together is booked as such (--in-part)"
             )

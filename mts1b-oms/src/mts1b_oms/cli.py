@@ -222,6 +222,9 @@ def adjust(
     quantity: Annotated[str, typer.Option(help="units that a transfer brings, or takes")] = "",
     price: Annotated[str, typer.Option(help="USD a unit: of a transfer, or after a split")] = "",
     ratio: Annotated[str, typer.Option(help="units after a split for each one before")] = "",
+    in_part: Annotated[
+        bool, typer.Option("--in-part", help="one of several that come nearer only together")
+    ] = False,
     adjustment_id: Annotated[
         str, typer.Option("--id", help="its own id, where the same words come again")
     ] = "",
@@ -243,6 +246,7 @@ def adjust(
         "quantity": quantity,
         "price": price,
         "ratio": ratio,
+        "in_part": in_part,
     }
     reply = asyncio.run(
         adjust_by_hand(_home(), words, operator=operator, adjustment_id=adjustment_id or None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from mts1b_foundation.adjustments import AdjustBooks, AdjustmentKind
 from mts1b_foundation.orders import Fill, Order, OrderStatus, OrderType, Side, TimeInForce
 from mts1b_platform.ids import derive_id
 
@@ -14,11 +15,19 @@ if TYPE_CHECKING:
     from mts1b_brokers.simulation import TrueVenue
     from mts1b_platform.simulation import SimNet
 
-__all__ = ["BY_HAND", "Accidents"]
+__all__ = ["BY_HAND", "OPERATOR", "Accidents"]
 
 BY_HAND = "external"
 """Fund and strategy of what somebody does by hand in the account."""
 
+OPERATOR = "operator:sim"
+_PAYMENTS = (
+    AdjustmentKind.DEPOSIT,
+    AdjustmentKind.WITHDRAWAL,
+    AdjustmentKind.DIVIDEND,
+    AdjustmentKind.FEE,
+)
+_PAID = frozenset({AdjustmentKind.WITHDRAWAL, AdjustmentKind.FEE})
 _RECENT = 20
 _AWAY = Decimal(5)
 """How far from the market an order by hand rests: it is open to the end, for a report to name."""
@@ -36,6 +45,8 @@ class Accidents:
         self._net = net
         self.surplus: dict[str, Decimal] = {}
         self.by_hand: list[str] = []
+        self.payments: list[AdjustBooks] = []
+        """What came or went without an order, as an operator reads it in the venue's statement."""
 
     async def overfill(self) -> None:
         """Execute some of a recent order of ours, whatever is open of it."""
@@ -88,3 +99,26 @@ class Accidents:
         await self._truth.paper.external(order)
         net.counters.hit("B12 order by hand")
         net.trace.record(net.loop.time(), "by-hand", order.order_id, order.quantity)
+
+    def pay(self) -> None:
+        """Let money come to the account, or go, without an order."""
+        net, number = self._net, len(self.payments) + 1
+        if self._truth.is_closed:
+            return
+        kind = _PAYMENTS[net.rng.integer(0, len(_PAYMENTS) - 1)]
+        amount = Decimal(net.rng.integer(1, 500_000)) / 100
+        one = AdjustBooks(
+            adjustment_id=f"payment-{number}",
+            kind=kind,
+            fund_id="alpha",
+            strategy_id="trend",
+            cash_usd=-amount if kind in _PAID else amount,
+            in_part=True,
+            reason="the venue's statement",
+            signed_by=OPERATOR,
+            requested_at=net.loop.clock.now(),
+        )
+        self.payments.append(one)
+        self._truth.paid += one.cash_usd
+        net.counters.hit("D9 money without an order")
+        net.trace.record(net.loop.time(), "payment", kind.value, one.cash_usd)

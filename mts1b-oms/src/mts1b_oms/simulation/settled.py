@@ -171,7 +171,7 @@ def _terms(order: Order) -> tuple[Decimal, Decimal | None]:
 
 
 async def _check_books(oms: OmsService, truth: TrueVenue) -> None:
-    account = await truth.paper.account_snapshot()
+    account = await truth.account()
     theirs = {str(p.symbol): p.quantity for p in account.positions if p.quantity}
     held = {str(s): q for s, q in oms.record.ledger.quantities().items() if q}
     if theirs != held:

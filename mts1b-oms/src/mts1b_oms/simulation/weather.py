@@ -11,14 +11,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mts1b_brokers.paper import MaintenanceWindow
+from mts1b_foundation.adjustments import AdjustBooks, AdjustReply
 from mts1b_foundation.commands import HaltReply
-from mts1b_foundation.nats import CMD_HALT_REQUEST
+from mts1b_foundation.nats import CMD_HALT_REQUEST, CMD_OMS_ADJUST
 from mts1b_foundation.orders import Order, OrderStatus
 from mts1b_foundation.risk import ActiveHalt, HaltSeverity
 from mts1b_operations.halt_record import request_of
 from mts1b_platform.eventbus.port import BusError
 from mts1b_platform.halt import HaltStore
+from mts1b_platform.signing import KeyRing
 
+from mts1b_oms.adjuster import sign_adjustment
 from mts1b_oms.simulation.accidents import Accidents
 
 if TYPE_CHECKING:
@@ -78,10 +81,19 @@ class Weather:
         self._resumed: Counter[str] = Counter()
         self._bus = world.net.bus("operator")
         self._drills: set[asyncio.Task[None]] = set()
+        self._restores = 0
+        self._keys = KeyRing(world.home / "keys", world.rng)
+        self._keys.create("operator-sim")
 
     def start(self) -> list[asyncio.Task[None]]:
         """Begin; the tasks end with the world."""
-        works = (self._blow(), self._drill(), self._look_after_quarantines(), self._keep_backups())
+        works = (
+            self._blow(),
+            self._drill(),
+            self._look_after_quarantines(),
+            self._keep_backups(),
+            self._keep_books(),
+        )
         return [asyncio.create_task(work) for work in works]
 
     async def _blow(self) -> None:
@@ -120,6 +132,8 @@ class Weather:
             await self._accidents.overfill()
         if net.takes(faults.external_per_min / 60.0, "venue.external"):
             await self._accidents.trade_by_hand()
+        if net.takes(faults.payment_per_min / 60.0, "venue.payment"):
+            self._accidents.pay()
 
     async def _keep_backups(self) -> None:
         """Back the OMS's store up now and then, and put a backup back where the fault says so."""
@@ -139,6 +153,7 @@ class Weather:
         world = self._world
         world.trace.record(world.loop.time(), "restore")
         world.restored = True
+        self._restores += 1
         world.processes["oms"].kill()
         _remove(world.store_of_oms)
         _copy(world.backup, world.store_of_oms)
@@ -257,6 +272,35 @@ class Weather:
                 if halt.requested_by == "oms" and looked:
                     world.counters.hit("quarantine resumed")
                     self._lift(halt.scope)
+
+    async def _keep_books(self) -> None:
+        """Book what moved the account without an order, until it is booked; all of it after a
+        restore, which may have forgotten some."""
+        world, restores, booked = self._world, 0, set[str]()
+        while True:
+            await asyncio.sleep(1.0)
+            if not (world.quiet or world.rng.random() < 1.0 / _LOOKS_AFTER_S):
+                continue
+            if self._restores != restores:
+                restores = self._restores
+                booked.clear()
+            for one in self._accidents.payments:
+                if one.adjustment_id not in booked and await self._booked(one):
+                    booked.add(one.adjustment_id)
+
+    async def _booked(self, one: AdjustBooks) -> bool:
+        """Sign and send an adjustment; return whether the OMS says that it is booked."""
+        signed = sign_adjustment(self._keys, one)
+        try:
+            data = await self._bus.request(
+                CMD_OMS_ADJUST, signed.model_dump_json().encode(), timeout_s=_ANSWERS_WITHIN_S
+            )
+        except BusError:
+            self._world.counters.hit("D9 adjustment not answered, or refused")
+            return False
+        again = AdjustReply.model_validate_json(data).again
+        self._world.counters.hit("D9 adjustment sent again" if again else "D9 adjustment booked")
+        return True
 
     def _lift(self, scope: str) -> None:
         self._world.halted.discard(scope)

@@ -29,7 +29,8 @@ class Faults:
     ``query_lost``: the venue's answer to a question is lost. ``correction_per_min``: the venue
     takes back or restates an execution. ``overfill_per_min``: the venue executes more than was
     ordered, or after the end of an order. ``external_per_min``: a person trades by hand in the
-    same account. ``closed_per_min``: a maintenance window begins, in which the venue refuses to
+    same account. ``payment_per_min``: money comes or goes there without an order.
+    ``closed_per_min``: a maintenance window begins, in which the venue refuses to
     answer and executes nothing, of ``closed_s`` on average. ``spacing_s``: seconds that the venue
     wants between two messages, on average. ``dead_man_s``: the venue has a dead-man timer, and
     the OMS sets it to so many seconds. ``clock_step_per_min``: the wall clock of a process, or of
@@ -61,6 +62,7 @@ class Faults:
     correction_per_min: float = 0.0
     overfill_per_min: float = 0.0
     external_per_min: float = 0.0
+    payment_per_min: float = 0.0
     closed_per_min: float = 0.0
     closed_s: float = 6.0
     spacing_s: float = 0.0
@@ -128,6 +130,7 @@ _MOST: Mapping[str, float] = {
     "clock_drift": 0.001,
     "venue_slow_s": 5.0,
     "restore_per_min": 0.5,
+    "payment_per_min": 2.0,
 }
 """How strong each fault may be."""
 
