@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from mts1b_foundation.adjustments import AdjustBooks, AdjustmentKind, AdjustReply
+from mts1b_platform.operators import NotSigned, prove_act, sign_act
 from mts1b_platform.signing import KeyRing
 
 from mts1b_oms.adjustments import adjusted, carried_peaks, owner_of
@@ -16,7 +17,6 @@ from mts1b_oms.nav import snapshots
 from mts1b_oms.outcomes import CouldNotLook
 from mts1b_oms.reconcile import Reconciler, TheirBooks
 from mts1b_oms.record import OmsRecord
-from mts1b_oms.signed import NotSigned, prove_act, sign_act
 from mts1b_oms.tables.adjustments import read_adjustment
 from mts1b_oms.unit import Unit
 

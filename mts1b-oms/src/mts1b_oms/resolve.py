@@ -8,13 +8,13 @@ from mts1b_foundation.commands import Resolution, ResolveOrder
 from mts1b_foundation.nats import OMS_ORDERS_RESOLVED
 from mts1b_foundation.orders import Fill, Order, OrderStatus
 from mts1b_platform.ids import derive_id
+from mts1b_platform.operators import NotSigned, prove_act, sign_act
 from mts1b_platform.signing import KeyRing
 
 from mts1b_oms.errors import ResolutionRefused, UnknownOrder
 from mts1b_oms.fills import book_fills
 from mts1b_oms.ledger import quantise
 from mts1b_oms.orders import OrderService
-from mts1b_oms.signed import NotSigned, prove_act, sign_act
 from mts1b_oms.transitions import OrderEvent
 from mts1b_oms.unit import Unit
 

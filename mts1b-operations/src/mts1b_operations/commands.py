@@ -39,6 +39,7 @@ from mts1b_platform.errors import PlatformError, RetryLater
 from mts1b_platform.eventbus.port import BusError, EventBus, RemoteError, RequestTimeout
 from mts1b_platform.halt import HaltStore
 from mts1b_platform.ids import derive_id
+from mts1b_platform.operators import operator_key
 from mts1b_platform.rng import SystemRng
 from mts1b_platform.signing import KeyRing
 from mts1b_platform.store import StoreError
@@ -63,7 +64,7 @@ from mts1b_operations.halt_record import (
 )
 from mts1b_operations.places import HALT_FOLDER, KEY_FOLDER
 from mts1b_operations.probes import SERVICES, running_services
-from mts1b_operations.resume import cosign_resume, operator_key, sign_resume
+from mts1b_operations.resume import cosign_resume, sign_resume
 
 if TYPE_CHECKING:
     from mts1b_operations.halt import HaltManager

@@ -6,12 +6,13 @@ from datetime import datetime
 
 import sqlalchemy as sa
 from mts1b_foundation.risk import ActiveHalt, ResumeRequest
+from mts1b_platform.operators import operator_key
 from mts1b_platform.store.connection import AsyncConnection
 
 from mts1b_operations.halt import HaltManager
 from mts1b_operations.halt_record import active_halts
 from mts1b_operations.parts import Parts
-from mts1b_operations.resume import operator_key, require_signed_resume, sign_resume
+from mts1b_operations.resume import require_signed_resume, sign_resume
 from mts1b_operations.tables import HALTS
 
 __all__ = ["ScriptedOperator"]

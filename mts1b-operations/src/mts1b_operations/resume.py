@@ -5,28 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 
 from mts1b_foundation.risk import Cosignature, ResumeRequest
-from mts1b_platform.signing import Algorithm, KeyRing, encode_fields
+from mts1b_platform.operators import NotSigned, prove, signer_of
+from mts1b_platform.signing import KeyRing, encode_fields
 
 from mts1b_operations.errors import ResumeRefused
 
-__all__ = ["DOMAIN", "cosign_resume", "operator_key", "require_signed_resume", "sign_resume"]
+__all__ = ["DOMAIN", "cosign_resume", "require_signed_resume", "sign_resume"]
 
 DOMAIN = "mts/resume/v1"
-_ALGORITHM: Algorithm = "ed25519"
-
-
-def operator_key(cosigned_by: str) -> str:
-    """Return the key name of ``operator:NAME``.
-
-    :raises ResumeRefused: for anything else.
-    """
-    kind, mark, name = cosigned_by.partition(":")
-    if kind != "operator" or not mark or not name:
-        raise ResumeRefused(
-            f"a resume is signed by operator:NAME, not {cosigned_by!r}; create a key with "
-            "`mts cmd operator-key NAME`"
-        )
-    return f"operator-{name}"
 
 
 def sign_resume(
@@ -42,13 +28,10 @@ def sign_resume(
 
     :raises ResumeRefused: when it is not.
     """
-    name = operator_key(cosigned_by)
-    if not keyring.exists(name):
-        raise ResumeRefused(
-            f"no key of {cosigned_by} on this machine; create one with "
-            f"`mts cmd operator-key {name.removeprefix('operator-')}`, or sign where the key is"
-        )
-    signer = keyring.signer(name, _ALGORITHM)
+    try:
+        signer = signer_of(keyring, cosigned_by)
+    except NotSigned as error:
+        raise ResumeRefused(str(error)) from error
     bare = ResumeRequest(
         scope=scope,
         reason=reason,
@@ -122,12 +105,13 @@ def _require_second(keyring: KeyRing, request: ResumeRequest, second: Cosignatur
 
 
 def _require_signature(keyring: KeyRing, request: ResumeRequest) -> None:
-    name = operator_key(request.cosigned_by)
-    if not keyring.exists(name):
-        raise ResumeRefused(f"{request.cosigned_by} is no registered operator")
-    message = encode_fields(DOMAIN, request.signing_fields())
-    verifier = keyring.verifier(name, _ALGORITHM)
-    if not verifier.verify(message, request.signature, key_id=request.key_id):
-        raise ResumeRefused(
-            f"the resume of {request.scope} is not signed by the key of {request.cosigned_by}"
+    try:
+        prove(
+            keyring,
+            encode_fields(DOMAIN, request.signing_fields()),
+            signed_by=request.cosigned_by,
+            key_id=request.key_id,
+            signature=request.signature,
         )
+    except NotSigned as error:
+        raise ResumeRefused(f"the resume of {request.scope}: {error}") from error

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from mts1b_foundation import Cosignature, SoftOverride
 from mts1b_foundation.limits import Mandate
+from mts1b_platform.operators import NotSigned, prove, signer_of
 from mts1b_platform.signing import KeyRing, encode_fields
 
 from mts1b_riskengine.errors import OverrideRefused
@@ -13,10 +14,6 @@ from mts1b_riskengine.errors import OverrideRefused
 __all__ = ["DOMAIN", "prove_override", "sign_override"]
 
 DOMAIN = "mts/override/v1"
-
-
-def _key_name(signed_by: str) -> str:
-    return f"operator-{signed_by.partition(':')[2]}"
 
 
 def sign_override(
@@ -48,12 +45,10 @@ def sign_override(
 
 
 def _signed(keys: KeyRing, signed_by: str, text: bytes) -> Cosignature:
-    name = _key_name(signed_by)
-    if not keys.exists(name):
-        raise OverrideRefused(
-            f"no key of {signed_by} on this machine; create one with `mts cmd operator-key`"
-        )
-    signer = keys.signer(name, "ed25519")
+    try:
+        signer = signer_of(keys, signed_by)
+    except NotSigned as error:
+        raise OverrideRefused(str(error)) from error
     return Cosignature(signed_by=signed_by, key_id=signer.key_id, signature=signer.sign(text))
 
 
@@ -67,19 +62,19 @@ def prove_override(keys: KeyRing, override: SoftOverride, mandate: Mandate | Non
     if len(key_ids) != 2:
         raise OverrideRefused("an override takes the keys of two different operators")
     for sign in (override.requested_by, override.approved_by):
-        _prove(keys, sign, text)
+        try:
+            prove(
+                keys,
+                text,
+                signed_by=sign.signed_by,
+                key_id=sign.key_id,
+                signature=sign.signature,
+            )
+        except NotSigned as error:
+            raise OverrideRefused(str(error)) from error
         operator = sign.signed_by.partition(":")[2]
         if mandate is not None and mandate.operators and operator not in mandate.operators:
             raise OverrideRefused(
                 f"{sign.signed_by} is no operator of mandate {mandate.mandate_id} (owner "
                 f"{mandate.owner}): {', '.join(mandate.operators)}"
             )
-
-
-def _prove(keys: KeyRing, sign: Cosignature, text: bytes) -> None:
-    name = _key_name(sign.signed_by)
-    if not keys.exists(name):
-        raise OverrideRefused(f"{sign.signed_by} is no registered operator")
-    verifier = keys.verifier(name, "ed25519")
-    if not verifier.verify(text, sign.signature, key_id=sign.key_id):
-        raise OverrideRefused(f"the override is not signed by the key of {sign.signed_by}")
