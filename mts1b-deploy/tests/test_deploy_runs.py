@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
+from mts1b_deploy.errors import HaltInForce
 from mts1b_deploy.runs import Progress, archive_finished, is_open, read_progress, read_result
 
 MOVED = ("audit", "db", "halt", "logs", "nats", "run")
@@ -91,3 +92,40 @@ def test_a_crash_while_archiving_is_finished_the_next_time(
     kept = sorted(item.name for item in (tmp_path / "archive").iterdir())
     assert kept == ["000002", "000003", "000004"]
     assert not any((tmp_path / name).exists() for name in MOVED)
+
+
+def halted(home: Path, requested_by: str, scope: str = "firm") -> None:
+    halt = {"scope": scope, "reason": "drill", "requested_by": requested_by}
+    (home / "halt" / "halts.json").write_text(json.dumps({"epoch": 3, "active": [halt]}))
+
+
+@pytest.mark.parametrize("who", ["operator:ann", "mts1b-operations", "a-watchdog-of-ours"])
+def test_a_halt_that_the_run_did_not_make_is_not_archived(tmp_path: Path, who: str) -> None:
+    finish_run(tmp_path, "one")
+    halted(tmp_path, who, "fund:alpha")
+    with pytest.raises(HaltInForce, match="resume fund:alpha --operator NAME`, then run again"):
+        archive_finished(tmp_path)
+    assert (tmp_path / "halt" / "halts.json").exists()
+    assert not (tmp_path / "archive").exists()
+
+
+@pytest.mark.parametrize("who", ["mts1b-riskengine", "oms"])
+def test_a_halt_that_the_run_made_belongs_to_it(tmp_path: Path, who: str) -> None:
+    finish_run(tmp_path, "one")
+    halted(tmp_path, who)
+    assert archive_finished(tmp_path) is not None
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"active": 3}', '{"active": [{"scope": 1}]}'])
+def test_a_record_that_says_nothing_is_a_halt(tmp_path: Path, text: str) -> None:
+    finish_run(tmp_path, "one")
+    (tmp_path / "halt" / "halts.json").write_text(text)
+    with pytest.raises(HaltInForce, match="`mts up` once"):
+        archive_finished(tmp_path)
+
+
+def test_a_record_that_is_gone_is_a_halt(tmp_path: Path) -> None:
+    finish_run(tmp_path, "one")
+    (tmp_path / "halt" / "halts.kept").touch()
+    with pytest.raises(HaltInForce, match="can not be read"):
+        archive_finished(tmp_path)

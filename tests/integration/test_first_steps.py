@@ -9,8 +9,10 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
+from mts1b_deploy.runs import archive_finished
+from mts1b_platform.halt import HaltStore
 
-from tests.integration.replay_home import MTS, environment, make_home, mts, settings
+from tests.integration.replay_home import CALM, MTS, environment, make_home, mts, settings
 
 
 def test_up_refuses_broken_settings_before_it_starts_anything(tmp_path: Path) -> None:
@@ -43,6 +45,22 @@ def test_paper_as_json_is_one_object(tmp_path: Path) -> None:
     home = make_home(tmp_path / "home", settings("1999-01-04T00:00:00Z", "1999-01-20T00:00:00Z"))
     done = mts(home, "paper", "--layout", "one", "--json")
     assert len(json.loads(done.stdout)["state_hash"]) == 64
+
+
+def test_no_new_run_drops_a_halt_that_a_person_asked_for(tmp_path: Path) -> None:
+    """The record is written by `mts cmd halt` itself, so both packages mean the same file."""
+    home = make_home(tmp_path / "home", CALM)
+    (home / "run").mkdir()
+    (home / "run" / "result.json").write_text("{}")
+    mts(home, "cmd", "halt", "--yes", "--reason", "drill", "--operator", "ann")
+    refused = mts(home, "paper", "--json", check=False)
+    told = json.loads(refused.stdout)
+    assert (refused.returncode, told["exit_code"], told["error"]) == (5, 5, "HaltInForce")
+    assert "firm by operator:ann ('drill')" in told["message"]
+    record = HaltStore(home / "halt")
+    assert record.state().active
+    record.lift("firm")
+    assert archive_finished(home) is not None
 
 
 def test_a_failure_as_json_holds_its_exit_code(tmp_path: Path) -> None:

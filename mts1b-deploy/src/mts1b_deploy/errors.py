@@ -1,6 +1,6 @@
 """What can stop a deployment, with the exit code that the command ends with."""
 
-__all__ = ["AlreadyRunning", "DeployError", "ServiceFailed", "UnknownProfile"]
+__all__ = ["AlreadyRunning", "DeployError", "HaltInForce", "ServiceFailed", "UnknownProfile"]
 
 
 class DeployError(Exception):
@@ -25,3 +25,9 @@ class ServiceFailed(DeployError):
     """A service ends as often as it is started: read its log, mend the cause."""
 
     exit_code = 4
+
+
+class HaltInForce(DeployError):
+    """A person's halt would be dropped with the finished run: end it with a signed resume."""
+
+    exit_code = 5

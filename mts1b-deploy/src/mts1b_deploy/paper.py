@@ -51,6 +51,7 @@ async def run_paper(
 
     :param tell: where the commands on the way say what they did.
     :raises AlreadyRunning: when another supervisor holds the home.
+    :raises HaltInForce: when a new run would drop a person's halt.
     :raises Interrupted: on SIGINT or SIGTERM; nothing is lost.
     :raises ServiceFailed: when a service can not be kept running.
     """
