@@ -151,6 +151,18 @@ def test_pytest_tries_each_card_in_a_new_account_of_the_sandbox(tmp_path: Path) 
     assert (folder / "src/pytestcorp/accounts").read_text() == "..."
 
 
+def test_pytest_trades_what_the_venue_has(tmp_path: Path) -> None:
+    folder = create_plugin(PluginKind.BROKER, "pytestcorp", out=tmp_path).folder
+    client = folder / "src/pytestcorp/client.py"
+    taken = "return self._exchange.take(order, now)"
+    only = 'assert (order.symbol, order.idempotency_key[:4]) == ("BTC-USD", "run7")'
+    client.write_text(client.read_text().replace(taken, f"{only}\n            {taken}"))
+    broker = ("--mts-broker", "pytestcorp.sandbox:connect", "-k", "B05-")
+    asked = ("--mts-symbol", "BTC-USD", "--mts-run-id", "run7")
+    assert "1 passed" in _pytest(folder, *broker, *asked).stdout
+    assert "1 failed" in _pytest(folder, *broker).stdout
+
+
 def test_pytest_fails_a_card_with_what_was_seen(tmp_path: Path) -> None:
     folder = create_plugin(PluginKind.BROKER, "pytestcorp", out=tmp_path).folder
     client = folder / "src/pytestcorp/client.py"

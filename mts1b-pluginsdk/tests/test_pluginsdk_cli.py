@@ -81,3 +81,14 @@ def test_a_factory_that_is_none_is_a_usage_error(factory: str, told: str) -> Non
     done = RUNNER.invoke(app, ["check", "broker", factory], terminal_width=200)
     assert done.exit_code == 2
     assert told in " ".join(done.stderr.replace("│", " ").split())
+
+
+@pytest.mark.parametrize("source", ["raise RuntimeError('no licence')", "x = = 1", "x = {}['k']"])
+def test_a_plugin_that_raises_at_import_is_told_so(
+    source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "clibroken.py").write_text(source)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    done = RUNNER.invoke(app, ["check", "broker", "clibroken:connect"], terminal_width=200)
+    assert done.exit_code == 2
+    assert "can not import clibroken: it raised" in " ".join(done.stderr.replace("│", " ").split())

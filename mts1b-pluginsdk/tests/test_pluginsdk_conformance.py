@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -69,8 +70,61 @@ def test_what_is_no_broker_fails_and_ends_nothing() -> None:
     report = asyncio.run(check_broker(object, settings=QUICK))
     assert not report.passed
     assert len(report.results) == len(BROKER_DUTIES)
-    assert report.results[0].detail == "a member of BrokerProtocol is missing"
+    members = "name, submit, cancel, get_open_orders, get_positions, stream_fills"
+    assert report.results[0].detail == f"object lacks {members} of BrokerProtocol"
     assert "AttributeError" in report.results[1].detail
+
+
+class _Near:
+    """A broker whose methods have the right names."""
+
+    name = "near"
+
+    async def submit(self, order: object) -> object:
+        return order
+
+    async def cancel(self, order_id: str) -> bool:
+        return True
+
+    async def get_open_orders(self) -> list[object]:
+        return []
+
+    async def get_positions(self) -> list[object]:
+        return []
+
+    async def stream_fills(self) -> AsyncIterator[object]:
+        return
+        yield
+
+
+async def _no_order(self: object) -> None: ...
+
+
+async def _in_account(self: object, account: str) -> list[object]:
+    return [account]
+
+
+def _at_once(self: object, order_id: str) -> bool:
+    return bool(order_id)
+
+
+@pytest.mark.parametrize(
+    ("member", "value", "told"),
+    [
+        ("submit", _no_order, "submit can not be called with 1 values: too many positional"),
+        ("get_positions", _in_account, "get_positions can not be called with 0 values: missing"),
+        ("cancel", _at_once, "cancel must be `async def`"),
+        ("cancel", None, "a member of BrokerProtocol is no method"),
+    ],
+)
+def test_a_near_match_of_the_protocol_is_told(member: str, value: object, told: str) -> None:
+    (shape,) = [card for card in BROKER_DUTIES if card.number == "B01"]
+    near: Any = type("Near", (_Near,), {member: value})
+    seen = asyncio.run(shape.run(_Near, settings=QUICK))  # type: ignore[arg-type]
+    assert seen.verdict is Verdict.PASSED, seen.detail
+    found = asyncio.run(shape.run(near, settings=QUICK))
+    assert found.verdict is Verdict.FAILED
+    assert found.detail.startswith(told)
 
 
 def test_a_factory_that_can_not_connect_is_a_failure_with_its_reason() -> None:

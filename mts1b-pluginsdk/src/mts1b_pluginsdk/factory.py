@@ -12,6 +12,20 @@ from mts1b_pluginsdk.errors import FactoryUnusable
 
 __all__ = ["load_factory", "within"]
 
+_AT_IMPORT = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    NameError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+)
+"""What the code of a module raises as a rule when it is imported."""
+
 _SHAPE = re.compile(r"(?P<module>\w+(\.\w+)*):(?P<name>\w+(\.\w+)*)")
 
 
@@ -25,11 +39,16 @@ def load_factory(text: str) -> Callable[[], Any]:
         raise FactoryUnusable(f"{text!r} is not of the form package.module:name")
     try:
         module = importlib.import_module(found["module"])
-        factory = reduce(getattr, found["name"].split("."), module)
     except ImportError as error:
         raise FactoryUnusable(
             f"can not import {found['module']}: {error}; is the plugin installed here?"
         ) from error
+    except _AT_IMPORT as error:
+        raise FactoryUnusable(
+            f"can not import {found['module']}: it raised {type(error).__name__}: {error}"
+        ) from error
+    try:
+        factory = reduce(getattr, found["name"].split("."), module)
     except AttributeError as error:
         raise FactoryUnusable(f"{found['module']} has no {found['name']}") from error
     if not callable(factory):

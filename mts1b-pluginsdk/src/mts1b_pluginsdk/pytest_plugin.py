@@ -28,6 +28,18 @@ def pytest_addoption(parser: Any) -> None:
         help="try it in this sandbox: --mts-broker is called with a client of each new account",
     )
     group.addoption(
+        "--mts-symbol",
+        default="AAPL",
+        metavar="SYMBOL",
+        help="an instrument that the venue trades (default: AAPL)",
+    )
+    group.addoption(
+        "--mts-run-id",
+        default="check",
+        metavar="TEXT",
+        help="begins every idempotency key (default: check)",
+    )
+    group.addoption(
         "--mts-patience",
         type=float,
         default=1.0,
@@ -54,7 +66,12 @@ def pytest_generate_tests(metafunc: Any) -> None:
     from mts1b_pluginsdk.factory import load_factory, within
     from mts1b_pluginsdk.suite import BoundCard
 
-    settings = BenchSettings(patience_s=metafunc.config.getoption("--mts-patience"))
+    option = metafunc.config.getoption
+    settings = BenchSettings(
+        symbol=option("--mts-symbol"),
+        run_id=option("--mts-run-id"),
+        patience_s=option("--mts-patience"),
+    )
     connect = load_factory(factory)
     sandbox = metafunc.config.getoption("--mts-sandbox")
     if sandbox:

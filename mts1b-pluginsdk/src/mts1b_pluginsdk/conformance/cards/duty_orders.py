@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+from collections.abc import Callable
 from decimal import Decimal
 
 from mts1b_foundation import Order, OrderStatus
@@ -24,20 +25,33 @@ __all__ = [
     "submit_stamps_the_order",
 ]
 
-_AWAITED = ("submit", "cancel", "get_open_orders", "get_positions")
+_AWAITED = {"submit": 1, "cancel": 1, "get_open_orders": 0, "get_positions": 0}
+"""The methods that the OMS awaits, each with how many values it gives."""
+_MEMBERS = ("name", *_AWAITED, "stream_fills")
 _KEPT = ("order_id", "idempotency_key", "symbol", "side", "quantity", "fund_id", "strategy_id")
 
 
 async def shape_fits(bench: Bench) -> str:
     """Match the protocol; every method is a coroutine, the stream an async generator."""
     venue = bench.venue
-    require(isinstance(venue, BrokerProtocol), "a member of BrokerProtocol is missing")
-    for name in _AWAITED:
+    absent = [name for name in _MEMBERS if not hasattr(venue, name)]
+    require(not absent, f"{type(venue).__name__} lacks {', '.join(absent)} of BrokerProtocol")
+    require(isinstance(venue, BrokerProtocol), "a member of BrokerProtocol is no method")
+    for name, values in _AWAITED.items():
         method = getattr(venue, name)
         require(inspect.iscoroutinefunction(method), f"{name} must be `async def`")
+        _require_callable(name, method, values)
     stream = venue.stream_fills
     require(inspect.isasyncgenfunction(stream), "stream_fills must be `async def` with `yield`")
+    _require_callable("stream_fills", stream, 0)
     return f"{type(venue).__name__} has the six members"
+
+
+def _require_callable(name: str, method: Callable[..., object], values: int) -> None:
+    try:
+        inspect.signature(method).bind(*[None] * values)
+    except TypeError as error:
+        raise CardFailed(f"{name} can not be called with {values} values: {error}") from error
 
 
 async def name_is_stable(bench: Bench) -> str:
