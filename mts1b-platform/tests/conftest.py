@@ -1,11 +1,14 @@
 """A real PostgreSQL for the store's tests: a server of our own, or MTS_TEST_POSTGRES_URL."""
 
 import os
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 
 @pytest.fixture(scope="session")

@@ -139,11 +139,13 @@ def exit_codes(as_json: JsonOption = False) -> None:
 
 @config.command()
 def check(as_json: JsonOption = False) -> None:
-    """Read the settings and say whether they are right."""
+    """Read the settings and say whether they are right, as the services that read them would."""
     from mts1b_platform.config import load_settings, mts_home
+    from mts1b_platform.plugins import check_settings
 
     home = mts_home(os.environ)
     settings = load_settings(home)
+    check_settings(settings)
     facts = {
         "home": str(home),
         "mode": settings.mode.value,

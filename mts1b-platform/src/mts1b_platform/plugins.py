@@ -10,6 +10,7 @@ from mts1b_platform.errors import FixConfiguration
 __all__ = [
     "PluginBroken",
     "PluginMissing",
+    "check_settings",
     "load_entry_point",
     "load_plugin",
     "plugin_names",
@@ -71,3 +72,15 @@ def load_entry_point(point: EntryPoint) -> Any:
             f"{point.group}: {point.name!r} ({point.value}) can not be loaded: "
             f"{type(error).__name__}: {error}; mend or remove the package that offers it"
         ) from error
+
+
+def check_settings(settings: Any) -> None:
+    """Let every package look at the settings that it would refuse at the start.
+
+    A package adds a function of the settings to the group ``mts1b.checks``; it raises what its
+    service would raise, and creates nothing.
+
+    :raises Exception: the first refusal, as the package words it.
+    """
+    for name in plugin_names("mts1b.checks"):
+        load_plugin("mts1b.checks", name)(settings)

@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 
 from mts1b_foundation.model import FrozenModel
 from mts1b_foundation.nats import STREAMS, SubjectSpec, base_subject, fund_of, spec_for
 from pydantic import ValidationError
 
 from mts1b_platform.eventbus.port import BusError, Consumer, EventBus, Message, dead_letter_subject
+from mts1b_platform.logging import get_logger
 from mts1b_platform.store.connection import AsyncConnection
+from mts1b_platform.store.days import ORIGIN, Mark, Origin
 from mts1b_platform.store.engine import Store
+from mts1b_platform.store.inbox import Memory
 from mts1b_platform.supervision import end_tasks
 
 __all__ = ["Event", "EventPump", "PumpStalled"]
@@ -47,6 +51,9 @@ class _Source:
     incarnation: str
     position: int
     consumer: Consumer
+    memory: Memory
+    fast: bool
+    """Its publisher has no outbox: how old a message is, only its reader can say."""
     fresh: bool = True
     """Nothing was fetched yet: what lies between the position and the first message is gone."""
 
@@ -60,13 +67,41 @@ class _Source:
         return messages, whole
 
 
+class _Batch:
+    """What was fetched of one stream, and what it says of its publisher."""
+
+    def __init__(self, source: _Source, messages: list[Message]) -> None:
+        self.source = source
+        self.messages = messages
+        self.origins: dict[int, Origin] = {}
+        self.missing: list[str] = []
+        seen, known_before = source.memory.seen, source.memory.known_before
+        for message in messages:
+            origin = Origin.of(message.headers.get(ORIGIN))
+            if origin is None:
+                continue
+            self.origins[message.sequence or 0] = origin
+            # What was read last stands right before what is kept, or is kept itself.
+            if origin.kept.day > seen.day and origin.kept.position - 1 != seen.position:
+                self.missing.append(f"{_text(seen)} to {_text(origin.kept)}")
+            seen = max(seen, Mark(origin.position, origin.day), key=_by_day)
+            known_before = max(known_before, origin.kept.day)
+        self.memory = Memory(seen, known_before)
+
+    def knows(self, message: Message) -> bool:
+        """Return whether it is from a day of which every id is forgotten."""
+        origin = self.origins.get(message.sequence or 0)
+        return origin is not None and origin.day < self.source.memory.known_before
+
+
 class EventPump:
     """Read ``streams`` (in that order) into ``handler``, each event once.
 
     The handler runs inside a transaction that also records the message and how far the stream
     is read; an exception rolls all of it back. The store's position is the only one: nothing is
     acknowledged to the bus, and a restart reads on from the store. A message that is no valid
-    payload goes to the dead letters and is recorded, so it can not block the stream.
+    payload goes to the dead letters and is recorded, so it can not block the stream. Where the
+    publisher keeps no more what this reader has not read, that is logged, and stands in ``missed``.
 
     :param name: the durable name; also the consumer name in the inbox.
     :param at_end: runs once at the end of each transaction in which a handler ran.
@@ -92,6 +127,9 @@ class EventPump:
         self._at_end = at_end
         self._wanted = wanted
         self._sources: dict[str, _Source] = {}
+        self._log = get_logger("pump")
+        self.missed: dict[str, str] = {}
+        """By stream, what it holds no more and was not read before."""
 
     async def start(self) -> None:
         """Attach to every stream at the position that the store records."""
@@ -105,6 +143,7 @@ class EventPump:
             position = await self._store.inbox.position(
                 connection, self._name, stream, info.incarnation
             )
+            memory = await self._store.inbox.memory(connection, self._name, stream)
         position = max(position, info.first_sequence - 1)  # what was emptied is published anew
         consumer = await self._bus.consumer(
             stream,
@@ -112,7 +151,7 @@ class EventPump:
             start_sequence=position + 1,
             acknowledge=False,
         )
-        source = _Source(stream, info.incarnation, position, consumer)
+        source = _Source(stream, info.incarnation, position, consumer, memory, STREAMS[stream].fast)
         self._sources[stream] = source
         return source
 
@@ -158,6 +197,7 @@ class EventPump:
             attached = await self._attach(source.stream)
             source.consumer, source.position = attached.consumer, attached.position
             source.incarnation, source.fresh = attached.incarnation, True
+            source.memory = attached.memory
             self._sources[source.stream] = source
 
     async def run(self, *, idle_s: float = 2.0, linger_s: float = 0.0) -> None:
@@ -203,45 +243,67 @@ class EventPump:
     async def _process(
         self, batches: Sequence[tuple[_Source, list[Message]]], also: Also | None = None
     ) -> int:
-        fresh = {
-            source.stream: [m for m in messages if (m.sequence or 0) > source.position]
+        fresh = [
+            _Batch(source, [m for m in messages if (m.sequence or 0) > source.position])
             for source, messages in batches
-        }
-        ids = [m.message_id or _fallback_id(m) for batch in fresh.values() for m in batch]
+        ]
         handled = 0
-        if ids:
+        if any(batch.messages for batch in fresh):
             async with self._store.transaction() as tx:
-                new = await self._store.inbox.claim(tx, self._name, ids)
-                for source, _ in batches:
-                    handled += await self._apply(tx, source, fresh[source.stream], new)
+                for batch in fresh:
+                    handled += await self._apply(tx, batch)
                 if self._at_end is not None and handled:
                     await self._at_end(tx)
                 if also is not None:
                     await also(tx)
+        for batch in fresh:
+            batch.source.memory = batch.memory
         for source, messages in batches:
             source.position = max([source.position, *(m.sequence or 0 for m in messages)])
         return handled
 
-    async def _apply(
-        self, tx: AsyncConnection, source: _Source, messages: list[Message], new: set[str]
-    ) -> int:
-        if not messages:
+    async def _apply(self, tx: AsyncConnection, batch: _Batch) -> int:
+        if not batch.messages:
             return 0
-        handled = 0
-        for message in messages:
-            handled += await self._handle(tx, message, new)
-        last = max(message.sequence or 0 for message in messages)
-        await self._store.inbox.advance(tx, self._name, source.stream, source.incarnation, last)
+        source, inbox = batch.source, self._store.inbox
+        candidates = [
+            m for m in batch.messages if self._is_wanted(m.subject) and not batch.knows(m)
+        ]
+        new = await inbox.claim(tx, self._name, [_id_of(m) for m in candidates])
+        handled, aged = 0, []
+        today = (await self._store.outbox.days(tx)).today if source.fast else 0
+        for message in candidates:
+            message_id = _id_of(message)
+            if message_id not in new:
+                continue
+            new.discard(message_id)
+            origin = batch.origins.get(message.sequence or 0)
+            day = today if origin is None else origin.day
+            if day:
+                aged.append((day, message_id))
+            handled += await self._handle(tx, message)
+        await inbox.age(tx, self._name, source.stream, aged)
+        await self._remember(tx, batch)
+        last = max(message.sequence or 0 for message in batch.messages)
+        await inbox.advance(tx, self._name, source.stream, source.incarnation, last)
         return handled
 
-    async def _handle(self, tx: AsyncConnection, message: Message, new: set[str]) -> bool:
-        message_id = message.message_id or _fallback_id(message)
-        if message_id not in new:
-            return False
-        new.discard(message_id)
-        base = base_subject(message.subject)
-        if self._wanted is not None and not self._is_wanted(base):
-            return False
+    async def _remember(self, tx: AsyncConnection, batch: _Batch) -> None:
+        """Record what the batch says of its publisher, and tell of what nobody can read now."""
+        source, memory = batch.source, batch.memory
+        if memory == source.memory:
+            return
+        await self._store.inbox.remember(tx, self._name, source.stream, memory)
+        for missing in batch.missing:
+            self.missed[source.stream] = missing
+            self._log.error(
+                "events are gone that were never read",
+                reader=self._name,
+                stream=source.stream,
+                missing=missing,
+            )
+
+    async def _handle(self, tx: AsyncConnection, message: Message) -> bool:
         try:
             spec: SubjectSpec = spec_for(message.subject)
             payload = spec.model.model_validate_json(message.data)
@@ -250,19 +312,19 @@ class EventPump:
             return False
         event = Event(
             subject=message.subject,
-            base_subject=base,
+            base_subject=base_subject(message.subject),
             fund_id=fund_of(message.subject),
             payload=payload,
-            message_id=message_id,
+            message_id=_id_of(message),
             stream=message.stream or "",
             sequence=message.sequence or 0,
         )
         await self._handler(tx, event)
         return True
 
-    def _is_wanted(self, base: str) -> bool:
-        wanted = self._wanted or frozenset()
-        if base in wanted:
+    def _is_wanted(self, subject: str) -> bool:
+        wanted, base = self._wanted, base_subject(subject)
+        if wanted is None or base in wanted:
             return True
         try:
             return spec_for(base).subject in wanted
@@ -280,5 +342,14 @@ class EventPump:
             await source.consumer.close()
 
 
-def _fallback_id(message: Message) -> str:
-    return f"{message.stream}:{message.sequence}"
+def _id_of(message: Message) -> str:
+    return message.message_id or f"{message.stream}:{message.sequence}"
+
+
+def _by_day(mark: Mark) -> tuple[int, int]:
+    return mark.day, mark.position
+
+
+def _text(mark: Mark) -> str:
+    day = date.fromordinal(mark.day).isoformat() if mark.day else "the beginning"
+    return f"event {mark.position} of {day}"

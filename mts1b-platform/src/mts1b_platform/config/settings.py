@@ -53,6 +53,12 @@ class StoreSettings(_Section):
         None,
         description="postgresql+asyncpg:// URL, {name} is the store; null: SQLite in MTS_HOME/db",
     )
+    keep_days: int | None = Field(
+        90,
+        ge=2,
+        description="days of running of which published events, and the ids of read ones, are "
+        "kept; older ones do not fill a lost stream again; null: for ever",
+    )
 
 
 class ReplaySettings(_Section):

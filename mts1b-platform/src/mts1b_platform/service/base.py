@@ -26,6 +26,7 @@ from mts1b_platform.latency import StageLatency
 from mts1b_platform.rng import Rng
 from mts1b_platform.store.engine import Store
 from mts1b_platform.store.outbox import OutboxRelay
+from mts1b_platform.store.pruning import StorePruner
 from mts1b_platform.supervision import TaskGroupSupervisor
 
 __all__ = ["Service", "ServiceContext", "StoreOpener"]
@@ -74,17 +75,33 @@ class ServiceContext:
         """Open the store ``name``: a file under MTS_HOME/db, or a schema of the database that
         ``store.url_template`` names."""
         if self.stores is not None:
-            return await self.stores(name, metadata, version=version)
-        template = self.settings.store.url_template
-        target = template.format(name=name) if template else self.home / "db" / f"{name}.sqlite"
-        return await Store.open(target, metadata=metadata, name=name, version=version)
+            store = await self.stores(name, metadata, version=version)
+        else:
+            template = self.settings.store.url_template
+            target = template.format(name=name) if template else self.home / "db" / f"{name}.sqlite"
+            store = await Store.open(target, metadata=metadata, name=name, version=version)
+        pruner = self._pruner(store)
+        if pruner is not None:
+            await pruner.begin_day()
+        return store
+
+    def _pruner(self, store: Store) -> StorePruner | None:
+        """Return what keeps the store small; a replay ends, and keeps everything."""
+        keep_days = self.settings.store.keep_days
+        if self.replay or not store.keeps or keep_days is None:
+            return None
+        return StorePruner(store, clock=self.system_clock, keep_days=keep_days)
 
     async def relay(self, store: Store, stream: str) -> OutboxRelay:
-        """Return a started relay; outside of a replay it also publishes on its own."""
+        """Return a started relay; outside of a replay it also publishes on its own, and the
+        store is pruned."""
         relay = OutboxRelay(store, self.bus, STREAMS[stream])
         await relay.start()
         if not self.replay:
             self.tasks.start(f"{self.name}.relay", relay.run())
+        pruner = self._pruner(store)
+        if pruner is not None:
+            self.tasks.start(f"{self.name}.pruning", pruner.run())
         return relay
 
     async def serve_model(

@@ -4,6 +4,7 @@ from mts1b_platform.store.engine import Store, StoreError, StoreNewer
 from mts1b_platform.store.inbox import Inbox
 from mts1b_platform.store.outbox import Outbox, OutboxRelay
 from mts1b_platform.store.prepared import Prepared, Rows
+from mts1b_platform.store.pruning import StorePruner
 from mts1b_platform.store.types import DecimalText, UtcText
 from mts1b_platform.store.volatile import VolatileStore
 
@@ -17,6 +18,7 @@ __all__ = [
     "Store",
     "StoreError",
     "StoreNewer",
+    "StorePruner",
     "UtcText",
     "VolatileStore",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import sqlite3
 from collections.abc import AsyncIterator
@@ -17,7 +18,7 @@ from mts1b_platform.store import tables
 from mts1b_platform.store.connection import AsyncConnection
 from mts1b_platform.store.inbox import Inbox
 from mts1b_platform.store.inline import SqliteFile
-from mts1b_platform.store.migrations import create_missing, migrate
+from mts1b_platform.store.migrations import create_missing, migrate, widen
 from mts1b_platform.store.outbox import Outbox
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ class Store:
         store = cls(_backend(text, name, read_only=read_only), name, read_only=read_only)
         try:
             await store._prepare(metadata, version)
-        except (sa.exc.DatabaseError, sqlite3.Error, OSError) as error:
+        except (sa.exc.DBAPIError, sqlite3.Error, OSError) as error:
             await store._backend.close()
             raise StoreError(f"store {text} can not be opened: {error}") from error
         except StoreError:
@@ -115,6 +116,7 @@ class Store:
         async with self.transaction() as tx:
             if self.dialect == "postgresql":
                 await tx.execute(sa.text(f'CREATE SCHEMA IF NOT EXISTS "{self.name}"'))
+                await widen(tx, self.name)
             for owned in (tables.metadata, metadata):
                 if owned is not None:
                     await create_missing(tx, owned)
@@ -134,6 +136,12 @@ class Store:
         async with self._lock:
             if not self._open:
                 raise StoreError(f"store {self.name} is closed or read-only")
+            if self._backend.in_doubt:
+                raise StoreError(
+                    f"store {self.name}: the connection was lost in a commit, and it is unknown "
+                    "whether that is kept; restart the service, which then reads its record"
+                )
+            self.outbox.begun()
             async with self._backend.write() as tx:
                 yield tx
                 await self.outbox.record_position(tx)
@@ -159,9 +167,13 @@ class Store:
         self._backend.abandon()
 
     async def close(self) -> None:
-        """Record how far the outbox is published, then close."""
+        """Record how far the outbox is published, then close.
+
+        A database that is gone is closed too: without the record more is published again.
+        """
         if self._open:
-            async with self.transaction() as tx:
-                await self.outbox.record_position(tx, every=1)
+            with contextlib.suppress(sa.exc.DBAPIError, StoreError, OSError):
+                async with self.transaction() as tx:
+                    await self.outbox.record_position(tx, every=1)
         self._open = False
         await self._backend.close()

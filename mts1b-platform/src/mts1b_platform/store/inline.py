@@ -168,6 +168,8 @@ class SqliteFile:
         "wal_autocheckpoint=2000",
     )
     """Settings of a file that is written. Only who proves what they are good for takes others."""
+    in_doubt: ClassVar[bool] = False
+    """A commit that fails is rolled back: nobody else has the file's answer."""
 
     def __init__(self, path: Path, *, read_only: bool) -> None:
         self._uri = f"{path.resolve().as_uri()}?mode={'ro' if read_only else 'rwc'}"

@@ -18,13 +18,26 @@ from mts1b_platform.store.tables import schema
 if TYPE_CHECKING:
     from alembic.operations import Operations
 
-__all__ = ["create_missing", "migrate", "register_migration"]
+__all__ = ["create_missing", "migrate", "register_migration", "widen"]
 
 Step = Callable[["Operations"], None]
 _STEPS: dict[tuple[str, int], Step] = {}
 _FOUND = Prepared(sa.select(schema.c.version).where(schema.c.name == sa.bindparam("store")))
 _NEW = Prepared(schema.insert())
 _TABLES = "SELECT name FROM sqlite_master WHERE type = 'table'"
+_NARROW = sa.text(
+    "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = :schema "
+    "AND data_type = 'integer' AND (table_name, column_name) IN (('outbox', 'position'), "
+    "('outbox_position', 'published'), ('consumed', 'sequence'))"
+)
+
+
+async def widen(tx: AsyncConnection, schema_name: str) -> None:
+    """Let PostgreSQL number more than 2**31 events, in tables that were made before it did."""
+    for table, column in (await tx.execute(_NARROW, {"schema": schema_name})).all():
+        await tx.execute(sa.text(f"ALTER TABLE {table} ALTER COLUMN {column} TYPE bigint"))
+        if table == "outbox":
+            await tx.execute(sa.text("ALTER SEQUENCE outbox_position_seq AS bigint"))
 
 
 async def create_missing(tx: AsyncConnection, metadata: sa.MetaData) -> None:

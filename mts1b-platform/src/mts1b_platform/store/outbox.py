@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from mts1b_foundation.nats import StreamSpec, spec_for
 
-from mts1b_platform.eventbus.port import BusError, EventBus, StreamMissing
+from mts1b_platform.eventbus.port import BusError, EventBus, PublishAck, StreamMissing
 from mts1b_platform.store.connection import AsyncConnection
+from mts1b_platform.store.days import BEGINNING, ORIGIN, Days, Mark
 from mts1b_platform.store.prepared import Prepared
-from mts1b_platform.store.tables import outbox, outbox_position
+from mts1b_platform.store.tables import outbox, outbox_days, outbox_position
 
 if TYPE_CHECKING:
     from mts1b_platform.store.engine import Store
@@ -43,6 +44,10 @@ _UNPUBLISHED = Prepared(
     .order_by(outbox.c.position)
     .limit(sa.bindparam("most"))
 )
+_MARKS = Prepared(sa.select(outbox_days.c.position, outbox_days.c.day).order_by(outbox_days.c.day))
+_MARK = Prepared(outbox_days.insert())
+_UNMARK = Prepared(sa.delete(outbox_days).where(outbox_days.c.day < sa.bindparam("kept_day")))
+_LAST = Prepared(sa.select(sa.func.max(outbox.c.position)))
 
 
 class Outbox:
@@ -51,6 +56,8 @@ class Outbox:
     def __init__(self) -> None:
         self.added = asyncio.Event()
         self._staged = False
+        self._days: Days | None = None
+        self._days_staged: Days | None = None
         self._position: dict[str, tuple[int, str]] = {}
         self._recorded: dict[str, tuple[int, str]] = {}
 
@@ -74,11 +81,44 @@ class Outbox:
         await _ADD.run_many(tx, rows)
         self._staged = True
 
+    def begun(self) -> None:
+        """Forget what a transaction before this one staged and did not commit."""
+        self._staged, self._days_staged = False, None
+
     def committed(self) -> None:
         """Tell relays that what was added is committed now."""
+        if self._days_staged is not None:
+            self._days, self._days_staged = self._days_staged, None
         if self._staged:
             self._staged = False
             self.added.set()
+
+    async def days(self, connection: AsyncConnection) -> Days:
+        """Return the days of its events, as they are committed."""
+        if self._days is None:
+            rows = await _MARKS.run(connection)
+            found = Days([Mark(int(row.position), int(row.day)) for row in rows])
+            if self._days is None:  # else a commit came meanwhile, and knows better
+                self._days = found
+        return self._days
+
+    async def begin_day(self, tx: AsyncConnection, day: int) -> None:
+        """Let what is added from now on be of ``day``; a day that is past changes nothing."""
+        days = await self.days(tx)
+        if day <= days.today:
+            return
+        position = int((await _LAST.run(tx)).scalar() or 0) + 1
+        marks = [Mark(position, day)]
+        if not days.today and position > 1:
+            marks.insert(0, BEGINNING)  # what has no day is kept as well
+        await _MARK.run_many(tx, [{"position": one.position, "day": one.day} for one in marks])
+        self._days_staged = Days([*days.marks, *marks])
+
+    async def keep_from(self, tx: AsyncConnection, mark: Mark) -> None:
+        """Never send again what was added before ``mark``, one of the days."""
+        days = await self.days(tx)
+        await _UNMARK.run(tx, {"kept_day": mark.day})
+        self._days_staged = Days([one for one in days.marks if one.day >= mark.day])
 
     def published(self, stream: str, position: int, incarnation: str) -> None:
         """Note how far a relay got; the next transaction records it."""
@@ -159,17 +199,16 @@ class OutboxRelay:
 
     async def _publish_batch(self) -> int:
         async with self._store.read() as connection:
+            kept = (await self._store.outbox.days(connection)).kept
+            self._position = max(self._position, kept.position - 1)
             found = await _UNPUBLISHED.run(connection, {"position": self._position, "most": _BATCH})
+            days = await self._store.outbox.days(connection)
         rows = found.all()
         if not rows:
             return 0
         missing = [row for row in rows if row.position not in self._ahead]
         answers = await asyncio.gather(
-            *(
-                self._bus.publish_durable(row.subject, row.payload, message_id=row.event_id)
-                for row in missing
-            ),
-            return_exceptions=True,
+            *(self._publish(row, days) for row in missing), return_exceptions=True
         )
         failures: list[BaseException] = []
         for row, answer in zip(missing, answers, strict=True):
@@ -186,6 +225,13 @@ class OutboxRelay:
         if failures:
             raise failures[0]
         return len(rows)
+
+    async def _publish(self, row: Any, days: Days) -> PublishAck:
+        origin = days.origin(row.position)
+        said = {} if origin is None else {"headers": {ORIGIN: origin.header()}}
+        return await self._bus.publish_durable(
+            row.subject, row.payload, message_id=row.event_id, **said
+        )
 
     def _advance(self, positions: list[int]) -> None:
         """Move over what is acknowledged without a gap."""
