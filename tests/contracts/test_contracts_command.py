@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mts1b_pluginsdk import PluginKind, create_plugin
 
 from tools.contracts.__main__ import main
 
@@ -36,6 +37,33 @@ def test_a_broken_plugin_exits_1_with_place_rule_and_remedy(
     assert first.startswith("src/acme_venue/__init__.py:2: [injected-seams] acme_venue reads time")
     assert "Remedy: take a Clock" in first
     assert last.startswith("contracts broken: 1 violations")
+
+
+@pytest.mark.parametrize("place", ["src/acme", "acme", "src/other_name"])
+def test_a_plugin_may_lie_where_its_author_put_it(
+    place: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / place).mkdir(parents=True)
+    (tmp_path / place / "__init__.py").write_text("import time\nx = time.time()\n")
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "acme"\n')
+    assert main(["--plugin", str(tmp_path)]) == 1
+    assert f"{place}/__init__.py:2: [injected-seams]" in capsys.readouterr().out
+
+
+def test_a_plugin_without_code_is_malformed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "acme"\n')
+    (tmp_path / "acme.py").write_text("x = 1\n")
+    assert main(["--plugin", str(tmp_path)]) == 2
+    assert "Lay the code of acme into src/acme" in capsys.readouterr().err
+
+
+def test_a_generated_plugin_holds_every_contract(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = create_plugin(PluginKind.BROKER, "contractcorp", out=tmp_path).folder
+    assert main(["--plugin", str(folder)]) == 0, capsys.readouterr().out
 
 
 def test_json_holds_every_field(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

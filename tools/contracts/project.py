@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -94,14 +95,40 @@ def read_project(root: Path, policy: Policy) -> Project:
 
 
 def read_plugin(folder: Path, policy: Policy) -> Project:
-    """Read one package of another author, as if it stood on top of this workspace."""
+    """Read one package of another author, as if it stood on top of this workspace.
+
+    Its code lies in ``src/NAME`` or in ``NAME``, whatever builds it.
+
+    :raises Malformed: no such folder is found, or a file can not be parsed.
+    """
     project = _read_toml(folder, folder / "pyproject.toml")
-    name = str(project.get("project", {}).get("name", folder.name))
-    backend = project.get("tool", {}).get("uv", {}).get("build-backend", {})
-    row = Row(PLUGIN_LAYER, name, backend.get("module-name", name.replace("-", "_")))
-    modules = tuple(_read_modules(folder, folder, row.import_name))
+    distribution = str(project.get("project", {}).get("name", folder.name))
+    code = _code_of(folder, project, distribution)
+    row = Row(PLUGIN_LAYER, distribution, code.name)
+    modules = tuple(_read_module(folder, code.parent, path) for path in sorted(code.rglob("*.py")))
     package = Package(row, "pyproject.toml", project, modules)
     return Project(folder, (package,), (), None, policy)
+
+
+def _code_of(folder: Path, project: Mapping[str, Any], distribution: str) -> Path:
+    """Return the folder of the import package: the declared one, or the only one there is."""
+    backend = project.get("tool", {}).get("uv", {}).get("build-backend", {})
+    named = str(backend.get("module-name", re.sub(r"[-.]+", "_", distribution)))
+    for place in (folder / "src" / named, folder / named):
+        if (place / "__init__.py").exists():
+            return place
+    found = [path.parent for path in sorted(folder.glob("src/*/__init__.py"))]
+    found = found or [
+        path.parent for path in sorted(folder.glob("*/__init__.py")) if path.parent.name != "tests"
+    ]
+    if len(found) == 1:
+        return found[0]
+    shown = ", ".join(path.name for path in found) or "none"
+    raise Malformed(
+        folder.name,
+        f"which import package is it? found: {shown}",
+        f"Lay the code of {distribution} into src/{named}",
+    )
 
 
 def _read_package(root: Path, row: Row) -> Package:

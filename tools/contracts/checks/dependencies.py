@@ -9,6 +9,7 @@ from importlib.metadata import packages_distributions
 
 from tools.contracts.check import Check
 from tools.contracts.imports import imports_of
+from tools.contracts.layers import PLUGIN_LAYER
 from tools.contracts.outcome import Violation
 from tools.contracts.project import Package, Project
 from tools.contracts.requirements import canonical, requirements_of
@@ -18,6 +19,8 @@ __all__ = ["DECLARED_DEPENDENCIES"]
 
 _RULE = "declared-dependencies"
 _TABLE = "tools/contracts/tables/allowances.py"
+_WORKSHOP = frozenset({"test", "tests", "dev", "docs", "lint"})
+"""Extras of a plugin for whoever works on it: no module of the package imports them."""
 
 
 @cache
@@ -64,6 +67,8 @@ def _unused(project: Project, package: Package) -> Iterator[Violation]:
     used = {name for top in _imported(package) for name in _providers(project, top)}
     allowed = {row.dependency for row in _allowances(project, package)}
     for requirement in requirements_of(project, package):
+        if package.row.layer == PLUGIN_LAYER and requirement.extra in _WORKSHOP:
+            continue
         if requirement.name not in used | {canonical(name) for name in allowed}:
             message = f"{package.row.distribution} declares {requirement.name}, imports it nowhere"
             remedy = f"remove it, or give the reason in {_TABLE}"
