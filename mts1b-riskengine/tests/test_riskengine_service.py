@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from mts1b_foundation import (
     ActiveHalt,
     DenyCode,
@@ -28,6 +29,7 @@ from mts1b_foundation.nats import (
     OMS_FILLS_CREATED,
     OMS_NAV_UPDATED,
     OMS_ORDERS_SUBMITTED,
+    RISK_ENVELOPE_SIGNED,
     RISK_GATE_PASSED,
     STREAMS,
     GatePassed,
@@ -46,13 +48,17 @@ from mts1b_platform.ids import SequentialIds
 from mts1b_platform.logging import get_logger
 from mts1b_platform.rng import SeededRng
 from mts1b_platform.service.base import ServiceContext
+from mts1b_platform.signing import KeyRing
+from mts1b_platform.store.tables import outbox
 from mts1b_platform.supervision import TaskGroupSupervisor
 from mts1b_riskengine import (
     EnvelopeConflict,
     EnvelopeLoosened,
     EnvelopeMissing,
+    EnvelopeUnsigned,
     EnvelopeVersion,
     RiskEngineClient,
+    sign_envelope,
 )
 from mts1b_riskengine.service import RiskEngineService
 from riskengine_desk import AT, FUND, make_bar, make_envelope, make_halt, make_nav, make_order
@@ -207,9 +213,23 @@ async def test_the_client_reads_and_updates_envelopes(world: World) -> None:
         await client.update_envelope(current.with_(version=9))
     with pytest.raises(EnvelopeMissing, match="gamma"):
         await client.get_envelope(fund_id="gamma")
+    looser = second.with_(version=3, max_position_pct=0.9)
+    with pytest.raises(EnvelopeUnsigned, match="max_position_pct"):
+        await client.update_envelope(looser)
+    ring = KeyRing(world.home / "keys", SeededRng(9))
+    ring.create("operator-ann")
+    word = sign_envelope(ring, looser, signed_by="operator:ann", reason="more", requested_at=AT)
+    assert await client.update_envelope(word) == looser
+    signed = with_fund(RISK_ENVELOPE_SIGNED, FUND)
+    async with world.service.engine._store.read() as tx:
+        told = (await tx.execute(sa.select(outbox.c.subject))).scalars().all()
+    assert signed in told
     world.halts.apply(make_halt())
+    wider = looser.with_(version=4, max_position_pct=1.0)
     with pytest.raises(EnvelopeLoosened, match="max_position_pct"):
-        await client.update_envelope(second.with_(version=3, max_position_pct=0.9))
+        await client.update_envelope(
+            sign_envelope(ring, wider, signed_by="operator:ann", reason="more", requested_at=AT)
+        )
 
 
 async def test_a_check_under_other_limits_than_those_in_force_is_refused(world: World) -> None:

@@ -31,6 +31,7 @@ __all__ = [
     "CheckOrder",
     "EnvelopeQuery",
     "EnvelopeReply",
+    "EnvelopeUpdate",
     "HaltReply",
     "Heartbeat",
     "LeaseGrant",
@@ -272,6 +273,26 @@ class EnvelopeQuery(FrozenModel):
     """Ask for the envelope in force."""
 
     fund_id: Identifier
+
+
+class EnvelopeUpdate(FrozenModel):
+    """The next version of a fund's envelope; one that loosens a limit carries a signature.
+
+    The signature covers domain ``mts/envelope/v1`` and ``signing_fields``. What only tightens
+    may come from whoever is careful, and needs none.
+    """
+
+    envelope: RiskEnvelope
+    reason: str = ""
+    signed_by: str = Field(default="", pattern=r"^(operator:[A-Za-z0-9_.-]+)?$")
+    requested_at: UtcDatetime | None = None
+    key_id: str = ""
+    signature: str = ""
+
+    def signing_fields(self) -> list[tuple[str, str]]:
+        """Return (name, text) of every bound field; of the envelope its JSON."""
+        envelope = ("envelope", self.envelope.model_dump_json())
+        return [envelope, *signing_fields_of(self, besides=frozenset({"envelope"}))]
 
 
 class EnvelopeReply(FrozenModel):

@@ -7,7 +7,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from mts1b_foundation.model import FrozenModel, Identifier, UtcDatetime, canonical_text
+from mts1b_foundation.model import FrozenModel, Identifier, UtcDatetime, signing_fields_of
 
 __all__ = [
     "ActiveHalt",
@@ -129,8 +129,4 @@ class ResumeRequest(FrozenModel):
 
     def signing_fields(self) -> list[tuple[str, str]]:
         """Return (name, text) of every bound field in the order of declaration."""
-        return [
-            (name, canonical_text(getattr(self, name)))
-            for name in type(self).model_fields
-            if name not in {"signature", "second"}
-        ]
+        return signing_fields_of(self, besides=frozenset({"second"}))

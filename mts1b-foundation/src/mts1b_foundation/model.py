@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
@@ -130,12 +130,17 @@ def canonical_text(value: object) -> str:
     return WRITERS[type(value)](value)
 
 
-def signing_fields_of(model: FrozenModel) -> list[tuple[str, str]]:
-    """Return (name, text) of every field but the signature, in the order of declaration."""
+def signing_fields_of(
+    model: FrozenModel, *, besides: Set[str] = frozenset()
+) -> list[tuple[str, str]]:
+    """Return (name, text) of every field but the signature, in the order of declaration.
+
+    :param besides: fields that are left out too.
+    """
     return [
         (name, canonical_text(getattr(model, name)))
         for name in type(model).model_fields
-        if name != "signature"
+        if name != "signature" and name not in besides
     ]
 
 

@@ -18,6 +18,7 @@ from mts1b_foundation.commands import (
     CancelOrder,
     CheckOrder,
     EnvelopeQuery,
+    EnvelopeUpdate,
     Heartbeat,
     LeaseRequest,
     OrdersQuery,
@@ -88,6 +89,7 @@ __all__ = [
     "RESEARCH_SIGNALS_PUBLISHED",
     "RISK_BLOCKS_OVERRIDDEN",
     "RISK_BLOCKS_RAISED",
+    "RISK_ENVELOPE_SIGNED",
     "RISK_ENVELOPE_UPDATED",
     "RISK_GATE_FAILED",
     "RISK_GATE_PASSED",
@@ -231,6 +233,7 @@ RESEARCH_INTENTS_DECIDED = _event(
 )
 
 RISK_ENVELOPE_UPDATED = _event("risk.envelope.updated", RiskEnvelope, "riskengine", "RISK")
+RISK_ENVELOPE_SIGNED = _event("risk.envelope.signed", EnvelopeUpdate, "riskengine", "RISK")
 RISK_ORDERS_APPROVED = _event("risk.orders.approved", RiskDecision, "riskengine", "RISK")
 RISK_ORDERS_DENIED = _event("risk.orders.denied", RiskDecision, "riskengine", "RISK")
 RISK_GATE_FAILED = _event("risk.gate.failed", OrderRejection, "riskengine", "RISK")
@@ -280,7 +283,7 @@ CMD_OMS_ORDERS = _command("oms.orders.get", OrdersQuery, "oms")
 CMD_OMS_ADJUST = _command("oms.books.adjust", AdjustBooks, "oms")
 CMD_OMS_BOOK = _command("oms.book.get", BookQuery, "oms")
 CMD_RISK_CHECK = _command("risk.orders.check", CheckOrder, "riskengine")
-CMD_RISK_ENVELOPE_UPDATE = _command("risk.envelope.update", RiskEnvelope, "riskengine")
+CMD_RISK_ENVELOPE_UPDATE = _command("risk.envelope.update", EnvelopeUpdate, "riskengine")
 CMD_RISK_ENVELOPE_GET = _command("risk.envelope.get", EnvelopeQuery, "riskengine")
 CMD_RISK_OVERRIDE = _command("risk.override.grant", SoftOverride, "riskengine")
 CMD_RISK_BLOCKS = _command("risk.blocks.get", OverridesQuery, "riskengine")

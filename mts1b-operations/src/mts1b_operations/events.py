@@ -9,7 +9,7 @@ from typing import Any
 
 from mts1b_foundation import nats
 from mts1b_foundation.adjustments import AdjustBooks
-from mts1b_foundation.commands import ReconciliationReport, ResolveOrder
+from mts1b_foundation.commands import EnvelopeUpdate, ReconciliationReport, ResolveOrder
 from mts1b_foundation.funds import NavSnapshot
 from mts1b_foundation.model import FrozenModel
 from mts1b_foundation.orders import Fill, FillCorrection, Order
@@ -94,6 +94,10 @@ def _envelope_subject(envelope: RiskEnvelope) -> str:
     return envelope.fund_id
 
 
+def _signing_time(update: EnvelopeUpdate) -> datetime:
+    return update.requested_at or update.envelope.created_at
+
+
 def _signal_subject(signal: Signal) -> str:
     return signal.signal_id
 
@@ -164,6 +168,14 @@ AUDITED: dict[str, AuditRule] = {
     ),
     nats.RISK_ENVELOPE_UPDATED: AuditRule(
         "envelope_updated", "mts1b-riskengine", _envelope_subject, lambda e: e.created_at
+    ),
+    nats.RISK_ENVELOPE_SIGNED: AuditRule(
+        "envelope_signed",
+        "mts1b-riskengine",
+        lambda update: update.envelope.fund_id,
+        _signing_time,
+        signs=True,
+        economic=False,
     ),
     nats.RESEARCH_SIGNALS_PUBLISHED: AuditRule(
         "signal_published", "mts1b-research", _signal_subject, lambda s: s.created_at

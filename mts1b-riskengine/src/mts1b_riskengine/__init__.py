@@ -10,6 +10,7 @@ from mts1b_riskengine.errors import (
     EnvelopeConflict,
     EnvelopeLoosened,
     EnvelopeMissing,
+    EnvelopeUnsigned,
     EnvelopeVersion,
     GateRefused,
     OverrideRefused,
@@ -23,6 +24,7 @@ from mts1b_riskengine.mandates import MandateTable, mandates_of
 from mts1b_riskengine.overrides import prove_override, sign_override
 from mts1b_riskengine.pipeline import GatePipeline, GateRun
 from mts1b_riskengine.policy import Absence, RiskPolicy
+from mts1b_riskengine.signed_envelopes import sign_envelope
 from mts1b_riskengine.tables import SCHEMA_VERSION, metadata
 
 __all__ = [
@@ -38,6 +40,7 @@ __all__ = [
     "EnvelopeConflict",
     "EnvelopeLoosened",
     "EnvelopeMissing",
+    "EnvelopeUnsigned",
     "EnvelopeVersion",
     "FixedBorrow",
     "GateCard",
@@ -62,6 +65,7 @@ __all__ = [
     "mandates_of",
     "metadata",
     "prove_override",
+    "sign_envelope",
     "sign_override",
     "verify_approval",
 ]

@@ -129,9 +129,6 @@ def _signed(block: str, reason: str, operator: str, second: str, minutes: float)
     from datetime import timedelta
 
     from mts1b_platform.clock import SystemClock
-    from mts1b_platform.config import mts_home
-    from mts1b_platform.rng import SystemRng
-    from mts1b_platform.signing import KeyRing
     from pydantic import ValidationError
 
     from mts1b_riskengine.errors import OverrideRefused
@@ -140,7 +137,7 @@ def _signed(block: str, reason: str, operator: str, second: str, minutes: float)
     now = SystemClock().now()
     try:
         return sign_override(
-            KeyRing(mts_home(os.environ) / "keys", SystemRng()),
+            _keys(),
             block_id=block,
             reason=reason,
             requested_by=f"operator:{operator}",
@@ -212,15 +209,53 @@ async def _stored(fund: str) -> list[Any]:
 @envelope.command()
 def update(
     file: Annotated[Path, typer.Argument(help="YAML or JSON file; `-` reads standard input")],
+    operator: Annotated[str, typer.Option(help="who signs; looser limits need it")] = "",
+    reason: Annotated[str, typer.Option(help="why the limits change")] = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Put the next version of an envelope in force, through the running engine."""
+    """Put the next version of an envelope in force, through the running engine.
+
+    Limits that loosen are signed by an operator; those that tighten need no signature.
+    """
     from mts1b_platform.cli import emit
 
-    wanted = _read(file)
+    envelope = _read(file)
+    wanted = _signed_envelope(envelope, operator, reason) if operator else envelope
     answer = asyncio.run(_ask(lambda client: client.update_envelope(wanted)))
     text = f"envelope of fund {answer.fund_id} is now version {answer.version}"
     emit(answer.model_dump(mode="json"), as_json, text=text)
+
+
+def _signed_envelope(envelope: Any, operator: str, reason: str) -> Any:
+    """Return the update with the operator's signature.
+
+    :raises EnvelopeUnsigned: when the name does not fit, or the key is not here.
+    """
+    from mts1b_platform.clock import SystemClock
+    from pydantic import ValidationError
+
+    from mts1b_riskengine.errors import EnvelopeUnsigned
+    from mts1b_riskengine.signed_envelopes import sign_envelope
+
+    try:
+        return sign_envelope(
+            _keys(),
+            envelope,
+            signed_by=f"operator:{operator}",
+            reason=reason,
+            requested_at=SystemClock().now(),
+        )
+    except ValidationError as error:
+        raise EnvelopeUnsigned(f"{operator!r} is no operator's name") from error
+
+
+def _keys() -> Any:
+    """Return the keys of this machine."""
+    from mts1b_platform.config import mts_home
+    from mts1b_platform.rng import SystemRng
+    from mts1b_platform.signing import KeyRing
+
+    return KeyRing(mts_home(os.environ) / "keys", SystemRng())
 
 
 def _read(file: Path) -> Any:

@@ -16,6 +16,7 @@ from mts1b_foundation.commands import (
     CheckOrder,
     EnvelopeQuery,
     EnvelopeReply,
+    EnvelopeUpdate,
     OverrideReply,
     OverridesQuery,
 )
@@ -32,6 +33,7 @@ from mts1b_riskengine.errors import (
     EnvelopeConflict,
     EnvelopeLoosened,
     EnvelopeMissing,
+    EnvelopeUnsigned,
     EnvelopeVersion,
     OverrideRefused,
     RiskEngineError,
@@ -42,7 +44,13 @@ __all__ = ["RiskEngineClient"]
 Reply = TypeVar("Reply", bound=FrozenModel)
 _ERRORS: dict[str, type[RiskEngineError]] = {
     kind.code: kind
-    for kind in (EnvelopeLoosened, EnvelopeMissing, EnvelopeVersion, OverrideRefused)
+    for kind in (
+        EnvelopeLoosened,
+        EnvelopeMissing,
+        EnvelopeUnsigned,
+        EnvelopeVersion,
+        OverrideRefused,
+    )
 }
 
 
@@ -113,13 +121,17 @@ class RiskEngineClient:
         query = EnvelopeQuery(fund_id=fund_id)
         return (await self._call(CMD_RISK_ENVELOPE_GET, query, EnvelopeReply)).envelope
 
-    async def update_envelope(self, env: RiskEnvelope) -> RiskEnvelope:
+    async def update_envelope(self, env: RiskEnvelope | EnvelopeUpdate) -> RiskEnvelope:
         """Put ``env`` in force; its version is the one in force plus one.
 
+        One that loosens a limit is signed by an operator first, see :func:`sign_envelope`.
+
         :raises EnvelopeVersion: when it is not.
+        :raises EnvelopeUnsigned: when a limit would loosen without an operator's signature.
         :raises EnvelopeLoosened: when the fund is halted and a limit would loosen.
         """
-        return (await self._call(CMD_RISK_ENVELOPE_UPDATE, env, EnvelopeReply)).envelope
+        update = env if isinstance(env, EnvelopeUpdate) else EnvelopeUpdate(envelope=env)
+        return (await self._call(CMD_RISK_ENVELOPE_UPDATE, update, EnvelopeReply)).envelope
 
     async def blocks(self, *, fund_id: str | None = None) -> tuple[SoftBlock, ...]:
         """Return the soft blocks that wait for operators, or for their order, oldest first."""

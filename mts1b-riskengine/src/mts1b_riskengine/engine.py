@@ -16,6 +16,7 @@ from mts1b_foundation import (
     SoftBlock,
     SoftOverride,
 )
+from mts1b_foundation.commands import EnvelopeUpdate
 from mts1b_foundation.protocols import RiskGate
 from mts1b_platform.clock import Clock
 from mts1b_platform.latency import StageLatency, Unmeasured
@@ -28,6 +29,7 @@ from mts1b_riskengine.book import RiskBook
 from mts1b_riskengine.borrow import BorrowDesk
 from mts1b_riskengine.context import CheckContext, FactSource, build_context
 from mts1b_riskengine.decisions import Found, Recorded, decisions_of
+from mts1b_riskengine.envelopes import Permit
 from mts1b_riskengine.funds import OpenBreach
 from mts1b_riskengine.gates import default_gates
 from mts1b_riskengine.halts import HaltReading, HaltSource
@@ -341,9 +343,17 @@ class RiskEngine:
             await self.book.sync(tx)
             return await self.observe_nav(tx, nav)
 
-    async def update_envelope(self, envelope: RiskEnvelope) -> RiskEnvelope:
-        """Put the next version of a fund's envelope in force.
+    async def update_envelope(
+        self,
+        envelope: RiskEnvelope,
+        *,
+        word: EnvelopeUpdate | None = None,
+        permit: Permit | None = None,
+    ) -> RiskEnvelope:
+        """Put the next version of a fund's envelope in force; whoever calls may.
 
+        :param word: what an operator signed; it is told with the version.
+        :param permit: called with the version in force; it raises where the next one may not be.
         :raises EnvelopeMissing, EnvelopeVersion, EnvelopeLoosened: when it may not be.
         """
         reading = self._halts.read()
@@ -351,7 +361,7 @@ class RiskEngine:
             await self.book.sync(tx)
             await self.book.funds.follow_halts(tx, reading)
             halted = self._is_halted(envelope.fund_id, reading)
-            await self.book.envelopes.update(tx, envelope, halted=halted)
+            await self.book.envelopes.update(tx, envelope, halted=halted, word=word, permit=permit)
             return self.book.envelopes.get(envelope.fund_id)
 
     async def seed_envelope(self, envelope: RiskEnvelope) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import Enum
 from typing import Any
 
 import sqlalchemy as sa
 from mts1b_foundation import RiskEnvelope
-from mts1b_foundation.nats import RISK_ENVELOPE_UPDATED, with_fund
+from mts1b_foundation.commands import EnvelopeUpdate
+from mts1b_foundation.nats import RISK_ENVELOPE_SIGNED, RISK_ENVELOPE_UPDATED, with_fund
 from mts1b_platform.clock import Clock
 from mts1b_platform.ids import derive_id
 from mts1b_platform.store import Store
@@ -16,7 +18,7 @@ from mts1b_platform.store.connection import AsyncConnection
 from mts1b_riskengine import tables
 from mts1b_riskengine.errors import EnvelopeLoosened, EnvelopeMissing, EnvelopeVersion
 
-__all__ = ["LOOSER", "EnvelopeBook", "Looser", "loosened"]
+__all__ = ["LOOSER", "EnvelopeBook", "Looser", "Permit", "loosened"]
 
 
 class Looser(Enum):
@@ -86,6 +88,9 @@ def loosened(old: RiskEnvelope, new: RiskEnvelope) -> list[str]:
     ]
 
 
+Permit = Callable[[RiskEnvelope], None]
+
+
 class EnvelopeBook:
     """Hold the envelopes in force; keep and publish every version."""
 
@@ -126,9 +131,19 @@ class EnvelopeBook:
         elif envelope.version >= current.version:
             await self.update(tx, envelope, halted=halted)
 
-    async def update(self, tx: AsyncConnection, envelope: RiskEnvelope, *, halted: bool) -> None:
+    async def update(
+        self,
+        tx: AsyncConnection,
+        envelope: RiskEnvelope,
+        *,
+        halted: bool,
+        word: EnvelopeUpdate | None = None,
+        permit: Permit | None = None,
+    ) -> None:
         """Put the next version in force; the version in force, sent again, changes nothing.
 
+        :param word: what an operator signed; it is told with the version.
+        :param permit: called with the version in force; it raises where the next one may not be.
         :raises EnvelopeMissing: when the fund has no envelope to update.
         :raises EnvelopeVersion: when the version is not the one in force plus one.
         :raises EnvelopeLoosened: when the fund is halted and a limit would loosen.
@@ -141,6 +156,8 @@ class EnvelopeBook:
                 f"envelope of fund {envelope.fund_id} is at version {current.version}, the update "
                 f"says {envelope.version}; re-read it and send version {current.version + 1}"
             )
+        if permit is not None:
+            permit(current)
         looser = loosened(current, envelope) if halted else []
         if looser:
             raise EnvelopeLoosened(
@@ -148,6 +165,13 @@ class EnvelopeBook:
                 "resume the fund first, or send the tightening fields alone"
             )
         await self._put(tx, envelope)
+        if word is not None and word.signature:
+            await self._store.outbox.add(
+                tx,
+                event_id=derive_id("evt", "signed", envelope.fund_id, str(envelope.version)),
+                subject=with_fund(RISK_ENVELOPE_SIGNED, envelope.fund_id),
+                payload=word.model_dump_json().encode(),
+            )
 
     async def _put(self, tx: AsyncConnection, envelope: RiskEnvelope) -> None:
         body = envelope.model_dump_json()

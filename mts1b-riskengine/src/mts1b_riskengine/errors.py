@@ -12,6 +12,7 @@ __all__ = [
     "EnvelopeConflict",
     "EnvelopeLoosened",
     "EnvelopeMissing",
+    "EnvelopeUnsigned",
     "EnvelopeVersion",
     "GateRefused",
     "OverrideRefused",
@@ -51,6 +52,12 @@ class EnvelopeLoosened(RiskEngineError):
     """Say that an update loosens limits during a halt. Remedy: resume the fund first."""
 
     code: ClassVar[str] = "ENVELOPE_LOOSENED_DURING_HALT"
+
+
+class EnvelopeUnsigned(RiskEngineError):
+    """Say that an update loosens limits and nobody signed. Remedy: let an operator sign it."""
+
+    code: ClassVar[str] = "ENVELOPE_UNSIGNED"
 
 
 class EnvelopeConflict(RiskEngineError):

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import ClassVar
 
-from mts1b_foundation import HaltRequest, RiskDecision, RiskEnvelope, SoftOverride
+from mts1b_foundation import HaltRequest, RiskDecision, SoftOverride
 from mts1b_foundation.commands import (
     CheckOrder,
     EnvelopeQuery,
     EnvelopeReply,
+    EnvelopeUpdate,
     HaltReply,
     OverrideReply,
     OverridesQuery,
@@ -45,6 +46,7 @@ from mts1b_riskengine.halts import HaltRecord
 from mts1b_riskengine.mandates import mandates_of
 from mts1b_riskengine.pipeline import GateRun
 from mts1b_riskengine.policy import RiskPolicy
+from mts1b_riskengine.signed_envelopes import require_signed_loosening
 from mts1b_riskengine.tables import SCHEMA_VERSION, metadata
 
 __all__ = ["APPROVAL_KEY", "RiskEngineService"]
@@ -156,7 +158,7 @@ class RiskEngineService(Service):
         self._subscriptions = [
             await ctx.serve_model(CMD_RISK_CHECK, CheckOrder, self._check),
             await ctx.serve_model(CMD_RISK_ENVELOPE_GET, EnvelopeQuery, self._envelope),
-            await ctx.serve_model(CMD_RISK_ENVELOPE_UPDATE, RiskEnvelope, self._update),
+            await ctx.serve_model(CMD_RISK_ENVELOPE_UPDATE, EnvelopeUpdate, self._update),
             await ctx.serve_model(CMD_RISK_BLOCKS, OverridesQuery, self._blocks),
             await ctx.serve_model(CMD_RISK_OVERRIDE, SoftOverride, self._override),
         ]
@@ -197,8 +199,13 @@ class RiskEngineService(Service):
     async def _envelope(self, query: EnvelopeQuery) -> EnvelopeReply:
         return EnvelopeReply(envelope=self.engine.book.envelopes.get(query.fund_id))
 
-    async def _update(self, envelope: RiskEnvelope) -> EnvelopeReply:
-        return EnvelopeReply(envelope=await self.engine.update_envelope(envelope))
+    async def _update(self, update: EnvelopeUpdate) -> EnvelopeReply:
+        done = await self.engine.update_envelope(
+            update.envelope,
+            word=update,
+            permit=lambda current: require_signed_loosening(self._keys(), current, update),
+        )
+        return EnvelopeReply(envelope=done)
 
     async def _blocks(self, query: OverridesQuery) -> OverrideReply:
         return OverrideReply(blocks=self.engine.blocks(query.fund_id))
