@@ -7,10 +7,22 @@ import signal
 import subprocess
 from importlib.metadata import entry_points
 from pathlib import Path
+from typing import Any
 
 import pytest
+from mts1b_brokers import create_venue
 from mts1b_deploy.runs import archive_finished
+from mts1b_operations.cli import doctor
+from mts1b_platform.cli import root
+from mts1b_platform.clock import SystemClock
+from mts1b_platform.config import load_settings
+from mts1b_platform.errors import PlatformError
 from mts1b_platform.halt import HaltStore
+from mts1b_platform.ids import SequentialIds
+from mts1b_research.errors import ResearchError
+from mts1b_research.registry import StrategyRegistry
+from mts1b_research.sleeves import sleeves_of
+from typer.testing import CliRunner
 
 from tests.integration.replay_home import CALM, MTS, environment, make_home, mts, settings
 
@@ -21,6 +33,32 @@ def test_up_refuses_broken_settings_before_it_starts_anything(tmp_path: Path) ->
     assert done.returncode == 3, done.stderr
     assert "rsk" in done.stderr
     assert not (tmp_path / "logs").exists()
+
+
+FUNDS = CALM["funds"]
+REFUSED: dict[str, dict[str, Any]] = {
+    "live": {"mode": "live"},
+    "shadow": {"mode": "shadow"},
+    "no such broker": {"funds": [f | {"fund": f["fund"] | {"broker": "nope"}} for f in FUNDS]},
+    "no such kind": {"strategies": [CALM["strategies"][0] | {"kind": "nope"}]},
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_config_check_says_what_the_start_would_say(tmp_path: Path, name: str) -> None:
+    home = make_home(tmp_path / "home", CALM | REFUSED[name])
+    read = load_settings(home, environ={})
+    with pytest.raises((PlatformError, ResearchError)) as at_the_start:
+        create_venue(read, home=home, clock=SystemClock(), ids=SequentialIds())
+        sleeves_of(read, StrategyRegistry())
+    runner = CliRunner(env={"MTS_HOME": str(home)})
+    checked = runner.invoke(root, ["config", "check"])
+    assert type(checked.exception) is type(at_the_start.value)
+    assert str(checked.exception) == str(at_the_start.value)
+    found = json.loads(runner.invoke(doctor, ["--json"]).output)
+    told = next(finding for finding in found if finding["check"] == "config")
+    assert (told["verdict"], told["detail"]) == ("fail", str(at_the_start.value))
+    assert not any(home.glob("*/")), "nothing was created"
 
 
 def test_up_in_an_empty_home_has_the_tape_that_its_profile_names(tmp_path: Path) -> None:

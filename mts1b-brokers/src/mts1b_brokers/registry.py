@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from mts1b_foundation import ExecutionMode
 from mts1b_foundation.protocols import BrokerProtocol, CapabilityCard, SimulatedVenue
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from mts1b_platform.config import Settings
     from mts1b_platform.ids import Ids
 
-__all__ = ["GROUP", "create_simulated", "create_venue", "known_brokers"]
+__all__ = ["GROUP", "check_settings", "create_simulated", "create_venue", "known_brokers"]
 
 GROUP = "mts1b.brokers"
 """The entry-point group of adapters: ``create(settings, *, home, clock, ids)``."""
@@ -38,14 +39,29 @@ def create_venue(settings: Settings, *, home: Path, clock: Clock, ids: Ids) -> B
     :raises BrokerConfigError: when the funds name more than one broker, the OMS could not call
         the adapter's venue, or ``venue.address`` is not an address of this machine.
     """
+    name = _allowed_broker(settings)
+    venue = create_simulated(name, settings, home=home, clock=clock, ids=ids)
+    return venue if settings.venue.address is None else _remote(venue, settings.venue.address)
+
+
+def check_settings(settings: Settings) -> None:
+    """Refuse settings with which :func:`create_venue` would create none; nothing is created.
+
+    It is what this package adds to ``mts config check``.
+
+    :raises LiveTradingUnavailable, UnknownBroker, PluginBroken, BrokerConfigError: as there.
+    """
+    _factory_of(_allowed_broker(settings))
+
+
+def _allowed_broker(settings: Settings) -> str:
+    """Return the name of the funds' broker, where the mode allows any."""
     if settings.mode in (ExecutionMode.LIVE, ExecutionMode.SHADOW):
         raise LiveTradingUnavailable(
             f"mode {settings.mode.value} needs an adapter to a real market, and this version has "
             "none; set mode: paper"
         )
-    name = _broker_of(settings)
-    venue = create_simulated(name, settings, home=home, clock=clock, ids=ids)
-    return venue if settings.venue.address is None else _remote(venue, settings.venue.address)
+    return _broker_of(settings)
 
 
 def _remote(here: BrokerProtocol, address: str) -> BrokerProtocol:
@@ -88,17 +104,22 @@ def _broker_of(settings: Settings) -> str:
     return names[0]
 
 
-def _create(name: str, settings: Settings, *, home: Path, clock: Clock, ids: Ids) -> BrokerProtocol:
+def _factory_of(name: str) -> Callable[..., Any]:
     try:
         factory = load_plugin(GROUP, name)
     except PluginMissing:
         raise UnknownBroker(
             f"no broker adapter {name!r} is installed; known: {', '.join(known_brokers())}"
         ) from None
-    if not callable(factory) or not takes(factory, settings, home=home, clock=clock, ids=ids):
+    if not callable(factory) or not takes(factory, None, home=None, clock=None, ids=None):
         raise BrokerConfigError(
             f"adapter {name}: its entry point must be a function (settings, *, home, clock, ids)"
         )
+    return cast(Callable[..., Any], factory)
+
+
+def _create(name: str, settings: Settings, *, home: Path, clock: Clock, ids: Ids) -> BrokerProtocol:
+    factory = _factory_of(name)
     venue = factory(settings, home=home, clock=clock, ids=ids)
     wrong = misfits(venue)
     if wrong or not isinstance(venue, BrokerProtocol):

@@ -19,6 +19,7 @@ from mts1b_platform.clock import Clock
 from mts1b_platform.config import ConfigError, Settings, load_settings
 from mts1b_platform.errors import PlatformError
 from mts1b_platform.halt import HaltStore
+from mts1b_platform.plugins import refusal_of
 
 from mts1b_operations.halt_record import active_halts, unreadable_record
 from mts1b_operations.places import AUDIT_FOLDER, HALT_FOLDER, KEY_FOLDER, STORE_NAME
@@ -103,6 +104,9 @@ def _config(home: Path, environ: Mapping[str, str]) -> tuple[Finding, Settings |
         settings = load_settings(home, environ=environ)
     except ConfigError as error:
         return Finding("config", Verdict.FAIL, str(error), "see `mts config schema`"), None
+    refusal = refusal_of(settings)
+    if refusal is not None:
+        return Finding("config", Verdict.FAIL, str(refusal), "no system would start so"), settings
     if not settings.funds:
         remedy = "`make paper` writes a profile, or write mts.yaml by `mts config schema`"
         return Finding("config", Verdict.WARN, "no fund is configured", remedy), settings

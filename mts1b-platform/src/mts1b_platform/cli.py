@@ -141,11 +141,13 @@ def exit_codes(as_json: JsonOption = False) -> None:
 def check(as_json: JsonOption = False) -> None:
     """Read the settings and say whether they are right, as the services that read them would."""
     from mts1b_platform.config import load_settings, mts_home
-    from mts1b_platform.plugins import check_settings
+    from mts1b_platform.plugins import refusal_of
 
     home = mts_home(os.environ)
     settings = load_settings(home)
-    check_settings(settings)
+    refusal = refusal_of(settings)
+    if refusal is not None:
+        raise refusal
     facts = {
         "home": str(home),
         "mode": settings.mode.value,

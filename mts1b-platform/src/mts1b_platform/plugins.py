@@ -10,10 +10,10 @@ from mts1b_platform.errors import FixConfiguration
 __all__ = [
     "PluginBroken",
     "PluginMissing",
-    "check_settings",
     "load_entry_point",
     "load_plugin",
     "plugin_names",
+    "refusal_of",
     "require_plugin",
 ]
 
@@ -74,13 +74,15 @@ def load_entry_point(point: EntryPoint) -> Any:
         ) from error
 
 
-def check_settings(settings: Any) -> None:
-    """Let every package look at the settings that it would refuse at the start.
+def refusal_of(settings: Any) -> Exception | None:
+    """Return why a package would refuse these settings at the start, as it words it; else None.
 
     A package adds a function of the settings to the group ``mts1b.checks``; it raises what its
     service would raise, and creates nothing.
-
-    :raises Exception: the first refusal, as the package words it.
     """
     for name in plugin_names("mts1b.checks"):
-        load_plugin("mts1b.checks", name)(settings)
+        try:
+            load_plugin("mts1b.checks", name)(settings)
+        except Exception as error:
+            return error
+    return None

@@ -10,7 +10,7 @@ from mts1b_research.pipeline import IntentPipeline
 from mts1b_research.registry import StrategyRegistry
 from mts1b_research.runner import Sleeve
 
-__all__ = ["sleeves_of"]
+__all__ = ["check_settings", "sleeves_of"]
 
 
 def sleeves_of(settings: Settings, registry: StrategyRegistry) -> list[Sleeve]:
@@ -28,3 +28,11 @@ def sleeves_of(settings: Settings, registry: StrategyRegistry) -> list[Sleeve]:
         for entry in settings.strategies
         if entry.enabled
     ]
+
+
+def check_settings(settings: Settings) -> None:
+    """Refuse settings whose strategies could not be built; part of ``mts config check``.
+
+    :raises UnknownStrategy, StrategyConfigError, PluginBroken: as the service's start would.
+    """
+    sleeves_of(settings, StrategyRegistry())
