@@ -151,6 +151,23 @@ def test_a_file_that_is_not_there_or_not_text_is_refused(tmp_path: Path) -> None
         lake.import_parquet(tmp_path / "bytes.csv", spec())
 
 
+def test_a_bad_row_of_a_file_that_is_not_all_utf8_is_told(tmp_path: Path) -> None:
+    (tmp_path / "latin.csv").write_bytes(
+        b"timestamp,open,high,low,close,volume,not\xe9\n2020-01-02 16:00,1,1,2,1,1,x\n"
+    )
+    with pytest.raises(DataError, match="line 2: "):
+        Lake(tmp_path / "lake").import_csv(tmp_path / "latin.csv", spec())
+
+
+@pytest.mark.parametrize("value", [[1.0], True, date(2020, 1, 2)])
+def test_a_typed_column_that_holds_no_numbers_is_refused(tmp_path: Path, value: Any) -> None:
+    row = {"timestamp": datetime(2020, 1, 2, 16), "open": value}  # noqa: DTZ001
+    row |= dict.fromkeys(("high", "low", "close", "volume"), 1.0)
+    pl.DataFrame([row]).write_parquet(tmp_path / "p.parquet")
+    with pytest.raises(DataError, match="column 'open' holds"):
+        Lake(tmp_path / "lake").import_parquet(tmp_path / "p.parquet", spec())
+
+
 def test_a_row_with_too_many_fields_is_refused(tmp_path: Path) -> None:
     assert "not a readable CSV" in refused(tmp_path, GOOD + "2020-01-06 16:00,1,1,1,1,1,1,1\n")
 

@@ -95,6 +95,28 @@ def test_a_crash_at_any_operation_leaves_one_whole_version(tmp_path: Path) -> No
     assert manifest.version == 2
 
 
+def test_an_import_that_takes_bars_away_says_so(tmp_path: Path) -> None:
+    """As that of the newest month over the years before it."""
+    lake = Lake(tmp_path)
+    assert lake.import_frame(FIRST, spec()).shortened == ()
+    assert lake.import_frame(SECOND, spec()).shortened == ()
+    (told,) = lake.import_frame(frame({"2020-01-06 21:00": 5.0}), spec()).shortened
+    assert "AAPL had 3 bars, 2020-01-02 to 2020-01-06, and has 1 now" in told
+    assert "version 2 keeps the old ones" in told
+    other = lake.import_frame(frame({"2020-01-02 21:00": 5.0}, "MSFT"), spec())
+    assert other.shortened == ()
+
+
+@pytest.mark.parametrize("name", ["manifest-old.json", "manifest-2 (copy).json"])
+def test_a_copy_of_a_manifest_keeps_no_import_from_its_way(tmp_path: Path, name: str) -> None:
+    lake = Lake(tmp_path)
+    lake.import_frame(FIRST, spec())
+    folder = tmp_path / "bars" / "prices"
+    (folder / name).write_bytes((folder / "manifest.json").read_bytes())
+    assert lake.import_frame(SECOND, spec()).manifest.version == 2
+    assert (folder / name).exists()
+
+
 class Noting(LocalFiles):
     """Note what was forced to disk, in order."""
 

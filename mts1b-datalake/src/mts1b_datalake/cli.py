@@ -65,7 +65,9 @@ def import_file(
     timestamp_format: Annotated[
         str, typer.Option("--format", help="iso, epoch_s, epoch_ms, epoch_us or strptime")
     ] = "iso",
-    stamp: Annotated[Literal["end", "start"], typer.Option(help="what a time marks")] = "end",
+    stamp: Annotated[
+        Literal["end", "start"] | None, typer.Option(help="what a time marks; end unless given")
+    ] = None,
     session_close: Annotated[
         str | None, typer.Option(help="HH:MM local at which a dated bar ends")
     ] = None,
@@ -128,7 +130,8 @@ def _print_import(result: ImportResult, as_json: bool) -> None:
     if as_json:
         skipped = [asdict(problem) for problem in result.skipped]
         quality = result.quality.to_dict()
-        print(json.dumps({**_summary(manifest), "skipped": skipped, "quality": quality}))
+        told = {"skipped": skipped, "quality": quality, "shortened": list(result.shortened)}
+        print(json.dumps({**_summary(manifest), **told}))
         return
     print(
         f"{manifest.dataset} version {manifest.version}: {manifest.rows} bars of "
@@ -137,6 +140,8 @@ def _print_import(result: ImportResult, as_json: bool) -> None:
     )
     for problem in result.skipped:
         print(f"left out {problem}")
+    for line in result.shortened:
+        print(f"warning: {line}")
     for issue in result.quality.issues:
         print(f"{issue.severity}: {issue.symbol} {issue.rule} {issue.count}, {issue.examples[0]}")
 

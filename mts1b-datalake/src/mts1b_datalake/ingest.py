@@ -84,7 +84,7 @@ class _CsvLines(_RowNumbers):
     def at(self, rows: list[int]) -> list[int]:
         """Return the line of each row (rows count from 0)."""
         lines: list[int] = []
-        with self._path.open(newline="", encoding="utf-8") as stream:
+        with self._path.open(newline="", encoding="utf-8", errors="replace") as stream:
             reader = csv.reader(stream)
             lines.extend(reader.line_num for _ in reader)
         return [lines[row + 1] for row in rows]
@@ -162,9 +162,11 @@ def _convert(frame: pl.DataFrame, spec: ImportSpec) -> pl.DataFrame:
 def _number(frame: pl.DataFrame, column: str) -> pl.Expr:
     import polars as pl
 
-    value = pl.col(column)
-    if frame[column].dtype == pl.String:
+    value, kind = pl.col(column), frame[column].dtype
+    if kind == pl.String:
         value = value.str.strip_chars()
+    elif not kind.is_numeric() and kind != pl.Null:
+        raise DataError(f"column {column!r} holds {kind}; a bar needs numbers there")
     return value.cast(pl.Float64, strict=False)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from pathlib import Path
@@ -30,11 +30,16 @@ Moment = str | date | datetime
 
 @dataclass(frozen=True, slots=True)
 class ImportResult:
-    """What an import has published: the manifest, the rows it left out, the report."""
+    """What an import has published: the manifest, the rows it left out, the report.
+
+    ``shortened`` tells of symbols that had bars before the first or after the last of the new ones,
+    or more of them: an import replaces the bars of its symbols.
+    """
 
     manifest: Manifest
     skipped: tuple[Problem, ...]
     quality: QualityReport
+    shortened: tuple[str, ...] = ()
 
 
 class Lake:
@@ -171,8 +176,10 @@ class Lake:
         return self.root / "bars" / check_name(dataset)
 
     def _publish(self, ingested: Ingested, spec: ImportSpec, source: str) -> ImportResult:
+        directory = self._directory(spec.dataset)
+        old = read_manifest(directory) if (directory / "manifest.json").exists() else None
         manifest = publish(
-            self._directory(spec.dataset),
+            directory,
             ingested.bars,
             interval=spec.interval,
             created_from=source,
@@ -182,7 +189,8 @@ class Lake:
             files=self._files,
         )
         report = check_bars(ingested.bars, calendar=spec.calendar)
-        return ImportResult(manifest, ingested.skipped, report)
+        shortened = () if old is None else tuple(_shortened(old, manifest))
+        return ImportResult(manifest, ingested.skipped, report, shortened)
 
     def _find(self, dataset: str | None, interval: str, version: int | None) -> Manifest:
         if dataset is None:
@@ -199,6 +207,18 @@ class Lake:
                 f"dataset {dataset!r} holds bars of {manifest.interval}, not of {interval}"
             )
         return manifest
+
+
+def _shortened(old: Manifest, new: Manifest) -> Iterator[str]:
+    now = {entry.symbol: entry for entry in new.files}
+    for was in old.files:
+        entry = now[was.symbol]
+        if was.first < entry.first or was.last > entry.last or was.rows > entry.rows:
+            yield (
+                f"{was.symbol} had {was.rows} bars, {was.first:%Y-%m-%d} to {was.last:%Y-%m-%d}, "
+                f"and has {entry.rows} now: an import replaces the bars of its symbols; "
+                f"version {old.version} keeps the old ones"
+            )
 
 
 def _moment(value: Moment | None, day_time: time) -> datetime | None:

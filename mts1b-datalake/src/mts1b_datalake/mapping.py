@@ -74,7 +74,9 @@ class ImportSpec:
     it may be None only when every time carries its own offset. ``timestamp_format`` is "iso",
     "epoch_s", "epoch_ms", "epoch_us" or a strptime format. A time that is only a date names the
     trading day: the bar then ends at ``session_close`` (local), at the close of ``calendar``, or,
-    where neither is given, at the end of that day.
+    where neither is given, at the end of that day. A daily or weekly time of midnight is one
+    beside a close or a calendar; without both its ``stamp`` must be declared. Other times are
+    ends of bars where ``stamp`` is None.
 
     :raises DataError: for an unknown zone, interval, stamp, adjustment or dataset name.
     """
@@ -85,7 +87,7 @@ class ImportSpec:
     symbol: str | None = None
     mapping: ColumnMapping = field(default_factory=ColumnMapping)
     timestamp_format: str = "iso"
-    stamp: Stamp = "end"
+    stamp: Stamp | None = None
     session_close: time | None = None
     calendar: MarketCalendar | None = None
     adjustment: Adjustment = "none"
@@ -94,7 +96,8 @@ class ImportSpec:
     def __post_init__(self) -> None:
         check_name(self.dataset)
         _one_of("interval", self.interval, tuple(INTERVALS))
-        _one_of("stamp", self.stamp, get_args(Stamp))
+        if self.stamp is not None:
+            _one_of("stamp", self.stamp, get_args(Stamp))
         _one_of("adjustment", self.adjustment, get_args(Adjustment))
         _one_of("on_error", self.on_error, get_args(OnError))
         if self.timezone is not None:

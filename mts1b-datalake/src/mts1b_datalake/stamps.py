@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
 from mts1b_foundation import MarketCalendar, interval_length
 
+from mts1b_datalake.days import closes_of, day_end, name_days, sessions_around, whole_day
 from mts1b_datalake.errors import DataError
 from mts1b_datalake.mapping import ImportSpec
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     import polars as pl
+
+    Micros = npt.NDArray[np.int64]
 
 __all__ = ["bar_ends"]
 
@@ -21,6 +26,9 @@ _ISO = (
 _FURTHEST_MINUTES = 14 * 60
 _NO_OFFSET = 10_000
 """Stands for an offset that no zone of the world has."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICRO = timedelta(microseconds=1)
+_TOO_EARLY = datetime(1970, 2, 1)  # noqa: DTZ001 - as polars has it
 _EPOCHS = {"epoch_s": 1_000_000, "epoch_ms": 1_000, "epoch_us": 1}
 
 
@@ -32,6 +40,8 @@ def bar_ends(times: pl.Series, spec: ImportSpec) -> pl.DataFrame:
     import polars as pl
 
     parsed = _parse(times, spec.timestamp_format)
+    if interval_length(spec.interval) >= timedelta(days=1):
+        parsed = name_days(parsed, spec, own_zone=getattr(times.dtype, "time_zone", None))
     naive = parsed.filter(pl.col("local").is_not_null() & pl.col("offset").is_null())
     if naive.height and spec.timezone is None:
         raise DataError(
@@ -39,12 +49,37 @@ def bar_ends(times: pl.Series, spec: ImportSpec) -> pl.DataFrame:
             "declared; pass --timezone, e.g. --timezone America/New_York"
         )
     ends = _to_ends(parsed, spec).select("timestamp", "time_problem")
-    if spec.calendar is None or interval_length(spec.interval) >= timedelta(days=1):
-        return ends
-    outside = _outside_sessions(ends["timestamp"], spec.calendar)
-    odd = pl.col("time_problem").is_null() & outside
-    label = pl.when(odd).then(pl.lit("outside-the-calendar-session")).otherwise("time_problem")
-    return ends.with_columns(time_problem=label)
+    odd, label = _odd_times(ends, parsed["dated"], spec)
+    clean = pl.col("time_problem").is_null()
+    return ends.with_columns(
+        time_problem=pl.when(clean & odd).then(pl.lit(label)).otherwise("time_problem")
+    )
+
+
+def _odd_times(ends: pl.DataFrame, dated: pl.Series, spec: ImportSpec) -> tuple[pl.Series, str]:
+    """Return which ends contradict the declared sessions, and the name of that."""
+    stamps = ends["timestamp"]
+    if interval_length(spec.interval) < timedelta(days=1):
+        if spec.calendar is not None:
+            return _outside_sessions(stamps, spec.calendar), "outside-the-calendar-session"
+    elif spec.session_close is not None:
+        return ~dated, "time-of-day-beside-session-close"
+    elif spec.calendar is not None and spec.stamp != "start":
+        return ~dated & _within_sessions(stamps, spec.calendar), "ends-while-the-session-is-open"
+    return dated & False, ""
+
+
+def _within_sessions(ends: pl.Series, calendar: MarketCalendar) -> pl.Series:
+    """Return which ends have trading before and after them in one session."""
+    import numpy as np
+    import polars as pl
+
+    micros, opens, closes = _spans(ends, calendar)
+    if not len(opens):
+        return pl.Series([False] * len(ends))
+    at = np.searchsorted(opens, micros, "right") - 1
+    inside = (at >= 0) & (micros < closes[np.maximum(at, 0)])
+    return pl.Series(inside & ~np.isin(micros, closes))
 
 
 def _outside_sessions(ends: pl.Series, calendar: MarketCalendar) -> pl.Series:
@@ -52,20 +87,26 @@ def _outside_sessions(ends: pl.Series, calendar: MarketCalendar) -> pl.Series:
     import numpy as np
     import polars as pl
 
-    first, last = ends.min(), ends.max()
-    if not isinstance(first, datetime) or not isinstance(last, datetime):
-        return pl.Series([False] * len(ends))
-    margin = timedelta(days=1)
-    sessions = calendar.sessions((first - margin).date(), (last + margin).date())
-    spans = pl.DataFrame(
-        {"opens": [s.opens_at for s in sessions], "closes": [s.closes_at for s in sessions]},
-        schema={"opens": pl.Datetime("us", "UTC"), "closes": pl.Datetime("us", "UTC")},
-    ).sort("opens")
-    micros = ends.dt.epoch("us").fill_null(0).to_numpy()
-    opens, closes = (spans[name].dt.epoch("us").to_numpy() for name in ("opens", "closes"))
+    micros, opens, closes = _spans(ends, calendar)
     at = np.searchsorted(opens, micros, "left") - 1
     inside = (at >= 0) & (micros <= closes[np.maximum(at, 0)]) if len(opens) else at > 0
     return pl.Series(~inside)
+
+
+def _spans(ends: pl.Series, calendar: MarketCalendar) -> tuple[Micros, Micros, Micros]:
+    """Return the ends, and the opens and closes of the sessions around them, in order."""
+    import numpy as np
+
+    sessions = sorted(sessions_around(ends, calendar), key=lambda one: one.opens_at)
+    micros = ends.dt.epoch("us").fill_null(0).to_numpy()
+    opens, closes = (
+        np.array([(moment - _EPOCH) // _MICRO for moment in moments], dtype=np.int64)
+        for moments in (
+            [session.opens_at for session in sessions],
+            [session.closes_at for session in sessions],
+        )
+    )
+    return micros, opens, closes
 
 
 def _parse(times: pl.Series, form: str) -> pl.DataFrame:
@@ -99,9 +140,17 @@ def _parse_epochs(frame: pl.DataFrame, factor: int) -> pl.DataFrame:
 
     number = pl.col("text").cast(pl.Float64, strict=False)
     micros = (number * factor).round().cast(pl.Int64, strict=False)
-    return frame.with_columns(
+    parsed = frame.with_columns(
         local=micros.cast(pl.Datetime("us")), offset=pl.lit(0, pl.Int64), dated=pl.lit(False)
     )
+    known = parsed.filter(pl.col("local").is_not_null())
+    early = known.select((pl.col("local") < _TOO_EARLY).all()).item()
+    if factor < _EPOCHS["epoch_s"] and known.height and early:
+        raise DataError(
+            f"by the declared format every time lies in the first days of 1970 (the first: "
+            f"{known['text'][0]!r}); they are of a larger unit: pass --format epoch_s or epoch_ms"
+        )
+    return parsed
 
 
 def _parse_iso(frame: pl.DataFrame) -> pl.DataFrame:
@@ -186,14 +235,10 @@ def _local_end(spec: ImportSpec) -> pl.Expr:
 def _at_calendar_close(frame: pl.DataFrame, spec: ImportSpec) -> pl.DataFrame:
     import polars as pl
 
-    assert spec.calendar is not None
-    days = frame.select(pl.col("local").dt.date())["local"]
-    first, last = days.min(), days.max()
-    assert isinstance(first, date)
-    assert isinstance(last, date)
-    sessions = spec.calendar.sessions(first, last + timedelta(days=7))
+    days = frame.filter("dated")["local"].dt.date().drop_nulls()
+    closes = closes_of(days, spec)
     table = pl.DataFrame(
-        {"day": [s.session_date for s in sessions], "close": [s.closes_at for s in sessions]},
+        {"day": list(closes), "close": list(closes.values())},
         schema={"day": pl.Date, "close": pl.Datetime("us", "UTC")},
     )
     frame = frame.with_columns(day=pl.col("local").dt.date())
@@ -212,7 +257,8 @@ def _zoned(frame: pl.DataFrame, spec: ImportSpec) -> pl.DataFrame:
     shift = interval_length(spec.interval)
     late = shift if spec.stamp == "start" and shift < timedelta(days=1) else timedelta(0)
     by_calendar = pl.col("dated") & pl.lit(spec.calendar is not None)
-    naive = known.dt.convert_time_zone(utc)
+    whole = whole_day(spec)
+    naive = pl.when(whole).then(day_end(zone)).otherwise(known).dt.convert_time_zone(utc)
     ends = (
         pl.when(by_calendar)
         .then(pl.col("close"))
@@ -236,9 +282,9 @@ def _zoned(frame: pl.DataFrame, spec: ImportSpec) -> pl.DataFrame:
         .then(pl.lit("offset-contradicts-declared-zone"))
         .when(by_calendar & pl.col("close").is_null())
         .then(pl.lit("not-a-trading-day"))
-        .when(~by_calendar & offset.is_null() & exists.is_null())
+        .when(~by_calendar & ~whole & offset.is_null() & exists.is_null())
         .then(pl.lit("non-existent-local-time"))
-        .when(~by_calendar & offset.is_null() & known.is_null())
+        .when(~by_calendar & ~whole & offset.is_null() & known.is_null())
         .then(pl.lit("ambiguous-local-time"))
     )
     return frame.with_columns(timestamp=pl.when(usable).then(ends), time_problem=problem)

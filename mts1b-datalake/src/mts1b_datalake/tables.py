@@ -100,7 +100,10 @@ def _sweep(directory: Path, files: Files, *, current: int) -> None:
     """Remove what a write that did not finish has left behind."""
     kept: set[str] = set()
     for path in directory.glob("manifest-*.json"):
-        version = int(path.stem.removeprefix("manifest-"))
+        number = path.stem.removeprefix("manifest-")
+        if not number.isdecimal():
+            continue  # a copy that somebody made
+        version = int(number)
         if version > current:
             files.remove(path)
         else:

@@ -42,7 +42,7 @@ def run_paper(panel: UniversePanel, accounts: Sequence[Account], terms: DeskTerm
         home = Path(folder)
         data = {**settings, "mode": "paper", "replay": replay}
         (home / "mts.yaml").write_text(yaml.safe_dump(data))
-        spec = ImportSpec(dataset=_DATASET, interval=interval)
+        spec = ImportSpec(dataset=_DATASET, interval=interval, stamp="end")
         Lake.at_home(home).import_frame(_frame(panel, interval), spec, source="parity")
         return record_of("paper", asyncio.run(_trade(home)), panel, accounts)
 
