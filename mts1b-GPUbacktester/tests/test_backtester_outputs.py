@@ -149,5 +149,9 @@ def test_walks_and_paths_refuse_in_the_words_of_this_package() -> None:
         options: dict[str, Any] = {"train": 50, "test": 50, **wrong}
         with pytest.raises(BadSetting, match="whole number"):
             walk_forward({"close": CLOSE}, RULE, grid=grid, fill="next_close", **options)
+    with pytest.raises(BadSetting, match="would count twice"):
+        walk_forward(
+            {"close": CLOSE}, RULE, grid=grid, fill="next_close", train=50, test=50, step=49
+        )
     with pytest.raises(BadSetting, match="seed -1"):
         sweep_paths({"close": CLOSE}, RULE, grid=grid, seed=-1, fill="next_close")

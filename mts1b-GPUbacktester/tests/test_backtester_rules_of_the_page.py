@@ -172,6 +172,27 @@ def test_backtest_rule_14_a_stop_fills_at_its_price_or_the_open_beyond_it(
     assert short.trades["exit_price"].to_list() == [expected]
 
 
+def test_backtest_rule_14_a_stop_never_fills_outside_of_a_bar_without_open(engine: Any) -> None:
+    panel = bars(
+        [10, 10, 8, 8],
+        open=[10, 10, NAN, 8],
+        high=[10, 10, 8.5, 8],
+        low=[10, 10, 7.5, 8],
+        signal=[1] * 4,
+    )
+    assert run(panel, engine, LONG.stop(0.1)).trades["exit_price"].to_list() == [8.5]
+    assert run(panel, engine, LONG.stop(0.2)).trades["exit_price"].to_list() == [8]
+    mirrored = bars(
+        [10, 10, 12, 12],
+        open=[10, 10, NAN, 12],
+        high=[10, 10, 12.5, 12],
+        low=[10, 10, 11.5, 12],
+        signal=[-1] * 4,
+    )
+    short = run(mirrored, engine, BOTH.stop(0.1), direction="both")
+    assert short.trades["exit_price"].to_list() == [11.5]
+
+
 def test_backtest_rule_14_a_fill_at_the_open_can_be_stopped_in_its_bar(engine: Any) -> None:
     panel = bars([10, 10, 10], open=[10, 10, 10], low=[10, 8, 10], signal=[1, 1, 1])
     stopped = run(panel, engine, LONG.stop(0.1), fill="next_open")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -117,3 +118,22 @@ def test_values_that_are_computed_whole_count_whole_in_the_budget() -> None:
         )
         counts[average.__name__] = len(cuts)
     assert counts["sma"] < counts["ema"]
+
+
+@pytest.mark.parametrize(
+    "value", [r.sma(r.close - r.lag(r.close, r.param("n")), 5), r.ema(r.close, r.param("n"))]
+)
+def test_what_a_sweep_keeps_stays_within_the_budget(value: r.Value) -> None:
+    """Many sources of simple averages count as what they are: running sums over all of time."""
+    close = 100 + np.abs(np.cumsum(np.random.default_rng(3).normal(0, 1, (2_000, 20)), axis=0))
+    rule, grid = r.long_when(value > 0.0), {"n": list(range(1, 301))}
+    options: dict[str, Any] = {"fill": "next_close", "engine": "numba", "progress": False}
+    run_sweep({"close": close[:99]}, rule, grid={"n": [1]}, **options)
+    tracemalloc.start()
+    try:
+        found = run_sweep({"close": close}, rule, grid=grid, memory_budget="16MiB", **options)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert found.n_trials == 300
+    assert peak < 20 * 2**20

@@ -91,14 +91,19 @@ class _Account:
                 self.open(bar, price, want, fraction)
 
     def stop(self, bar: int, opened: float, high: float, low: float) -> None:
-        """Leave where the bar reaches the stop: at the open beyond it, else at the stop."""
+        """Leave where the bar reaches the stop: at the open beyond it, else at the stop.
+
+        A bar whose open is missing may lie beyond the stop: then its nearest price is that of the
+        fill.
+        """
         level = self._level()
         if level is None or isnan(low) or isnan(high):
             return
         reached = low <= level if self.side > 0 else high >= level
         beyond = opened <= level if self.side > 0 else opened >= level
         if beyond or reached:
-            self.close(bar, opened if beyond else level)
+            inside = min(level, high) if self.side > 0 else max(level, low)
+            self.close(bar, opened if beyond else inside)
             self.blocked_at = bar
 
     def _level(self) -> float | None:

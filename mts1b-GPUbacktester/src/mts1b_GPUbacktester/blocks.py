@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from mts1b_GPUbacktester.engines import SweepBlock
-from mts1b_GPUbacktester.expressions import Field, Number, Windowed
+from mts1b_GPUbacktester.expressions import Field, Number, Value, Windowed
 from mts1b_GPUbacktester.program import Compiled, is_plain
 
 __all__ = ["Cut", "blocks"]
 
-_SHARED_COLUMNS = 16
-"""Columns of 8 bytes a bar that an engine keeps beside the series: prices, sums, marks."""
+_SHARED_COLUMNS = 12
+"""Columns of 8 bytes a bar that an engine keeps beside the series: prices and marks."""
+
+_SOURCE_COLUMNS = 4
+"""The same for each source of averages that goes by tiles: sums and gaps, and both stacked."""
 
 _ACCOUNT = 256
 """Bytes that an engine keeps for an account while it runs."""
@@ -39,13 +42,12 @@ def blocks(whole: SweepBlock, *, compiled: bool, on_device: bool = False) -> lis
     if not compiled:
         return [(slice(0, len(whole.sets)), slice(0, assets), whole)]
     every = Compiled.of(whole.rule, whole.settings, whole.sets)
-    length: int = whole.prices.close.shape[1]
-    tiled = not on_device and _by_tiles(whole, every)
-    column, shared = 8 * (min(length, _TILE) if tiled else length), 8 * length * _SHARED_COLUMNS
-    cuts = list(_cuts(whole, every, max(2, (whole.budget - shared) // column)))
-    widest = max(part.compiled.width for _, part in cuts if part.compiled)
-    most = whole.budget if on_device or tiled else min(whole.budget, _NEAR)
-    room = most // (column * widest + shared)
+    plain = is_plain(whole.rule, whole.settings) and not on_device
+    needs = _Needs(whole.prices.close.shape[1], plain=plain)
+    cuts = list(_cuts(whole, every, needs))
+    most = max(needs.bytes(part.compiled.series) for _, part in cuts if part.compiled)
+    far = on_device or all(needs.in_tiles(value) for value in every.series)
+    room = (whole.budget if far else min(whole.budget, _NEAR)) // most
     step = max(1, min(assets, room, whole.budget // (_ACCOUNT * len(cuts[0][1].sets))))
     found = []
     for first in range(0, assets, step):
@@ -55,26 +57,79 @@ def blocks(whole: SweepBlock, *, compiled: bool, on_device: bool = False) -> lis
     return found
 
 
-def _by_tiles(whole: SweepBlock, every: Compiled) -> bool:
-    """Return whether an engine holds but a tile of time of each series.
+@dataclass(frozen=True, slots=True)
+class _Needs:
+    """What the series of one asset take in memory, in bytes.
 
-    Plain rules on simple averages go by tiles; other values are computed whole.
+    A ``plain`` rule holds but a tile of time of each simple average; the running sums of what is
+    averaged are there whole, once for all windows. Other values are computed whole.
     """
-    return is_plain(whole.rule, whole.settings) and all(
-        isinstance(value, (Field, Number)) or (isinstance(value, Windowed) and value.kind == "sma")
-        for value in every.series
-    )
+
+    length: int
+    plain: bool
+
+    def in_tiles(self, value: Value) -> bool:
+        """Return whether an engine holds but a tile of time of this series."""
+        return self.plain and (isinstance(value, Field | Number) or _averaged(value) is not None)
+
+    def own(self, value: Value) -> int:
+        """Return what a series takes that no other shares."""
+        return 8 * (min(self.length, _TILE) if self.in_tiles(value) else self.length)
+
+    def source(self, value: Value) -> Value | None:
+        """Return what the series shares with others of the same source, None for nothing."""
+        return _averaged(value) if self.plain else None
+
+    def of(self, own: int, sources: int) -> int:
+        """Return all that an asset takes, by what its series have for themselves."""
+        return own + 8 * self.length * (_SHARED_COLUMNS + _SOURCE_COLUMNS * max(1, sources))
+
+    def bytes(self, series: Iterable[Value]) -> int:
+        """Return all that an asset takes with these series."""
+        values = list(series)
+        sources = {self.source(value) for value in values} - {None}
+        return self.of(sum(map(self.own, values)), len(sources))
 
 
-def _cuts(whole: SweepBlock, every: Compiled, limit: int) -> Iterator[tuple[slice, SweepBlock]]:
-    """Yield stretches of sets that use at most ``limit`` distinct series."""
+def _averaged(value: Value) -> Value | None:
+    """Return what a simple average is made of, None for any other value."""
+    return value.source if isinstance(value, Windowed) and value.kind == "sma" else None
+
+
+class _Pile:
+    """Series of one asset that are there together."""
+
+    def __init__(self, needs: _Needs, series: list[Value]) -> None:
+        self._needs = needs
+        self._sizes = [needs.own(value) for value in series]
+        self._sources = [needs.source(value) for value in series]
+        self.clear()
+
+    def clear(self) -> None:
+        """Begin a new one."""
+        self._seen, self._shared, self._own = set[int](), set[Value](), 0
+
+    def put(self, places: Iterable[int]) -> int:
+        """Add series by their places; return the bytes that all of them take."""
+        for place in set(places) - self._seen:
+            self._seen.add(place)
+            self._own += self._sizes[place]
+            source = self._sources[place]
+            if source is not None:
+                self._shared.add(source)
+        return self._needs.of(self._own, len(self._shared))
+
+
+def _cuts(whole: SweepBlock, every: Compiled, needs: _Needs) -> Iterator[tuple[slice, SweepBlock]]:
+    """Yield stretches of sets whose distinct series fit the budget, one set at least."""
     most = max(1, whole.budget // _ACCOUNT)
-    bounds, seen = [0], set[int]()
+    bounds, pile = [0], _Pile(needs, every.series)
     for row, needed in enumerate(every.slots.tolist()):
-        seen.update(needed)
-        if row > bounds[-1] and (len(seen) > limit or row - bounds[-1] >= most):
+        full = pile.put(needed) > whole.budget
+        if row > bounds[-1] and (full or row - bounds[-1] >= most):
             bounds.append(row)
-            seen = set(needed)
+            pile.clear()
+            pile.put(needed)
     bounds.append(len(whole.sets))
     for start, stop in pairwise(bounds):
         rows = slice(start, stop)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from html import escape
 from typing import Any
@@ -13,9 +14,16 @@ from mts1b_GPUbacktester.semantics import FloatArray
 
 __all__ = ["bars", "columns", "heat_table", "line", "table", "text_of", "tiles"]
 
-_WIDTH, _HEIGHT, _LEFT, _BELOW, _ABOVE = 760, 200, 56, 22, 10
+_WIDTH, _HEIGHT, _LEFT, _BELOW, _ABOVE = 760, 200, 64, 22, 10
 _POINTS = 1500
 _TICKS = 4
+_APART = 1e-9
+"""Difference of two values, relative to their size, from which on a chart tells them apart."""
+_UNITS = ("", "k", "M", "G", "T")
+_WHOLE = 1e15
+"""Size from which on a number may have lost what is behind its point."""
+_MOST_LETTERS = 8
+"""So many fit beside a chart."""
 
 
 def line(
@@ -71,16 +79,29 @@ def _down(values: FloatArray, low: float, high: float) -> FloatArray:
 
 
 def _scale(low: float, high: float, percent: bool) -> str:
-    """Return lines across with their values."""
-    parts = []
-    for value in np.linspace(low, high, _TICKS):
-        y = float(_down(np.array([value]), low, high)[0])
-        text = f"{value:.0%}" if percent else f"{value:.3g}"
-        parts.append(
-            f'<line x1="{_LEFT}" x2="{_WIDTH}" y1="{y:.1f}" y2="{y:.1f}"/>'
-            f'<text x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{text}</text>'
+    """Return lines across with their values; one where there is one value alone."""
+    values = np.linspace(low, high, _TICKS if high > low else 1)
+    return "".join(
+        f'<line x1="{_LEFT}" x2="{_WIDTH}" y1="{y:.1f}" y2="{y:.1f}"/>'
+        f'<text x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{text}</text>'
+        for y, text in zip(
+            _down(values, low, high).tolist(), _texts(values, percent=percent), strict=True
         )
-    return "".join(parts)
+    )
+
+
+def _texts(values: FloatArray, *, percent: bool = False) -> list[str]:
+    """Return the values of an axis, evenly spread, with the digits that tell them apart."""
+    size = float(np.abs(values).max())
+    power = 0 if percent or size < 10_000.0 else min(len(_UNITS) - 1, int(np.log10(size)) // 3)
+    scaled = values * 100.0 if percent else values / 1000.0**power
+    step = abs(float(scaled[-1] - scaled[0])) / max(1, len(values) - 1) or abs(float(scaled[0]))
+    whole = step == 0.0 or (scaled % 1.0 == 0.0).all()
+    digits = 0 if whole else max(0, 1 - math.floor(math.log10(step * (1.0 + 1e-9))))
+    unit = "%" if percent else _UNITS[power]
+    texts = [f"{value:.{digits}f}{unit}" if value else f"0{unit}" for value in scaled.tolist()]
+    fits = max(map(len, texts)) <= _MOST_LETTERS
+    return texts if fits else [f"{value:.1e}{unit}" for value in scaled.tolist()]
 
 
 def _times(labels: Sequence[Any]) -> str:
@@ -106,20 +127,27 @@ def bars(
     known = values[np.isfinite(values)]
     if len(known) == 0:
         return _nothing(title)
-    heights, edges = np.histogram(known, bins=count)
-    most, wide = max(int(heights.max()), 1), (_WIDTH - _LEFT) / count
+    low, high = float(known.min()), float(known.max())
+    if high - low <= _APART * max(abs(low), abs(high)):  # too near for bars between them
+        low, high = low - 0.5, high + 0.5
+    heights, edges = np.histogram(known, bins=count, range=(low, high))
+    steps = _TICKS - 1  # whole numbers stand at the lines
+    most, wide = steps * max(1, -(-int(heights.max()) // steps)), (_WIDTH - _LEFT) / count
     drawn = "".join(
         f'<rect x="{_LEFT + place * wide:.1f}" y="{_down(np.array([tall]), 0, most)[0]:.1f}" '
         f'width="{wide - 1:.1f}" height="{_HEIGHT - _down(np.array([tall]), 0, most)[0]:.1f}"/>'
         for place, tall in enumerate(heights)
         if tall
     )
+    shares = np.linspace(0.0, 1.0, 5)
+    anchors = ("start", "middle", "middle", "middle", "end")
     ticks = "".join(
         f'<text x="{_LEFT + share * (_WIDTH - _LEFT):.0f}" y="{_HEIGHT + 17}" '
-        f'text-anchor="{anchor}">{edges[0] + share * (edges[-1] - edges[0]):.3g}</text>'
-        for share, anchor in ((0.0, "start"), (0.25, "middle"), (0.5, "middle"), (0.75, "middle"),
-                              (1.0, "end"))
-    )  # fmt: skip
+        f'text-anchor="{anchor}">{text}</text>'
+        for share, anchor, text in zip(
+            shares.tolist(), anchors, _texts(low + shares * (high - low)), strict=True
+        )
+    )
     marked = ""
     if mark is not None and np.isfinite(mark) and edges[0] <= mark <= edges[-1]:
         x = _LEFT + (mark - edges[0]) / (edges[-1] - edges[0] or 1.0) * (_WIDTH - _LEFT)
@@ -230,7 +258,12 @@ def _cell(value: float | None, most: float, written: bool) -> str:
 
 
 def text_of(value: Any) -> str:
-    """Return a number to four digits, a missing one as a dash, a time to the minute."""
+    """Return a number to four digits, a whole one with all, a missing one as a dash, a time to the
+    minute."""
+    if value is None:
+        return "–"
+    if isinstance(value, float) and value.is_integer() and abs(value) < _WHOLE:
+        return f"{value + 0.0:,.0f}"
     if isinstance(value, float):
         return f"{value:.4g}" if np.isfinite(value) else "–"
     if isinstance(value, bool):

@@ -6,7 +6,7 @@ import operator
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,13 +52,13 @@ class Plan:
     """How values are found without holding the averages among them.
 
     ``rows`` (S, 2): the place in ``sources`` and the window of a simple average, the place in
-    ``others`` (each (A, T)) and ``WHOLE``, or the place in ``numbers`` and ``NUMBER``.
+    ``others`` (G, A, T) and ``WHOLE``, or the place in ``numbers`` and ``NUMBER``.
     """
 
     rows: NDArray[np.int64]
     sources: list[RunningSums]
     numbers: list[float]
-    others: list[FloatArray]
+    others: FloatArray
 
 
 class Evaluator:
@@ -81,7 +81,7 @@ class Evaluator:
         count = bars.stop - bars.start
         averages: dict[r.Value, list[int]] = {}
         for position, node in enumerate(nodes):
-            if isinstance(node, r.Windowed) and node.kind == "sma":
+            if _is_average(node):
                 averages.setdefault(node.source, []).append(position)
             else:
                 value = self._value(node)
@@ -95,9 +95,11 @@ class Evaluator:
         """Return how bound values are found, without computing averages."""
         rows = np.zeros((len(nodes), 2), dtype=np.int64)
         places: dict[r.Value, int] = {}
-        sources, numbers, others = list[RunningSums](), list[float](), list[FloatArray]()
+        sources, numbers = list[RunningSums](), list[float]()
+        whole = sum(1 for node in nodes if not _is_average(node) and not isinstance(node, r.Number))
+        others, found = np.empty((whole, *self._prices.close.shape)), 0
         for row, node in enumerate(nodes):
-            if isinstance(node, r.Windowed) and node.kind == "sma":
+            if _is_average(node):
                 place = places.setdefault(node.source, len(places))
                 if place == len(sources):
                     sources.append(self._running(node.source))
@@ -106,8 +108,9 @@ class Evaluator:
                 rows[row] = len(numbers), NUMBER
                 numbers.append(node.value)
             else:
-                rows[row] = len(others), WHOLE
-                others.append(np.broadcast_to(self._value(node), self._prices.close.shape))
+                rows[row] = found, WHOLE
+                others[found] = self._value(node)
+                found += 1
         return Plan(rows, sources, numbers, others)
 
     def signals(self, rule: Rule, settings: Settings, params: dict[str, Any]) -> Signals:
@@ -231,6 +234,11 @@ class Evaluator:
 
     def _whole(self, node: r.Value) -> FloatArray:
         return np.ascontiguousarray(np.broadcast_to(self._value(node), self._prices.close.shape))
+
+
+def _is_average(node: r.Value) -> TypeGuard[r.Windowed]:
+    """Return whether a value is a simple average, which running sums give for any window."""
+    return isinstance(node, r.Windowed) and node.kind == "sma"
 
 
 def _between(entry: BoolArray, leave: BoolArray) -> BoolArray:

@@ -77,8 +77,8 @@ def run_walk_forward(
     A training window stands alone: averages warm up inside it. A test window is warm from the bars
     before it, starts flat with fresh capital, and its first decision is that of the bar before.
 
-    :param train: bars of a training window, ``test`` of the window after it; ``step``,
-        ``expanding`` and ``purge`` are those of :class:`mts1b_quantkit.cv.WalkForward`.
+    :param train: bars of a training window, ``test`` of the window after it; ``step`` (``test`` or
+        more), ``expanding`` and ``purge`` are those of :class:`mts1b_quantkit.cv.WalkForward`.
     :param by: the metric of the choice.
     :param settings: fill, fees_bps, slippage_bps, borrow_bps, direction, size, periods_per_year.
     :raises BadPanel, BadRule, BadSetting, EngineMissing: saying what, and what to change.
@@ -99,6 +99,11 @@ def run_walk_forward(
         splits = WalkForward(train, test, step=step, expanding=expanding, purge=purge)
     except BadInput as error:
         raise BadSetting(str(error)) from None
+    if splits.step < test:
+        raise BadSetting(
+            f"step {step} is less than test {test}: bars of the windows that overlap would count "
+            "twice; give a step of test or more"
+        )
     walk = _Walk(prices, rule, sets, used, by, worker, choice.name, budget)
     folds = [walk.fold(past, coming) for past, coming in splits.split(np.empty((bars, 1)))]
     return _joined(folds, by, len(sets), used)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from mts1b_quantkit.metrics import drawdown_series
 
 from mts1b_GPUbacktester import charts
 from mts1b_GPUbacktester.search import SearchStatistics, returns_of_set, search_statistics
@@ -52,14 +53,14 @@ def write_backtest(result: BacktestResult, path: Path | str) -> None:
     shown = result.trades.head(200)
     parts = [
         charts.tiles([*found, ("costs", result.costs, "in units of the starting equity")]),
-        *_curves(result.equity, result.dates),
+        *_curves(result.equity, result.returns, result.dates),
         f"<figure><h3>Trades <small>{shown.height} of {result.trades.height}</small></h3>",
         charts.table(shown.columns, shown.rows()),
         "</figure>",
     ]
     ran = f"engine {result.engine.name} ({result.engine.reason})"
-    said = f"{_span(result.symbols, result.dates)}; {_terms(result.settings)}; {ran}."
-    _write(path, "Backtest", said, parts)
+    terms = _terms(result.settings, of_rule="side" in result.trades.columns)
+    _write(path, "Backtest", f"{_span(result.symbols, result.dates)}; {terms}; {ran}.", parts)
 
 
 def write_sweep(result: SweepResult, path: Path | str) -> None:
@@ -78,7 +79,7 @@ def write_sweep(result: SweepResult, path: Path | str) -> None:
         f"<figure><h3>Best set: {escape(chosen)}</h3><small>highest mean Sharpe ratio over all "
         "symbols; the curves below are of all symbols together, on the data that chose it"
         "</small></figure>",
-        *_curves(equity, prices.dates),
+        *_curves(equity, returns, prices.dates),
         charts.columns(costs, "Sharpe ratio of the best set by fees a side"),
         charts.bars(means, "Sets by their mean Sharpe ratio", mark=top, said="best"),
         *_heat(result),
@@ -118,9 +119,8 @@ def _findings(found: SearchStatistics) -> list[tuple[str, Any, str]]:
     ]
 
 
-def _curves(equity: FloatArray, dates: Sequence[Any]) -> list[str]:
-    peak = np.maximum.accumulate(np.maximum(equity, 0.0))
-    fall = np.where(peak > 0, equity / np.where(peak > 0, peak, 1.0) - 1.0, 0.0)
+def _curves(equity: FloatArray, returns: FloatArray, dates: Sequence[Any]) -> list[str]:
+    fall = np.asarray(drawdown_series(returns))
     return [
         charts.line(equity, "Equity", labels=dates),
         charts.line(fall, "Drawdown", labels=dates, percent=True, filled=True),
@@ -149,14 +149,18 @@ def _params_text(params: dict[str, Any]) -> str:
 
 def _span(symbols: Sequence[str], dates: Sequence[Any]) -> str:
     first, last = (charts.text_of(moment)[:10] for moment in (dates[0], dates[-1]))
-    count = f"{len(symbols):,} symbol{'s' if len(symbols) != 1 else ''}"
-    return f"{count}, {len(dates):,} bars, {first} to {last}"
+    assets, bars = (
+        f"{len(many):,} {one}{'s' if len(many) != 1 else ''}"
+        for one, many in (("symbol", symbols), ("bar", dates))
+    )
+    return f"{assets}, {bars}, {first} to {last}"
 
 
-def _terms(settings: Settings) -> str:
+def _terms(settings: Settings, *, of_rule: bool = True) -> str:
     fill = settings.fill.replace("_", " ")
     costs = f"{settings.fees_bps:g} bps fees and {settings.slippage_bps:g} bps slippage a side"
-    return f"{settings.direction} side, fills at {fill}, {costs}"
+    side = f"{settings.direction} side, " if of_rule else ""
+    return f"{side}fills at {fill}, {costs}"
 
 
 def _write(path: Path | str, title: str, said: str, parts: list[str]) -> None:

@@ -32,6 +32,8 @@ def _level(side: int, entry_price: float, best: float, stop: float, trail: float
 def _stop_price(side: int, market: Any, bar: int, asset: int, level: float) -> Any:
     """Return where a bar ends a position: at its open beyond the level, at the level, or NaN.
 
+    Where the open is missing, the level may lie outside of the bar; its nearest price counts then.
+
     Prices are compared, never subtracted: a fused multiplication and subtraction would round
     another way than the stop of the reference.
     """
@@ -40,8 +42,10 @@ def _stop_price(side: int, market: Any, bar: int, asset: int, level: float) -> A
         return nan
     if (side > 0 and opened <= level) or (side < 0 and opened >= level):
         return opened
-    if (side > 0 and low <= level) or (side < 0 and high >= level):
-        return level
+    if side > 0 and low <= level:
+        return min(level, high)
+    if side < 0 and high >= level:
+        return max(level, low)
     return nan
 
 

@@ -97,12 +97,11 @@ class NumbaEngine:
         fill_table(market.marks, tables)
         plan = evaluator.planned(compiled.series)
         sums, levels, gaps = _stacked(plan.sources, (assets, length))
-        others = np.stack(plan.others) if plan.others else np.empty((0, assets, length))
         out = np.empty((len(block.sets), assets, 6))
         factors = np.array([block.settings.buy_factor, block.settings.sell_factor])
         sweep_segments(
             compiled.steps, compiled.slots, compiled.order, plan.rows, sums, levels, gaps,
-            others, np.array(plan.numbers, dtype=np.float64),
+            plan.others, np.array(plan.numbers, dtype=np.float64),
             market.fill_prices, market.marks, tables, factors, block.settings.lag,
             self._tile_words, _parts(assets), out,
         )  # fmt: skip

@@ -39,8 +39,9 @@ def _stop_price(side: int, opened: float, high: float, low: float, level: float)
         return np.nan
     if (opened - level) * side <= 0.0:
         return opened
-    reached = low <= level if side > 0 else high >= level
-    return level if reached else np.nan
+    if side > 0:
+        return min(level, high) if low <= level else np.nan
+    return max(level, low) if high >= level else np.nan
 
 
 @compiled()
