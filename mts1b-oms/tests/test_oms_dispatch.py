@@ -2,82 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from mts1b_foundation import DenyCode, Order, OrderStatus, OrderType, Side
+from mts1b_foundation import DenyCode, OrderStatus, OrderType, Side
 from mts1b_foundation.commands import CancelOutcome
-from mts1b_oms.dispatch import Dispatcher
 from mts1b_oms.errors import OrderRefused
 from mts1b_oms.parents import PARENT
 from mts1b_oms.transitions import OrderEvent
 from mts1b_oms_algos.schedule import child_order
 from mts1b_platform.halt import SendLease
-from mts1b_platform.supervision import OwnedTasks, TaskGroupSupervisor
-
-
-class Slices:
-    """An algorithm that yields a child of a given size for each word it is given."""
-
-    def __init__(self) -> None:
-        self.asked = 0
-        self.due: asyncio.Queue[int | None] = asyncio.Queue()
-
-    async def __call__(self, parent: Order, *, params: dict[str, Any]) -> AsyncIterator[Order]:
-        self.asked += 1
-        number = 0
-        while (quantity := await self.due.get()) is not None:
-            yield child_order(
-                parent,
-                number,
-                Decimal(quantity),
-                order_type=parent.order_type,
-                created_at=parent.created_at,
-            )
-            number += 1
-
-
-class Works:
-    """A desk with a dispatcher over it."""
-
-    def __init__(self, desk: Any) -> None:
-        self.desk, self.slices = desk, Slices()
-        self.failed: list[Exception] = []
-        supervisor = TaskGroupSupervisor(lambda name, error: self.failed.append(error))
-        self.dispatcher = Dispatcher(
-            desk.orders,
-            cancel=desk.canceller.cancel,
-            tasks=OwnedTasks(supervisor),
-            clock=desk.clock,
-            algorithms={"slices": self.slices, "other": self.slices},
-        )
-
-    async def begin(self, parent: Order, algo: str = "slices", **params: Any) -> Order:
-        return await self.dispatcher.submit_algo(parent, algo=algo, params=params)
-
-    async def until(self, holds: Callable[[], bool]) -> None:
-        """Let the algorithm run until something holds; a second passes now and then."""
-        for step in range(2000):
-            if self.failed:
-                raise self.failed[0]
-            if holds():
-                return
-            await asyncio.sleep(0)
-            if step % 20 == 19:
-                self.desk.clock.advance(1.0)
-        raise AssertionError("it never came to hold")
-
-    def children(self) -> list[Order]:
-        return [o for o in self.desk.record.open_orders.values() if o.parent_order_id is not None]
-
-    async def fill(self, child: Order) -> None:
-        """Let the venue execute all of a child."""
-        paper = self.desk.venue.paper
-        await paper.overfill(child.order_id, quantity=child.quantity, price=Decimal(100))
-        await self.desk.sync.collect()
+from oms_works import Works, resting
 
 
 @pytest.fixture
@@ -85,11 +22,6 @@ async def works(new_desk: Any) -> AsyncIterator[Works]:
     made = Works(await new_desk())
     yield made
     await made.dispatcher.stop()
-
-
-def resting(order: Any, **words: Any) -> Order:
-    made: Order = order("parent", order_type="limit", limit_price=Decimal(90), **words)
-    return made
 
 
 async def test_a_parent_ends_with_its_last_child_also_when_a_later_one_was_refused(

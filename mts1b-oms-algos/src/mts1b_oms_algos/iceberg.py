@@ -147,9 +147,11 @@ class Iceberg:
         return current is not None and (current.is_terminal or current.status in _ENDING)
 
     async def _child(self, parent: Order, number: int) -> Order | None:
+        """Return a child of an earlier run; one that was refused has shown nothing."""
         if self.look is None:
             return None
-        return await self.look(derive_id("ord", f"{parent.idempotency_key}/{number}"))
+        known = await self.look(derive_id("ord", f"{parent.idempotency_key}/{number}"))
+        return None if known is None or known.status is OrderStatus.REJECTED else known
 
 
 def _room(parameters: IcebergParameters, shown: Decimal) -> Decimal:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal, localcontext
 from typing import Any
 
-from mts1b_foundation.orders import Order, OrderType
+from mts1b_foundation.orders import Order, OrderStatus, OrderType
 from mts1b_platform.clock import Clock, SystemClock
 from mts1b_platform.ids import derive_id
 
@@ -123,9 +123,11 @@ class Pov:
         return _Window(start, start + parameters.interval * first, first, sent)
 
     async def _known(self, parent: Order, number: int) -> Order | None:
+        """Return a child of an earlier run; one that was refused has sent nothing."""
         if self.look is None:
             return None
-        return await self.look(derive_id("ord", f"{parent.idempotency_key}/{number}"))
+        known = await self.look(derive_id("ord", f"{parent.idempotency_key}/{number}"))
+        return None if known is None or known.status is OrderStatus.REJECTED else known
 
 
 def _require_checkpoint(parent: Order, parameters: PovParameters) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Protocol
 
 from mts1b_foundation.orders import Order, OrderStatus
 from mts1b_foundation.risk import DenyCode
 from mts1b_oms_algos import AlgoError
+from mts1b_oms_algos.schedule import exact_sum
 from mts1b_platform.clock import Clock
 from mts1b_platform.plugins import PluginBroken, PluginMissing, load_plugin, plugin_names
 from mts1b_platform.supervision import OwnedTasks
@@ -22,7 +24,16 @@ from mts1b_oms.errors import (
     UnknownAlgorithm,
 )
 from mts1b_oms.orders import OrderService
+from mts1b_oms.outcomes import CouldNotLook
 from mts1b_oms.parents import WORKING, is_parent, settle_parent
+from mts1b_oms.refusals import (
+    MOST_TRIES,
+    next_try,
+    passes,
+    tries_of,
+    try_number,
+    why_refused,
+)
 from mts1b_oms.tables.orders import StoredOrder
 
 __all__ = ["GROUP", "Algorithm", "Dispatcher", "known_algorithms"]
@@ -44,7 +55,7 @@ _FAILURES = (
 """What an algorithm may raise, and what is wrong with its children for good; it ends the parent,
 never the service."""
 
-_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 30.0
+_PAUSE_S, _LONGEST_PAUSE_S, _LONGEST_HOLD_S = 1.0, 30.0, 120.0
 Cancel = Callable[..., Awaitable[object]]
 """Cancels an order as :meth:`mts1b_oms.cancels.Canceller.cancel` does."""
 
@@ -66,8 +77,22 @@ def known_algorithms() -> tuple[str, ...]:
     return tuple(plugin_names(GROUP))
 
 
+class _Over(Exception):
+    """A parent may have no more children.
+
+    :ivar failure: what ended its algorithm; empty where nothing failed.
+    """
+
+    def __init__(self, failure: str = "") -> None:
+        self.failure = failure
+        super().__init__(failure)
+
+
 class Dispatcher:
     """Run one task for every parent that is being worked.
+
+    A child that is refused for a reason of the moment holds its algorithm back and is tried again,
+    under another key, after pauses that grow to two minutes; any other refusal ends it.
 
     :param cancel: takes back a child.
     :param algorithms: by name, before the installed ones; they take ``start_at``, so that a
@@ -165,31 +190,99 @@ class Dispatcher:
             self._running.discard(parent.order_id)
 
     async def _slice(self, parent: Order, algo: str, params: dict[str, Any]) -> str:
-        """Submit children until one is refused or the parent ends; return what failed, or ''."""
+        """Submit children until one, or the parent, ends it; return what failed, or ''."""
         sent = Decimal(0)
+        held_until: datetime | None = None
         try:
             async for child in self._algorithm(algo)(parent, params=params):
-                sent += child.quantity
-                if not await self._submit(parent, child, sent):
-                    break
+                sent = exact_sum((sent, child.quantity))
+                if sent > parent.quantity:
+                    return f"{algo}: its children sum to {sent} of {parent.quantity}"
+                if held_until is not None and child.created_at < held_until:
+                    child = child.with_(created_at=held_until)
+                if await self._place(parent, child.with_(parent_order_id=parent.order_id)):
+                    held_until = self._clock.now()
+        except _Over as over:
+            return over.failure
         except _FAILURES as error:
             return f"{algo}: {error}"
         return ""
 
-    async def _submit(self, parent: Order, child: Order, sent: Decimal) -> bool:
-        """Submit one child; return whether the algorithm may go on.
+    async def _place(self, parent: Order, child: Order) -> bool:
+        """Submit one child, again where it is refused for the moment; return whether it was.
 
+        :raises _Over: when there can be no such child, and none after it.
+        """
+        pause, held = _PAUSE_S, False
+        while True:
+            placed = await self._submit(parent, child)
+            if placed.status is not OrderStatus.REJECTED:
+                return held
+            if not passes(placed) or try_number(child) + 1 >= MOST_TRIES:
+                raise _Over(why_refused(placed))
+            child = next_try(child, self._clock.now())
+            if await self._record.order(child.order_id) is None:
+                await self._hold(parent, pause)
+                child, held = child.with_(created_at=self._clock.now()), True
+            pause = min(2.0 * pause, _LONGEST_HOLD_S)
+
+    async def _submit(self, parent: Order, child: Order) -> Order:
+        """Submit one child and return it as recorded.
+
+        One that was refused before a restart stays so, also where other terms are due by now.
         While nothing may leave at all, it waits: that says nothing against the child.
         """
+        known = await self._record.order(child.order_id)
+        if known is not None and known.status is OrderStatus.REJECTED:
+            return known
+        if known is None and self._record.restored:
+            await self._require_untried(parent, child)
         while True:
-            current = await self._record.order(parent.order_id)
-            if current is None or current.status not in WORKING or sent > parent.quantity:
-                return False
+            await self._require_working(parent, may_be_late=known is not None)
             if self._orders.may_send:
                 with contextlib.suppress(ReconciliationMismatch, Overloaded):
-                    order = await self._orders.submit(child.with_(parent_order_id=parent.order_id))
-                    return order.status is not OrderStatus.REJECTED
+                    return await self._orders.submit(child)
             await self._clock.sleep(_PAUSE_S)
+
+    async def _require_untried(self, parent: Order, child: Order) -> None:
+        """Return when the venue has no other try of a child's slice that a restored record lost.
+
+        :raises _Over: where it has one, or nobody can tell.
+        """
+        for other in tries_of(child):
+            known = await self._record.order(other.order_id)
+            sent = known is not None and known.status is not OrderStatus.REJECTED
+            if sent or other.order_id == child.order_id:
+                continue
+            found = await self._orders.forgotten(other)
+            for _ in range(MOST_TRIES):
+                if not isinstance(found, CouldNotLook):
+                    break
+                await self._hold(parent, _LONGEST_PAUSE_S)
+                found = await self._orders.forgotten(other)
+            if found is not None:
+                what = f"is in doubt: {found.reason}" if isinstance(found, CouldNotLook) else "left"
+                raise _Over(f"before the record was put back {other.idempotency_key} {what}")
+
+    async def _hold(self, parent: Order, seconds: float) -> None:
+        """Let some time pass, unless the parent ends meanwhile."""
+        until = self._clock.monotonic() + seconds
+        while (left := until - self._clock.monotonic()) > 0.0:
+            await self._clock.sleep(min(left, _PAUSE_S))
+            await self._require_working(parent)
+
+    async def _require_working(self, parent: Order, *, may_be_late: bool = False) -> None:
+        """Return while a parent may have more children.
+
+        :param may_be_late: also after the parent's time, as for a child that is on record.
+        :raises _Over: when it may not.
+        """
+        current = await self._record.order(parent.order_id)
+        if current is None or current.status not in WORKING:
+            raise _Over
+        ends = None if may_be_late else parent.expires_at
+        if ends is not None and self._clock.now() >= ends:
+            raise _Over(f"it expired at {ends.isoformat()}")
 
     async def _end(self, parent_id: str, failure: str) -> None:
         """End a parent that will have no more children, once all of them have ended.

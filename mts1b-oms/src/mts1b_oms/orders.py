@@ -210,6 +210,8 @@ class OrderService:
             current = await unit.order(order.order_id) or order
             if current.status is not OrderStatus.PENDING_RISK:
                 return current
+            if order.order_id in self.cancel_wanted:
+                return unit.change(current, OrderEvent.CANCEL_CONFIRMED)
             if isinstance(admitted, Fenced):
                 return _deny(unit, current, admitted.code, admitted.reason)
             if not self._gate.is_open:  # it closed while risk was asked
@@ -275,8 +277,6 @@ class OrderService:
 
     async def _begin_sending(self, unit: Unit, order: Order, approved: ApprovedOrder) -> Order:
         """Consume the approval and write the send ahead; or end the order here."""
-        if order.order_id in self.cancel_wanted:
-            return unit.change(order, OrderEvent.CANCEL_CONFIRMED)
         if (order.fund_id, order.strategy_id) in self.record.unhalted:
             return _deny(unit, order, QUARANTINED, _ODD)
         approval = approved.approval
@@ -302,6 +302,21 @@ class OrderService:
                 return Silent(f"the record was restored, and {reason}")
             case known:
                 return known
+
+    async def forgotten(self, order: Order) -> Order | CouldNotLook | None:
+        """Return what the venue has of an order that a restored record may have lost; None: none.
+
+        Only such a record is in doubt: in any other, what is not sent on record never left.
+        """
+        if not self.record.restored:
+            return None
+        match await self._gateway.find(order, sent_at=order.created_at):
+            case Sent(theirs):
+                return theirs
+            case CouldNotLook() as blind:
+                return blind
+            case _:
+                return None
 
     async def _recorded(self, order_id: str, outcome: Sent | Refused | Fenced | Silent) -> Order:
         if isinstance(outcome, Refused):

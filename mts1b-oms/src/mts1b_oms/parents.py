@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-
 from mts1b_foundation.orders import Order, OrderStatus
 from mts1b_oms_algos.schedule import exact_sum
 from mts1b_riskengine.parents import is_worked_here, why_no_part
 
+from mts1b_oms.refusals import next_try, passes, why_refused
 from mts1b_oms.tables.orders import read_children
 from mts1b_oms.transitions import OrderEvent
 from mts1b_oms.unit import Unit
@@ -56,11 +55,11 @@ async def settle_parent(
 ) -> Order | None:
     """End a parent whose children have all ended without filling it.
 
-    An algorithm ends at the first child that is rejected, and when its parent is being
-    cancelled.
+    An algorithm ends at the first child that is refused for more than the moment, and when its
+    parent is being cancelled.
 
     :param finished: no more children will come, although they do not sum to the parent.
-    :param failure: why the algorithm gave up.
+    :param failure: why the algorithm gave up; where it did not say, a refused child tells.
     """
     parent = await unit.order(parent_id)
     if parent is None or parent.is_terminal:
@@ -69,14 +68,15 @@ async def settle_parent(
         await unit.order(child.order_id) or child
         for child in await read_children(unit.tx, parent_id)
     ]
-    sent = sum((child.quantity for child in children), Decimal(0))
     if any(not child.is_terminal for child in children):
         return parent
-    ended = parent.status is OrderStatus.PENDING_CANCEL or any(
-        child.status is OrderStatus.REJECTED for child in children
-    )
+    refused = [child for child in children if child.status is OrderStatus.REJECTED]
+    sent = exact_sum(child.quantity for child in children if child not in refused)
+    asked = parent.status is OrderStatus.PENDING_CANCEL
+    ended = asked or not all(passes(child) or child.rejected_code == PARENT for child in refused)
     if not (finished or ended) and sent < parent.quantity:
         return parent
+    failure = "" if asked else failure or _told_by(children)
     if not failure:
         detail = "its children ended before it was filled"
         return unit.change(parent, OrderEvent.CANCEL_CONFIRMED, detail=detail)
@@ -87,3 +87,17 @@ async def settle_parent(
         rejected_code=ALGORITHM_FAILED,
         rejected_reason=failure,
     )
+
+
+def _told_by(children: list[Order]) -> str:
+    """Return why the first child was refused that no other try took the place of; empty: none.
+
+    What was no child of its parent (``PARENT``) says nothing of the others.
+    """
+    known = {child.order_id for child in children}
+    for child in children:
+        if child.status is not OrderStatus.REJECTED or child.rejected_code == PARENT:
+            continue
+        if next_try(child, child.created_at).order_id not in known:
+            return why_refused(child)
+    return ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from mts1b_brokers.registry import create_venue
@@ -77,6 +78,7 @@ from mts1b_oms.quarantine import Quarantine
 from mts1b_oms.reconcile import Reconciler
 from mts1b_oms.record import OmsRecord
 from mts1b_oms.recovery import Recovery, restore_clock
+from mts1b_oms.refusals import last_try
 from mts1b_oms.replaces import Replacer
 from mts1b_oms.resolve import Resolver
 from mts1b_oms.restored import Restoration
@@ -183,14 +185,13 @@ class OmsService(Service):
         self._canceller = Canceller(service=self.orders, gateway=self._gateway, sync=self._sync)
         self._replacer = Replacer(service=self.orders, gateway=self._gateway, sync=self._sync)
         self._tape = VolumeTape()
+        look = partial(last_try, self.record)
         self._dispatcher = Dispatcher(
             self.orders,
             cancel=self._canceller.cancel,
             tasks=OwnedTasks(ctx.tasks),
             clock=ctx.clock,
-            algorithms=algorithms(
-                clock=ctx.clock, rng=ctx.rng, volume=self._tape, look=self.record.order
-            ),
+            algorithms=algorithms(clock=ctx.clock, rng=ctx.rng, volume=self._tape, look=look),
         )
 
     def _build_recovery(self) -> None:
