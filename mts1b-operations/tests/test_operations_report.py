@@ -6,17 +6,23 @@ import asyncio
 import json
 import re
 import sqlite3
+from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from html.parser import HTMLParser
+from io import StringIO
 from pathlib import Path
 
 import pytest
 from mts1b_foundation import nats
 from mts1b_operations import cli
+from mts1b_operations.audit import AuditReader
 from mts1b_operations.charts import Series, bar_chart, line_chart, thin
 from mts1b_operations.report import build_report, render_report
 from mts1b_operations.summary import RunSummary, figures_of, summary
+from mts1b_operations.terminal import print_summary
 from operations_world import FUND, World, day, nav
+from rich.console import Console
 from test_operations_service import ask_halt, fund_halt
 from typer.testing import CliRunner
 
@@ -216,3 +222,48 @@ def test_charts_keep_what_must_be_seen() -> None:
     assert bar_chart({"a": 1, "b": 2}, title="t").index(">b<") < bar_chart(
         {"a": 1, "b": 2}, title="t"
     ).index(">a<")
+
+
+def test_a_short_run_has_dates_on_its_axis() -> None:
+    days = [Series("a", [day(n) for n in range(20)], [float(n) for n in range(20)])]
+    drawn = line_chart(days, title="t")
+    assert ">15 Sep 2008<" in drawn
+    assert ">04 Oct 2008<" in drawn
+    hours = [Series("a", [day(0), day(0) + timedelta(hours=5)], [1.0, 2.0])]
+    assert ">15 Sep 20:00<" in line_chart(hours, title="t")
+    assert ">15 Sep 20:00<" in line_chart([Series("a", [day(0)], [1.0])], title="t")
+    years = [Series("a", [day(0), day(2000)], [1.0, 2.0])]
+    assert ">2010<" in line_chart(years, title="t")
+
+
+def test_what_is_long_or_would_turn_the_line_leaves_room_for_the_rest(figures: RunSummary) -> None:
+    long = figures.halts[0].with_(reason="w" * 5000, scope="fund:\u202eevil")
+    page = render_report(figures.with_(halts=(long,)))
+    assert "w" * 301 not in page
+    assert "the whole is in the log" in page
+    assert "\u202e" not in page
+    assert "2008-09-17 20:00" in page, "with the time of day"
+    assert "times in UTC" in page
+    assert "…" in bar_chart({"x" * 60: 1}, title="t")
+
+
+def test_the_terminal_takes_no_markup_from_a_name(figures: RunSummary) -> None:
+    odd = figures.halts[0].with_(scope="fund:[/b][red]x", resumed_at=None)
+    console = Console(file=StringIO(), width=140)
+    fund = figures.funds[0].with_(fund_id="[bold]x[/]")
+    print_summary(figures.with_(halts=(odd,), funds=(fund,)), Path("a[/]b"), console=console)
+    told = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "still halted: fund:[/b][red]x" in told
+    assert "[bold]x[/]" in told
+
+
+def test_a_halt_after_what_was_signed_is_not_told_as_resumed(home: Path) -> None:
+    with AuditReader(home) as reader:
+        entries = list(reader.entries())
+    (asked,) = [e for e in entries if e.action == "halt_requested"]
+    (ended,) = [e for e in entries if e.action == "halt_resumed"]
+    later = {"halt_id": "later", "epoch": ended.data["epoch"] + 1}
+    place = entries.index(ended)
+    second = replace(asked, data=dict(asked.data) | later)
+    halts = figures_of([*entries[:place], second, *entries[place:]]).halts
+    assert [halt.resumed_at is None for halt in halts] == [False, True]

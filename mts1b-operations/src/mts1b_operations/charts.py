@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from html import escape
 from itertools import pairwise
 
@@ -14,6 +14,8 @@ __all__ = ["Series", "bar_chart", "line_chart", "thin"]
 _WIDTH, _HEIGHT = 960, 280
 _LEFT, _RIGHT, _TOP, _BOTTOM = 84, 12, 12, 26
 _POINTS = 700
+_DAYS = 4
+_NAME = 34
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +73,20 @@ class _Frame:
         share = (value - self._low) / ((self._high - self._low) or 1.0)
         return _HEIGHT - _BOTTOM - share * (_HEIGHT - _TOP - _BOTTOM)
 
-    def years(self) -> list[datetime]:
-        """Return the beginnings of at most twelve years within the times."""
+    def marks(self) -> list[tuple[datetime, str]]:
+        """Return the times that the axis names: at most twelve years, or days of a short run."""
         first, last = self._start.year + 1, self._end.year
+        if last - first < 2:
+            return self._days()
         step = max(1, math.ceil((last - first + 1) / 12))
-        return [self._start.replace(year=y, month=1, day=1) for y in range(first, last + 1, step)]
+        years = [self._start.replace(year=y, month=1, day=1) for y in range(first, last + 1, step)]
+        return [(year, str(year.year)) for year in years]
+
+    def _days(self) -> list[tuple[datetime, str]]:
+        span = self._end - self._start
+        text = "%d %b %H:%M" if span < timedelta(days=2 * _DAYS) else "%d %b %Y"
+        moments = [self._start + span * part / _DAYS for part in range(_DAYS)] if span else []
+        return [(moment, f"{moment:{text}}") for moment in [*moments, self._end]]
 
 
 def _axes(frame: _Frame, label: Callable[[float], str]) -> list[str]:
@@ -86,9 +97,9 @@ def _axes(frame: _Frame, label: Callable[[float], str]) -> list[str]:
         text = escape(label(tick))
         parts.append(f'<line class="grid" x1="{_LEFT}" x2="{right}" y1="{y:.1f}" y2="{y:.1f}"/>')
         parts.append(f'<text x="{edge}" y="{y + 4:.1f}" text-anchor="end">{text}</text>')
-    for year in frame.years():
-        x = frame.x(year)
-        parts.append(f'<text x="{x:.1f}" y="{_HEIGHT - 6}" text-anchor="middle">{year.year}</text>')
+    for moment, text in frame.marks():
+        x = min(max(frame.x(moment), _LEFT + 8), right - 36)
+        parts.append(f'<text x="{x:.1f}" y="{_HEIGHT - 6}" text-anchor="middle">{text}</text>')
     return parts
 
 
@@ -153,6 +164,11 @@ def _line(
     return f'<polygon class="area s{colour}" points="{closed}"/>{drawn}'
 
 
+def _clipped(name: str) -> str:
+    """Return what of a name there is room for."""
+    return name if len(name) <= _NAME else f"{name[: _NAME - 1]}…"
+
+
 def bar_chart(values: Mapping[str, float], *, title: str, unit: str = "") -> str:
     """Return an SVG with one horizontal bar per name, longest first."""
     if not values:
@@ -163,7 +179,8 @@ def bar_chart(values: Mapping[str, float], *, title: str, unit: str = "") -> str
     for number, (name, value) in enumerate(rows):
         y, width = 8 + number * 28, max(value / largest * 520, 1.0)
         parts.append(
-            f'<text x="250" y="{y + 14}" text-anchor="end">{escape(name)}</text>'
+            f'<text x="250" y="{y + 14}" text-anchor="end">{escape(_clipped(name))}'
+            f"<title>{escape(name)}</title></text>"
             f'<rect class="bar" x="260" y="{y}" width="{width:.1f}" height="20" rx="3"/>'
             f'<text x="{268 + width:.1f}" y="{y + 14}">{value:,.0f}{escape(unit)}</text>'
         )

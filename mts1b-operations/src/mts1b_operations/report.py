@@ -11,9 +11,12 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from mts1b_operations.charts import Series, bar_chart, line_chart
+from mts1b_operations.plain_text import one_line
 from mts1b_operations.summary import FundFigures, RunSummary, summary
 
 __all__ = ["build_report", "render_report"]
+
+_LONGEST = 300
 
 
 def build_report(home: Path, *, figures: RunSummary | None = None) -> Path:
@@ -39,7 +42,9 @@ def render_report(figures: RunSummary) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(money=_money, percent=_percent, grouped=_grouped, day=_day)
+    environment.filters.update(
+        money=_money, percent=_percent, grouped=_grouped, minute=_minute, said=_said
+    )
     return environment.get_template("report.html.j2").render(
         period=_period(figures),
         tiles=_tiles(figures),
@@ -65,8 +70,14 @@ def _grouped(value: float) -> str:
     return f"{value:,.0f}"
 
 
-def _day(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d}"
+def _minute(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M}"
+
+
+def _said(text: str) -> str:
+    """Return what somebody wrote, as one line of a length that a table has room for."""
+    shown = one_line(text)
+    return shown if len(shown) <= _LONGEST else f"{shown[:_LONGEST]}… (the whole is in the log)"
 
 
 def _period(figures: RunSummary) -> str:
@@ -74,7 +85,7 @@ def _period(figures: RunSummary) -> str:
         return "no NAV yet"
     first = min(fund.first.as_of for fund in figures.funds)
     last = max(fund.last.as_of for fund in figures.funds)
-    return f"{first:%d %b %Y} to {last:%d %b %Y}"
+    return f"{first:%d %b %Y} to {last:%d %b %Y}, times in UTC"
 
 
 def _tiles(figures: RunSummary) -> list[dict[str, str]]:

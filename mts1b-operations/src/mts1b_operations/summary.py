@@ -139,6 +139,7 @@ class _Collector:
         self.gates: Counter[str] = Counter()
         self.codes: Counter[str] = Counter()
         self.halts: dict[str, HaltFigures] = {}
+        self._epochs: dict[str, int] = {}
         self.alerts: list[AlertFigures] = []
         self.signals = 0
 
@@ -187,6 +188,7 @@ class _Collector:
 
     def _halt(self, entry: AuditEntry, data: dict[str, Any]) -> None:
         halt_id = str(data["halt_id"])
+        self._epochs[halt_id] = int(data.get("epoch", 0))
         self.halts[halt_id] = HaltFigures(
             halt_id=halt_id,
             scope=entry.subject_id,
@@ -197,6 +199,8 @@ class _Collector:
 
     def _resume(self, entry: AuditEntry, data: dict[str, Any]) -> None:
         for halt_id, halt in self.halts.items():
+            if self._epochs[halt_id] > int(data["epoch"]):
+                continue  # it came after what was signed, and stays
             if halt.scope == entry.subject_id and halt.resumed_at is None:
                 self.halts[halt_id] = halt.with_(
                     resumed_at=entry.timestamp,

@@ -7,8 +7,10 @@ from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
+from mts1b_operations.plain_text import one_line
 from mts1b_operations.summary import RunSummary
 
 __all__ = ["print_summary"]
@@ -22,16 +24,21 @@ def print_summary(figures: RunSummary, path: Path, *, console: Console | None = 
     denied = ", ".join(f"{count:,} {code}" for code, count in figures.denials_by_code.items())
     alerts = Counter(alert.watchdog for alert in figures.alerts)
     raised = ", ".join(f"{count:,} {name}" for name, count in alerts.most_common())
-    out.print(f"orders    {orders or 'none'}; {figures.fills:,} fills")
-    out.print(f"denials   {denied or 'none'}")
-    out.print(f"halts     {_halts(figures)}")
-    out.print(f"alerts    {raised or 'none'}")
+    out.print(f"orders    {_said(orders or 'none')}; {figures.fills:,} fills")
+    out.print(f"denials   {_said(denied or 'none')}")
+    out.print(f"halts     {_said(_halts(figures))}")
+    out.print(f"alerts    {_said(raised or 'none')}")
     out.print(f"costs     {figures.fees_usd:,.2f} USD fees")
     for stage, values in figures.latency.items():
         if stage.count(".") < 2:  # the single gates are in the report
             out.print(f"latency   {_latency(stage, values)}")
     out.print(_proof(figures))
-    out.print(f"report    {path}", soft_wrap=True)
+    out.print(f"report    {_said(str(path))}", soft_wrap=True)
+
+
+def _said(text: str) -> str:
+    """Return what others wrote, for a console that would take [words] as its own markup."""
+    return escape(one_line(text))
 
 
 def _latency(stage: str, values: dict[str, float]) -> str:
@@ -46,7 +53,7 @@ def _funds(figures: RunSummary) -> Table:
         table.add_column(name, justify="right", no_wrap=True)
     for fund in figures.funds:
         table.add_row(
-            fund.fund_id,
+            _said(fund.fund_id),
             f"{fund.last.nav_usd:,.0f}",
             f"{fund.total_return:+.1%}",
             f"{fund.annual_return:+.1%}",
@@ -69,5 +76,5 @@ def _halts(figures: RunSummary) -> str:
 def _proof(figures: RunSummary) -> str:
     proof = figures.verification
     if not proof.verified:
-        return f"audit     [bold red]NOT INTACT[/]: {proof.problem}"
+        return f"audit     [bold red]NOT INTACT[/]: {_said(proof.problem)}"
     return f"audit     intact: {proof.entries:,} entries, root {proof.root[:16]}.."
