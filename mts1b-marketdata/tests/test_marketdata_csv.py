@@ -199,6 +199,18 @@ def test_the_registry_builds_and_refuses(write):
         ("2026-03-08", {}, datetime(2026, 3, 9, 4, tzinfo=UTC)),  # 23 hours long
         ("2026-03-02", {"stamps": "start"}, datetime(2026, 3, 3, 5, tzinfo=UTC)),
         ("2026-03-02", {"session_close": time(16)}, datetime(2026, 3, 2, 21, tzinfo=UTC)),
+        (
+            "2026-03-02",
+            {"stamps": "start", "session_close": time(16)},
+            datetime(2026, 3, 2, 21, tzinfo=UTC),
+        ),
+        (
+            "2026-03-02",
+            {"stamps": "start", "interval": "1w", "session_close": time(16)},
+            datetime(2026, 3, 8, 20, tzinfo=UTC),
+        ),
+        ("2026-11-01", {"stamps": "start"}, datetime(2026, 11, 2, 5, tzinfo=UTC)),  # 25 hours
+        ("2026-11-01 00:00", {"stamps": "start"}, datetime(2026, 11, 2, 5, tzinfo=UTC)),
         ("2026-03-02 00:00:00", {"session_close": time(16)}, datetime(2026, 3, 2, 21, tzinfo=UTC)),
         ("2026-03-02 16:00", {}, datetime(2026, 3, 2, 21, tzinfo=UTC)),
         ("2026-03-02 00:00", {}, datetime(2026, 3, 2, 5, tzinfo=UTC)),
@@ -221,11 +233,35 @@ def test_the_day_of_a_quote_is_its_beginning():
         ("2026-11-01 01:30", {}, "clocks of America/New_York change"),
         ("2026-03-08 02:30", {}, "clocks of America/New_York change"),
         ("2026-03-02 10:31", {"session_close": time(16)}, "session_close is not for it"),
+        ("2026-03-02", {"interval": "1m"}, "bars of 1m need a time of day"),
     ],
 )
 def test_a_time_that_would_have_to_be_guessed_is_refused(write, text, changes, message):
     path = write(f"timestamp,open,high,low,close\n{text},1,1,1,1\n")
     declared = {"path": path, "symbol": "SPX", "timezone": "America/New_York", **changes}
-    client = CsvClient(bars=CsvFile.model_validate({"interval": "1d", **declared}))
+    file = CsvFile.model_validate({"interval": "1d", **declared})
     with pytest.raises(SourceFileError, match=message):
+        asyncio.run(CsvClient(bars=file).get_bars(SPX, file.interval, datetime.now(UTC)))
+
+
+@pytest.mark.parametrize("text", ["1_000", "\u0661\u0662", "1e400", "1e-400", "-1e400"])
+def test_a_price_that_no_float_holds_or_only_python_reads_is_refused(write, text):
+    path = write(f"timestamp,open,high,low,close\n2026-03-02,{text},{text},{text},{text}\n")
+    client = CsvClient(bars=CsvFile(path=path, symbol=SPX))
+    with pytest.raises(SourceFileError, match="line 2, column 'open'"):
         asyncio.run(client.get_bars(SPX, "1d", datetime(2026, 1, 1, tzinfo=UTC)))
+
+
+def test_blank_lines_are_no_rows(write):
+    client = CsvClient(bars=CsvFile(path=write(PLAIN), symbol=SPX))
+    bars = asyncio.run(client.get_bars(SPX, "1d", datetime(2026, 1, 1, tzinfo=UTC)))
+    assert [bar.timestamp.day for bar in bars] == [3, 4]
+
+
+PLAIN = """timestamp,open,high,low,close
+
+2026-03-02,1,1,1,1
+
+2026-03-03,1,1,1,1
+
+"""

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mts1b_marketdata import DatasetChanged, DatasetMissing, ReplayFeed
+from mts1b_marketdata import DatasetChanged, DatasetMissing, PriceTooSmall, ReplayFeed
 from mts1b_marketdata.replay import exact
 
 
@@ -38,6 +38,19 @@ def test_a_float_becomes_its_shortest_decimal_with_at_most_six_places(value):
         "1e-15"
     )
     assert number.as_tuple().exponent >= -6
+
+
+@pytest.mark.parametrize(("price", "fits"), [(0.0005678, True), (1.234e-5, False), (1e-9, False)])
+def test_a_price_that_six_decimals_would_move_is_refused(lake, bars_frame, tmp_path, price, fits):
+    """A coin at 0.00001234 was replayed at 0.000012, three percent lower."""
+    flat = {name: [price] for name in ("open", "high", "low", "close")}
+    lake(tmp_path, {"COIN-USD": bars_frame("COIN-USD", [1.0], **flat)})
+    ticks = ReplayFeed.open(tmp_path, dataset="sample").ticks()
+    if fits:
+        assert float(next(ticks).bars[0].close) == pytest.approx(price, rel=1e-3)
+        return
+    with pytest.raises(PriceTooSmall, match="import it in a larger unit"):
+        next(ticks)
 
 
 def test_resuming_gives_the_rest_of_the_same_ticks(home):

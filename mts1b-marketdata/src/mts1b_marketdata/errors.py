@@ -10,6 +10,7 @@ __all__ = [
     "LateTick",
     "MarketDataError",
     "NotOffered",
+    "PriceTooSmall",
     "ReplayStopped",
     "SourceFileError",
     "SourceUnknown",
@@ -39,6 +40,12 @@ class DatasetChanged(MarketDataError, DataError):
     """A file of the lake is not the one that its manifest describes: import it again."""
 
     code = "DATASET_CHANGED"
+
+
+class PriceTooSmall(MarketDataError, DataError):
+    """A price is too small for its six decimals: import it in a larger unit."""
+
+    code = "PRICE_TOO_SMALL"
 
 
 class SymbolUnknown(MarketDataError, DataError):

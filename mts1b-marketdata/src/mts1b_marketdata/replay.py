@@ -13,7 +13,7 @@ from mts1b_foundation import Bar, Symbol
 from mts1b_platform.ids import derive_id
 
 from mts1b_marketdata.dataset import BarDataset, BarFile, open_dataset
-from mts1b_marketdata.errors import DatasetChanged, DatasetMissing
+from mts1b_marketdata.errors import DatasetChanged, DatasetMissing, PriceTooSmall
 from mts1b_marketdata.sanity import bar_defects
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["ReplayFeed", "ReplayTick", "exact"]
 
 _STEP = Decimal("0.000001")
+_SMALL = 0.001
+_MOST_MOVED = 0.001
 
 
 def exact(value: float) -> Decimal:
@@ -158,6 +160,8 @@ def _require_order(dataset: BarDataset, file: BarFile, frame: pl.DataFrame) -> N
 
 def _bar(symbol: str, interval: str, moment: datetime, values: tuple[Any, ...]) -> Bar:
     opened, high, low, close, volume = (exact(value) for value in values)
+    if values[2] < _SMALL:
+        _require_places(symbol, moment, values[:4])
     defects = bar_defects(opened=opened, high=high, low=low, close=close, volume=volume)
     if defects:
         raise DatasetChanged(
@@ -175,3 +179,13 @@ def _bar(symbol: str, interval: str, moment: datetime, values: tuple[Any, ...]) 
         volume=volume,
         timestamp=moment,
     )
+
+
+def _require_places(symbol: str, moment: datetime, prices: tuple[float, ...]) -> None:
+    """Refuse prices of which six decimals say something else."""
+    for price in prices:
+        if abs(float(exact(price)) - price) > _MOST_MOVED * abs(price):
+            raise PriceTooSmall(
+                f"{symbol} at {moment.isoformat()} has a price of {price:g}, which six decimals "
+                f"make {exact(price)}; import it in a larger unit, e.g. a thousand for one"
+            )

@@ -22,6 +22,7 @@ class CsvKind(StrEnum):
 
 
 _LONGEST_DATE = len("2026-01-31")
+_DAY = timedelta(days=1)
 _TIME_CODES = ("%H", "%I", "%c", "%X")
 _REQUIRED = {
     CsvKind.BARS: ("timestamp", "open", "high", "low", "close"),
@@ -103,17 +104,21 @@ class CsvFile(FrozenModel):
         """
         moment = self._moment(text)
         zone = ZoneInfo(self.timezone)
+        length = interval_length(self.interval)
+        starts = self.kind is CsvKind.BARS and self.stamps == "start"
         if self._is_date(text, moment):
-            moment = self._end_of_day(moment)
+            if self.kind is CsvKind.BARS and length < _DAY:
+                raise ValueError(f"bars of {self.interval} need a time of day")
+            moment = self._end_of_day(moment, length - _DAY if starts else timedelta(0))
             moment = moment if moment.tzinfo else moment.replace(tzinfo=zone)
-        elif self.session_close is not None:
+            return moment.astimezone(UTC)
+        if self.session_close is not None:
             raise ValueError("it has a time of day, so session_close is not for it")
-        elif moment.tzinfo is None:
+        if moment.tzinfo is None:
             moment = _at_once(moment, zone)
-        moment = moment.astimezone(UTC)
-        if self.kind is CsvKind.BARS and self.stamps == "start":
-            moment += interval_length(self.interval)
-        return moment
+        if starts and length >= _DAY:  # by the clock on the wall: a day may have 23 hours
+            return (moment.astimezone(zone) + length).astimezone(UTC)
+        return moment.astimezone(UTC) + (length if starts else timedelta(0))
 
     def _moment(self, text: str) -> datetime:
         if self.timestamp_format is None:
@@ -130,11 +135,11 @@ class CsvFile(FrozenModel):
             return len(text) <= _LONGEST_DATE
         return not any(code in self.timestamp_format for code in _TIME_CODES)
 
-    def _end_of_day(self, day: datetime) -> datetime:
+    def _end_of_day(self, day: datetime, later: timedelta) -> datetime:
+        """Return when the bar of a day ended, or that of the days up to ``later``."""
         if self.session_close is not None:
-            return datetime.combine(day, self.session_close, day.tzinfo)
-        ends = self.kind is CsvKind.BARS and self.stamps == "end"
-        return day + timedelta(days=1) if ends else day
+            return datetime.combine(day + later, self.session_close, day.tzinfo)
+        return day + later + _DAY if self.kind is CsvKind.BARS else day
 
 
 def _at_once(moment: datetime, zone: ZoneInfo) -> datetime:

@@ -57,6 +57,8 @@ class _Row:
             number = Decimal(text)
         except InvalidOperation:
             raise self.fail(field, f"{text!r} is no number") from None
+        if "_" in text or not text.isascii():  # what Decimal reads and nobody else does
+            raise self.fail(field, f"{text!r} is no number")
         if not number.is_finite():
             raise self.fail(field, f"{text!r} is no finite number")
         return number
@@ -102,7 +104,8 @@ def _rows(file: CsvFile) -> Iterator[_Row]:
             "name the right ones in columns"
         )
     for number, cells in enumerate(frame.iter_rows(named=True), start=_HEADER_LINES + 1):
-        yield _Row(file, number, cells)
+        if any(cell is not None for cell in cells.values()):  # else the line is blank
+            yield _Row(file, number, cells)
 
 
 def _read(file: CsvFile, kind: CsvKind, build: Callable[[_Row], T]) -> list[T]:
