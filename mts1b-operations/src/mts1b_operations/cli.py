@@ -358,11 +358,12 @@ def signal_key(
 
 @status.command()
 def run_status(as_json: JsonOption = False) -> None:
-    """Show services, replay, funds and halts; exit code 1 when a service is red."""
+    """Show services, replay, funds and halts; exit code 1 when any of it is red or not known."""
     from mts1b_operations.status import collect_status, status_lines
 
     found = collect_status(_home())
     red = any(service["state"] == "red" for service in found["services"])
+    red = red or found["store"] not in ("ok", "none yet") or found["halt_record"] != "ok"
     found["exit_code"] = int(ExitCode.FAILED if red else ExitCode.OK)
     emit(found, as_json, text="\n".join(map(one_line, status_lines(found))))
     if red:

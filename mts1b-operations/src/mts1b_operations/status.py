@@ -10,7 +10,7 @@ from typing import Any
 
 from mts1b_platform.halt import HaltStore
 
-from mts1b_operations.audit.reader import AuditReader
+from mts1b_operations.audit.reader import AuditReader, has_store
 from mts1b_operations.errors import AuditUnavailable
 from mts1b_operations.halt_record import active_halts, halt_epoch, unreadable_record
 from mts1b_operations.places import HALT_FOLDER
@@ -22,6 +22,7 @@ __all__ = ["collect_status", "status_lines"]
 def collect_status(home: Path) -> dict[str, Any]:
     """Return the state of a home as plain JSON values; no service needs to run."""
     halts = HaltStore(home / HALT_FOLDER)
+    funds, problem = _funds(home)
     return {
         "home": str(home),
         "services": asyncio.run(_services(home)),
@@ -31,7 +32,8 @@ def collect_status(home: Path) -> dict[str, Any]:
         "halt_epoch": halt_epoch(halts),
         "halts": [halt.model_dump(mode="json") for halt in active_halts(halts)],
         "halt_record": unreadable_record(home) or "ok",
-        "funds": _funds(home),
+        "funds": funds,
+        "store": problem,
     }
 
 
@@ -51,10 +53,13 @@ async def _services(home: Path) -> list[dict[str, Any]]:
     ]
 
 
-def _funds(home: Path) -> list[dict[str, Any]]:
+def _funds(home: Path) -> tuple[list[dict[str, Any]], str]:
+    """Return the funds, and "ok", "none yet", or why the store can not be read."""
+    if not has_store(home):
+        return [], "none yet"
     try:
         with AuditReader(home) as reader:
-            return [
+            found = [
                 {
                     "fund_id": fund,
                     "as_of": entry.data["as_of"],
@@ -64,8 +69,9 @@ def _funds(home: Path) -> list[dict[str, Any]]:
                 for fund in reader.funds()
                 if (entry := reader.latest_nav(fund)) is not None
             ]
-    except AuditUnavailable:
-        return []
+    except AuditUnavailable as error:
+        return [], str(error)
+    return found, "ok"
 
 
 def _read(path: Path) -> dict[str, Any] | None:
@@ -95,6 +101,8 @@ def status_lines(status: dict[str, Any]) -> Iterator[str]:
         depth = f"drawdown {float(fund['drawdown']):.1%}"
         nav = f"{float(fund['nav_usd']):,.0f} USD"
         yield f"fund      {fund['fund_id']:<20}{nav:>18}  {depth}, {fund['as_of'][:10]}"
+    if status["store"] not in ("ok", "none yet"):
+        yield f"fund      not known: {status['store']}"
     for halt in status["halts"]:
         yield (
             f"HALTED    {halt['scope']}: {halt['reason']} ({halt['requested_by']}, "

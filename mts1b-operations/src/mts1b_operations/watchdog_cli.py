@@ -41,7 +41,7 @@ def status(as_json: JsonOption = False) -> None:
     for dog in found:
         state = "off" if not dog.enabled else "on"
         if dog.paused_until is not None:
-            state = f"paused until {dog.paused_until:%Y-%m-%d %H:%M}"
+            state = f"paused until {dog.paused_until:%Y-%m-%d %H:%M}Z"
         tripped = f"  tripped: {', '.join(dog.tripped)}" if dog.tripped else ""
         lines.append(
             f"{dog.name:<20} {state:<6} {dog.trigger}; threshold {dog.threshold:g}; "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -19,10 +20,19 @@ from mts1b_operations.audit.proof import LogCheck
 from mts1b_operations.errors import AuditUnavailable, ChainIntegrityError
 from mts1b_operations.places import AUDIT_FOLDER, KEY_FOLDER, STORE_NAME
 
-__all__ = ["AuditReader"]
+__all__ = ["AuditReader", "has_store"]
 
 _COLUMNS = "sequence, hash, timestamp, actor, action, subject_id, data, previous_hash"
 _CHUNK = 10_000
+
+
+def _store_of(home: Path) -> Path:
+    return home / "db" / f"{STORE_NAME}.sqlite"
+
+
+def has_store(home: Path) -> bool:
+    """Return whether there is anything where the store of a home is kept, readable or not."""
+    return os.path.lexists(_store_of(home))
 
 
 class AuditReader:
@@ -33,13 +43,16 @@ class AuditReader:
 
     def __init__(self, home: Path) -> None:
         self._home = home
-        path = home / "db" / f"{STORE_NAME}.sqlite"
-        if not path.exists():
+        path = _store_of(home)
+        if not has_store(home):
             raise AuditUnavailable(
                 f"no audit store at {path}; run `make paper` or `mts up` first, or set MTS_HOME"
             )
-        self._connection = sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)
-        self._connection.execute("PRAGMA busy_timeout=10000")
+        try:
+            self._connection = sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)
+            self._connection.execute("PRAGMA busy_timeout=10000")
+        except sqlite3.Error as error:
+            raise AuditUnavailable(f"the audit store {path} can not be opened: {error}") from error
 
     def __enter__(self) -> Self:
         return self
@@ -63,11 +76,8 @@ class AuditReader:
             )
             for row in cursor:
                 yield AuditEntry.from_row(row)
-        except sqlite3.DatabaseError as error:
-            raise AuditUnavailable(
-                f"the audit store can not be read ({error}); run "
-                "`mts mts1b-operations audit verify` to find the first bad entry"
-            ) from error
+        except (sqlite3.DatabaseError, ValueError, TypeError) as error:
+            raise _unreadable(error) from error
 
     @property
     def size(self) -> int:
@@ -98,9 +108,11 @@ class AuditReader:
 
     def rows(self) -> Iterator[StoredRow]:
         """Return every stored row as it is, oldest first."""
-        yield from self._connection.execute(
-            f"SELECT {_COLUMNS} FROM audit_entries ORDER BY sequence"
-        )
+        query = f"SELECT {_COLUMNS} FROM audit_entries ORDER BY sequence"
+        try:
+            yield from self._connection.execute(query)
+        except sqlite3.DatabaseError as error:
+            raise _unreadable(error) from error
 
     def checkpoints(self) -> list[Checkpoint]:
         """Return the checkpoints of the store and the last one beside it, smallest first.
@@ -114,7 +126,10 @@ class AuditReader:
     def overrides(self) -> list[tuple[str, float | None, str | None]]:
         """Return (watchdog, threshold, paused until) as operators left them."""
         query = "SELECT watchdog, threshold, paused_until FROM watchdog_overrides ORDER BY 1"
-        return self._connection.execute(query).fetchall()
+        try:
+            return self._connection.execute(query).fetchall()
+        except sqlite3.DatabaseError as error:
+            raise _unreadable(error) from error
 
     def funds(self) -> list[str]:
         """Return the funds that have a NAV, by name.
@@ -125,7 +140,7 @@ class AuditReader:
         try:
             return sorted(str(row[0]) for row in self._connection.execute(query))
         except sqlite3.DatabaseError as error:
-            raise AuditUnavailable(f"the audit store can not be read: {error}") from error
+            raise _unreadable(error) from error
 
     def latest_nav(self, fund_id: str) -> AuditEntry | None:
         """Return the last total NAV of a fund, or None."""
@@ -184,3 +199,10 @@ class AuditReader:
             raise ChainIntegrityError(
                 size, f"every entry is intact, the database file around them is not: {found}"
             )
+
+
+def _unreadable(error: Exception) -> AuditUnavailable:
+    return AuditUnavailable(
+        f"the audit store can not be read ({error}); run `mts mts1b-operations audit verify` to "
+        "find the first bad entry"
+    )
