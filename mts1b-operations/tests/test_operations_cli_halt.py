@@ -120,7 +120,7 @@ def test_an_unreadable_record_is_told_with_its_remedy(mts: Run, home: Path) -> N
         refused = mts(cli.cmd, "resume", *scope, "--operator", "jane", code=5)
         assert isinstance(refused.exception, ResumeRefused)
         assert "start operations again" in str(refused.exception)
-    assert "start operations again" in mts(cli.status).output
+    assert "start operations again" in mts(cli.status, code=1).output
     found = {f["check"]: f for f in json.loads(mts(cli.doctor, "--json", code=1).output)}
     assert found["halts"]["verdict"] == "fail"
     assert "two operators" in found["halts"]["remedy"]
