@@ -177,6 +177,23 @@ async def test_a_child_is_of_its_parents_side_symbol_owner_and_limit(
     assert works.desk.venue.submitted == []
 
 
+async def test_an_order_at_the_venue_is_nobodys_parent(works: Works, order: Any) -> None:
+    """A stop that names its entry as parent took the entry's fills, and then the entry itself."""
+    desk = works.desk
+    entry = await desk.orders.submit(resting(order, quantity=Decimal(10)))
+    rest = {"order_type": "limit", "limit_price": Decimal(90), "quantity": Decimal(10)}
+    stop = await desk.orders.submit(order("stop", parent_order_id=entry.order_id, **rest))
+    await works.fill(stop)
+    current = await desk.record.order(entry.order_id)
+    assert (current.status, current.filled_quantity) == (OrderStatus.ACCEPTED, 0)
+    await desk.canceller.cancel(stop.order_id, actor="operator:ann")
+    other = await desk.orders.submit(order("other", parent_order_id=entry.order_id, **rest))
+    await desk.canceller.cancel(other.order_id, actor="operator:ann")
+    await desk.sync.collect()
+    assert (await desk.record.order(entry.order_id)).status is OrderStatus.ACCEPTED
+    assert [o.order_id for o in await desk.venue.paper.get_open_orders()] == [entry.order_id]
+
+
 async def test_a_key_is_worked_in_one_way(works: Works, order: Any) -> None:
     """A plain order's key with an algorithm would have sent the children beside the order."""
     plain = await works.desk.orders.submit(resting(order))

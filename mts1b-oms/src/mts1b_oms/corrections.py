@@ -16,6 +16,7 @@ from mts1b_foundation.adjustments import AdjustBooks
 from mts1b_foundation.nats import OMS_FILLS_CORRECTED
 from mts1b_foundation.orders import CorrectionKind, Fill, FillCorrection, Order, OrderStatus
 from mts1b_platform.ids import derive_id
+from mts1b_riskengine.parents import is_worked_here
 
 from mts1b_oms.adjustments import holding_after
 from mts1b_oms.ledger import ZERO, Holding, payment_of, quantise
@@ -199,7 +200,7 @@ def _event(order: Order, filled: Decimal) -> OrderEvent:
 
 async def _restate_parent(unit: Unit, parent_id: str, change: _Change) -> None:
     parent = await unit.order(parent_id)
-    if parent is None or parent.status is OrderStatus.CREATED:
+    if parent is None or not is_worked_here(parent):
         return
     notional = parent.filled_quantity * (parent.average_fill_price or ZERO)
     notional += _notional(change.after) - _notional(change.before)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -15,7 +16,9 @@ from mts1b_oms_algos import AlgoError
 from mts1b_oms_algos.schedule import exact_sum
 from mts1b_platform.clock import Clock
 from mts1b_platform.plugins import PluginBroken, PluginMissing, load_plugin, plugin_names
-from mts1b_platform.supervision import OwnedTasks
+from mts1b_platform.store import StoreError
+from mts1b_platform.supervision import OwnedTasks, end_tasks
+from sqlalchemy.exc import SQLAlchemyError
 
 from mts1b_oms.errors import (
     OrderRefused,
@@ -56,6 +59,7 @@ _FAILURES = (
 never the service."""
 
 _PAUSE_S, _LONGEST_PAUSE_S, _LONGEST_HOLD_S = 1.0, 30.0, 120.0
+_NO_MORE = object()
 Cancel = Callable[..., Awaitable[object]]
 """Cancels an order as :meth:`mts1b_oms.cancels.Canceller.cancel` does."""
 
@@ -194,7 +198,8 @@ class Dispatcher:
         sent = Decimal(0)
         held_until: datetime | None = None
         try:
-            async for child in self._algorithm(algo)(parent, params=params):
+            coming = self._algorithm(algo)(parent, params=params)
+            while (child := await self._next(parent, algo, coming)) is not None:
                 sent = exact_sum((sent, child.quantity))
                 if sent > parent.quantity:
                     return f"{algo}: its children sum to {sent} of {parent.quantity}"
@@ -207,6 +212,35 @@ class Dispatcher:
         except _FAILURES as error:
             return f"{algo}: {error}"
         return ""
+
+    async def _next(self, parent: Order, algo: str, children: AsyncIterator[Order]) -> Order | None:
+        """Return the next child, None after the last one; meanwhile look whether the parent ends.
+
+        The algorithm may be somebody else's: whatever it raises ends its parent alone. What the
+        record raises, which it may look at, does not count as its own.
+
+        :raises _Over: when the parent has ended, or the algorithm has failed.
+        """
+        asked: asyncio.Task[Any] = asyncio.create_task(_step(children))
+        tasks = [asked]
+        try:
+            while not asked.done():
+                await self._require_working(parent, may_be_late=True)
+                pause: asyncio.Task[Any] = asyncio.create_task(self._clock.sleep(_PAUSE_S))
+                tasks = [asked, pause]
+                await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                pause.cancel()
+        finally:
+            await end_tasks(tasks)
+        error = asked.exception() if not asked.cancelled() else "it cancelled itself"
+        if isinstance(error, StoreError | SQLAlchemyError):
+            raise error
+        if error is not None:
+            raise _Over(f"{algo}: {error}")
+        child = asked.result()
+        if child is _NO_MORE or isinstance(child, Order):
+            return child if isinstance(child, Order) else None
+        raise _Over(f"{algo}: {child!r} is no order")
 
     async def _place(self, parent: Order, child: Order) -> bool:
         """Submit one child, again where it is refused for the moment; return whether it was.
@@ -307,6 +341,11 @@ class Dispatcher:
     async def stop(self) -> None:
         """Stop working; a restart goes on."""
         await self._tasks.stop()
+
+
+async def _step(children: AsyncIterator[object]) -> object:
+    """Return what an algorithm yields next."""
+    return await anext(children, _NO_MORE)
 
 
 def _is_same_work(stored: StoredOrder, algo: str, params: dict[str, Any]) -> bool:

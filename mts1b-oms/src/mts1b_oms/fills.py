@@ -7,6 +7,7 @@ from decimal import Decimal
 from operator import attrgetter
 
 from mts1b_foundation.orders import Fill, Order, OrderStatus
+from mts1b_riskengine.parents import is_worked_here
 
 from mts1b_oms.corrections import average_price, counted_of, settle_early
 from mts1b_oms.ledger import Owner, quantise
@@ -134,7 +135,7 @@ def _fill_order(
 
 async def _fill_parent(unit: Unit, parent_id: str, fill: Fill) -> None:
     parent = await unit.order(parent_id)
-    if parent is None or parent.status is OrderStatus.CREATED:
+    if parent is None or not is_worked_here(parent):
         return
     before = parent.filled_quantity * (parent.average_fill_price or Decimal(0))
     filled = parent.filled_quantity + fill.quantity

@@ -62,7 +62,7 @@ async def settle_parent(
     :param failure: why the algorithm gave up; where it did not say, a refused child tells.
     """
     parent = await unit.order(parent_id)
-    if parent is None or parent.is_terminal:
+    if parent is None or parent.is_terminal or not is_worked_here(parent):
         return parent
     children = [
         await unit.order(child.order_id) or child
