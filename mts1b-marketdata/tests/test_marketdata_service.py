@@ -370,6 +370,7 @@ async def test_without_a_replay_quotes_and_their_bars_are_published_once(home, b
         service.ctx.clock.advance_to(RECORDED)
         await service.start()
         await service.ctx.log.heard("source ended")
+        assert (await service.health())["source"] == "csv ended: there are no new prices"
         await service.stop()
     await bus.ensure_stream(STREAMS["MARKETDATA"])
     consumer = await bus.consumer("MARKETDATA", "test")

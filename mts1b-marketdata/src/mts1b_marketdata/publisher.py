@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol, runtime_checkable
 
 from mts1b_foundation import Bar, Quote, Symbol
@@ -12,10 +13,15 @@ from mts1b_foundation.protocols import MarketDataProtocol
 from mts1b_platform.clock import Clock
 from mts1b_platform.eventbus.port import EventBus, PublishAck
 from mts1b_platform.ids import derive_id
+from mts1b_platform.supervision import end_tasks
 
 from mts1b_marketdata.bars import BarBuilder
 from mts1b_marketdata.errors import LateTick
 from mts1b_marketdata.sanity import QuoteSieve, is_refused
+
+_LOOK_S = 1.0
+_GRACE = timedelta(seconds=1)
+"""What a quote may take longer than the slowest of its stream did so far."""
 
 __all__ = ["QuotePublisher", "WatchesSince", "publish_bar", "publish_quote"]
 
@@ -52,8 +58,11 @@ async def publish_quote(bus: EventBus, quote: Quote) -> PublishAck:
 class QuotePublisher:
     """Pass on what a source streams; unfit quotes stay out and are counted.
 
-    A bar that was not watched from its start is left out: what is known of it is not its open, high
-    and low. A source that is no :class:`WatchesSince` is watched from its first quote on.
+    A bar that was not watched from its start is left out: what is known of it is not its open,
+    high and low. A source that is no :class:`WatchesSince` is watched from its first quote on.
+
+    A bar goes out when a later quote of any symbol comes, or when the clock says that none of it
+    can come any more: a second after its end, and after what the slowest quote took to come.
 
     :param bar_interval: also build and publish bars of this interval from the mids.
     :param clock: what no quote may be ahead of; None where quotes are not of now.
@@ -77,6 +86,8 @@ class QuotePublisher:
         self._clock = clock
         self._report = report
         self._first: datetime | None = None
+        self._slowest = timedelta(0)
+        self._turn = asyncio.Lock()
         self._symbols = [Symbol(symbol) for symbol in symbols]
         self._builders: dict[Symbol, BarBuilder] = {}
         if bar_interval is not None:
@@ -86,16 +97,53 @@ class QuotePublisher:
         self.late = 0
         self.unwatched = 0
 
+    @property
+    def source_name(self) -> str:
+        """Return the name of the source."""
+        return self._source.name
+
     async def run(self) -> None:
         """Publish until the source ends."""
         await self._bus.ensure_stream(STREAMS["MARKETDATA"])
+        tasks = [asyncio.create_task(self._follow(), name="marketdata.quotes")]
+        if self._clock is not None and self._builders:
+            closing = self._close_by_clock(self._clock)
+            tasks.append(asyncio.create_task(closing, name="marketdata.bars"))
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            await end_tasks(tasks)
+        for task in tasks:
+            if not task.cancelled():
+                task.result()
+
+    async def _follow(self) -> None:
         async for quote in self._source.stream_quotes(self._symbols):
             if is_refused(self.sieve.judge(quote)):
                 continue
-            self._first = self._first or max(quote.timestamp, self._now(quote))
+            self._note(quote)
             await publish_quote(self._bus, quote)
             self.published += 1
-            await self._build(quote)
+            async with self._turn:
+                await self._build(quote)
+
+    def _note(self, quote: Quote) -> None:
+        """Note since when the stream is watched, and what its slowest quote took to come."""
+        now = self._now(quote)
+        self._first = self._first or max(quote.timestamp, now)
+        since = self._watched_since()
+        if since is not None and quote.timestamp >= since:  # the last of before took no time
+            self._slowest = max(self._slowest, now - quote.timestamp)
+
+    async def _close_by_clock(self, clock: Clock) -> None:
+        while True:
+            await clock.sleep(_LOOK_S)
+            over = clock.now() - self._slowest - _GRACE
+            async with self._turn:
+                for builder in self._builders.values():
+                    done = builder.close_until(over)
+                    if done is not None:
+                        await self._publish_whole(done)
 
     async def _build(self, quote: Quote) -> None:
         """Publish the bars that the time of a quote completes, of every symbol.

@@ -151,6 +151,7 @@ class MarketDataService(Service):
     def __init__(self, ctx: ServiceContext) -> None:
         super().__init__(ctx)
         self._work: asyncio.Task[None] | None = None
+        self._ended: str | None = None
 
     async def start(self) -> None:
         """Open the tape or the source, and begin.
@@ -199,7 +200,13 @@ class MarketDataService(Service):
     async def _publish(self, publisher: QuotePublisher) -> None:
         await publisher.run()
         counts = {defect.value: count for defect, count in publisher.sieve.counts.items()}
-        self.ctx.log.info("source ended", published=publisher.published, defects=counts)
+        self._ended = f"{publisher.source_name} ended: there are no new prices"
+        self.ctx.log.warning("source ended", published=publisher.published, defects=counts)
+
+    async def health(self) -> dict[str, str]:
+        """Return the check of the bus, and that of the source once it has ended."""
+        ended = {} if self._ended is None else {"source": self._ended}
+        return await super().health() | ended
 
     async def stop(self) -> None:
         """Stop between two requests; an interrupted tick is taken up again at the next start."""
