@@ -1,0 +1,81 @@
+"""What the fields of a fund and of its limits mean; the other settings say it themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+__all__ = ["MEANINGS", "TITLES"]
+
+_UNREAD = "for your own records: nothing reads it"
+
+TITLES: Mapping[str, str] = {
+    "mode": "Mode",
+    "bus": "Bus",
+    "store": "Stores",
+    "replay": "Replay",
+    "venue": "The paper venue",
+    "funds": "Funds and their limits",
+    "strategies": "Strategies",
+    "orders": "Orders",
+    "risk": "Risk engine",
+    "halt": "Halts",
+    "limits": "Limits beyond a fund's own",
+    "mandates": "Mandates",
+    "operator": "Scripted operator of a replay",
+    "watchdogs": "Watchdogs",
+    "api": "API",
+    "service": "Services",
+    "log": "Logs",
+}
+
+_FUND: Mapping[str, str] = {
+    "fund_id": "name of this fund, unique",
+    "name": "name for people",
+    "description": _UNREAD,
+    "base_currency": "for people: prices, fees and NAV are taken in it, nothing is converted",
+    "target_nav_usd": "capital with which it starts",
+    "broker": "the adapter; every fund names the same one",
+    "broker_account_id": "not read yet: there is one account",
+    "active": "not read yet: `strategies[].enabled: false` stops a strategy",
+    "asset_classes": "not read yet: `allowed_asset_classes` of the envelope limits what it trades",
+    "strategies": "not read yet: each strategy names its fund",
+    "created_at": _UNREAD,
+    "notes": _UNREAD,
+}
+
+_ENVELOPE: Mapping[str, str] = {
+    "envelope_id": "name of these limits",
+    "fund_id": "the fund that they bind",
+    "nav_usd": "NAV that limits are taken of, until the OMS has published one",
+    "max_gross_exposure_pct": "long plus short, of NAV",
+    "max_net_exposure_pct": "long less short, of NAV",
+    "max_position_pct": "most in one symbol, of NAV",
+    "max_position_usd": "most in one symbol; null: no such cap",
+    "max_sector_pct": "most in one sector, of NAV; the services know no sectors yet",
+    "max_asset_class_pct": "most in one asset class, of NAV",
+    "max_country_pct": "most in one country, of NAV; the services know no countries yet",
+    "daily_loss_halt_pct": "loss since the last NAV before this UTC day that halts the fund",
+    "weekly_loss_halt_pct": "the same since the last NAV before this ISO week",
+    "monthly_loss_halt_pct": "the same since the last NAV before this month",
+    "max_order_notional_usd": "most in one order",
+    "max_order_qty": "most units in one order; null: no such cap",
+    "allowed_brokers": "default empty, and an empty list allows nothing",
+    "allowed_order_types": "default market and limit; an empty list allows nothing",
+    "allowed_asset_classes": "default equities; an empty list allows nothing",
+    "enable_shorting": "false: no sale below zero",
+    "max_short_fee_bps": "highest borrow fee a year of a short sale",
+    "require_borrow_locate": "true: shares must be located before a short sale",
+    "enable_synthetic_stop": "not built yet: no stop is placed for you",
+    "synthetic_stop_pct": "not built yet: no stop is placed for you",
+    "cro_veto_enabled": "ask for an opinion before each order; none is a denial",
+    "cro_veto_confidence_threshold": "confidence from which an objection denies",
+    "cro_veto_timeout_s": "how long to wait for the opinion",
+    "version": "rises by one with each change",
+    "created_at": _UNREAD,
+    "notes": _UNREAD,
+}
+
+MEANINGS: Mapping[str, str] = {
+    **{f"funds[].fund.{name}": text for name, text in _FUND.items()},
+    **{f"funds[].envelope.{name}": text for name, text in _ENVELOPE.items()},
+}
