@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mts1b_quantkit import Infeasible
+from mts1b_quantkit import BadInput, Infeasible, NotPositiveDefinite
 from mts1b_quantkit import allocators as a
 from mts1b_quantkit.allocators.mean_variance import _extreme
 from mts1b_quantkit.allocators.quadratic import Programme
@@ -86,3 +86,19 @@ def test_no_weight_leaves_its_limits_for_the_last_bits_of_the_sum(
         assert math.fsum(weights) == budget
         assert weights.min() >= 0.0
         assert weights.max() <= upper
+
+
+@pytest.mark.parametrize("ratio", [0.3, 1.0, 2.0])
+def test_a_perfect_hedge_leaves_no_risk_to_share(ratio: float) -> None:
+    """What rounding leaves of it is no risk either: it depends on the last bits of the returns."""
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        one = rng.normal(0.0, 0.02, int(rng.integers(3, 60)))
+        with pytest.raises(NotPositiveDefinite, match="no risk"):
+            a.risk_parity(np.column_stack((one, -ratio * one)))
+
+
+def test_one_asset_without_variance_is_refused_like_many() -> None:
+    for count in (1, 3):
+        with pytest.raises(BadInput, match="no variance"):
+            a.hrp_weights(np.full((10, count), 0.001))

@@ -60,6 +60,7 @@ def hrp_weights(
     read_choice("distance", distance, ("euclidean", "condensed"))
     reorder = read_flag("leaf_order", leaf_order)
     problem = read_problem(returns, covariance)
+    _ = problem.variances
     order = _leaves(problem, linkage, distance, reorder)
     weights = np.empty(problem.size)
     weights[order] = _bisect(problem.covariance, order)

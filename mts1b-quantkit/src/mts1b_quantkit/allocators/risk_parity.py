@@ -21,6 +21,8 @@ from mts1b_quantkit.errors import BadInput, NotPositiveDefinite
 __all__ = ["risk_parity"]
 
 _TOLERANCE = 1e-10
+_CANCELLED = 1e-13
+"""Variance, over what it would be without hedges, of which rounding leaves no digit."""
 _MAX_SWEEPS = 30
 _MAX_STEPS = 200
 _LARGE = 400
@@ -64,11 +66,14 @@ def risk_parity(returns: Any, *, covariance: Any = None, budgets: Any = None) ->
     steps = first + last
     weights = to_budget(scaled / deviation)
     contributions = _contributions(problem.covariance, weights)
+    residual = float(np.abs(contributions - shares).max())
+    if not residual < _TOLERANCE:
+        _require_risk(problem.covariance, weights)
     return allocation(
         problem.assets,
         weights,
         objective=_objective(correlation, shares, scaled),
-        kkt_residual=float(np.abs(contributions - shares).max()),
+        kkt_residual=residual,
         iterations=sweeps + steps,
         sweeps=sweeps,
         newton_steps=steps,
@@ -108,7 +113,15 @@ def _require_semidefinite(correlation: FloatArray) -> None:
 
 def _contributions(matrix: FloatArray, weights: FloatArray) -> FloatArray:
     parts = weights * (matrix @ weights)
-    return np.asarray(parts / parts.sum())
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(parts / parts.sum())
+
+
+def _require_risk(matrix: FloatArray, weights: FloatArray) -> None:
+    """Refuse weights whose risks cancel so far that what is left is rounding."""
+    gross = float(weights @ np.abs(matrix) @ weights)
+    if not float(weights @ matrix @ weights) > _CANCELLED * gross:
+        raise _no_risk()
 
 
 def _gap(matrix: FloatArray, shares: FloatArray, x: FloatArray) -> float:
