@@ -11,8 +11,8 @@ from mts1b_foundation.nats import StreamSpec
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription as NatsSubscription
+from nats.errors import BadSubjectError, MaxPayloadError, NoRespondersError
 from nats.errors import Error as NatsError
-from nats.errors import NoRespondersError
 from nats.errors import TimeoutError as NatsTimeout
 from nats.js.api import (
     AckPolicy,
@@ -37,6 +37,7 @@ from mts1b_platform.eventbus.nats_messages import (
     NatsConsumer,
     NatsFollower,
     NatsMessage,
+    as_header,
 )
 from mts1b_platform.eventbus.permissions import inbox_of
 from mts1b_platform.eventbus.port import (
@@ -65,6 +66,10 @@ _DENIED = re.compile(r'permissions violation for publish to "([^"]+)"')
 _PUBLISH_ATTEMPTS = 20
 _ACK_S = 2.0
 _CONNECT_S = 2.0
+_SETTLE_S = 5
+_PING_S = 10.0
+"""A server that leaves two pings in a row unanswered is gone, whatever the connection says."""
+_TOO_LARGE = "REPLY_TOO_LARGE"
 
 
 class NatsUnavailable(RetryLater):
@@ -143,7 +148,7 @@ class NatsBus:
         headers: Mapping[str, str] | None = None,
     ) -> PublishAck:
         """Store on the stream of ``subject``; a time-out is tried again with the same id."""
-        every = {**(headers or NO_HEADERS), MESSAGE_ID: message_id}
+        every = {**(headers or NO_HEADERS), MESSAGE_ID: as_header(message_id)}
         for attempt in range(1, _PUBLISH_ATTEMPTS + 1):
             try:
                 ack = await self._stream_api.publish(subject, data, headers=every, timeout=_ACK_S)
@@ -151,6 +156,8 @@ class NatsBus:
                 if self.connected and attempt >= 3:
                     raise StreamMissing(f"no stream keeps {subject}") from error
                 await asyncio.sleep(0.1)
+            except (BadSubjectError, MaxPayloadError) as error:
+                raise BusError(_unsendable(subject, data, error)) from error
             except (NatsTimeout, TimeoutError, NatsError) as error:
                 self._require_permission(subject)
                 if attempt == _PUBLISH_ATTEMPTS:
@@ -167,8 +174,11 @@ class NatsBus:
 
         The library's ping overtakes what waits to be written; during the first that is written.
         """
-        await self._client.flush()
-        await self._client.flush()
+        try:
+            await self._client.flush(_SETTLE_S)
+            await self._client.flush(_SETTLE_S)
+        except (NatsError, TimeoutError) as error:
+            raise BusError(f"the server does not answer: {type(error).__name__} {error}") from error
 
     def _require_permission(self, subject: str) -> None:
         """Tell a refusal, which the server reports without saying of which message, from silence.
@@ -210,9 +220,16 @@ class NatsBus:
         except RemoteError as error:
             data, headers = error.message.encode(), {_ERROR: error.code}
         # A reply goes nowhere else: who asks must not make us publish on a subject of our own.
-        if raw.reply.startswith(_INBOXES):
-            with contextlib.suppress(NatsError):
+        if not raw.reply.startswith(_INBOXES):
+            return
+        with contextlib.suppress(NatsError):
+            try:
                 await self._client.publish(raw.reply, data, headers=headers)
+            except MaxPayloadError:
+                self._log.error("reply too large", subject=raw.subject, size=len(data))
+                said = f"the reply has {len(data)} bytes, which the bus does not carry"
+                headers = {_ERROR: _TOO_LARGE}
+                await self._client.publish(raw.reply, said.encode(), headers=headers)
 
     async def request(self, subject: str, data: bytes, *, timeout_s: float) -> bytes:
         """Ask and return the reply."""
@@ -223,6 +240,8 @@ class NatsBus:
         except (NatsTimeout, TimeoutError) as error:
             self._require_permission(subject)
             raise RequestTimeout(f"no reply on {subject} within {timeout_s} s") from error
+        except (BadSubjectError, MaxPayloadError) as error:
+            raise BusError(_unsendable(subject, data, error)) from error
         except NatsError as error:
             raise RequestTimeout(f"{subject}: {type(error).__name__} {error}") from error
         code = (reply.headers or NO_HEADERS).get(_ERROR)
@@ -351,6 +370,10 @@ class NatsBus:
             await self._client.close()
 
 
+def _unsendable(subject: str, data: bytes, error: NatsError) -> str:
+    return f"nothing was sent on {subject!r} ({len(data)} bytes): {error}"
+
+
 async def _open(
     address: NatsAddress, name: str, locate: Callable[[], NatsAddress | None], denied: set[str]
 ) -> Client:
@@ -387,6 +410,8 @@ async def _open(
                 connect_timeout=2,
                 reconnect_time_wait=0.1,  # type: ignore[arg-type]  # a fraction works
                 max_reconnect_attempts=-1,
+                ping_interval=_PING_S,  # type: ignore[arg-type]  # a fraction works
+                max_outstanding_pings=2,
                 allow_reconnect=True,
                 error_cb=on_error,
                 disconnected_cb=on_disconnect,

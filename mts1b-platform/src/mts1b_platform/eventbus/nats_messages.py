@@ -7,6 +7,7 @@ import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from urllib.parse import quote, unquote
 
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
@@ -16,13 +17,29 @@ from nats.js import JetStreamContext
 
 from mts1b_platform.eventbus.port import BusError, Message, dead_letter_subject
 
-__all__ = ["MESSAGE_ID", "NO_HEADERS", "NatsConsumer", "NatsFollower", "NatsMessage"]
+__all__ = [
+    "MESSAGE_ID",
+    "NO_HEADERS",
+    "NatsConsumer",
+    "NatsFollower",
+    "NatsMessage",
+    "as_header",
+]
 
 MESSAGE_ID = "Nats-Msg-Id"
 NO_HEADERS: Mapping[str, str] = {}
 
 _ENDED_S = 0.1
 """How soon a reader whose follower has ended asks for another one."""
+
+
+def as_header(message_id: str) -> str:
+    """Return an id as a header may say it: one line of plain characters, whatever the id is."""
+    plain = message_id.isascii() and message_id.isprintable()
+    if plain and "%" not in message_id and message_id == message_id.strip():
+        return message_id
+    return quote(message_id, safe="")
+
 
 Publish = Callable[[str, bytes, Mapping[str, str]], Awaitable[None]]
 
@@ -62,7 +79,9 @@ class NatsMessage:
     def core(cls, raw: Msg) -> NatsMessage:
         """Wrap a message that no stream delivered."""
         headers = raw.headers or NO_HEADERS
-        return cls(raw, raw.subject, raw.data, headers, headers.get(MESSAGE_ID))
+        said = headers.get(MESSAGE_ID)
+        message_id = unquote(said) if said is not None and "%" in said else said
+        return cls(raw, raw.subject, raw.data, headers, message_id)
 
     @classmethod
     def stored(cls, raw: Msg) -> NatsMessage:

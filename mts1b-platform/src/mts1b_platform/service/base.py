@@ -68,6 +68,8 @@ class ServiceContext:
     replay: bool = False
     stores: StoreOpener | None = None
     sockets: bool = True
+    relays: list[OutboxRelay] = field(default_factory=list)
+    """What :meth:`relay` has made."""
 
     async def open_store(
         self, name: str, metadata: sa.MetaData | None = None, *, version: int = 1
@@ -97,6 +99,7 @@ class ServiceContext:
         store is pruned."""
         relay = OutboxRelay(store, self.bus, STREAMS[stream])
         await relay.start()
+        self.relays.append(relay)
         if not self.replay:
             self.tasks.start(f"{self.name}.relay", relay.run())
         pruner = self._pruner(store)
@@ -166,4 +169,8 @@ class Service(ABC):
 
     async def health(self) -> dict[str, str]:
         """Return named checks, each ``ok`` or what is wrong."""
-        return {"bus": "ok" if self.ctx.bus.connected else "disconnected"}
+        checks = {"bus": "ok" if self.ctx.bus.connected else "disconnected"}
+        for relay in self.ctx.relays:
+            waits = relay.waits_for
+            checks["outbox"] = "ok" if waits is None else f"not published: {waits}"
+        return checks

@@ -1,6 +1,6 @@
 """The record: one transactional store a service, with its outbox and inbox."""
 
-from mts1b_platform.store.engine import Store, StoreError, StoreNewer
+from mts1b_platform.store.engine import Store, StoreClosed, StoreError, StoreNewer
 from mts1b_platform.store.inbox import Inbox
 from mts1b_platform.store.outbox import Outbox, OutboxRelay
 from mts1b_platform.store.prepared import Prepared, Rows
@@ -16,6 +16,7 @@ __all__ = [
     "Prepared",
     "Rows",
     "Store",
+    "StoreClosed",
     "StoreError",
     "StoreNewer",
     "StorePruner",

@@ -24,13 +24,17 @@ from mts1b_platform.store.outbox import Outbox
 if TYPE_CHECKING:
     from mts1b_platform.store.postgres import PostgresSchema
 
-__all__ = ["Store", "StoreError", "StoreNewer"]
+__all__ = ["Store", "StoreClosed", "StoreError", "StoreNewer"]
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
 class StoreError(Exception):
     """The store can not be opened or trusted; the message says what to do."""
+
+
+class StoreClosed(StoreError):
+    """The store takes no transactions: it is closed, or was opened for reading."""
 
 
 class StoreNewer(StoreError):
@@ -135,7 +139,7 @@ class Store:
     async def _transaction(self) -> AsyncIterator[AsyncConnection]:
         async with self._lock:
             if not self._open:
-                raise StoreError(f"store {self.name} is closed or read-only")
+                raise StoreClosed(f"store {self.name} is closed or read-only")
             if self._backend.in_doubt:
                 raise StoreError(
                     f"store {self.name}: the connection was lost in a commit, and it is unknown "

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from mts1b_foundation.nats import StreamSpec, spec_for
 
 from mts1b_platform.eventbus.port import BusError, EventBus, PublishAck, StreamMissing
+from mts1b_platform.logging import get_logger
 from mts1b_platform.store.connection import AsyncConnection
 from mts1b_platform.store.days import BEGINNING, ORIGIN, Days, Mark
 from mts1b_platform.store.prepared import Prepared
@@ -27,6 +28,8 @@ _LOOK_EVERY_S = 10.0
 _LAST_FLUSH_S = 2.0
 _LINGER_S = 0.02
 """What several commits of one order add goes out together: readers commit once for all of it."""
+_MOST_BYTES = 4_000_000
+"""What the server takes (4 MiB), less its headers."""
 _ADD = Prepared(outbox.insert())
 _RECORD = Prepared(
     sa.text(
@@ -72,11 +75,19 @@ class Outbox:
         await self.add_many(tx, [(event_id, subject, payload)])
 
     async def add_many(self, tx: AsyncConnection, events: list[tuple[str, str, bytes]]) -> None:
-        """Add (event_id, subject, payload) rows in order."""
+        """Add (event_id, subject, payload) rows in order.
+
+        :raises ValueError: for one that no bus would take: it would hold up all that follow.
+        """
         if not events:
             return
-        for _, subject, _ in events:
+        for event_id, subject, payload in events:
             spec_for(subject)
+            if len(payload) > _MOST_BYTES:
+                raise ValueError(
+                    f"event {event_id} on {subject} has {len(payload)} bytes; "
+                    f"the bus takes {_MOST_BYTES}"
+                )
         rows = [{"event_id": e, "subject": s, "payload": p} for e, s, p in events]
         await _ADD.run_many(tx, rows)
         self._staged = True
@@ -161,6 +172,7 @@ class OutboxRelay:
         self.head = 0
         self.stream = stream.name
         self.waits_for: BusError | None = None
+        self._log = get_logger("relay")
 
     async def start(self) -> None:
         """Make sure of the stream and find where publishing goes on."""
@@ -253,15 +265,28 @@ class OutboxRelay:
                     look_at = time() + _LOOK_EVERY_S
                 await self.flush()
             except BusError as error:
-                self.waits_for, look_at = error, time()
+                self._tell(error)
+                look_at = time()
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, _RETRY_S[1])
                 continue
-            self.waits_for, pause = None, _RETRY_S[0]
+            self._tell(None)
+            pause = _RETRY_S[0]
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout_at(look_at):
                     await self._store.outbox.added.wait()
                     await asyncio.sleep(_LINGER_S)
+
+    def _tell(self, error: BusError | None) -> None:
+        """Log when publishing has to wait, and when it goes on."""
+        if (error is None) != (self.waits_for is None):
+            if error is None:
+                self._log.info("events are published again", stream=self.stream)
+            else:
+                self._log.warning(
+                    "events wait to be published", stream=self.stream, error=str(error)
+                )
+        self.waits_for = error
 
     async def _look_for_a_new_stream(self) -> None:
         """Start from the beginning when the stream was emptied and made anew meanwhile."""

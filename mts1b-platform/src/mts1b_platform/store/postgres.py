@@ -46,12 +46,14 @@ class PostgresSchema:
         if self._writer is None:
             self._writer = await self._engine.connect()
         transaction = await self._writer.begin()
+        whole = False
         try:
             await self._writer.execute(_TURN, {"turn": self._turn})
             yield self._writer
-        except BaseException:
-            await transaction.rollback()
-            raise
+            whole = True
+        finally:
+            if not whole:
+                await transaction.rollback()
         self.in_doubt = True
         try:
             await transaction.commit()

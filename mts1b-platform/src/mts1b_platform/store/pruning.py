@@ -10,6 +10,7 @@ takes a message of such a day, wherever one comes from, as known. A publisher wi
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 import sqlalchemy as sa
 from mts1b_foundation.nats import OPERATIONS_SIGNALS_RECEIVED, STREAMS
@@ -17,7 +18,7 @@ from mts1b_foundation.nats import OPERATIONS_SIGNALS_RECEIVED, STREAMS
 from mts1b_platform.clock import Clock
 from mts1b_platform.store.connection import AsyncConnection
 from mts1b_platform.store.days import Days, Mark, day_of
-from mts1b_platform.store.engine import Store
+from mts1b_platform.store.engine import Store, StoreClosed
 from mts1b_platform.store.prepared import Prepared
 from mts1b_platform.store.tables import consumed, inbox_days, outbox, outbox_position
 
@@ -195,7 +196,8 @@ class StorePruner:
         return total
 
     async def run(self) -> None:
-        """Prune now and then, until cancelled."""
-        while True:
-            await self.prune()
-            await asyncio.sleep(_LOOK_EVERY_S)
+        """Prune now and then, until cancelled or the store is closed."""
+        with contextlib.suppress(StoreClosed):
+            while True:
+                await self.prune()
+                await asyncio.sleep(_LOOK_EVERY_S)

@@ -1,0 +1,170 @@
+"""What no ordinary day brings to the bus: frozen servers, huge payloads, odd ids, full streams."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mts1b_foundation.nats import OMS_NAV_UPDATED, STREAMS
+from mts1b_platform.eventbus import nats as nats_module
+from mts1b_platform.eventbus.nats import NatsBus
+from mts1b_platform.eventbus.port import BusError, RemoteError, RequestTimeout
+from mts1b_platform.eventbus.server import NatsServer
+from mts1b_platform.service.base import Service
+from mts1b_platform.store import OutboxRelay, Store
+from mts1b_platform.supervision import end_tasks
+from platform_pruning import DATA, SUBJECT, tell
+
+
+@pytest.fixture
+async def server(tmp_path: Path) -> AsyncIterator[NatsServer]:
+    made = NatsServer(tmp_path)
+    await made.start()
+    yield made
+    os.kill(made.pid or 0, signal.SIGCONT)
+    await made.stop()
+
+
+@pytest.fixture
+async def bus(server: NatsServer, tmp_path: Path) -> AsyncIterator[NatsBus]:
+    from mts1b_platform.eventbus.server import read_address
+
+    made = await NatsBus.connect(lambda: read_address(tmp_path, {}))
+    yield made
+    await made.close()
+
+
+async def until(what: Callable[[], bool]) -> None:
+    async with asyncio.timeout(8):
+        while not what():  # noqa: ASYNC110 (nothing tells)
+            await asyncio.sleep(0.02)
+
+
+async def echo(data: bytes) -> bytes:
+    return data
+
+
+async def test_a_reply_that_is_too_large_is_told_to_who_asked(bus: NatsBus) -> None:
+    async def large(data: bytes) -> bytes:
+        return b"x" * 5_000_000
+
+    await bus.serve("x.large", large)
+    with pytest.raises(RemoteError, match="5000000 bytes") as told:
+        await bus.request("x.large", b"", timeout_s=5)
+    assert told.value.code == "REPLY_TOO_LARGE"
+
+
+async def test_what_can_not_be_sent_is_told_at_once_and_is_no_silence(bus: NatsBus) -> None:
+    await bus.ensure_stream(STREAMS["OMS"])
+    await bus.serve("x.echo", echo)
+    for subject, data in (("x.echo", b"x" * 5_000_000), ("x. echo", b"")):
+        with pytest.raises(BusError, match="nothing was sent") as told:
+            await bus.request(subject, data, timeout_s=5)
+        assert not isinstance(told.value, RequestTimeout)
+    with pytest.raises(BusError, match="nothing was sent"):
+        async with asyncio.timeout(1):
+            await bus.publish_durable(SUBJECT, b"x" * 5_000_000, message_id="a")
+    assert await bus.request("x.echo", b"x" * 4_000_000, timeout_s=5)
+    assert await bus.request("x.echo", b"", timeout_s=5) == b""
+
+
+@pytest.mark.parametrize("odd", ["a\r\nNats-Expected-Last-Sequence: 77", "ü ", " a", "50%", "%20"])
+async def test_an_id_of_any_characters_is_one_id(bus: NatsBus, odd: str) -> None:
+    await bus.ensure_stream(STREAMS["OMS"])
+    acks = [await bus.publish_durable(SUBJECT, DATA, message_id=odd) for _ in range(2)]
+    assert [ack.duplicate for ack in acks] == [False, True]
+    reader = await bus.consumer("OMS", "r", start_sequence=1, acknowledge=False)
+    (message,) = await reader.fetch(5, timeout_s=1)
+    assert message.message_id == odd
+
+
+async def test_an_event_that_no_bus_would_take_is_refused_before_it_holds_up_others(
+    tmp_path: Path,
+) -> None:
+    store = await Store.open(tmp_path / "s.sqlite", name="s")
+    with pytest.raises(ValueError, match="4000001 bytes"):
+        await tell(store, "a", data=b"x" * 4_000_001)
+    await tell(store, "b", data=b"x" * 4_000_000)
+    await store.close()
+
+
+async def test_serving_on_a_frozen_server_ends_as_an_error_of_the_bus(
+    bus: NatsBus, server: NatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nats_module, "_SETTLE_S", 1)
+    os.kill(server.pid or 0, signal.SIGSTOP)
+    with pytest.raises(BusError, match="does not answer"):
+        await bus.serve("x.echo", echo)
+
+
+async def test_a_server_that_answers_no_ping_is_left(
+    server: NatsServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mts1b_platform.eventbus.server import read_address
+
+    monkeypatch.setattr(nats_module, "_PING_S", 0.1)
+    bus = await NatsBus.connect(lambda: read_address(tmp_path, {}))
+    await bus.serve("x.echo", echo)
+    os.kill(server.pid or 0, signal.SIGSTOP)
+    await until(lambda: not bus.connected)
+    os.kill(server.pid or 0, signal.SIGCONT)
+    await until(lambda: bus.connected)
+    assert await bus.request("x.echo", b"a", timeout_s=5) == b"a"
+    await bus.close()
+
+
+class Idle(Service):
+    """Has a relay, and says what of it is wrong."""
+
+    name = "idle"
+
+    async def start(self) -> None:
+        """Do nothing."""
+
+    async def stop(self) -> None:
+        """Do nothing."""
+
+
+class Given:
+    """As much of a context as its health needs."""
+
+    def __init__(self, bus: NatsBus, relays: list[OutboxRelay]) -> None:
+        self.bus = bus
+        self.relays = relays
+
+
+async def test_a_full_stream_shows_in_the_health_and_loses_nothing(
+    bus: NatsBus, tmp_path: Path
+) -> None:
+    store = await Store.open(tmp_path / "s.sqlite", name="s")
+    await bus.ensure_stream(STREAMS["OMS"])
+    await resize(bus, max_msgs=1)
+    relay = OutboxRelay(store, bus, STREAMS["OMS"])
+    await relay.start()
+    given: Any = Given(bus, [relay])
+    service = Idle(given)
+    assert await service.health() == {"bus": "ok", "outbox": "ok"}
+    task = asyncio.create_task(relay.run())
+    await tell(store, "a", "b", "c")
+    await until(lambda: relay.waits_for is not None)
+    checks = await service.health()
+    assert "maximum messages exceeded" in checks["outbox"]
+    assert OMS_NAV_UPDATED in checks["outbox"]
+    await resize(bus, max_msgs=-1)
+    await until(lambda: relay.waits_for is None and relay.head == 3)
+    await end_tasks([task])
+    await store.close()
+
+
+async def resize(bus: NatsBus, *, max_msgs: int) -> None:
+    """Let the stream refuse what is more."""
+    from nats.js.api import DiscardPolicy
+
+    config = (await bus._stream_api.stream_info("OMS")).config
+    config.max_msgs, config.discard = max_msgs, DiscardPolicy.NEW
+    await bus._stream_api.update_stream(config)
