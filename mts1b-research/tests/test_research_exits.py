@@ -8,15 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mts1b_foundation import Side, Symbol
+from mts1b_foundation import Order, Side, Symbol
 from mts1b_foundation.commands import BookQuery, BookReply, SubmitOrder
 from mts1b_foundation.positions import Position
 from mts1b_platform.clock import VirtualClock
 from mts1b_platform.logging import get_logger
 from mts1b_research.errors import StrategyFailed
 from mts1b_research.strategies.rule import RuleStrategy
+from mts1b_research.strategy import StrategyBook
 from mts1b_research.unwatched import UnwatchedPositions
-from research_desk import Desk, Oms, OpenDesk, bar, day, halt, settings
+from research_desk import START, Desk, Oms, OpenDesk, bar, day, halt, settings
 from research_office import (
     AAA,
     BBB,
@@ -116,6 +117,51 @@ async def test_a_strategy_that_can_not_decide_leaves_all_the_same(
         await desk.runner.on_bar(day(0))
     assert await halted(desk, 1, AAA) == 1
     assert sold(oms) == {AAA: (Side.SELL, 10, True)}
+
+
+@pytest.mark.parametrize(
+    ("working", "left"),
+    [
+        ([], 10),
+        ([(Side.BUY, 5)], 10),  # the halt cancels it; 15 would be more than is held: denied
+        ([(Side.SELL, 4)], 6),
+        ([(Side.BUY, 5), (Side.SELL, 4)], 6),
+        ([(Side.SELL, 10)], 0),
+    ],
+)
+async def test_what_is_left_is_what_is_held_and_not_being_closed(
+    open_desk: OpenDesk, working: list[tuple[Side, int]], left: int
+) -> None:
+    held = Position(symbol=AAA, quantity=Decimal(10))
+    orders = [open_order(side, size, number) for number, (side, size) in enumerate(working)]
+    book = StrategyBook.of("s1", BookReply(positions=(held,)), orders)
+
+    class Working(Oms):
+        async def read_book(self, fund_id: str, strategy_id: str) -> StrategyBook:
+            return book
+
+    oms = Working()
+    desk = await open_desk(oms, ONLY_A)
+    assert await halted(desk, 0, AAA) == (1 if left else 0)
+    assert [order.quantity for order in oms.calls] == ([left] if left else [])
+
+
+def open_order(side: Side, quantity: int, number: int) -> Order:
+    return Order.model_validate(
+        {
+            "order_id": f"o{number}",
+            "idempotency_key": f"o{number}",
+            "symbol": "AAA",
+            "side": side,
+            "quantity": Decimal(quantity),
+            "order_type": "market",
+            "fund_id": "f1",
+            "strategy_id": "s1",
+            "broker": "paper",
+            "actor": "test",
+            "created_at": START,
+        }
+    )
 
 
 class OmsThatHolds(OmsOnTheBus):

@@ -183,7 +183,8 @@ class StrategyRunner:
         strategy = sleeve.strategy
         book = await self._read_book(sleeve.fund_id, strategy.strategy_id)
         if halt is not None and _holds(book):
-            work = sleeve.pipeline.run(self._exits(sleeve, book, halt, as_of), book, as_of)
+            left = book.leaving()
+            work = sleeve.pipeline.run(self._exits(sleeve, left, halt, as_of), left, as_of)
         elif seen == 0:
             return []
         else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, ClassVar, Protocol, Self
@@ -47,7 +47,7 @@ class StrategyBook:
     """What a strategy owns: its NAV, positions, and what is still working at the venue.
 
     ``as_of`` is when the NAV was struck; None before the first. ``prices`` are the last ones that
-    the books know of what is held.
+    the books know of what is held, ``closing`` is the part of ``working`` that reduces positions.
     """
 
     nav_usd: Decimal
@@ -55,6 +55,7 @@ class StrategyBook:
     working: Mapping[Symbol, Decimal]
     as_of: datetime | None = None
     prices: Mapping[Symbol, Decimal] = field(default_factory=dict)
+    closing: Mapping[Symbol, Decimal] = field(default_factory=dict)
 
     @classmethod
     def of(cls, strategy_id: str, book: BookReply, open_orders: Sequence[Order]) -> StrategyBook:
@@ -63,18 +64,28 @@ class StrategyBook:
         What an open order has its algorithm's children work for it counts once.
         """
         nav = next((nav for nav in book.navs if nav.strategy_id == strategy_id), None)
+        positions = {position.symbol: position.quantity for position in book.positions}
         working: dict[Symbol, Decimal] = {}
+        closing: dict[Symbol, Decimal] = {}
         known = {order.order_id for order in open_orders}
         for order in open_orders:
             if order.parent_order_id in known:
                 continue
             left = order.remaining_quantity * order.side.sign
             working[order.symbol] = working.get(order.symbol, Decimal(0)) + left
-        positions = {position.symbol: position.quantity for position in book.positions}
+            if left * positions.get(order.symbol, Decimal(0)) < 0:
+                closing[order.symbol] = closing.get(order.symbol, Decimal(0)) + left
         prices = {one.symbol: one.last_price or one.average_price for one in book.positions}
-        if nav is None:
-            return cls(Decimal(0), positions, working, prices=prices)
-        return cls(nav.nav_usd, positions, working, nav.as_of, prices)
+        worth, at = (Decimal(0), None) if nav is None else (nav.nav_usd, nav.as_of)
+        return cls(worth, positions, working, at, prices, closing)
+
+    def leaving(self) -> StrategyBook:
+        """Return the book as one that is left sees it: what opens does not count.
+
+        A halt cancels it; as a part of the exposure it would make the exit larger than the
+        position, which risk denies.
+        """
+        return replace(self, working=self.closing)
 
     def exposure(self, symbol: Symbol) -> Decimal:
         """Return the position once every working order has filled."""
