@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+import json
 import os
 import signal
 from collections.abc import AsyncIterator, Callable
@@ -10,15 +12,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mts1b_foundation.nats import OMS_NAV_UPDATED, STREAMS
+from mts1b_foundation import Symbol
+from mts1b_foundation.nats import OMS_NAV_UPDATED, STREAMS, bars_subject
 from mts1b_platform.eventbus import nats as nats_module
 from mts1b_platform.eventbus.nats import NatsBus
 from mts1b_platform.eventbus.port import BusError, RemoteError, RequestTimeout
 from mts1b_platform.eventbus.server import NatsServer
+from mts1b_platform.pump import Event, EventPump
 from mts1b_platform.service.base import Service
 from mts1b_platform.store import OutboxRelay, Store
 from mts1b_platform.supervision import end_tasks
 from platform_pruning import DATA, SUBJECT, tell
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 
 @pytest.fixture
@@ -168,3 +173,61 @@ async def resize(bus: NatsBus, *, max_msgs: int) -> None:
     config = (await bus._stream_api.stream_info("OMS")).config
     config.max_msgs, config.discard = max_msgs, DiscardPolicy.NEW
     await bus._stream_api.update_stream(config)
+
+
+BAR = json.dumps(
+    {
+        "symbol": "AAA",
+        "interval": "1d",
+        "timestamp": "2026-01-02T00:00:00Z",
+        **dict.fromkeys(("open", "high", "low", "close", "volume"), "1"),
+    }
+).encode()
+
+
+async def test_prices_are_kept_up_to_a_limit_and_their_readers_go_on(
+    bus: NatsBus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The oldest of each subject goes; a reader that is behind takes what is left."""
+    stream = STREAMS["MARKETDATA"]
+    await bus.ensure_stream(dataclasses.replace(stream, fast=False))  # one of before
+    monkeypatch.setattr(nats_module, "_FAST_MESSAGES", 3)
+    await bus.limit_stream(stream)
+    seen: list[str] = []
+
+    async def note(tx: AsyncConnection, event: Event) -> None:
+        seen.append(event.message_id)
+
+    store = await Store.open(tmp_path / "r.sqlite", name="r")
+    pump = EventPump(bus, store, name="r", streams=["MARKETDATA"], handler=note)
+    await pump.start()
+    before = await bus.stream_info("MARKETDATA")
+
+    async def publish(symbol: str, *names: str) -> None:
+        for name in names:
+            subject = bars_subject(Symbol(symbol), "1d")
+            await bus.publish_durable(subject, BAR, message_id=name)
+
+    await publish("AAA", "a1")
+    task = asyncio.create_task(pump.run(idle_s=0.1))
+    await until(lambda: seen == ["a1"])
+    await end_tasks([task])
+    await publish("BBB", "b1")
+    await publish("AAA", "a2", "a3", "a4", "a5", "a6")
+    assert (await bus.stream_info("MARKETDATA")).incarnation == before.incarnation
+    task = asyncio.create_task(pump.run(idle_s=0.1))
+    await publish("AAA", "a7")
+    await until(lambda: "a7" in seen)
+    await end_tasks([task])
+    await pump.close()
+    again = EventPump(bus, store, name="r", streams=["MARKETDATA"], handler=note)
+    await publish("AAA", "a8", "a9", "a10", "a11", "a12")
+    await again.start()
+    task = asyncio.create_task(again.run(idle_s=0.1))
+    await publish("BBB", "b2")
+    await until(lambda: seen[-1] == "b2")
+    assert seen[-4:] == ["a10", "a11", "a12", "b2"]
+    assert len(seen) == len(set(seen))
+    await end_tasks([task])
+    await again.close()
+    await store.close()

@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator
 import pytest
 import sqlalchemy as sa
 from mts1b_foundation.nats import OMS_NAV_UPDATED
+from mts1b_platform.cli import _exit_code
+from mts1b_platform.exit_codes import ExitCode
 from mts1b_platform.store import Store, StoreError
 from sqlalchemy.ext.asyncio import create_async_engine
 
@@ -121,11 +123,12 @@ async def test_a_connection_lost_between_transactions_is_made_anew(
 async def test_a_connection_lost_within_a_transaction_leaves_nothing(
     store: Store, postgres_url: str
 ) -> None:
-    with pytest.raises(sa.exc.DBAPIError):
+    with pytest.raises(sa.exc.DBAPIError) as told:
         async with store.transaction() as tx:
             await tx.execute(tallies.update().values(count=7))
             await end_sessions(postgres_url)
             await tx.execute(tallies.update().values(count=8))
+    assert _exit_code(told.value) == ExitCode.UNAVAILABLE  # no defect of ours
     assert await total(store) == 0
     await add_one(store)
     assert await total(store) == 1

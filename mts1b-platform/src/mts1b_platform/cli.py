@@ -278,6 +278,10 @@ _EXIT_CODES = {
     "mts1b_platform.service.http.PortInUse": ExitCode.UNAVAILABLE,
     "mts1b_platform.pump.PumpStalled": ExitCode.UNAVAILABLE,
     "mts1b_platform.lockstep.LockstepError": ExitCode.REFUSED,
+    "sqlalchemy.exc.IntegrityError": ExitCode.INTERNAL,
+    "sqlalchemy.exc.ProgrammingError": ExitCode.INTERNAL,
+    "sqlalchemy.exc.DBAPIError": ExitCode.UNAVAILABLE,
+    "sqlalchemy.exc.TimeoutError": ExitCode.UNAVAILABLE,
 }
 
 

@@ -70,6 +70,9 @@ _SETTLE_S = 5
 _PING_S = 10.0
 """A server that leaves two pings in a row unanswered is gone, whatever the connection says."""
 _TOO_LARGE = "REPLY_TOO_LARGE"
+_FAST_MESSAGES = 10_000
+_FAST_BYTES = 5 * 1024**3
+"""What a stream of prices keeps, a subject and in all: quotes must leave room for orders."""
 
 
 class NatsUnavailable(RetryLater):
@@ -251,13 +254,7 @@ class NatsBus:
 
     async def ensure_stream(self, spec: StreamSpec, *, duplicate_window_s: float = 120.0) -> None:
         """Create the stream, or update its subjects."""
-        config = StreamConfig(
-            name=spec.name,
-            subjects=list(spec.subjects),
-            storage=StorageType.FILE,
-            retention=RetentionPolicy.LIMITS,
-            duplicate_window=duplicate_window_s,
-        )
+        config = _config(spec, duplicate_window_s)
         try:
             info = await self._stream_api.stream_info(spec.name)
         except NotFoundError:
@@ -272,6 +269,18 @@ class NatsBus:
         except (APIError, NatsError, TimeoutError) as error:
             raise BusError(f"stream {spec.name}: {error}") from error
 
+    async def limit_stream(self, spec: StreamSpec) -> None:
+        """Give a stream of prices that was made without them its limits; others have none."""
+        wanted = _config(spec, 0.0)
+        try:
+            config = (await self._stream_api.stream_info(spec.name)).config
+            if config.max_msgs_per_subject != wanted.max_msgs_per_subject and spec.fast:
+                config.max_msgs_per_subject = wanted.max_msgs_per_subject
+                config.max_bytes = wanted.max_bytes
+                await self._stream_api.update_stream(config)
+        except (APIError, NatsError, TimeoutError) as error:
+            raise BusError(f"stream {spec.name}: {error}") from error
+
     async def stream_info(self, stream: str) -> StreamInfo:
         """Return the state of a stream."""
         try:
@@ -281,8 +290,10 @@ class NatsBus:
         except (NatsError, TimeoutError) as error:
             raise BusError(f"stream {stream}: {error}") from error
         state = info.state
-        # Nothing ages in our streams: one that does not begin at 1 was emptied, and filled anew.
-        emptied = f"/{state.first_seq}" if state.first_seq > 1 else ""
+        # Nothing ages in a stream of events: one that does not begin at 1 was emptied, and filled
+        # anew. One with limits loses its oldest all the time.
+        limited = (info.config.max_msgs_per_subject or 0) > 0
+        emptied = f"/{state.first_seq}" if state.first_seq > 1 and not limited else ""
         incarnation = f"{info.created}{emptied}"
         return StreamInfo(stream, incarnation, state.first_seq, state.last_seq)
 
@@ -368,6 +379,19 @@ class NatsBus:
         # RuntimeError: uvloop's, where the connection broke and no other has come since
         with contextlib.suppress(NatsError, OSError, RuntimeError):
             await self._client.close()
+
+
+def _config(spec: StreamSpec, duplicate_window_s: float) -> StreamConfig:
+    config = StreamConfig(
+        name=spec.name,
+        subjects=list(spec.subjects),
+        storage=StorageType.FILE,
+        retention=RetentionPolicy.LIMITS,
+        duplicate_window=duplicate_window_s,
+    )
+    if spec.fast:
+        config.max_msgs_per_subject, config.max_bytes = _FAST_MESSAGES, _FAST_BYTES
+    return config
 
 
 def _unsendable(subject: str, data: bytes, error: NatsError) -> str:

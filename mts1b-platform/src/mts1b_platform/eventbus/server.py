@@ -364,13 +364,14 @@ class NatsServer:
 
 
 async def make_streams(address: NatsAddress) -> None:
-    """Make every stream of the registry, or give it the subjects that it has there."""
+    """Make every stream of the registry, or give it the subjects and limits that it has there."""
     from mts1b_platform.eventbus.nats import NatsBus  # here: it imports this module
 
     bus = await NatsBus.connect(lambda: address, name="streams")
     try:
         for spec in STREAMS.values():
             await bus.ensure_stream(spec)
+            await bus.limit_stream(spec)
     finally:
         await bus.close()
 
