@@ -6,13 +6,40 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Iterator
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from mts1b_operations.errors import ApiPortInUse
 
 __all__ = ["ApiServer"]
+
+_PATIENCE_S = 5.0
+"""How long a peer may take over one request, or say nothing."""
+
+
+class _Impatient(H11Protocol):
+    """Close a connection on which no request has been completed for a while.
+
+    Uvicorn waits for the rest of a request for ever, and a hundred such would keep out all others.
+    """
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Take a connection, and look after it."""
+        super().connection_made(transport)
+        self._look(None, first=True)
+
+    def _look(self, seen: Any, *, first: bool = False) -> None:
+        if self.transport.is_closing():
+            return
+        cycle = self.cycle
+        answering = cycle is not None and not (cycle.more_body or cycle.response_complete)
+        if cycle is seen and not first and not answering:
+            self.transport.close()
+            return
+        self.loop.call_later(_PATIENCE_S, self._look, cycle)
 
 
 class _Server(uvicorn.Server):
@@ -39,6 +66,7 @@ class ApiServer:
             timeout_graceful_shutdown=1,
             limit_concurrency=100,
             h11_max_incomplete_event_size=8_192,
+            http=_Impatient,
             ws="none",
         )
         self._server = _Server(config)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import json
 import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +20,8 @@ from mts1b_platform.clock import Clock
 from mts1b_platform.config import SignalSourceSettings
 from mts1b_platform.ids import derive_id
 from mts1b_platform.signing import HmacSigner
-from pydantic import Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError
+from starlette.requests import ClientDisconnect
 
 __all__ = ["Answer", "Door", "Kept", "SentSignal", "SignalIntake", "mount_signals"]
 
@@ -27,6 +29,16 @@ TIMESTAMP, SIGNATURE = "MTS-Timestamp", "MTS-Signature"
 _LONGEST_BODY = 16_384
 _FUTURE_S = 5.0
 """How far a sender's clock may be ahead of ours."""
+
+
+def _no_switch(value: Any) -> Any:
+    """Refuse true and false, which would pass for the numbers 1 and 0."""
+    if isinstance(value, bool):
+        raise ValueError("a number is wanted, not true or false")
+    return value
+
+
+Number = Annotated[float, BeforeValidator(_no_switch)]
 
 
 class SentSignal(FrozenModel):
@@ -37,10 +49,10 @@ class SentSignal(FrozenModel):
 
     id: str = Field(pattern=r"^[A-Za-z0-9_.:-]{1,100}$")
     symbol: Symbol
-    target_weight: float = Field(ge=-10.0, le=10.0, allow_inf_nan=False)
-    price: PositiveDecimal
+    target_weight: Number = Field(ge=-10.0, le=10.0, allow_inf_nan=False)
+    price: Annotated[PositiveDecimal, BeforeValidator(_no_switch)]
     thesis: str = Field("a signal from outside", min_length=5, max_length=500)
-    confidence: Annotated[float, Field(ge=0.0, le=1.0)] = 1.0
+    confidence: Annotated[Number, Field(ge=0.0, le=1.0)] = 1.0
     horizon_minutes: int = Field(1440, gt=0, le=1_000_000)
 
 
@@ -101,6 +113,9 @@ class SignalIntake:
         stale = self._staleness(door, timestamp)
         if stale is not None:
             return stale
+        twice = _key_twice(body)
+        if twice is not None:
+            return _refused(422, "SIGNAL_INVALID", f"{twice}: the key stands twice")
         try:
             sent = SentSignal.model_validate_json(body)
         except ValidationError as error:
@@ -132,6 +147,21 @@ class SignalIntake:
         if age < -_FUTURE_S:
             return _refused(422, "SIGNAL_FUTURE", f"dated {-age:.1f} s after now")
         return None
+
+
+def _key_twice(body: bytes) -> str | None:
+    """Return a key that an object of the body has twice: one of two weights would be dropped."""
+    found: list[str] = []
+
+    def look(pairs: list[tuple[str, Any]]) -> None:
+        keys = [key for key, _ in pairs]
+        found.extend(key for key in keys if keys.count(key) > 1)
+
+    try:
+        json.loads(body, object_pairs_hook=look)
+    except (ValueError, RecursionError):
+        return None  # what is no JSON is refused by the model, which says where
+    return found[0] if found else None
 
 
 def _signed(secrets: Sequence[bytes], timestamp: str, signature: str, body: bytes) -> bool:
@@ -167,11 +197,14 @@ def mount_signals(app: FastAPI, intake: SignalIntake) -> None:
     @app.post("/v1/signals/{source}")
     async def take(source: str, request: Request) -> JSONResponse:
         body = bytearray()
-        async for part in request.stream():
-            body += part
-            if len(body) > _LONGEST_BODY:
-                too_long = {"code": "SIGNAL_TOO_LONG", "detail": f"at most {_LONGEST_BODY} bytes"}
-                return JSONResponse(too_long, status_code=413)
+        try:
+            async for part in request.stream():
+                body += part
+                if len(body) > _LONGEST_BODY:
+                    told = {"code": "SIGNAL_TOO_LONG", "detail": f"at most {_LONGEST_BODY} bytes"}
+                    return JSONResponse(told, status_code=413)
+        except ClientDisconnect:
+            return JSONResponse({"code": "SIGNAL_CUT", "detail": "it never ended"}, status_code=400)
         answer = await intake.receive(
             source,
             request.headers.get(TIMESTAMP, ""),
