@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -86,3 +88,16 @@ def test_a_home_before_its_first_run_is_no_failure(mts: Run, home: Path) -> None
     (home / "db" / "operations.sqlite").unlink()
     assert "not known" not in mts(cli.status).output
     mts(cli.app, "watchdog", "status")
+
+
+def test_a_system_that_was_killed_is_told_from_one_that_was_stopped(mts: Run, home: Path) -> None:
+    assert "CRASHED" not in mts(cli.status).output
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    (home / "run").mkdir(exist_ok=True)
+    (home / "run" / "supervisor.json").write_text(json.dumps({"pid": ended.pid}))
+    assert f"CRASHED   the supervisor (pid {ended.pid})" in mts(cli.status, code=1).output
+    refused = mts(cli.cmd, "restart-all", code=4)
+    assert "was killed; start the system with `mts up`" in str(refused.exception)
+    (home / "run" / "supervisor.json").write_text(json.dumps({"pid": os.getpid()}))
+    assert "CRASHED" not in mts(cli.status).output

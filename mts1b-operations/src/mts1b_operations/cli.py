@@ -363,6 +363,7 @@ def run_status(as_json: JsonOption = False) -> None:
 
     found = collect_status(_home())
     red = any(service["state"] == "red" for service in found["services"])
+    red = red or found["crashed"] is not None
     red = red or found["store"] not in ("ok", "none yet") or found["halt_record"] != "ok"
     found["exit_code"] = int(ExitCode.FAILED if red else ExitCode.OK)
     emit(found, as_json, text="\n".join(map(one_line, status_lines(found))))

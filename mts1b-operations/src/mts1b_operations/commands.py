@@ -63,7 +63,7 @@ from mts1b_operations.halt_record import (
     unreadable_record,
 )
 from mts1b_operations.places import HALT_FOLDER, KEY_FOLDER
-from mts1b_operations.probes import SERVICES, running_services
+from mts1b_operations.probes import SERVICES, dead_supervisor, running_services
 from mts1b_operations.resume import cosign_resume, sign_resume
 
 if TYPE_CHECKING:
@@ -461,6 +461,9 @@ async def restart_all(home: Path) -> dict[str, tuple[int, int]]:
     """
     if not (home / "run" / "supervisor.json").exists():
         raise NothingRuns("no supervisor runs here; start the system with `mts up`")
+    gone = dead_supervisor(home)
+    if gone is not None:
+        raise NothingRuns(f"the supervisor (pid {gone}) was killed; start the system with `mts up`")
     clock = SystemClock()
     done: dict[str, tuple[int, int]] = {}
     for name in SERVICES:

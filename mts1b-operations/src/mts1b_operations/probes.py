@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from pathlib import Path
 
 from mts1b_platform.clock import Clock
 
 from mts1b_operations.watchdogs.dependency_watchdog import HealthPoll
 
-__all__ = ["SERVICES", "health_of", "poll_services", "running_services"]
+__all__ = ["SERVICES", "dead_supervisor", "health_of", "poll_services", "running_services"]
 
 SERVICES = ("operations", "riskengine", "oms", "research", "marketdata")
 _TIMEOUT_S = 2.0
@@ -26,6 +27,18 @@ def running_services(home: Path) -> dict[str, dict[str, int]]:
         except (OSError, ValueError, KeyError, TypeError):
             continue
     return found
+
+
+def dead_supervisor(home: Path) -> int | None:
+    """Return the process id of a supervisor that was killed: it left its record; else None."""
+    try:
+        pid = int(json.loads((home / "run" / "supervisor.json").read_text())["pid"])
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return pid
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return None
 
 
 async def health_of(port: int) -> tuple[bool, str]:

@@ -14,7 +14,7 @@ from mts1b_operations.audit.reader import AuditReader, has_store
 from mts1b_operations.errors import AuditUnavailable
 from mts1b_operations.halt_record import active_halts, halt_epoch, unreadable_record
 from mts1b_operations.places import HALT_FOLDER
-from mts1b_operations.probes import SERVICES, health_of, running_services
+from mts1b_operations.probes import SERVICES, dead_supervisor, health_of, running_services
 
 __all__ = ["collect_status", "status_lines"]
 
@@ -25,6 +25,7 @@ def collect_status(home: Path) -> dict[str, Any]:
     funds, problem = _funds(home)
     return {
         "home": str(home),
+        "crashed": dead_supervisor(home),
         "services": asyncio.run(_services(home)),
         "replay": _read(home / "run" / "progress.json"),
         "result": _read(home / "run" / "result.json"),
@@ -85,6 +86,11 @@ def _read(path: Path) -> dict[str, Any] | None:
 def status_lines(status: dict[str, Any]) -> Iterator[str]:
     """Return the status as text for people."""
     yield f"home      {status['home']}"
+    if status["crashed"] is not None:
+        yield (
+            f"CRASHED   the supervisor (pid {status['crashed']}) was killed, and the services with "
+            "it; start them again with `mts up`"
+        )
     for service in status["services"]:
         place = f"pid {service['pid']}" if "pid" in service else ""
         detail = f"  {service['detail']}" if service["detail"] else ""
