@@ -118,6 +118,17 @@ async def test_another_story_gives_another_digest(tmp_path: Path) -> None:
     assert len(found) == 2
 
 
+async def test_the_script_ends_no_halt_that_a_person_asked_for(world: World) -> None:
+    """A resume ends every halt of its scope, so the fund waits for a person."""
+    await ask_halt(world, fund_halt(0))
+    by_hand = fund_halt(0).with_(halt_id="by-hand", requested_by="operator:ann")
+    await ask_halt(world, by_hand)
+    for number in range(6):
+        await world.tick(number)
+    held = {halt.halt_id for halt in HaltStore(world.home / "halt").state().active}
+    assert "by-hand" in held
+
+
 async def test_a_fund_stays_halted_until_the_scripted_operator_signs(world: World) -> None:
     reply = await ask_halt(world, fund_halt(0))
     assert reply.created

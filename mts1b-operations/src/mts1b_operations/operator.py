@@ -21,7 +21,7 @@ __all__ = ["ScriptedOperator"]
 class ScriptedOperator:
     """Sign a resume for every fund halt that has lasted ``after_sessions``.
 
-    The act is real: signed with the Ed25519 key ``operator-<name>`` and proven like any other.
+    A fund that a person halted waits for a person, whatever else halts it. The act is real: signed with the Ed25519 key ``operator-<name>`` and proven like any other.
     """
 
     def __init__(
@@ -42,8 +42,11 @@ class ScriptedOperator:
             return []
         rows = await tx.execute(sa.select(HALTS).where(HALTS.c.resumed.is_(False)))
         due: dict[str, ActiveHalt] = {}
+        by_a_person: set[str] = set()
         for row in rows.all():
             halt = ActiveHalt.model_validate_json(row.record)
+            if halt.requested_by.startswith("operator:"):
+                by_a_person.add(halt.scope)  # a resume of the scope would end this halt too
             if not halt.scope.startswith("fund:") or as_of <= halt.requested_at:
                 continue
             sessions = int(row.sessions) + 1
@@ -52,7 +55,11 @@ class ScriptedOperator:
             )
             if sessions >= self._after:
                 due.setdefault(halt.scope, halt)
-        resumes = [self._signed(scope, halt, as_of) for scope, halt in due.items()]
+        resumes = [
+            self._signed(scope, halt, as_of)
+            for scope, halt in due.items()
+            if scope not in by_a_person
+        ]
         for request in resumes:
             await self._manager.record_resume(tx, request)
         return resumes
