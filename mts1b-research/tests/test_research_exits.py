@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -212,6 +213,30 @@ async def test_live_a_symbol_without_bars_keeps_no_position_from_being_left(
         await eventually(lambda: len(oms.taken) == 2)
         left = {one.symbol: (one.quantity, one.reference_price) for one in oms.taken.values()}
         assert left == {AAA: (10, Decimal(101)), BBB: (20, Decimal(7))}
+
+
+async def test_live_a_halt_is_followed_at_once_and_once(tmp_path: Path) -> None:
+    """The strategy has acted on the newest bar already; the next one is a day away."""
+    daily = LIVE | {"symbols": ["AAA"], "interval": "1d", "params": {"long_when": "close < 0"}}
+    oms = OmsThatHolds(strategy_id="both")
+    async with open_office(tmp_path, fund_settings(daily), oms) as office:
+        await office.publish("101", AAA, interval="1d")
+        await eventually(lambda: len(oms.taken) == 1)  # it wants to be flat in AAA
+        oms.taken.clear()
+        office.clock.advance_to(NOW + timedelta(hours=60))  # as over a weekend
+        assert office.service is not None
+        office.service._runner._halt_of = lambda fund, strategy: halt(reduce_only=True)
+        await eventually(lambda: len(oms.taken) == 2)
+        left = {one.symbol: (one.side, one.quantity) for one in oms.taken.values()}
+        assert left == {AAA: (Side.SELL, 10), BBB: (Side.SELL, 20)}
+        await asyncio.sleep(0.4)
+        assert oms.asked == 3  # once
+        await office.shut()
+        office.clock.advance_to(NOW + timedelta(hours=61))
+        await office.open()
+        office.service._runner._halt_of = lambda fund, strategy: halt(reduce_only=True)
+        await eventually(lambda: oms.asked == 5)
+        assert len(oms.taken) == 2  # after a restart it is finished as it was
 
 
 async def test_an_exit_that_the_oms_refuses_keeps_no_other_from_being_sent(

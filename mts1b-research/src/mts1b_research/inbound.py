@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Sequence
-from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -19,7 +18,7 @@ from mts1b_platform.store.connection import AsyncConnection
 from mts1b_research.history import BarHistory
 from mts1b_research.runner import ReadBook, Sleeve, StrategyRunner
 from mts1b_research.strategies.webhook import Webhook
-from mts1b_research.tables import inbound, plans
+from mts1b_research.tables import inbound
 
 __all__ = ["InboundSignals"]
 
@@ -113,13 +112,6 @@ class InboundSignals:
                 )
         return len(rows)
 
-    async def _own_moment(self, strategy_id: str, now: datetime) -> datetime:
-        """Return ``now``, or just after the last plan: the keys of orders name this moment."""
-        last = sa.select(sa.func.max(plans.c.as_of)).where(plans.c.strategy_id == strategy_id)
-        async with self._store.read() as connection:
-            found: datetime | None = await connection.scalar(last)
-        return now if found is None else max(now, found + timedelta(microseconds=1))
-
     async def _trade(self, sent: Signal) -> list[Order]:
         sleeve = self._sleeves.get(sent.strategy)
         if sleeve is None or not isinstance(sleeve.strategy, Webhook):
@@ -132,7 +124,7 @@ class InboundSignals:
         if view is not None and view.bars_seen == 0:
             view = None
         objection = sleeve.strategy.objection(view, sent, now)
-        now = await self._own_moment(sleeve.strategy.strategy_id, now)
+        now = await self._runner.own_moment(sleeve.strategy.strategy_id, now)
         if view is None or objection is not None:
             return await self._runner.refuse(sleeve, sent, now, *(objection or ("", "")))
         book = await self._read_book(sleeve.fund_id, sleeve.strategy.strategy_id)

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from mts1b_foundation.market_data import Bar
+from mts1b_foundation.risk import ActiveHalt
 from mts1b_foundation.time import interval_length
 from mts1b_platform.clock import Clock
 from mts1b_platform.config import Settings
@@ -51,8 +52,9 @@ class LiveBars:
     prices of its own bar. A bar is left alone when a newer one has overtaken it, or when it ended
     more than one interval ago: nobody trades at its prices any more.
 
-    While a halt asks for it, every strategy leaves its positions at the next bar of any symbol: one
-    of its own that has no bars (any more) does not keep it in the others.
+    While a halt asks for it, every strategy leaves its positions: at once, by the newest bars of
+    any symbol, and what is still held then at each newer one. A symbol of its own that has no bars
+    (any more) does not keep it in the others, nor does that it has acted on the newest bars.
 
     :param interval: of all bars in ``history``; None where no strategy acts on bars, and any will
         do to leave a position.
@@ -84,7 +86,7 @@ class LiveBars:
         self._report = report
         self._interval, self._lasts = interval, interval_length(interval or _LONGEST)
         self._acted: dict[str, datetime] = {}
-        self._left: dict[str, datetime] = {}
+        self._left: dict[str, tuple[str, datetime]] = {}
         self._arrived = asyncio.Event()
 
     def wants(self, bar: Bar) -> bool:
@@ -127,16 +129,31 @@ class LiveBars:
         return sent
 
     async def _act(self, sleeve: Sleeve) -> int:
-        sent, now = 0, self._clock.now()
-        # One stamped ahead of the clock waits; as the newest it would hold up all before it.
+        # A bar stamped ahead of the clock waits; as the newest it would hold up all before it.
+        now = self._clock.now()
+        sent, newest = 0, self._history.newest(now)
+        halt = self._runner.leaves(sleeve)
+        if halt is not None and newest is not None:
+            sent += await self._leave(sleeve, halt, newest)
         shared = self._history.latest(sleeve.strategy.symbols, now)
-        newest = self._history.newest(now)
-        if newest != shared and self._runner.leaves(sleeve) is not None:
-            sent += await self._once(self._left, sleeve, newest)
-        return sent + await self._once(self._acted, sleeve, shared)
+        return sent + await self._once(sleeve, shared)
 
-    async def _once(self, done: dict[str, datetime], sleeve: Sleeve, end: datetime | None) -> int:
-        """Let a strategy act on the bars that end at ``end``, unless it has by ``done``."""
+    async def _leave(self, sleeve: Sleeve, halt: ActiveHalt, end: datetime) -> int:
+        """Leave what is held, once for a halt and again at each newer bar of any symbol."""
+        strategy_id, moment = sleeve.strategy.strategy_id, (halt.halt_id, end)
+        if self._left.get(strategy_id) == moment:
+            return 0
+        async with self._turn:
+            book = await self._read_book(sleeve.fund_id, strategy_id)
+            if book.as_of is None or book.as_of < end:
+                return 0
+            sent = await self._runner.leave(sleeve, halt, end, self._clock.now())
+        self._left[strategy_id] = moment
+        return sent
+
+    async def _once(self, sleeve: Sleeve, end: datetime | None) -> int:
+        """Let a strategy act on the bars that end at ``end``, unless it has."""
+        done = self._acted
         strategy_id = sleeve.strategy.strategy_id
         if end is None or end <= done.get(strategy_id, _NEVER):
             return 0

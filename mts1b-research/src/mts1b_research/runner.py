@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import sqlalchemy as sa
@@ -57,8 +57,8 @@ class StrategyRunner:
     After a crash the plan is sent again as it was, so that a half-sent decision is finished and
     never made anew from a book that it has already changed.
 
-    While a halt of a fund lets reduce-only orders pass, its sleeves leave their positions, at the
-    end of whatever bar comes next; what they want otherwise goes to risk as ever, which denies it.
+    While a halt of a fund lets reduce-only orders pass, its sleeves leave their positions; what
+    they want otherwise goes to risk as ever, which denies it.
     """
 
     def __init__(
@@ -107,6 +107,28 @@ class StrategyRunner:
         await self._send(orders)
         self._resumed.add(strategy.strategy_id)
         return len(orders)
+
+    async def leave(self, sleeve: Sleeve, halt: ActiveHalt, end: datetime, now: datetime) -> int:
+        """Let a sleeve leave what it holds, once for a halt and the newest bars (``end``).
+
+        What it decided on those bars may be on record, under their end; so this is at ``now``.
+        """
+        strategy_id = sleeve.strategy.strategy_id
+        plan_id = derive_id("plan", strategy_id, "leave", halt.halt_id, end.isoformat())
+        orders = await self._known_plan(plan_id)
+        if orders is None:
+            book = await self._read_book(sleeve.fund_id, strategy_id)
+            at = await self.own_moment(strategy_id, now)
+            orders = await self._exit_plan(plan_id, sleeve, book, halt, at)
+        await self._send(orders)
+        return len(orders)
+
+    async def own_moment(self, strategy_id: str, now: datetime) -> datetime:
+        """Return ``now``, or just after the last plan: the keys of orders name this moment."""
+        last = sa.select(sa.func.max(plans.c.as_of)).where(plans.c.strategy_id == strategy_id)
+        async with self._store.read() as connection:
+            found: datetime | None = await connection.scalar(last)
+        return now if found is None else max(now, found + timedelta(microseconds=1))
 
     def leaves(self, sleeve: Sleeve) -> ActiveHalt | None:
         """Return the halt that asks a sleeve to leave its positions, None where none does."""
@@ -183,14 +205,12 @@ class StrategyRunner:
         strategy = sleeve.strategy
         book = await self._read_book(sleeve.fund_id, strategy.strategy_id)
         if halt is not None and _holds(book):
-            left = book.leaving()
-            work = sleeve.pipeline.run(self._exits(sleeve, left, halt, as_of), left, as_of)
-        elif seen == 0:
+            return await self._exit_plan(plan_id, sleeve, book, halt, as_of)
+        if seen == 0:
             return []
-        else:
-            with Fence(strategy.strategy_id):
-                view = self._history.view(strategy.symbols, as_of, strategy.history)
-                work = _decide(sleeve, view, book, seen)
+        with Fence(strategy.strategy_id):
+            view = self._history.view(strategy.symbols, as_of, strategy.history)
+            work = _decide(sleeve, view, book, seen)
         if self._store.keeps:
             try:
                 await self._record(plan_id, strategy.strategy_id, work)
@@ -199,6 +219,24 @@ class StrategyRunner:
                     f"strategy {strategy.strategy_id}: an id of its signals was there before; "
                     "each signal needs its own, and each symbol one signal a bar"
                 ) from error
+        return [planned.order for planned in work.orders]
+
+    async def _exit_plan(
+        self,
+        plan_id: str,
+        sleeve: Sleeve,
+        book: StrategyBook,
+        halt: ActiveHalt,
+        as_of: datetime,
+    ) -> list[Order]:
+        """Decide to leave what a book holds; nothing is on record where there is nothing to do."""
+        left = book.leaving()
+        signals = self._exits(sleeve, left, halt, as_of)
+        if not signals:
+            return []
+        work = sleeve.pipeline.run(signals, left, as_of)
+        if self._store.keeps:
+            await self._record(plan_id, sleeve.strategy.strategy_id, work)
         return [planned.order for planned in work.orders]
 
     async def _record(self, plan_id: str, strategy_id: str, work: Work) -> None:
