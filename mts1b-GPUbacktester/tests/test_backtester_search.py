@@ -144,6 +144,14 @@ def test_the_future_does_not_change_a_walk() -> None:
         walk_forward(panel, CROSS, grid=GRID, train=1100, test=200)
 
 
+def test_a_window_before_the_first_bar_of_all_chooses_nothing_and_goes_on() -> None:
+    close = 100 + np.cumsum(np.random.default_rng(5).normal(0, 1, 900))
+    close[:450] = np.nan
+    walk = walk_forward({"close": close}, CROSS, grid=GRID, train=300, test=100, fill="next_close")
+    assert np.isnan(walk.folds["train_sharpe"][0])
+    assert walk.equity[-1] != 1.0
+
+
 def test_a_report_of_a_sweep_says_all_that_is_known(tmp_path: Path) -> None:
     panel = trending(0.002)
     sweep = run_sweep(panel, CROSS, grid=GRID, fill="next_close")

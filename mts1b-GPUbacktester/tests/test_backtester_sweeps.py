@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from mts1b_GPUbacktester import BadSetting, panel_from, rules, run_sweep
+from mts1b_GPUbacktester import BadPanel, BadSetting, panel_from, rules, run_sweep
 from mts1b_GPUbacktester.blocks import blocks
 from mts1b_GPUbacktester.engines import SweepBlock
 from mts1b_GPUbacktester.engines.numba_engine import NumbaEngine
@@ -118,6 +118,28 @@ def test_values_that_are_computed_whole_count_whole_in_the_budget() -> None:
         )
         counts[average.__name__] = len(cuts)
     assert counts["sma"] < counts["ema"]
+
+
+@pytest.mark.parametrize("rule", [CROSS, CROSS.stop(0.1), CROSS.time_exit(5)])
+def test_an_asset_without_any_bar_trades_nothing_in_a_block_of_its_own(
+    panel: Any, rule: r.Rule
+) -> None:
+    close = panel["close"].copy()
+    close[:, 2] = np.nan
+    data = {**dict.fromkeys(("open", "high", "low", "close"), close), "symbols": list("ABCDE")}
+    one, many = (
+        run_sweep(data, rule, grid=GRID, engine="numba", memory_budget=budget, progress=False)
+        for budget in ("1GiB", "20KiB")
+    )
+    assert one.table.equals(many.table)
+    assert many.table.filter(pl.col("symbol") == "C")["n_trades"].sum() == 0
+
+
+def test_a_field_that_the_panel_has_not_is_named_before_anything_runs(panel: Any) -> None:
+    for rule, name in ((r.long_when(r.volume > 1), "volume"), (CROSS.stop(0.1), "open")):
+        grid = GRID if name == "open" else {}
+        with pytest.raises(BadPanel, match=f"the panel has no {name}"):
+            run_sweep(panel, rule, grid=grid, fill="next_close", progress=False)
 
 
 @pytest.mark.parametrize(

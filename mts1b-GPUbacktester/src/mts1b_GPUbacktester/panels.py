@@ -73,27 +73,37 @@ class Prices:
     def during(self, bars: slice) -> Prices:
         """Return a stretch of time, as arrays of its own."""
         return Prices(
-            open=None if self.open is None else np.ascontiguousarray(self.open[:, bars]),
-            high=np.ascontiguousarray(self.high[:, bars]),
-            low=np.ascontiguousarray(self.low[:, bars]),
-            close=np.ascontiguousarray(self.close[:, bars]),
-            volume=np.ascontiguousarray(self.volume[:, bars]),
+            open=None if self.open is None else _during(self.open, bars),
+            high=_during(self.high, bars),
+            low=_during(self.low, bars),
+            close=_during(self.close, bars),
+            volume=_during(self.volume, bars),
             dates=self.dates[bars],
             symbols=self.symbols,
         )
 
     def field(self, name: str) -> FloatArray:
-        """Return one field.
+        """Return one field; some of the assets, or a stretch of time, may have nothing of it.
 
-        :raises BadPanel: when the panel has none.
+        :raises BadPanel: when the whole panel has none.
         """
         values: FloatArray | None = getattr(self, name)
-        if values is None or (np.isnan(values[0]).all() and np.isnan(values).all()):
+        if values is None or _absent(values):
             raise BadPanel(
                 f"the panel has no {name}; give {name} prices"
                 + (", or use fill='next_close'" if name == "open" else "")
             )
         return values
+
+
+def _absent(values: FloatArray) -> bool:
+    """Return whether an array is the one NaN that stands for a field of which nothing is known."""
+    return not any(values.strides) and bool(np.isnan(values[0, 0]))
+
+
+def _during(values: FloatArray, bars: slice) -> FloatArray:
+    part = values[:, bars]
+    return part if _absent(values) else np.ascontiguousarray(part)
 
 
 def _all_turned(panel: UniversePanel) -> dict[str, FloatArray | None]:

@@ -17,6 +17,7 @@ from mts1b_GPUbacktester.engines import EngineName, SweepBlock, choose_engine
 from mts1b_GPUbacktester.engines.port import Engine, check_metrics
 from mts1b_GPUbacktester.errors import BadSetting
 from mts1b_GPUbacktester.executors import Executor, check_executor, run_blocks
+from mts1b_GPUbacktester.expressions import Field
 from mts1b_GPUbacktester.grid import Grid, Params, parameter_sets, parse_bytes
 from mts1b_GPUbacktester.panels import PanelLike, Prices, panel_from
 from mts1b_GPUbacktester.program import is_plain
@@ -90,6 +91,18 @@ def run_sweep(
     )
 
 
+def _require_fields(prices: Prices, rule: Rule, settings: Settings) -> None:
+    """Look for every field that fills, stops and the rule read, before anything runs.
+
+    :raises BadPanel: for one that the panel has not.
+    """
+    nodes = [*rule.parts(), *settings.fraction.parts()]
+    read = [node.name for node in nodes if isinstance(node, Field)]
+    ranges = ("open", "high", "low") if rule.has_stops else ()
+    for name in dict.fromkeys((settings.price_field, "close", *ranges, *read)):
+        prices.field(name)
+
+
 def _run(
     whole: SweepBlock,
     engine: EngineName,
@@ -107,6 +120,7 @@ def _run(
         worker.prepare(plain=is_plain(whole.rule, whole.settings))
     prepared = clock.monotonic()
     cuts = blocks(whole, compiled=worker.name != "numpy", on_device=worker.name == "cuda")
+    _require_fields(whole.prices, whole.rule, whole.settings)
     store = None if folder is None else Store(folder, whole, worker.name)
     _simulate(cuts, worker, choice.name, client, collected, store, report)
     finished = clock.monotonic()
