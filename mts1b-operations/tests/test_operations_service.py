@@ -257,7 +257,8 @@ async def test_watchdogs_alert_in_the_log_and_on_their_subject(tmp_path: Path) -
 async def test_health_and_the_public_port(world: World) -> None:
     from mts1b_operations.probes import _get
 
-    assert await world.service.health() == {"bus": "ok", "halt_record": "ok"}
+    checks = {"bus": "ok", "outbox": "ok", "halt_record": "ok"}
+    assert await world.service.health() == checks
     await world.publish(nats.OMS_NAV_UPDATED, nav(0, "990000"))
     await world.tick(0)
     place = json.loads((world.home / "run" / "operations-api.json").read_text())
