@@ -47,6 +47,20 @@ def test_a_kind_of_ones_own_is_registered_once() -> None:
     assert "mine" not in StrategyRegistry().kinds()
 
 
+@pytest.mark.parametrize("fault", [KeyError("window"), OSError("no model"), SystemExit(2)])
+def test_a_kind_that_fails_to_build_is_told_by_the_name_of_its_strategy(
+    fault: BaseException,
+) -> None:
+    def configure(*given: object) -> TrendFollowing:
+        raise fault
+
+    registry = StrategyRegistry()
+    registry.register("mine", configure)
+    with pytest.raises(StrategyConfigError, match="strategy s1: ") as caught:
+        registry.build(settings(kind="mine"))
+    assert caught.value.__cause__ is fault
+
+
 def test_a_symbol_that_is_listed_twice_is_refused() -> None:
     """Each bar would lead to two signals for it, and so to none."""
     with pytest.raises(StrategyConfigError, match="AAA is listed twice"):

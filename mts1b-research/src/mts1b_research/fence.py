@@ -5,21 +5,24 @@ from __future__ import annotations
 import traceback
 from types import TracebackType
 
-from mts1b_research.errors import StrategyFailed
+from mts1b_research.errors import ResearchError, StrategyFailed
 
 __all__ = ["Fence"]
 
 
 class Fence:
-    """Let nothing through that a strategy's code raises but :class:`StrategyFailed`, which says it.
+    """Let nothing through that a strategy's code raises but one error of ours, which says it.
 
     Whatever its class: a package may have errors of its own, and one that ends the interpreter
     (``SystemExit``) may end no other strategy. Only code of the strategy belongs inside, so that
     what is wrong with the machine is never taken for its fault.
+
+    :param raises: that error.
     """
 
-    def __init__(self, strategy_id: str) -> None:
+    def __init__(self, strategy_id: str, *, raises: type[ResearchError] = StrategyFailed) -> None:
         self._strategy_id = strategy_id
+        self._raises = raises
 
     def __enter__(self) -> None:
         """Begin."""
@@ -30,7 +33,7 @@ class Fence:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Raise :class:`StrategyFailed` from what was raised."""
-        if isinstance(error, (Exception, SystemExit)) and not isinstance(error, StrategyFailed):
+        """Raise our error from what was raised."""
+        if isinstance(error, (Exception, SystemExit)) and not isinstance(error, self._raises):
             said = "".join(traceback.format_exception_only(error)).strip()
-            raise StrategyFailed(f"strategy {self._strategy_id}: {said}") from error
+            raise self._raises(f"strategy {self._strategy_id}: {said}") from error

@@ -11,6 +11,7 @@ from mts1b_platform.config import StrategySettings
 from mts1b_platform.plugins import load_plugin, plugin_names
 
 from mts1b_research.errors import StrategyConfigError, UnknownStrategy
+from mts1b_research.fence import Fence
 from mts1b_research.strategy import Strategy
 
 __all__ = ["StrategyRegistry"]
@@ -48,7 +49,7 @@ class StrategyRegistry:
         """Return the strategy that one configuration entry describes.
 
         :raises UnknownStrategy: when its kind is not known.
-        :raises StrategyConfigError: when a symbol or a parameter makes no sense.
+        :raises StrategyConfigError: when a symbol or a parameter makes no sense, or the kind fails.
         :raises PluginBroken: when the package that offers the kind can not be loaded.
         """
         factory = self._factory(settings)
@@ -62,7 +63,8 @@ class StrategyRegistry:
                 f"strategy {settings.strategy_id}: {', '.join(twice)} is listed twice; name it once"
             )
         own = {name: value for name, value in settings.params.items() if name != _CAPITAL}
-        return factory(settings.strategy_id, symbols, own)
+        with Fence(settings.strategy_id, raises=StrategyConfigError):
+            return factory(settings.strategy_id, symbols, own)
 
     def _factory(self, settings: StrategySettings) -> Factory:
         kind, known = settings.kind, self.kinds()
