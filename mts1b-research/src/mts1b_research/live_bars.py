@@ -130,25 +130,24 @@ class LiveBars:
 
     async def _act(self, sleeve: Sleeve) -> int:
         # A bar stamped ahead of the clock waits; as the newest it would hold up all before it.
-        now = self._clock.now()
-        sent, newest = 0, self._history.newest(now)
+        now, sent = self._clock.now(), 0
         halt = self._runner.leaves(sleeve)
-        if halt is not None and newest is not None:
-            sent += await self._leave(sleeve, halt, newest)
+        if halt is not None:
+            sent += await self._leave(sleeve, halt, self._history.newest(now))
         shared = self._history.latest(sleeve.strategy.symbols, now)
         return sent + await self._once(sleeve, shared)
 
-    async def _leave(self, sleeve: Sleeve, halt: ActiveHalt, end: datetime) -> int:
+    async def _leave(self, sleeve: Sleeve, halt: ActiveHalt, end: datetime | None) -> int:
         """Leave what is held, once for a halt and again at each newer bar of any symbol."""
-        strategy_id, moment = sleeve.strategy.strategy_id, (halt.halt_id, end)
-        if self._left.get(strategy_id) == moment:
+        strategy_id = sleeve.strategy.strategy_id
+        if end is None or self._left.get(strategy_id) == (halt.halt_id, end):
             return 0
         async with self._turn:
             book = await self._read_book(sleeve.fund_id, strategy_id)
             if book.as_of is None or book.as_of < end:
                 return 0
             sent = await self._runner.leave(sleeve, halt, end, self._clock.now())
-        self._left[strategy_id] = moment
+        self._left[strategy_id] = (halt.halt_id, end)
         return sent
 
     async def _once(self, sleeve: Sleeve, end: datetime | None) -> int:
