@@ -102,3 +102,12 @@ async def test_a_quote_stamped_ahead_closes_no_bar_of_another_symbol_early() -> 
         AAA: (Decimal(100), Decimal(100)),
         BBB: (Decimal(55), Decimal(55)),
     }
+
+
+async def test_the_mid_of_a_stub_quote_is_no_price() -> None:
+    """A market maker's stub, as at the open or in a halt: one cent to two hundred thousand."""
+    stub = quote(AAA, 30, "100").with_(bid=Decimal("0.01"), ask=Decimal(199_999))
+    closing = stub.with_(timestamp=NOW + timedelta(seconds=60))
+    publisher, bars = await published(at_once(quote(AAA, 0, "100"), stub, closing))
+    assert publisher.published == 3
+    assert [(bar.high, bar.low, bar.close) for bar in bars] == [(100, 100, 100)]

@@ -119,13 +119,14 @@ class QuotePublisher:
 
     async def _follow(self) -> None:
         async for quote in self._source.stream_quotes(self._symbols):
-            if is_refused(self.sieve.judge(quote)):
+            defects = self.sieve.judge(quote)
+            if is_refused(defects):
                 continue
             self._note(quote)
             await publish_quote(self._bus, quote)
             self.published += 1
             async with self._turn:
-                await self._build(quote)
+                await self._build(quote, is_price=not defects)
 
     def _note(self, quote: Quote) -> None:
         """Note since when the stream is watched, and what its slowest quote took to come."""
@@ -145,15 +146,18 @@ class QuotePublisher:
                     if done is not None:
                         await self._publish_whole(done)
 
-    async def _build(self, quote: Quote) -> None:
+    async def _build(self, quote: Quote, *, is_price: bool) -> None:
         """Publish the bars that the time of a quote completes, of every symbol.
 
+        The mid of a doubtful quote is no price: of one cent and a thousand dollars, say.
         A quote that comes after its bar went out can not change it any more; it is counted.
         """
         for symbol, builder in self._builders.items():
             try:
-                if symbol == quote.symbol:
+                if symbol == quote.symbol and is_price:
                     done = builder.add_quote(quote)
+                elif symbol == quote.symbol:
+                    done = builder.close_until(quote.timestamp)
                 else:  # a clock that is ahead of ours ends no bar of others
                     done = builder.close_until(min(quote.timestamp, self._now(quote)))
             except LateTick:
