@@ -79,7 +79,7 @@ async def test_a_source_that_says_since_when_it_watches_is_believed() -> None:
 @pytest.mark.parametrize("first", [0, 1])
 async def test_a_file_is_watched_from_its_first_quote(tmp_path: Path, first: int) -> None:
     path = tmp_path / "quotes.csv"
-    rows = [f"{(NOW + timedelta(seconds=s)).isoformat()},9,11" for s in (first, 50, 61, 121)]
+    rows = [f"{(NOW + timedelta(seconds=s)).isoformat()},99,101" for s in (first, 50, 61, 121)]
     path.write_text("\n".join(["timestamp,bid,ask", *rows]))
     source = CsvClient(quotes=CsvFile(path=str(path), kind="quotes", symbol="AAA"))
     bus, clock = LocalBus(), VirtualClock(NOW + timedelta(days=1))
