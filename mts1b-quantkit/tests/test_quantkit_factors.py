@@ -100,6 +100,18 @@ def test_register_keeps_names_honest() -> None:
         f.get("f_nothing")
 
 
+@pytest.mark.parametrize("name", ["f_risk_adjusted_momentum", "f_time_series_momentum"])
+def test_a_price_that_grows_all_alike_has_no_score_and_takes_none_from_others(name: str) -> None:
+    """Its returns differ in their last bits; over that the gain would be without measure."""
+    data = panel()
+    close = np.array(data.close)
+    close[:, 0] = 100.0 * 1.0001 ** np.arange(len(close))
+    scored = f.get(name)(replace(data, close=close), **SHORT[name])
+    others = f.get(name)(replace(data, close=close), raw=True, **SHORT[name])[:, 1:]
+    assert np.isnan(scored[:, 0]).all()
+    np.testing.assert_allclose(scored[-1, 1:], f.zscore_cross_sectional(others[-1]))
+
+
 def test_windows_out_of_range_are_refused() -> None:
     data = panel()
     for call in (

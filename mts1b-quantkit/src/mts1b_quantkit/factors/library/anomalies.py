@@ -10,7 +10,7 @@ from mts1b_foundation.market_data import UniversePanel
 from mts1b_quantkit.arrays import FloatArray
 from mts1b_quantkit.doubling import window_deviation, window_max, window_mean, window_skewness
 from mts1b_quantkit.errors import BadInput
-from mts1b_quantkit.factors.library.panel import factor, score, simple_returns
+from mts1b_quantkit.factors.library.panel import factor, moving, score, simple_returns
 from mts1b_quantkit.rolling import lagged
 
 __all__ = [
@@ -66,7 +66,7 @@ def f_risk_adjusted_momentum(panel: UniversePanel, /, *, h: int = 126, raw: bool
     def compute(close: FloatArray) -> FloatArray:
         returns = simple_returns(close)
         deviation = window_deviation(returns, h)
-        return np.asarray(window_mean(returns, h) / np.where(deviation > 0.0, deviation, np.nan))
+        return window_mean(returns, h) / moving(deviation)
 
     return score(panel, ("close",), compute, raw=raw)
 

@@ -16,7 +16,7 @@ from mts1b_quantkit.doubling import (
     window_min,
 )
 from mts1b_quantkit.errors import BadInput
-from mts1b_quantkit.factors.library.panel import factor, score, simple_returns
+from mts1b_quantkit.factors.library.panel import factor, moving, score, simple_returns
 from mts1b_quantkit.rolling import smoothed
 
 __all__ = [
@@ -154,8 +154,7 @@ def f_time_series_momentum(panel: UniversePanel, /, *, h: int = 252, raw: bool =
 
     def compute(close: FloatArray) -> FloatArray:
         deviation = window_deviation(simple_returns(close), h)
-        level = np.where(deviation > 0.0, deviation, np.nan)
-        return np.asarray(np.sign(simple_returns(close, h)) / level)
+        return np.asarray(np.sign(simple_returns(close, h)) / moving(deviation))
 
     return score(panel, ("close",), compute, raw=raw)
 

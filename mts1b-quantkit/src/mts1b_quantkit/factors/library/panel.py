@@ -15,7 +15,10 @@ from mts1b_quantkit.factors.cross_section import zscored
 from mts1b_quantkit.factors.registry import register
 from mts1b_quantkit.scalars import read_count, read_flag, read_number
 
-__all__ = ["factor", "score", "simple_returns"]
+__all__ = ["factor", "moving", "score", "simple_returns"]
+
+_ROUNDING = 8.0 * float(np.finfo(np.float64).eps)
+"""A return is a ratio of prices less one: so much of it may be what rounding left of the ratio."""
 
 _FIELDS = ("close", "high", "low", "volume", "dates")
 
@@ -86,3 +89,8 @@ def simple_returns(close: FloatArray, periods: int = 1) -> FloatArray:
     np.divide(close[periods:], close[:-periods], out=later)
     later -= 1.0
     return result
+
+
+def moving(deviation: FloatArray) -> FloatArray:
+    """Return deviations of returns; NaN where the price stands still, or grows all alike."""
+    return np.where(deviation > _ROUNDING, deviation, np.nan)
