@@ -312,6 +312,27 @@ async def test_d7_what_was_lost_is_taken_over_once_the_venue_shows_it(
     assert sorted(desk.record.open_orders) == ["order-lost-and-open"]
 
 
+async def test_d7_what_was_told_before_the_order_was_found_again_is_its_own(
+    new_desk: Any, order: Any, tmp_path: Path
+) -> None:
+    """Seed 420133: it stayed open here for ever, filled by the rest alone."""
+    desk = await backup_then_trade(await new_desk(), order, tmp_path, recover=False)
+    (shown,) = await desk.venue.paper.get_open_orders()
+    await desk.venue.paper.overfill(shown.order_id, quantity=Decimal(4), price=Decimal(50))
+    await desk.sync.collect()
+    assert await desk.record.order(shown.order_id) is None
+    await desk.recover()
+    assert (await desk.record.order(shown.order_id)).filled_quantity == 4
+
+    rest = shown.quantity - 4
+    await desk.venue.paper.overfill(shown.order_id, quantity=rest, price=Decimal(51))
+    await desk.sync.collect()
+
+    found = await desk.record.order(shown.order_id)
+    assert (found.status, found.filled_quantity) == (OrderStatus.FILLED, shown.quantity)
+    assert found.average_fill_price == (4 * 50 + rest * 51) / shown.quantity
+
+
 async def just_restored(desk: Any, order: Any, tmp_path: Path) -> Any:
     """Restore at once, where the venue shows everything half a minute late; not recovered yet."""
     desk = await backup_then_trade(desk, order, tmp_path, lag_s=30.0, recover=False)

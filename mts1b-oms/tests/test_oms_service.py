@@ -56,6 +56,7 @@ async def test_a_replay_trades_through_risk_and_venue_and_keeps_two_funds_apart(
         assert oms.record.ledger.quantities() == {SPX: -400}
         assert await oms.health() == {
             "bus": "ok",
+            "outbox": "ok",
             "reconciliation": "ok",
             "quarantine": "ok",
             "doubt": "ok",

@@ -394,7 +394,11 @@ async def test_live_the_pump_follows_the_streams_and_passes_are_told(tmp_path: P
     await until(asked)
     async with world.service.engine._store.transaction():
         pass  # what made the condition true has been committed
-    assert await world.service.health() == {"bus": "ok", "halts": "ok"}
+    assert await world.service.health() == {
+        "bus": "ok",
+        "outbox": "ok",
+        "halts": "ok",
+    }
     await world.stop_service()
     await world.bus.close()
     assert world.failures == []

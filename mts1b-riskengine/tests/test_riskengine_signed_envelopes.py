@@ -36,9 +36,7 @@ def test_what_tightens_needs_no_signature(keys: KeyRing) -> None:
 
 def test_what_loosens_is_signed(keys: KeyRing) -> None:
     require_signed_loosening(keys, CURRENT, signed(keys))
-    with pytest.raises(
-        EnvelopeUnsigned, match="nobody has signed it"
-    ):
+    with pytest.raises(EnvelopeUnsigned, match="nobody has signed it"):
         require_signed_loosening(keys, CURRENT, EnvelopeUpdate(envelope=LOOSER))
 
 

@@ -250,9 +250,14 @@ class OrdersQuery(FrozenModel):
 
 
 class OrdersReply(FrozenModel):
-    """The orders that a query found, oldest first."""
+    """The orders that a query found, oldest first.
+
+    ``complete``: the record lacks nothing; one that was put back from a backup does, until it has
+    made up what it lost.
+    """
 
     orders: tuple[Order, ...] = ()
+    complete: bool = True
 
 
 class BookQuery(FrozenModel):

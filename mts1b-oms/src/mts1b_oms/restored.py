@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import sqlalchemy as sa
 from mts1b_foundation.orders import Order, OrderStatus
 
+from mts1b_oms.corrections import average_price, counted_of
 from mts1b_oms.fills import EXTERNAL
 from mts1b_oms.gateway import Gateway
 from mts1b_oms.outcomes import CouldNotLook
 from mts1b_oms.record import OmsRecord
 from mts1b_oms.tables.store import restores
+from mts1b_oms.unit import Unit
 from mts1b_oms.witness import Extent, Witness
 
 __all__ = ["Restoration"]
-
-_ADOPTED = {"filled_quantity": 0, "average_fill_price": None, "version": 0}
 
 
 class Restoration:
@@ -32,6 +33,11 @@ class Restoration:
         self._witness = witness
         self._log = log
         self._looked = False
+
+    @property
+    def is_made_up(self) -> bool:
+        """Return whether the venue was looked at, and has nothing open that the record lacks."""
+        return self._looked and not self._record.orders_lost
 
     async def detect(self) -> bool:
         """Note whether the store went back since the witness was written; return whether.
@@ -70,7 +76,8 @@ class Restoration:
     async def catch_up(self) -> tuple[str, ...] | CouldNotLook:
         """Take over the open orders of our funds that the venue shows and the record lost.
 
-        Their executions are booked afterwards, as those of every order. It is done until the venue
+        Their executions are booked afterwards, as those of every order; those that were told
+        before, when no order of ours explained them, count as its own. It is done until the venue
         must have shown whatever left before this process began, and then never again. The first
         look of each process is a witness too: the other one may be a second behind.
         """
@@ -90,9 +97,7 @@ class Restoration:
             await self._went_back(f"the venue has {len(lost)} of our orders open: {names}")
         async with self._record.unit() as unit:
             for theirs in lost:
-                sent_at = theirs.submitted_at or theirs.accepted_at or unit.now
-                taken = theirs.with_(status=OrderStatus.ACCEPTED, submitted_at=sent_at, **_ADOPTED)
-                unit.create(taken)
+                await _take(unit, theirs)
             if whole:
                 await unit.tx.execute(sa.update(restores).values(made_up=1))
         self._record.orders_lost = not whole
@@ -102,3 +107,18 @@ class Restoration:
         owner = (theirs.fund_id, theirs.strategy_id)
         ours = theirs.fund_id != EXTERNAL and owner in self._record.ledger.books
         return ours and await self._record.order(theirs.order_id) is None
+
+
+async def _take(unit: Unit, theirs: Order) -> None:
+    """Record an order as the venue has it, filled by the executions that are booked here."""
+    parts = await counted_of(unit, theirs.order_id)
+    filled = sum((part.quantity for part in parts), Decimal(0))
+    unit.create(
+        theirs.with_(
+            status=OrderStatus.PARTIALLY_FILLED if filled else OrderStatus.ACCEPTED,
+            submitted_at=theirs.submitted_at or theirs.accepted_at or unit.now,
+            filled_quantity=filled,
+            average_fill_price=average_price(parts),
+            version=0,
+        )
+    )

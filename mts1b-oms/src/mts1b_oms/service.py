@@ -378,7 +378,8 @@ class OmsService(Service):
         return ResolveReply(order=await self._resolver.resolve(command))
 
     async def _orders(self, query: OrdersQuery) -> OrdersReply:
-        return OrdersReply(orders=tuple(await self.record.find(query)))
+        found = tuple(await self.record.find(query))
+        return OrdersReply(orders=found, complete=self._restoration.is_made_up)
 
     async def _book(self, query: BookQuery) -> BookReply:
         return self.record.book(query)

@@ -89,6 +89,7 @@ class RiskEngine:
         self._latency = latency or StageLatency(clock)
         self._measures = timer is not None or not isinstance(latency, Unmeasured)
         self._log = decisions_of(store)
+        self._checked_at: dict[str, float] | None = None
         chosen = default_gates(limits=book.limits, mandates=book.mandates)
         self._pipeline = GatePipeline(
             chosen if gates is None else gates,
@@ -168,6 +169,8 @@ class RiskEngine:
         amends: str,
         parent: Order | None,
     ) -> Judgement:
+        if self._checked_at is not None:
+            self._checked_at[order.order_id] = self._clock.monotonic()
         reading = self._halts.read()
         await self.book.sync(tx)
         await self.book.funds.follow_halts(tx, reading)
@@ -390,6 +393,31 @@ class RiskEngine:
             if released:
                 await self.book.parents.release(tx, order_id)
             return released
+
+    def note_checks(self) -> None:
+        """Begin to note when each order is checked, and forget when it was until now."""
+        self._checked_at = {}
+
+    async def agree(self, order_id: str, told: Order | None, *, asked_at: float) -> bool:
+        """Take what the OMS has of an order that is reserved for; None: it has none.
+
+        An order that was checked since holds what it has: the OMS has it now.
+
+        :param asked_at: when the OMS was asked, by the engine's monotonic clock, and after
+            :meth:`note_checks`.
+        :return: whether anything was reserved, and was not checked since.
+        """
+        async with self._store.transaction() as tx:
+            await self.book.sync(tx)
+            checked = self._checked_at or {}
+            if checked.get(order_id, asked_at) > asked_at:
+                return False
+            if not await self.book.reservations.agree(tx, order_id, told):
+                return False
+            if told is None:
+                await self.book.parents.release(tx, order_id)
+                self.book.resting.forget(order_id)
+            return True
 
     def blocks(self, fund_id: str | None = None) -> tuple[SoftBlock, ...]:
         """Return the soft blocks that wait for operators, or for their order."""

@@ -214,6 +214,29 @@ class ReservationLedger:
         await self._changed(tx, reservation)
         return True
 
+    async def agree(self, tx: AsyncConnection, order_id: str, told: Order | None) -> bool:
+        """Take what the OMS has of an order, older or newer than what was heard of it before.
+
+        Of an open one the larger quantity counts. Nothing at all gives back what is left; any
+        event takes the reservation up again then, and a check decides anew.
+
+        :return: whether there was a reservation.
+        """
+        reservation = self._open.get(order_id)
+        if reservation is None:
+            return False
+        over = told is None or told.is_terminal
+        reservation.terminal = over
+        if told is None:
+            reservation.expected, reservation.version = reservation.filled, -1
+            reservation.sent = False
+        else:
+            larger = max(reservation.expected, told.quantity)
+            reservation.expected = told.filled_quantity if over else larger
+            reservation.version = told.version
+        await self._changed(tx, reservation)
+        return True
+
     async def _changed(self, tx: AsyncConnection, reservation: Reservation) -> None:
         """Let the book count what may still fill of a reservation now."""
         left = reservation.remaining

@@ -12,11 +12,14 @@ from mts1b_foundation.commands import (
     EnvelopeReply,
     EnvelopeUpdate,
     HaltReply,
+    OrdersQuery,
+    OrdersReply,
     OverrideReply,
     OverridesQuery,
 )
 from mts1b_foundation.nats import (
     CMD_HALT_REQUEST,
+    CMD_OMS_ORDERS,
     CMD_RISK_BLOCKS,
     CMD_RISK_CHECK,
     CMD_RISK_ENVELOPE_GET,
@@ -35,6 +38,7 @@ from mts1b_platform.signing import KeyRing
 from mts1b_platform.store import Store
 from mts1b_platform.supervision import OwnedTasks
 
+from mts1b_riskengine.agreement import LOOK_EVERY_S, OrderAgreement
 from mts1b_riskengine.book import RiskBook
 from mts1b_riskengine.borrow import BorrowDesk, FixedBorrow
 from mts1b_riskengine.context import FactSource
@@ -112,6 +116,7 @@ class RiskEngineService(Service):
             self._background.start("riskengine.pump", pump.run())
             self._background.start("riskengine.breaches", self._watch_breaches())
             self._background.start("riskengine.statistics", self._tell_passed())
+            self._background.start("riskengine.agreement", self._compare_orders())
 
     def _build_engine(self, store: Store) -> RiskEngine:
         ctx, risk = self.ctx, self.ctx.settings.risk
@@ -232,6 +237,17 @@ class RiskEngineService(Service):
             except BusError as error:
                 self.ctx.log.error("a halt that a loss asks for is not in force", error=str(error))
             await self.ctx.clock.sleep(_WATCH_S)
+
+    async def _compare_orders(self) -> None:
+        """Compare the reservations with the orders of the OMS, now and then."""
+        ctx = self.ctx
+        agreement = OrderAgreement(self.engine, self._ask_oms, clock=ctx.clock, log=ctx.log)
+        while True:
+            await ctx.system_clock.sleep(LOOK_EVERY_S)
+            await agreement.look()
+
+    async def _ask_oms(self, query: OrdersQuery) -> OrdersReply:
+        return await self.ctx.call(CMD_OMS_ORDERS, query, OrdersReply, patience_s=0.0)
 
     async def health(self) -> dict[str, str]:
         """Return the checks of every service, and whether a breach waits for its halt."""

@@ -63,13 +63,14 @@ async def check_settled(world: World, oms: OmsService, risk: RiskEngineService) 
         _check_acknowledged(ours, world.clients.acknowledged)
         _check_orders(ours, approved, truth)
         _check_filled(ours, parents)
-        _check_reservations(sent, risk)
+        _check_terms(sent, risk)
     # An algorithm that was begun while a clock was ahead waits until that time comes.
     at_work = oms._dispatcher._running if world.clocks_step else frozenset()
     _check_parents(ours, parents, at_work)
     _check_open(sent, truth, world.accidents)
     await _check_books(oms, truth)
     _check_risk(oms, risk, sent)
+    _check_ended(sent, risk)
     _check_told(oms, placed, truth, world.accidents, told)
 
 
@@ -201,12 +202,16 @@ def _check_risk(oms: OmsService, risk: RiskEngineService, sent: Mapping[str, Ord
         raise Violation(f"I11 risk reserves nothing for open orders: {unknown[:5]}")
 
 
-def _check_reservations(sent: Mapping[str, Order], risk: RiskEngineService) -> None:
-    """Check that risk holds what may still fill, and nothing for what is over."""
-    reservations = risk.engine.book.reservations
-    left = [name for name in reservations.open_ids() if name not in sent]
+def _check_ended(sent: Mapping[str, Order], risk: RiskEngineService) -> None:
+    """Check that risk holds nothing for what is over, or for what nobody has."""
+    left = [name for name in risk.engine.book.reservations.open_ids() if name not in sent]
     if left:
         raise Violation(f"I11 risk still reserves for orders that have ended: {left[:5]}")
+
+
+def _check_terms(sent: Mapping[str, Order], risk: RiskEngineService) -> None:
+    """Check that risk holds what may still fill."""
+    reservations = risk.engine.book.reservations
     for name, order in sent.items():
         reserved = reservations.get(name)
         if reserved is not None and reserved.remaining != order.remaining_quantity:
