@@ -126,6 +126,19 @@ async def test_bars_of_another_interval_are_left_alone(office: Office) -> None:
     assert office.oms.asked == 0
 
 
+async def test_bars_of_the_interval_of_before_are_forgotten(office: Office) -> None:
+    """The average of the last bars would be of minutes and of hours."""
+    await minute(office, 0, "100", "50")
+    await minute(office, 1, "101", "51")
+    await eventually(lambda: office.oms.asked == 2)
+    for interval, kept in (("1m", True), ("5m", False), ("5m", False)):
+        await office.shut()
+        office.settings = fund_settings(PAIR | {"interval": interval})
+        await office.open()
+        assert office.service is not None
+        assert office.service._history.knows(AAA) is kept
+
+
 @pytest.mark.parametrize(
     ("settings", "interval"),
     [

@@ -16,7 +16,7 @@ from mts1b_platform.store import Prepared
 from mts1b_platform.store.connection import AsyncConnection
 
 from mts1b_research.strategy import MarketView
-from mts1b_research.tables import bars
+from mts1b_research.tables import bars, kept_interval
 
 __all__ = ["EVERY_BAR", "BarHistory"]
 
@@ -68,6 +68,24 @@ class BarHistory:
         self._cache: dict[tuple[Symbol, ...], tuple[list[datetime], int]] = {}
         self._cubes: dict[tuple[Symbol, ...], Floats] = {}
         self._filled: dict[tuple[Symbol, ...], int] = {}
+
+    @staticmethod
+    async def keep_to(tx: AsyncConnection, interval: str | None) -> int:
+        """Say of which interval the stored bars are; forget those of another, return how many.
+
+        A strategy can not tell them apart: the average of its last bars would be of both.
+        """
+        wanted = interval or ""
+        row = (await tx.execute(sa.select(kept_interval.c.interval))).first()
+        if row is not None and row.interval == wanted:
+            return 0
+        count = 0
+        if row is not None:
+            count = int(await tx.scalar(sa.select(sa.func.count()).select_from(bars)) or 0)
+            await tx.execute(bars.delete())
+            await tx.execute(kept_interval.delete())
+        await tx.execute(kept_interval.insert().values(interval=wanted))
+        return count
 
     async def load(self, connection: AsyncConnection) -> None:
         """Read back what the store holds."""

@@ -72,9 +72,7 @@ class ResearchService(Service):
         """Restore the history, attach to the bars, answer the replay."""
         ctx = self.ctx
         self._store = await ctx.open_store("research", metadata)
-        self._history = BarHistory()
-        async with self._store.read() as connection:
-            await self._history.load(connection)
+        self._history = await self._kept_bars()
         self._relay = await ctx.relay(self._store, "RESEARCH")
         halts = HaltStore(ctx.home / "halt")
 
@@ -132,6 +130,21 @@ class ResearchService(Service):
                 ctx.tasks.start("research.bars", self._live_bars.run())
             if takes_signals:
                 ctx.tasks.start("research.inbound", self._inbound.run())
+
+    async def _kept_bars(self) -> BarHistory:
+        """Return the bars of before, if they are of the interval that is read now."""
+        if not self.ctx.replay:
+            interval = interval_of(self.ctx.settings)
+            async with self._store.transaction() as tx:
+                forgotten = await BarHistory.keep_to(tx, interval)
+            if forgotten:
+                self.ctx.log.warning(
+                    "bars of another interval forgotten", bars=forgotten, interval=interval
+                )
+        history = BarHistory()
+        async with self._store.read() as connection:
+            await history.load(connection)
+        return history
 
     def _live(self, sleeves: Sequence[Sleeve], turn: asyncio.Lock) -> LiveBars | None:
         """Return what acts on bars where no replay says when."""

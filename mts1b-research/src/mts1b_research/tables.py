@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from mts1b_platform.store import UtcText
 
-__all__ = ["bars", "inbound", "metadata", "plans"]
+__all__ = ["bars", "inbound", "kept_interval", "metadata", "plans"]
 
 metadata = sa.MetaData()
 
@@ -20,6 +20,13 @@ bars = sa.Table(
     sa.Column("close", sa.Float, nullable=False),
     sa.Column("volume", sa.Float, nullable=False),
 )
+
+kept_interval = sa.Table(
+    "kept_interval",
+    metadata,
+    sa.Column("interval", sa.Text, primary_key=True),
+)
+"""One row: of which interval the bars are; empty where any will do."""
 
 plans = sa.Table(
     "plans",
