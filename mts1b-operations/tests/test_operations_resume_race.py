@@ -105,3 +105,16 @@ async def test_a_halt_after_a_crash_within_a_resume_stays(tmp_path: Path) -> Non
         await died_within_resume(manager, await signed(manager, tmp_path))
     await second_halt(tmp_path)
     assert await recovered(tmp_path) == ["second"]
+
+
+async def test_two_operators_may_resume_at_the_same_moment(tmp_path: Path) -> None:
+    """Both saw the same halts, and neither is told of a defect."""
+    clock = VirtualClock(START)
+    async with HaltManager(home=tmp_path, clock=clock) as manager:
+        await manager.request(halt("first"))
+        early = await signed(manager, tmp_path)
+        clock.advance(0.001)
+        late = await signed(manager, tmp_path)
+        await died_within_resume(manager, early)
+        await manager.resume_signed(late)
+        assert in_force(tmp_path) == []

@@ -148,7 +148,10 @@ def export(
     from mts1b_operations.places import KEY_FOLDER
 
     ring = KeyRing(mts_home(os.environ) / KEY_FOLDER, SystemRng())
-    with _reader() as reader:
-        count = export_log(reader, ring, target)
+    try:
+        with _reader() as reader:
+            count = export_log(reader, ring, target)
+    except OSError as error:
+        raise typer.BadParameter(f"{target} can not be written: {error}") from error
     text = f"{count} entries in {target}; check them with: python {verifier.__file__} {target}"
     emit({"entries": count, "file": str(target)}, as_json, text=text)

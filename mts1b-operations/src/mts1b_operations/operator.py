@@ -21,7 +21,8 @@ __all__ = ["ScriptedOperator"]
 class ScriptedOperator:
     """Sign a resume for every fund halt that has lasted ``after_sessions``.
 
-    A fund that a person halted waits for a person, whatever else halts it. The act is real: signed with the Ed25519 key ``operator-<name>`` and proven like any other.
+    A fund that a person halted waits for a person, whatever else halts it. The act is real:
+    signed with the Ed25519 key ``operator-<name>`` and proven like any other.
     """
 
     def __init__(
