@@ -19,6 +19,7 @@ from mts1b_brokers import (
     create_venue,
 )
 from mts1b_brokers.paper import FillPolicy
+from mts1b_brokers.registry import check_settings
 from mts1b_brokers.remote import RemoteVenue, VenueServer
 from mts1b_foundation.protocols import (
     AccountQuery,
@@ -307,10 +308,16 @@ async def test_the_wire_log_tells_a_second_submission_of_a_living_order(desk, tm
     assert all(before <= float(row[0]) <= SystemClock().monotonic() + 1e-6 for row in rows)
 
 
-@pytest.mark.parametrize("address", ["10.0.0.1:5", "127.0.0.1", "127.0.0.1:x", ""])
+NOWHERE = ["10.0.0.1:5", "127.0.0.1", "127.0.0.1:x", "", "127.0.0.1:0", "localhost:65536"]
+
+
+@pytest.mark.parametrize("address", NOWHERE)
 def test_only_an_address_of_this_machine_is_taken(address):
     with pytest.raises(BrokerConfigError, match="HOST:PORT"):
         RemoteVenue(address, card=PaperClient().capabilities())
+    with pytest.raises(BrokerConfigError, match="HOST:PORT"):
+        check_settings(Settings(venue={"address": address}))
+    check_settings(Settings(venue={"address": "127.0.0.1:65535"}))
 
 
 async def _start(home: Path) -> asyncio.subprocess.Process:

@@ -52,6 +52,10 @@ def check_settings(settings: Settings) -> None:
     :raises LiveTradingUnavailable, UnknownBroker, PluginBroken, BrokerConfigError: as there.
     """
     _factory_of(_allowed_broker(settings))
+    if settings.venue.address is not None:
+        from mts1b_brokers.remote_client import address_of
+
+        address_of(settings.venue.address)
 
 
 def _allowed_broker(settings: Settings) -> str:

@@ -17,9 +17,10 @@ from pydantic_core import from_json
 from mts1b_brokers import remote_wire as wire
 from mts1b_brokers.errors import BrokerConfigError, VenueUnavailable
 
-__all__ = ["RemoteVenue"]
+__all__ = ["RemoteVenue", "address_of"]
 
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+_LAST_PORT = 65_535
 _STREAM_S = 5.0
 _AGAIN_S = 0.2
 
@@ -39,7 +40,7 @@ class RemoteVenue:
     """
 
     def __init__(self, address: str, *, card: VenueCard, timeout_s: float = 2.0) -> None:
-        self._host, self._port = _split(address)
+        self._host, self._port = address_of(address)
         self._card = card
         self._timeout_s = timeout_s
         self._now: datetime | None = None
@@ -305,9 +306,13 @@ class _Line(asyncio.Protocol):
             future.set_result(answer)
 
 
-def _split(address: str) -> tuple[str, int]:
+def address_of(address: str) -> tuple[str, int]:
+    """Return host and port of ``HOST:PORT``.
+
+    :raises BrokerConfigError: when it is no address of this machine.
+    """
     host, _, port = address.rpartition(":")
-    if host not in _LOOPBACK or not port.isdecimal():
+    if host not in _LOOPBACK or not (port.isdecimal() and 0 < int(port) <= _LAST_PORT):
         raise BrokerConfigError(
             f"venue.address is {address!r}; give HOST:PORT of this machine, e.g. 127.0.0.1:4711"
         )
