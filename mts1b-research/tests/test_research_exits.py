@@ -297,6 +297,7 @@ async def test_a_position_that_no_strategy_watches_is_told(
     settings = fund_settings(configured, OTHER)
     async with open_office(tmp_path, settings, OmsOfMany()) as office:
         assert office.service is not None
+        assert office.service._unwatched is not None
         await office.service._unwatched.look()
         said = (await office.service.health())["positions"]
         assert (said == "ok") == (unwatched == [])
@@ -304,6 +305,13 @@ async def test_a_position_that_no_strategy_watches_is_told(
         assert "by-hand" not in said
         if "BBB" in said:
             assert "--symbol BBB --side cover --quantity 20 --fund f1 --strategy both" in said
+
+
+async def test_the_health_is_answered_before_the_start(tmp_path: Path) -> None:
+    async with open_office(tmp_path, fund_settings(LIVE), OmsOfMany()) as office:
+        assert office.service is not None
+        young = type(office.service)(office.service.ctx)
+        assert (await young.health())["bus"] == "ok"
 
 
 async def test_a_strategy_in_two_funds_is_left_in_one_after_the_other() -> None:
@@ -340,6 +348,7 @@ async def test_a_strategy_that_is_gone_and_traded_here_is_remembered(tmp_path: P
         await office.shut()
         office.settings = fund_settings(OTHER)
         await office.open()
+        assert office.service._unwatched is not None
         await office.service._unwatched.look()
         assert [str(one.symbol) for one in office.service._unwatched.found] == ["AAA", "BBB"]
 
@@ -348,7 +357,9 @@ async def test_a_halt_finds_the_positions_of_a_strategy_that_is_off(tmp_path: Pa
     oms = OmsOfMany()
     async with open_office(tmp_path, fund_settings(OFF), oms) as office:
         assert office.service is not None
-        await eventually(lambda: office.service._unwatched.retired != ())  # type: ignore[union-attr]
+        unwatched = office.service._unwatched
+        assert unwatched is not None
+        await eventually(lambda: unwatched.retired != ())
         await live_halt(office)
         await eventually(lambda: len(oms.taken) == 2)
         left = {one.symbol: (one.strategy_id, one.side) for one in oms.taken.values()}

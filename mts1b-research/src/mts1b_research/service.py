@@ -67,6 +67,7 @@ class ResearchService(Service):
     def __init__(self, ctx: ServiceContext, *, registry: StrategyRegistry | None = None) -> None:
         super().__init__(ctx)
         self._registry = registry if registry is not None else StrategyRegistry()
+        self._unwatched: UnwatchedPositions | None = None
 
     async def start(self) -> None:
         """Restore the history, attach to the bars, answer the replay."""
@@ -99,8 +100,8 @@ class ResearchService(Service):
             turn=turn,
             report=ctx.log,
         )
-        self._unwatched = await self._watch_over(sleeves)
-        self._live_bars = self._live(sleeves, turn)
+        unwatched = self._unwatched = await self._watch_over(sleeves)
+        self._live_bars = self._live(sleeves, turn, unwatched)
         takes_signals = self._inbound.wanted and not ctx.replay
         self._pump = EventPump(
             ctx.bus,
@@ -125,7 +126,7 @@ class ResearchService(Service):
             await participant.start()
         else:
             ctx.tasks.start("research.pump", self._pump.run())
-            ctx.tasks.start("research.unwatched", self._unwatched.run())
+            ctx.tasks.start("research.unwatched", unwatched.run())
             if self._live_bars is not None:
                 ctx.tasks.start("research.bars", self._live_bars.run())
             if takes_signals:
@@ -146,7 +147,9 @@ class ResearchService(Service):
             await history.load(connection)
         return history
 
-    def _live(self, sleeves: Sequence[Sleeve], turn: asyncio.Lock) -> LiveBars | None:
+    def _live(
+        self, sleeves: Sequence[Sleeve], turn: asyncio.Lock, unwatched: UnwatchedPositions
+    ) -> LiveBars | None:
         """Return what acts on bars where no replay says when."""
         ctx = self.ctx
         if ctx.replay:
@@ -160,7 +163,7 @@ class ResearchService(Service):
             clock=ctx.clock,
             turn=turn,
             report=ctx.log,
-            retired=lambda: self._unwatched.retired,
+            retired=lambda: unwatched.retired,
         )
 
     async def _watch_over(self, sleeves: Sequence[Sleeve]) -> UnwatchedPositions:
@@ -236,7 +239,10 @@ class ResearchService(Service):
 
     async def health(self) -> dict[str, str]:
         """Return the checks of the bus, and of positions that no strategy watches."""
-        return await super().health() | {"positions": self._unwatched.health()}
+        checks = await super().health()
+        if self._unwatched is None:  # it has not started
+            return checks
+        return checks | {"positions": self._unwatched.health()}
 
     async def stop(self) -> None:
         """Publish what is committed, then close."""
