@@ -113,24 +113,27 @@ class ResearchService(Service):
         )
         await self._pump.start()
         if ctx.replay:
-            participant = LockstepParticipant(
-                ctx,
-                self._store,
-                segment="research",
-                pump=self._pump,
-                relay=self._relay,
-                on_step=self._on_step,
-                digest=self._digest,
-                lazy=True,
-            )
-            await participant.start()
-        else:
-            ctx.tasks.start("research.pump", self._pump.run())
-            ctx.tasks.start("research.unwatched", unwatched.run())
-            if self._live_bars is not None:
-                ctx.tasks.start("research.bars", self._live_bars.run())
-            if takes_signals:
-                ctx.tasks.start("research.inbound", self._inbound.run())
+            await self._follow_replay()
+            return
+        ctx.tasks.start("research.pump", self._pump.run())
+        ctx.tasks.start("research.unwatched", unwatched.run())
+        if self._live_bars is not None:
+            ctx.tasks.start("research.bars", self._live_bars.run())
+        if takes_signals:
+            ctx.tasks.start("research.inbound", self._inbound.run())
+
+    async def _follow_replay(self) -> None:
+        participant = LockstepParticipant(
+            self.ctx,
+            self._store,
+            segment="research",
+            pump=self._pump,
+            relay=self._relay,
+            on_step=self._on_step,
+            digest=self._digest,
+            lazy=True,
+        )
+        await participant.start()
 
     async def _kept_bars(self) -> BarHistory:
         """Return the bars of before, if they are of the interval that is read now."""
