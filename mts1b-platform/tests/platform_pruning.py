@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from mts1b_foundation.funds import NavSnapshot
 from mts1b_foundation.nats import OMS_NAV_UPDATED, STREAMS, with_fund
 from mts1b_platform.clock import VirtualClock
-from mts1b_platform.eventbus.local import LocalBus
+from mts1b_platform.eventbus.local import LocalBus, _Stream
 from mts1b_platform.eventbus.port import BusError, PublishAck
 from mts1b_platform.pump import Event, EventPump
 from mts1b_platform.store import OutboxRelay, Store, StorePruner
@@ -48,6 +48,16 @@ class FaultyBus(LocalBus):
         if self.lose and self._count % self.lose == 0:
             raise BusError("no acknowledgement")
         return ack
+
+    def lose_end(self, stream: str, count: int) -> None:
+        """Come back with an older copy of a stream: the last ``count`` messages are gone."""
+        old = self._stream(stream)
+        left = len(old.messages) - count
+        kept = _Stream(old.spec, old.incarnation, old.window_s, old.messages[:left])
+        kept.seen.update({key: told for key, told in old.seen.items() if told[0] <= left})
+        self._streams[stream] = kept
+        self._kept_by.clear()
+        old.tell()
 
 
 async def tell(store: Store, *names: str, subject: str = SUBJECT, data: bytes = DATA) -> None:
@@ -121,9 +131,11 @@ class World:
 
     async def read(self) -> None:
         """Read all that the stream holds."""
-        info = await self.bus.stream_info("OMS")
-        if info.incarnation != self.pump._sources["OMS"].incarnation:
+        source = self.pump._sources["OMS"]
+        if await self.pump._is_behind(source):
+            await source.consumer.close()
             await self.pump._attach("OMS")
+        info = await self.bus.stream_info("OMS")
         await self.pump.drain({"OMS": info.last_sequence})
         self.missed += self.pump.missed.values()
 

@@ -37,7 +37,7 @@ class Schedule:
 
     async def run(self) -> None:
         events = ["add"] * 6 + ["flush"] * 5 + ["read"] * 4 + ["prune"] * 6 + ["day"] * 3
-        events += ["crash_publisher", "crash_reader", "die", "wipe", "lose", "twice"]
+        events += ["crash_publisher", "crash_reader", "die", "wipe", "lose_end", "lose", "twice"]
         if self._restores:
             events += ["copy_publisher", "restore_publisher", "copy_reader", "restore_reader"]
         for _ in range(STEPS):
@@ -75,6 +75,9 @@ class Schedule:
                 await self._die()
             case "wipe":
                 world.bus.wipe("OMS")
+            case "lose_end":
+                held = (await world.bus.stream_info("OMS")).last_sequence
+                world.bus.lose_end("OMS", self._rng.randint(0, min(held, 20)))
             case "lose" | "twice":
                 setattr(world.bus, what, self._rng.choice([0, 2, 3, 7]))
             case _:
@@ -146,5 +149,6 @@ async def test_the_schedules_prune_and_lose_streams(world: World) -> None:
             schedule.happened["pruned"] += 1
     assert schedule.happened["pruned"] > 50
     assert schedule.happened["wipe"] > 1
+    assert schedule.happened["lose_end"] > 1
     assert await count(world.publisher, "outbox") < len(schedule.alive) / 2
     assert await count(world.reader, "inbox") < len(schedule.alive) / 2

@@ -56,15 +56,25 @@ class _Source:
     """Its publisher has no outbox: how old a message is, only its reader can say."""
     fresh: bool = True
     """Nothing was fetched yet: what lies between the position and the first message is gone."""
+    whole: bool = True
+    """It begins where the stream does."""
+    doubtful: bool = False
+    """The first message does not follow on what was read: the stream may have lost its end, and
+    have given its numbers anew."""
 
     async def fetch(self, most: int, timeout_s: float) -> tuple[list[Message], bool]:
         """Return messages, and whether none is missing before them."""
         messages = await self.consumer.fetch(most, timeout_s=timeout_s)
         if not messages:
             return [], True
-        whole = self.fresh or (messages[0].sequence or 0) <= self.position + 1
+        follows = self.fresh or (messages[0].sequence or 0) <= self.position + 1
+        self.doubtful = self.fresh and not self.whole and self._is_odd(messages[0])
         self.fresh = False
-        return messages, whole
+        return messages, follows and not self.doubtful
+
+    def _is_odd(self, first: Message) -> bool:
+        origin, seen = Origin.of(first.headers.get(ORIGIN)), self.memory.seen
+        return origin is not None and bool(seen.day) and origin.position != seen.position + 1
 
 
 class _Batch:
@@ -136,7 +146,7 @@ class EventPump:
         for stream in self._streams:
             await self._attach(stream)
 
-    async def _attach(self, stream: str) -> _Source:
+    async def _attach(self, stream: str, *, anew: bool = False) -> _Source:
         await self._bus.ensure_stream(STREAMS[stream])
         info = await self._bus.stream_info(stream)
         async with self._store.read() as connection:
@@ -144,6 +154,8 @@ class EventPump:
                 connection, self._name, stream, info.incarnation
             )
             memory = await self._store.inbox.memory(connection, self._name, stream)
+        if anew or position > info.last_sequence:
+            position = 0  # an older copy of it came back; what was read of it is known
         position = max(position, info.first_sequence - 1)  # what was emptied is published anew
         consumer = await self._bus.consumer(
             stream,
@@ -152,6 +164,7 @@ class EventPump:
             acknowledge=False,
         )
         source = _Source(stream, info.incarnation, position, consumer, memory, STREAMS[stream].fast)
+        source.whole = position < max(info.first_sequence, 1)
         self._sources[stream] = source
         return source
 
@@ -194,10 +207,10 @@ class EventPump:
                     f"its publisher says {upto}"
                 )
             await source.consumer.close()
-            attached = await self._attach(source.stream)
+            attached = await self._attach(source.stream, anew=source.doubtful)
             source.consumer, source.position = attached.consumer, attached.position
             source.incarnation, source.fresh = attached.incarnation, True
-            source.memory = attached.memory
+            source.memory, source.whole = attached.memory, attached.whole
             self._sources[source.stream] = source
 
     async def run(self, *, idle_s: float = 2.0, linger_s: float = 0.0) -> None:
@@ -231,14 +244,14 @@ class EventPump:
             try:
                 if messages or await self._is_behind(source):
                     await source.consumer.close()
-                    await self._attach(stream)
+                    await self._attach(stream, anew=source.doubtful)
             except BusError:
                 continue  # the bus is away: the next turn tries again
 
     async def _is_behind(self, source: _Source) -> bool:
         """Return whether the stream holds what this reader was never sent: its server restarted."""
         info = await self._bus.stream_info(source.stream)
-        return info.incarnation != source.incarnation or info.last_sequence > source.position
+        return info.incarnation != source.incarnation or info.last_sequence != source.position
 
     async def _process(
         self, batches: Sequence[tuple[_Source, list[Message]]], also: Also | None = None

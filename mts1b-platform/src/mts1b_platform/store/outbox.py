@@ -14,7 +14,7 @@ from mts1b_platform.logging import get_logger
 from mts1b_platform.store.connection import AsyncConnection
 from mts1b_platform.store.days import BEGINNING, ORIGIN, Days, Mark
 from mts1b_platform.store.prepared import Prepared
-from mts1b_platform.store.tables import outbox, outbox_days, outbox_position
+from mts1b_platform.store.tables import outbox, outbox_days, outbox_heads, outbox_position
 
 if TYPE_CHECKING:
     from mts1b_platform.store.engine import Store
@@ -41,6 +41,13 @@ _RECORD = Prepared(
 _RECORDED = Prepared(
     sa.select(outbox_position).where(outbox_position.c.stream == sa.bindparam("of"))
 )
+_RECORD_HEAD = Prepared(
+    sa.text(
+        "INSERT INTO outbox_heads (stream, head) VALUES (:stream, :head) "
+        "ON CONFLICT (stream) DO UPDATE SET head = excluded.head"
+    )
+)
+_HEAD = Prepared(sa.select(outbox_heads.c.head).where(outbox_heads.c.stream == sa.bindparam("of")))
 _UNPUBLISHED = Prepared(
     sa.select(outbox)
     .where(outbox.c.position > sa.bindparam("position"))
@@ -62,6 +69,7 @@ class Outbox:
         self._days: Days | None = None
         self._days_staged: Days | None = None
         self._position: dict[str, tuple[int, str]] = {}
+        self._heads: dict[str, int] = {}
         self._recorded: dict[str, tuple[int, str]] = {}
 
     async def add(
@@ -131,9 +139,10 @@ class Outbox:
         await _UNMARK.run(tx, {"kept_day": mark.day})
         self._days_staged = Days([one for one in days.marks if one.day >= mark.day])
 
-    def published(self, stream: str, position: int, incarnation: str) -> None:
-        """Note how far a relay got; the next transaction records it."""
+    def published(self, stream: str, position: int, incarnation: str, head: int = 0) -> None:
+        """Note how far a relay got, and its stream; the next transaction records it."""
         self._position[stream] = (position, incarnation)
+        self._heads[stream] = head
 
     async def record_position(self, tx: AsyncConnection, *, every: int = _RECORD_EVERY) -> None:
         """Write down how far relays got, now and then: losing it only means publishing again."""
@@ -144,6 +153,7 @@ class Outbox:
             await _RECORD.run(
                 tx, {"stream": stream, "published": position, "incarnation": incarnation}
             )
+            await _RECORD_HEAD.run(tx, {"stream": stream, "head": self._heads[stream]})
             self._recorded[stream] = (position, incarnation)
 
 
@@ -169,6 +179,8 @@ class OutboxRelay:
         self._first = 0
         """Where the stream begins: what was acknowledged before that is not in it."""
         self._clean = False
+        self._went_back = False
+        """The stream has lost its end: a message that is new got the number of an older one."""
         self.head = 0
         self.stream = stream.name
         self.waits_for: BusError | None = None
@@ -180,7 +192,9 @@ class OutboxRelay:
         info = await self._bus.stream_info(self.stream)
         async with self._store.read() as connection:
             row = (await _RECORDED.run(connection, {"of": self.stream})).first()
+            head = int((await _HEAD.run(connection, {"of": self.stream})).scalar() or 0)
         same = row is not None and row.incarnation == info.incarnation
+        same = same and info.last_sequence >= head  # else an older copy of it came back
         self._position = int(row.published) if row is not None and same else 0
         self._incarnation, self._first = info.incarnation, info.first_sequence
         self.head = info.last_sequence
@@ -194,9 +208,11 @@ class OutboxRelay:
             self._store.outbox.added.clear()
             self._clean = False
             while True:
+                if self._went_back:
+                    await self._begin_again()
                 sent = await self._publish_batch()
                 total += sent
-                if sent < _BATCH:
+                if sent < _BATCH and not self._went_back:
                     self._clean = True
                     return total
 
@@ -222,6 +238,7 @@ class OutboxRelay:
         answers = await asyncio.gather(
             *(self._publish(row, days) for row in missing), return_exceptions=True
         )
+        self._went_back = any(_is_older(answer, self.head) for answer in answers)
         failures: list[BaseException] = []
         for row, answer in zip(missing, answers, strict=True):
             if isinstance(answer, BaseException):
@@ -252,7 +269,7 @@ class OutboxRelay:
                 break
             self._ahead.remove(position)
             self._position = position
-        self._store.outbox.published(self.stream, self._position, self._incarnation)
+        self._store.outbox.published(self.stream, self._position, self._incarnation, self.head)
 
     async def run(self) -> None:
         """Publish whatever is added, until cancelled; a bus that is away is waited for."""
@@ -281,7 +298,7 @@ class OutboxRelay:
         """Log when publishing has to wait, and when it goes on."""
         if (error is None) != (self.waits_for is None):
             if error is None:
-                self._log.info("events are published again", stream=self.stream)
+                self._log.info("events wait no more", stream=self.stream)
             else:
                 self._log.warning(
                     "events wait to be published", stream=self.stream, error=str(error)
@@ -289,16 +306,27 @@ class OutboxRelay:
         self.waits_for = error
 
     async def _look_for_a_new_stream(self) -> None:
-        """Start from the beginning when the stream was emptied and made anew meanwhile."""
+        """Start from the beginning when the stream was made anew meanwhile, or lost its end."""
         try:
             info = await self._bus.stream_info(self.stream)
         except StreamMissing:
             await self._bus.ensure_stream(self._spec)
             info = await self._bus.stream_info(self.stream)
-        if info.incarnation == self._incarnation:
+        if info.incarnation == self._incarnation and info.last_sequence >= self.head:
             return
         async with self._lock:
-            self._incarnation, self._position = info.incarnation, 0
-            self._first, self._clean = info.first_sequence, False
-            self.head = info.last_sequence
-            self._ahead.clear()
+            await self._begin_again()
+
+    async def _begin_again(self) -> None:
+        """Publish all that is kept: to a stream that was made anew, or has lost its end."""
+        info = await self._bus.stream_info(self.stream)
+        self._incarnation, self._position = info.incarnation, 0
+        self._first, self._clean = info.first_sequence, False
+        self.head = info.last_sequence
+        self._ahead.clear()
+        self._went_back = False
+        self._log.warning("events are published again", stream=self.stream, head=self.head)
+
+
+def _is_older(answer: object, head: int) -> bool:
+    return isinstance(answer, PublishAck) and not answer.duplicate and answer.sequence <= head

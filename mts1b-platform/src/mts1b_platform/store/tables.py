@@ -15,6 +15,7 @@ __all__ = [
     "metadata",
     "outbox",
     "outbox_days",
+    "outbox_heads",
     "outbox_position",
     "schema",
 ]
@@ -40,6 +41,14 @@ outbox_position = sa.Table(
     sa.Column("published", _NUMBER, nullable=False),
     sa.Column("incarnation", sa.Text, nullable=False),
 )
+
+outbox_heads = sa.Table(
+    "outbox_heads",
+    metadata,
+    sa.Column("stream", sa.Text, primary_key=True),
+    sa.Column("head", _NUMBER, nullable=False),
+)
+"""How long a stream was when what is published was recorded."""
 
 outbox_days = sa.Table(
     "outbox_days",
