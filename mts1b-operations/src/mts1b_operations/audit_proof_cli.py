@@ -80,6 +80,8 @@ def _log() -> tuple[AuditReader, KeyRing]:
 
 
 def _hand_over(proof: Proof, out: Path, what: str, as_json: bool, **facts: int) -> None:
+    from mts1b_operations.audit import verifier
+
     partial = out.with_name(f"{out.name}.partial")
     try:
         partial.write_text(proof.model_dump_json(indent=1) + "\n", encoding="utf-8")
@@ -89,7 +91,8 @@ def _hand_over(proof: Proof, out: Path, what: str, as_json: bool, **facts: int) 
     text = (
         f"{what}: {out}\n"
         "hand the log's public key, keys/audit.pub, over by another way; who has both runs\n"
-        f"mts mts1b-operations audit check {out} --public-key KEY"
+        f"mts mts1b-operations audit check {out} --public-key KEY\n"
+        f"or, without this system, {verifier.__file__}, which needs only Python"
     )
     emit({"file": str(out), **facts, **_facts_of(proof.head)}, as_json, text=text)
 

@@ -1,11 +1,13 @@
-"""Verify an exported audit log with nothing but Python: ``python verifier.py LOG``.
+"""Verify an exported audit log, or a proof from one, with nothing but Python.
 
-This file imports nothing of the project on purpose: copy it to the machine of whoever doubts.
-It re-derives every hash from the exported bytes, the chain, the RFC 6962 root, and the Ed25519
-signature (RFC 8032) of every checkpoint.
+``python verifier.py LOG`` and ``python verifier.py PROOF --public-key HEX``. This file imports
+nothing of the project on purpose: copy it to the machine of whoever doubts. It re-derives every
+hash from the exported bytes, the chain, the RFC 6962 root, and the Ed25519 signature (RFC 8032) of
+every checkpoint; of a proof the path (RFC 9162, section 2.1) and the signed heads.
 
 The log is text: a line ``mts-audit-log/v1 <public key>``, a line ``<hash> <canonical entry>`` for
-each entry, and lines ``checkpoint <json>``. Exit code 0: intact; 1: not; 2: unusable.
+each entry, and lines ``checkpoint <json>``. A proof is what ``audit prove`` or ``prove-growth``
+wrote. Exit code 0: intact; 1: not; 2: unusable.
 """
 
 from __future__ import annotations
@@ -14,8 +16,11 @@ import hashlib
 import json
 import sys
 from collections.abc import Iterable
+from datetime import datetime, timezone
+from typing import Any
 
 HEADER = "mts-audit-log/v1"
+PROOF, GROWTH = "mts-audit-proof/v1", "mts-audit-growth/v1"
 DOMAIN = "mts/audit-checkpoint/v1"
 
 _P = 2**255 - 19
@@ -190,23 +195,116 @@ def _check_checkpoint(
         raise BadLog(0, f"the first {size} entries are not those that were signed")
 
 
+class BadProof(Exception):
+    """A part of a proof is not what the key signed."""
+
+
+def check_proof(proof: dict[str, Any], public_key: str) -> str:
+    """Return what a proof of one entry, or of a log's growth, shows under the key.
+
+    :param public_key: hex, from whom you trust; never from the file that is checked.
+    :raises BadProof: when it shows nothing.
+    :raises ValueError, KeyError, TypeError: when it is no proof.
+    """
+    public = bytes.fromhex(public_key)
+    if proof["format"] not in (PROOF, GROWTH):
+        raise ValueError(f"no proof: its format is {proof['format']!r}")
+    size, root = _signed_head(proof["head"], public)
+    path = [bytes.fromhex(node) for node in proof["path"]]
+    if proof["format"] == PROOF:
+        index = _proven_entry(proof["entry"], path, size, root)
+        return f"entry {index} is in the log of {size} entries that this key signed"
+    first, old = _signed_head(proof["first"], public)
+    if not _grew(first, size, old, root, path):
+        raise BadProof(f"the path does not lead from the root of {first} entries to that of {size}")
+    return f"the log of {size} entries holds the one of {first} unchanged; this key signed both"
+
+
+def _signed_head(head: dict[str, Any], public: bytes) -> tuple[int, bytes]:
+    moment = datetime.fromisoformat(head["created_at"].replace("Z", "+00:00"))
+    utc = moment.astimezone(timezone.utc)  # noqa: UP017  (this file runs on any Python)
+    message = checkpoint_message(head | {"created_at": utc.isoformat(timespec="microseconds")})
+    signature = bytes.fromhex(head["signature"])
+    if head["key_id"] != key_id(public) or not good_signature(public, message, signature):
+        raise BadProof(f"the head of {head['size']} entries is not signed by this key")
+    return int(head["size"]), bytes.fromhex(head["root"])
+
+
+def _proven_entry(text: str, path: list[bytes], size: int, root: bytes) -> int:
+    """Return the sequence of an entry that the path shows to be in the tree (section 2.1.3.2)."""
+    entry = json.loads(text)
+    index = entry["sequence"] if isinstance(entry, dict) else -1
+    node, last, value = index, size - 1, sha256(b"\x00" + text.encode())
+    good = 0 <= index < size
+    for sibling in path:
+        good = good and last > 0
+        if node & 1 or node == last:
+            value = sha256(b"\x01" + sibling + value)
+            while not node & 1 and node:
+                node, last = node >> 1, last >> 1
+        else:
+            value = sha256(b"\x01" + value + sibling)
+        node, last = node >> 1, last >> 1
+    if not good or last or value != root:
+        raise BadProof(f"the path does not lead from entry {index} to the signed root")
+    return int(index)
+
+
+def _grew(first: int, second: int, old: bytes, new: bytes, path: list[bytes]) -> bool:
+    """Return whether the larger tree only appended to the smaller one (section 2.1.4.2)."""
+    if first in (0, second):
+        return not path and old == (sha256(b"") if first == 0 else new)
+    hashes = path if first & (first - 1) else [old, *path]
+    node, last = first - 1, second - 1
+    while node & 1:
+        node, last = node >> 1, last >> 1
+    if first > second or not hashes:
+        return False
+    one = two = hashes[0]
+    for sibling in hashes[1:]:
+        if last == 0:
+            return False
+        if node & 1 or node == last:
+            one, two = sha256(b"\x01" + sibling + one), sha256(b"\x01" + sibling + two)
+            while not node & 1 and node:
+                node, last = node >> 1, last >> 1
+        else:
+            two = sha256(b"\x01" + two + sibling)
+        node, last = node >> 1, last >> 1
+    return last == 0 and (one, two) == (old, new)
+
+
+def _told(path: str, pinned: str | None) -> str:
+    """Check a file and return what it shows."""
+    with open(path, encoding="utf-8") as file:
+        if file.read(1) == "{":
+            file.seek(0)
+            if pinned is None:
+                raise ValueError("a proof is checked with the log's key: give --public-key HEX")
+            return f"true: {check_proof(json.load(file), pinned)}"
+        file.seek(0)
+        size, root, signed = check(file, public_key=pinned)
+    trust = "the key given" if pinned else "the key in the log (pin it with --public-key)"
+    return f"intact: {size} entries, root {root}, {signed} checkpoints signed by {trust}"
+
+
 def main(arguments: list[str]) -> int:
     """Run from the command line; return the exit code."""
     if len(arguments) not in (1, 3) or arguments[1:2] not in ([], ["--public-key"]):
-        print("usage: verifier.py LOG [--public-key HEX]", file=sys.stderr)
+        print("usage: verifier.py LOG-OR-PROOF [--public-key HEX]", file=sys.stderr)
         return 2
-    pinned = arguments[2] if len(arguments) == 3 else None
     try:
-        with open(arguments[0], encoding="utf-8") as file:
-            size, root, signed = check(file, public_key=pinned)
+        told = _told(arguments[0], arguments[2] if len(arguments) == 3 else None)
     except BadLog as error:
         print(f"NOT INTACT, {error}")
         return 1
-    except (OSError, ValueError, KeyError) as error:
-        print(f"error: {error}", file=sys.stderr)
+    except BadProof as error:
+        print(f"NOT PROVEN, {error}")
+        return 1
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        print(f"error: {type(error).__name__}: {error}", file=sys.stderr)
         return 2
-    trust = "the key given" if pinned else "the key in the log (pin it with --public-key)"
-    print(f"intact: {size} entries, root {root}, {signed} checkpoints signed by {trust}")
+    print(told)
     return 0
 
 
