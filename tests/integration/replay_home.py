@@ -8,7 +8,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -99,6 +100,17 @@ class PaperRun:
         """Kill one of the supervised processes as hard as it gets."""
         about = json.loads((self.home / "run" / "supervisor.json").read_text())
         os.kill(about["processes"][name], signal.SIGKILL)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Let the tape wait for what is done meanwhile, however busy the machine is."""
+        about = json.loads((self.home / "run" / "supervisor.json").read_text())
+        feed = about["processes"]["marketdata"]
+        os.kill(feed, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(feed, signal.SIGCONT)
 
     def interrupt(self) -> int:
         """Press Ctrl-C; return the exit code."""

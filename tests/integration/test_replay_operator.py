@@ -25,27 +25,36 @@ def halted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = PaperRun(home)
     try:
         run.until_tick(60)
-        unknown = mts(home, *MANUAL, "--symbol", "ZZZZ", check=False)
-        assert unknown.returncode == 5, unknown.stderr
-        assert "ZZZZ" in unknown.stderr
-        done = mts(home, "cmd", "halt", "--yes", "--reason", "drill", "--operator", "ada")
-        assert "HALTED firm" in done.stdout
-        after = run.progress()
-        run.until_tick(after + 60)
-        unsigned = mts(home, "cmd", "resume", check=False)
-        assert unsigned.returncode == 2, unsigned.stderr
-        stranger = mts(home, "cmd", "resume", "--operator", "mallory", check=False)
-        assert stranger.returncode in (3, 5), stranger.stderr
-        for name in ("ada", "grace"):
-            mts(home, "cmd", "operator-key", name)
-        alone = mts(home, "cmd", "resume", "--operator", "ada", check=False)
-        assert alone.returncode in (3, 5), alone.stderr
-        both = ("--operator", "ada", "--cosigner", "grace", "--reason", "drill over")
-        mts(home, "cmd", "resume", *both)
+        with run.held():
+            _halt_by_hand(home)
+        run.until_tick(run.progress() + 60)
+        with run.held():
+            _resume_by_hand(home)
         run.finish()
     finally:
         run.stop()
     return home
+
+
+def _halt_by_hand(home: Path) -> None:
+    unknown = mts(home, *MANUAL, "--symbol", "ZZZZ", check=False)
+    assert unknown.returncode == 5, unknown.stderr
+    assert "ZZZZ" in unknown.stderr
+    done = mts(home, "cmd", "halt", "--yes", "--reason", "drill", "--operator", "ada")
+    assert "HALTED firm" in done.stdout
+
+
+def _resume_by_hand(home: Path) -> None:
+    unsigned = mts(home, "cmd", "resume", check=False)
+    assert unsigned.returncode == 2, unsigned.stderr
+    stranger = mts(home, "cmd", "resume", "--operator", "mallory", check=False)
+    assert stranger.returncode in (3, 5), stranger.stderr
+    for name in ("ada", "grace"):
+        mts(home, "cmd", "operator-key", name)
+    alone = mts(home, "cmd", "resume", "--operator", "ada", check=False)
+    assert alone.returncode in (3, 5), alone.stderr
+    both = ("--operator", "ada", "--cosigner", "grace", "--reason", "drill over")
+    mts(home, "cmd", "resume", *both)
 
 
 def drill(home: Path) -> tuple[int, int]:
