@@ -101,6 +101,19 @@ async def test_a_bar_waits_as_long_as_the_slowest_quote_took() -> None:
         assert watched.publisher.late == 0
 
 
+async def test_a_stall_of_the_line_delays_no_bar_for_ever() -> None:
+    async with Watched() as watched:
+        await watched.until(10)
+        watched.line.send(quote(AAA, 10, "100"))
+        await watched.until(50)
+        watched.line.send(quote(AAA, 11, "100"))  # it took 39 seconds
+        await watched.until(63)
+        for number in range(200):
+            watched.line.send(quote(AAA, 61 + number / 100, "101"))
+        await watched.until(124)
+        assert [bar.timestamp - NOW for bar in watched.bars] == [2 * MINUTE]
+
+
 async def test_a_late_quote_of_a_bar_that_is_out_is_counted() -> None:
     async with Watched() as watched:
         watched.line.send(quote(AAA, 0, "100"))

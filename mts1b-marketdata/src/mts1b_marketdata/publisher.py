@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Protocol, runtime_checkable
@@ -21,7 +22,8 @@ from mts1b_marketdata.sanity import QuoteSieve, is_refused
 
 _LOOK_S = 1.0
 _GRACE = timedelta(seconds=1)
-"""What a quote may take longer than the slowest of its stream did so far."""
+"""What a quote may take longer than the slowest of the last ones of its stream."""
+_REMEMBERED = 200
 
 __all__ = ["QuotePublisher", "WatchesSince", "publish_bar", "publish_quote"]
 
@@ -62,7 +64,7 @@ class QuotePublisher:
     high and low. A source that is no :class:`WatchesSince` is watched from its first quote on.
 
     A bar goes out when a later quote of any symbol comes, or when the clock says that none of it
-    can come any more: a second after its end, and after what the slowest quote took to come.
+    can come any more: a second after its end, and after what the slowest of the last quotes took.
 
     :param bar_interval: also build and publish bars of this interval from the mids.
     :param clock: what no quote may be ahead of; None where quotes are not of now.
@@ -86,7 +88,7 @@ class QuotePublisher:
         self._clock = clock
         self._report = report
         self._first: datetime | None = None
-        self._slowest = timedelta(0)
+        self._took = deque([timedelta(0)], maxlen=_REMEMBERED)
         self._turn = asyncio.Lock()
         self._symbols = [Symbol(symbol) for symbol in symbols]
         self._builders: dict[Symbol, BarBuilder] = {}
@@ -134,12 +136,12 @@ class QuotePublisher:
         self._first = self._first or max(quote.timestamp, now)
         since = self._watched_since()
         if since is not None and quote.timestamp >= since:  # the last of before took no time
-            self._slowest = max(self._slowest, now - quote.timestamp)
+            self._took.append(now - quote.timestamp)
 
     async def _close_by_clock(self, clock: Clock) -> None:
         while True:
             await clock.sleep(_LOOK_S)
-            over = clock.now() - self._slowest - _GRACE
+            over = clock.now() - max(*self._took, timedelta(0)) - _GRACE
             async with self._turn:
                 for builder in self._builders.values():
                     done = builder.close_until(over)

@@ -22,6 +22,7 @@ from mts1b_research.strategy import MarketView
 __all__ = ["Retired", "UnwatchedPositions"]
 
 _LOOK_EVERY_S = 60.0
+_SHOWN = 5
 
 Owner = tuple[str, str]
 ReadPositions = Callable[[], Awaitable[Sequence[Position]]]
@@ -128,9 +129,9 @@ class UnwatchedPositions:
         """Return ``ok``, or the positions with what closes them."""
         if not self.found:
             return "ok"
-        return "no strategy watches " + "; ".join(
-            f"{_words(one)}, close with `{_remedy(one)}`" for one in self.found
-        )
+        told = [f"{_words(one)}, close with `{_remedy(one)}`" for one in self.found[:_SHOWN]]
+        more = len(self.found) - len(told)
+        return f"no strategy watches {'; '.join(told)}{f'; and {more} more' if more else ''}"
 
 
 def _owner(position: Position) -> Owner:
