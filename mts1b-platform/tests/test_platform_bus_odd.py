@@ -21,6 +21,7 @@ from mts1b_platform.eventbus.server import NatsServer
 from mts1b_platform.pump import Event, EventPump
 from mts1b_platform.service.base import Service
 from mts1b_platform.store import OutboxRelay, Store
+from mts1b_platform.store import outbox as outbox_module
 from mts1b_platform.supervision import end_tasks
 from platform_pruning import DATA, SUBJECT, tell
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -143,13 +144,28 @@ class Given:
         self.relays = relays
 
 
+class Notes:
+    """A log that keeps how loud each line was."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def warning(self, event: str, **more: object) -> None:
+        self.lines.append("warning")
+
+    def info(self, event: str, **more: object) -> None:
+        self.lines.append("info")
+
+
 async def test_a_full_stream_shows_in_the_health_and_loses_nothing(
-    bus: NatsBus, tmp_path: Path
+    bus: NatsBus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(outbox_module, "_TELL_AFTER_S", 0.2)
+    log = Notes()
     store = await Store.open(tmp_path / "s.sqlite", name="s")
     await bus.ensure_stream(STREAMS["OMS"])
     await resize(bus, max_msgs=1)
-    relay = OutboxRelay(store, bus, STREAMS["OMS"])
+    relay = OutboxRelay(store, bus, STREAMS["OMS"], log)
     await relay.start()
     given: Any = Given(bus, [relay])
     service = Idle(given)
@@ -160,8 +176,10 @@ async def test_a_full_stream_shows_in_the_health_and_loses_nothing(
     checks = await service.health()
     assert "maximum messages exceeded" in checks["outbox"]
     assert OMS_NAV_UPDATED in checks["outbox"]
+    await until(lambda: log.lines == ["warning"])  # once, however long it lasts
     await resize(bus, max_msgs=-1)
     await until(lambda: relay.waits_for is None and relay.head == 3)
+    assert log.lines == ["warning", "info"]
     await end_tasks([task])
     await store.close()
 

@@ -97,7 +97,7 @@ class ServiceContext:
     async def relay(self, store: Store, stream: str) -> OutboxRelay:
         """Return a started relay; outside of a replay it also publishes on its own, and the
         store is pruned."""
-        relay = OutboxRelay(store, self.bus, STREAMS[stream])
+        relay = OutboxRelay(store, self.bus, STREAMS[stream], self.log)
         await relay.start()
         self.relays.append(relay)
         if not self.replay:

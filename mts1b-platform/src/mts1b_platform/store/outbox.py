@@ -26,6 +26,8 @@ _RECORD_EVERY = 100
 _RETRY_S = (0.05, 2.0)
 _LOOK_EVERY_S = 10.0
 _LAST_FLUSH_S = 2.0
+_TELL_AFTER_S = 5.0
+"""A server that restarts, or an acknowledgement that is lost, is no news."""
 _LINGER_S = 0.02
 """What several commits of one order add goes out together: readers commit once for all of it."""
 _MOST_BYTES = 4_000_000
@@ -167,7 +169,7 @@ class OutboxRelay:
     ``waits_for`` says what keeps :meth:`run` from publishing; None while nothing does.
     """
 
-    def __init__(self, store: Store, bus: EventBus, stream: StreamSpec) -> None:
+    def __init__(self, store: Store, bus: EventBus, stream: StreamSpec, log: Any = None) -> None:
         self._store = store
         self._bus = bus
         self._spec = stream
@@ -184,7 +186,9 @@ class OutboxRelay:
         self.head = 0
         self.stream = stream.name
         self.waits_for: BusError | None = None
-        self._log = get_logger("relay")
+        self._log = get_logger("relay") if log is None else log
+        self._waits_since = 0.0
+        self._told = False
 
     async def start(self) -> None:
         """Make sure of the stream and find where publishing goes on."""
@@ -295,14 +299,16 @@ class OutboxRelay:
                     await asyncio.sleep(_LINGER_S)
 
     def _tell(self, error: BusError | None) -> None:
-        """Log when publishing has to wait, and when it goes on."""
-        if (error is None) != (self.waits_for is None):
-            if error is None:
-                self._log.info("events wait no more", stream=self.stream)
-            else:
-                self._log.warning(
-                    "events wait to be published", stream=self.stream, error=str(error)
-                )
+        """Log when publishing has had to wait for a while, and when it goes on after that."""
+        now = asyncio.get_running_loop().time()
+        if self.waits_for is None:
+            self._waits_since = now
+        if error is not None and not self._told and now - self._waits_since >= _TELL_AFTER_S:
+            self._told = True
+            self._log.warning("events wait to be published", stream=self.stream, error=str(error))
+        elif error is None and self._told:
+            self._told = False
+            self._log.info("events wait no more", stream=self.stream)
         self.waits_for = error
 
     async def _look_for_a_new_stream(self) -> None:
@@ -325,7 +331,7 @@ class OutboxRelay:
         self.head = info.last_sequence
         self._ahead.clear()
         self._went_back = False
-        self._log.warning("events are published again", stream=self.stream, head=self.head)
+        self._log.info("events are published again", stream=self.stream, head=self.head)
 
 
 def _is_older(answer: object, head: int) -> bool:
