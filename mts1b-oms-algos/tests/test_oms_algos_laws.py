@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mts1b_foundation.orders import Order, OrderStatus, Side
 from mts1b_foundation.symbology import Symbol
-from mts1b_oms_algos import Algorithm, UnknownParameter, algorithms
+from mts1b_oms_algos import Algorithm, UnknownParameter, UnsliceableOrder, algorithms
 from mts1b_oms_algos.parameters import (
     AlmgrenChrissParameters,
     IcebergParameters,
@@ -202,6 +202,17 @@ def test_a_large_parent_never_gets_smaller_slices_from_a_larger_one(name: str) -
         until = START + timedelta(minutes=minute)
         sent = [sum(c.quantity for c in found if c.created_at <= until) for found in (small, large)]
         assert sent[0] <= sent[1]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_key_that_leaves_no_room_for_its_children_is_refused_before_the_first(name: str) -> None:
+    """With 198 characters the eleventh child could not be built, and the rest was never sent."""
+    params = {"display_qty": 1, "refill_threshold": 0} if name == "iceberg" else {}
+    long = parent(idempotency_key="k" * 181)
+    with pytest.raises(UnsliceableOrder, match="180 at most"):
+        asyncio.run(Exchange().work(name, long, params, most=1))
+    longest = parent(idempotency_key="k" * 180)
+    assert asyncio.run(Exchange().work(name, longest, params, most=20))
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import Any
@@ -79,6 +80,7 @@ class Broken:
         AssertionError("never"),
         NotImplementedError("later"),
         KeyError("none"),
+        asyncio.CancelledError(),
         None,
         "an order",
     ],

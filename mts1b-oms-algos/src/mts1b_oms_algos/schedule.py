@@ -32,6 +32,8 @@ __all__ = [
 _SLICEABLE_TYPES = frozenset({OrderType.MARKET, OrderType.LIMIT, OrderType.MARKETABLE_LIMIT})
 _WHOLE_TIMES = frozenset({TimeInForce.FOK, TimeInForce.OPG})
 _DIGITS = 120
+_LONGEST_KEY = 180
+"""Keys have 200 characters at most, and those of children add the slice, and the try of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +112,8 @@ def slice_offsets(
 def require_sliceable(parent: Order, parameters: ChildParameters) -> None:
     """Refuse a parent that can not be sliced as asked.
 
-    :raises UnsliceableOrder: for a stop order, an all-or-nothing or opening order, or a parent that
-        expires before the window ends.
+    :raises UnsliceableOrder: for a stop order, an all-or-nothing or opening order, or a key that is
+        too long for its children to add to.
     :raises BadParameter: for market children of a parent with a limit price.
     :raises MissingLimitPrice: for limit children of a parent without any price.
     """
@@ -119,6 +121,12 @@ def require_sliceable(parent: Order, parameters: ChildParameters) -> None:
         raise UnsliceableOrder(f"{parent.order_id} is a {parent.order_type.value} order")
     if parent.tif in _WHOLE_TIMES:
         raise UnsliceableOrder(f"{parent.order_id} is {parent.tif.value}: it trades at once or not")
+    length = len(parent.idempotency_key)
+    if length > _LONGEST_KEY:
+        raise UnsliceableOrder(
+            f"the key of {parent.order_id} has {length} characters; children add to it: "
+            f"{_LONGEST_KEY} at most"
+        )
     if parameters.child_order_type == "market":
         if parent.limit_price is not None:
             raise BadParameter(

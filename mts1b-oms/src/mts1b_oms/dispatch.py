@@ -232,11 +232,15 @@ class Dispatcher:
                 pause.cancel()
         finally:
             await end_tasks(tasks)
-        error = asked.exception() if not asked.cancelled() else "it cancelled itself"
+        if asked.cancelled():
+            raise _Over(f"{algo}: it cancelled itself")
+        error = asked.exception()
         if isinstance(error, StoreError | SQLAlchemyError):
             raise error
-        if error is not None:
+        if isinstance(error, AlgoError):
             raise _Over(f"{algo}: {error}")
+        if error is not None:
+            raise _Over(f"{algo}: {type(error).__name__}: {error}")
         child = asked.result()
         if child is _NO_MORE or isinstance(child, Order):
             return child if isinstance(child, Order) else None
