@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio import CancelledError
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from decimal import Decimal
@@ -89,7 +90,13 @@ class Own(Exception):
         raise ValueError("no words")
 
 
-FAULTS = [ZeroDivisionError("a fault"), OSError("no such file"), Own(), SystemExit(3)]
+FAULTS = [
+    ZeroDivisionError("a fault"),
+    OSError("no such file"),
+    Own(),
+    SystemExit(3),
+    CancelledError(),
+]
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: type(fault).__name__)

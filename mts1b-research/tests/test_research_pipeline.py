@@ -68,6 +68,17 @@ def test_a_close_leaves_no_odd_lot(held: str, closed: list[str]) -> None:
     assert len({planned.order.idempotency_key for planned in work.orders}) == len(closed)
 
 
+@pytest.mark.parametrize("symbol", [AAA, CCC])
+def test_a_signal_without_a_weight_sells_nothing(symbol: Symbol) -> None:
+    """It was taken for the weight zero, and its position was sold."""
+    owned = book(positions={symbol: 7})
+    work = PIPELINE.run([signal(symbol, 0.5).with_(target_weight=None)], owned, START)
+    assert (orders(work), outcomes(work)) == (
+        [],
+        {str(symbol): "NO_WEIGHT" if symbol == AAA else "MANDATE_SYMBOL"},
+    )
+
+
 def test_what_the_mandate_does_not_list_can_be_left_and_nothing_else() -> None:
     owned = book(positions={CCC: 7})
     work = PIPELINE.run([signal(CCC, 0.0)], owned, START)

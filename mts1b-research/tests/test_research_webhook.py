@@ -120,6 +120,7 @@ async def test_an_oms_that_is_away_gets_the_order_that_was_decided(office: Offic
         (sent(price="94"), "100", "SIGNAL_PRICE_GAP"),
         (sent(price="106"), "100", "SIGNAL_PRICE_GAP"),
         (sent(weight=1.5), "100", "SIGNAL_WEIGHT"),
+        (sent(target_weight=None), "100", "SIGNAL_WEIGHT"),
         (sent(weight=-1.5), "100", "SIGNAL_WEIGHT"),
         (sent(created_at=NOW - timedelta(seconds=300)), "100", "SIGNAL_STALE"),
         (sent(symbol=BBB), "100", "SIGNAL_NO_PRICE"),

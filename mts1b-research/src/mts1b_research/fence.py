@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import traceback
 from types import TracebackType
 
 from mts1b_research.errors import ResearchError, StrategyFailed
 
 __all__ = ["Fence"]
+
+_FAULTS = (Exception, SystemExit, asyncio.CancelledError)
+"""The code inside waits for nothing, so a cancellation there is its own and not of our task."""
 
 
 class Fence:
@@ -34,6 +38,6 @@ class Fence:
         trace: TracebackType | None,
     ) -> None:
         """Raise our error from what was raised."""
-        if isinstance(error, (Exception, SystemExit)) and not isinstance(error, self._raises):
+        if isinstance(error, _FAULTS) and not isinstance(error, self._raises):
             said = "".join(traceback.format_exception_only(error)).strip()
             raise self._raises(f"strategy {self._strategy_id}: {said}") from error

@@ -35,7 +35,7 @@ class Mandate:
             return "MANDATE_INACTIVE", f"the mandate of {self.strategy_id} is not active"
         if signal.strategy != self.strategy_id:
             return "MANDATE_MISSING", f"no mandate for strategy {signal.strategy}"
-        leaves = held and not signal.target_weight
+        leaves = held and signal.target_weight == 0
         if signal.symbol not in self.symbols and not leaves:
             allowed = ", ".join(sorted(self.symbols))
             return "MANDATE_SYMBOL", f"{self.strategy_id} may trade {allowed}, not {signal.symbol}"

@@ -70,11 +70,16 @@ class IntentPipeline:
         return work
 
     def strategy_gate(self, work: Work) -> None:
-        """Drop signals that the mandate does not cover, with a decision that says so."""
+        """Drop signals that the mandate does not cover, or that name no weight, and say so.
+
+        No weight is not the weight zero: the position stays.
+        """
         kept = []
         for signal in work.signals:
             held = work.book.exposure(signal.symbol) != 0
             objection = self.mandate.objection(signal, held=held)
+            if objection is None and signal.target_weight is None:
+                objection = "NO_WEIGHT", "the signal names no target weight: nothing is sized"
             if objection is None:
                 kept.append(signal)
             else:
@@ -89,7 +94,7 @@ class IntentPipeline:
         if work.book.nav_usd <= 0:
             self._only_close(work)
             return
-        weights = {str(signal.symbol): signal.target_weight or 0.0 for signal in work.signals}
+        weights = {str(one.symbol): one.target_weight or 0.0 for one in work.signals}
         prices = {str(signal.symbol): signal.reference_price for signal in work.signals}
         sized = weights_to_quantities(weights, work.book.nav_usd, prices, lot_size=self.lot_size)
         work.targets = {Symbol(symbol): quantity for symbol, quantity in sized.items()}

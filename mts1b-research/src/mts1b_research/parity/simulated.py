@@ -62,7 +62,8 @@ def decision_table(strategy: Strategy, panel: UniversePanel) -> Floats:
         part = _rows(panel, slice(max(bar + 1 - strategy.history, 0), bar + 1))
         view = MarketView(as_of=panel.dates[bar], panel=part, bars_seen=bar + 1)
         for signal in strategy.generate_intents(view):
-            table[bar, places[str(signal.symbol)]] = signal.target_weight or 0.0
+            if signal.target_weight is not None:
+                table[bar, places[str(signal.symbol)]] = signal.target_weight
     return table
 
 

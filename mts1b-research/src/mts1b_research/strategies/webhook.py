@@ -69,7 +69,9 @@ class Webhook:
         age = (now - sent.created_at).total_seconds()
         if age > self.max_age_s:
             return "SIGNAL_STALE", f"it waited {age:.0f} s, at most {self.max_age_s:g} s"
-        weight = sent.target_weight or 0.0
+        weight = sent.target_weight
+        if weight is None:
+            return "SIGNAL_WEIGHT", "it names no weight"
         if abs(weight) > self.max_weight:
             return "SIGNAL_WEIGHT", f"weight {weight:g} is beyond {self.max_weight:g}"
         if view is None:
