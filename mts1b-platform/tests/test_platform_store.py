@@ -16,7 +16,15 @@ from mts1b_platform.eventbus.port import EventBus, PublishAck
 from mts1b_platform.eventbus.server import NatsServer
 from mts1b_platform.pump import Event, EventPump
 from mts1b_platform.simulation import DeterministicLoop, run
-from mts1b_platform.store import DecimalText, OutboxRelay, Store, StoreError, StoreNewer, UtcText
+from mts1b_platform.store import (
+    DecimalText,
+    OutboxRelay,
+    Store,
+    StoreError,
+    StoreNewer,
+    UtcText,
+    engine,
+)
 from mts1b_platform.store.migrations import register_migration
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -92,6 +100,28 @@ async def test_transactions_take_turns(store: Store) -> None:
 
     await asyncio.gather(*(claim_if_free(f"w{n}") for n in range(8)))
     assert len(await names(store)) == 1
+
+
+async def test_a_transaction_that_does_not_end_keeps_no_store_open(
+    target: str | Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "_CLOSE_S", 0.2)
+    store = await Store.open(target, metadata=metadata, name="endless")
+
+    async def hang() -> None:
+        async with store.transaction() as tx:
+            await put(tx, "a")
+            await asyncio.get_running_loop().create_future()
+
+    task = asyncio.create_task(hang())
+    await asyncio.sleep(0.1)
+    async with asyncio.timeout(5):
+        await store.close()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    again = await Store.open(target, metadata=metadata, name="endless")
+    assert await names(again) == []
+    await again.close()
 
 
 async def test_an_event_of_an_unregistered_subject_is_refused(store: Store) -> None:

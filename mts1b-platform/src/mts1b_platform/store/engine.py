@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Store", "StoreClosed", "StoreError", "StoreNewer"]
 
+_CLOSE_S = 10.0
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
@@ -173,11 +174,12 @@ class Store:
     async def close(self) -> None:
         """Record how far the outbox is published, then close.
 
-        A database that is gone is closed too: without the record more is published again.
+        A database that is gone, or a transaction that does not end, is not waited for: without
+        the record more is published again, and what is open is rolled back.
         """
         if self._open:
             with contextlib.suppress(sa.exc.DBAPIError, StoreError, OSError):
-                async with self.transaction() as tx:
+                async with asyncio.timeout(_CLOSE_S), self.transaction() as tx:
                     await self.outbox.record_position(tx, every=1)
         self._open = False
         await self._backend.close()
