@@ -7,12 +7,14 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import deploy_children
 import pytest
 from deploy_children import FAILS, MakeSupervisor, begun, events, gone, is_running
 from mts1b_deploy import AlreadyRunning, Process, Supervisor
+from mts1b_deploy import supervisor as supervisor_module
 from mts1b_deploy.lock import owner_of
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child")
@@ -22,6 +24,12 @@ async def _own_process(home: Path, *names: str) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
         sys.executable, deploy_children.__file__, str(home), *names
     )
+
+
+async def _until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not holds():  # noqa: ASYNC110 - what is waited for sets no event of ours
+            await asyncio.sleep(0.02)
 
 
 async def test_a_killed_process_is_started_again(
@@ -43,6 +51,30 @@ async def test_a_killed_process_is_started_again(
             await asyncio.sleep(0.02)
             announced = json.loads((tmp_path / "run" / "supervisor.json").read_text())
     assert announced["processes"] == {"a": supervisor.pid_of("a"), "b": other}
+
+
+@pytest.mark.parametrize("folder", ["logs", "run"])
+async def test_what_can_not_be_started_again_yet_is_started_later(
+    tmp_path: Path,
+    make_supervisor: MakeSupervisor,
+    folder: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A full disk takes neither log nor record for a while; a file stands in for it here."""
+    monkeypatch.setattr(supervisor_module, "_AGAIN_S", 0.05)
+    supervisor = make_supervisor("a")
+    await supervisor.start()
+    (first,) = await begun(tmp_path, 1)
+    (tmp_path / folder).rename(tmp_path / "aside")
+    (tmp_path / folder).touch()
+    os.kill(first, signal.SIGKILL)
+    await _until(lambda: "a can not be started again yet" in capsys.readouterr().err)
+    (tmp_path / folder).unlink()
+    (tmp_path / "aside").rename(tmp_path / folder)
+    second = (await begun(tmp_path, 2))[1]
+    record = tmp_path / "run" / "supervisor.json"
+    await _until(lambda: json.loads(record.read_text())["processes"] == {"a": second})
 
 
 async def test_processes_stop_in_reverse_and_none_is_left(

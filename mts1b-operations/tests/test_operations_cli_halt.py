@@ -131,6 +131,9 @@ def test_a_halt_that_could_not_be_audited_says_when_it_will_be(mts: Run, home: P
     halted = mts(cli.cmd, "halt", *YES, code=1)
     assert isinstance(halted.exception, HaltUnaudited)
     assert "when it answers or starts again" in str(halted.exception)
+    (home / "halt" / "halts.json").write_bytes(b"")
+    lost = mts(cli.cmd, "halt", *YES, code=1)
+    assert "the halt of everything stands for it" in str(lost.exception)
 
 
 def test_nothing_that_a_reason_holds_makes_a_line_of_its_own(mts: Run) -> None:

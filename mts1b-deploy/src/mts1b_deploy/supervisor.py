@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import signal
+import sys
 from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,6 +22,7 @@ __all__ = ["Supervisor"]
 _WINDOW_S = 30.0
 _MOST_STARTS = 8
 _STOP_GRACE_S = 15.0
+_AGAIN_S = 1.0
 
 
 class Supervisor:
@@ -107,12 +109,30 @@ class Supervisor:
                 self._give_up(process, code)
                 return
             await asyncio.sleep(min(0.05 * len(starts), 1.0))
-            await self._launch(process)
-            self._announce()
+            await self._start_again(process)
+
+    async def _start_again(self, process: Process) -> None:
+        """Start what has ended; a disk that takes nothing is waited out, and told once."""
+        told = False
+        while True:
+            try:
+                if self.pid_of(process.name) is None:
+                    await self._launch(process)
+                self._announce()
+            except OSError as error:
+                if not told:
+                    line = f"{process.name} can not be started again yet: {error}; trying on"
+                    print(line, file=sys.stderr, flush=True)
+                told = True
+                await asyncio.sleep(_AGAIN_S)
+            else:
+                return
 
     def _give_up(self, process: Process, code: int) -> None:
         log = self._home / "logs" / f"{process.name}.out"
-        tail = log.read_text(errors="replace").strip().splitlines()[-3:]
+        tail: list[str] = []
+        with contextlib.suppress(OSError):
+            tail = log.read_text(errors="replace").strip().splitlines()[-3:]
         last = " | ".join(tail) or "it printed nothing"
         if self.failed is not None and not self.failed.done():
             self.failed.set_result(

@@ -184,10 +184,14 @@ def _halt_failure(done: HaltDone, *, cancelled: bool, unknown: str) -> Operation
             ScopeUnknown(f"the halt is in force, but stops nothing that is configured: {unknown}")
         )
     if done.unaudited:
+        later = (
+            "the halt of everything stands for it"
+            if done.unreadable
+            else "operations writes it there when it answers or starts again"
+        )
         left.append(
             HaltUnaudited(
-                f"the halt is in force and not in the audit log: {done.unaudited}; operations "
-                "writes it there when it answers or starts again"
+                f"the halt is in force and not in the audit log: {done.unaudited}; {later}"
             )
         )
     return type(left[0])("; also, ".join(map(str, left))) if left else None
