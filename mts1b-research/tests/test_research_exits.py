@@ -178,8 +178,11 @@ class OmsThatHolds(OmsOnTheBus):
         )
         return reply.model_copy(update={"positions": held}).model_dump_json().encode()
 
+    refused: int = 0
+
     async def submit(self, data: bytes) -> bytes:
         if SubmitOrder.model_validate_json(data).order.symbol == self.refuses:
+            self.refused += 1
             raise ValueError("not this one")
         return await super().submit(data)
 
@@ -248,6 +251,8 @@ async def test_an_exit_that_the_oms_refuses_keeps_no_other_from_being_sent(
         await live_halt(office)
         await eventually(lambda: len(oms.taken) == 1)
         assert [one.symbol for one in oms.taken.values()] == [BBB]
+        await asyncio.sleep(0.5)
+        assert oms.refused == 1  # it is asked again, but not ten times a second
         oms.refuses = ""
         await eventually(lambda: len(oms.taken) == 2)
 

@@ -23,6 +23,8 @@ from mts1b_research.strategies.webhook import Webhook
 __all__ = ["LiveBars", "interval_of"]
 
 _LOOK_S = 0.1
+_REST_LOOKS = 10
+"""How many looks a strategy rests that the OMS refused: it would be asked ten times a second."""
 _LONGEST = "1d"
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
@@ -87,6 +89,7 @@ class LiveBars:
         self._interval, self._lasts = interval, interval_length(interval or _LONGEST)
         self._acted: dict[str, datetime] = {}
         self._left: dict[str, tuple[str, datetime]] = {}
+        self._resting: dict[str, int] = {}
         self._arrived = asyncio.Event()
 
     def wants(self, bar: Bar) -> bool:
@@ -115,18 +118,29 @@ class LiveBars:
         """Let every strategy act that is to act now; return how many orders were sent.
 
         What goes wrong for one keeps none of the others from acting. An OMS that does not answer,
-        or refuses, is asked again; a strategy that fails is left until its next bars.
+        or refuses, is asked again a second later; a strategy that fails is left until its next
+        bars.
         """
         sent = 0
         for sleeve in (*self._sleeves, *self._retired()):
             strategy_id = sleeve.strategy.strategy_id
+            if self._rests(strategy_id):
+                continue
             try:
                 sent += await self._act(sleeve)
             except BusError as error:
+                self._resting[strategy_id] = _REST_LOOKS
                 self._report.error("bars wait for the OMS", strategy=strategy_id, error=str(error))
             except StrategyFailed as error:
                 self._report.error("strategy failed", strategy=strategy_id, error=str(error))
         return sent
+
+    def _rests(self, strategy_id: str) -> bool:
+        """Return whether the OMS has just refused a strategy, or not answered it."""
+        left = self._resting.pop(strategy_id, 0)
+        if left > 1:
+            self._resting[strategy_id] = left - 1
+        return left > 0
 
     async def _act(self, sleeve: Sleeve) -> int:
         # A bar stamped ahead of the clock waits; as the newest it would hold up all before it.
