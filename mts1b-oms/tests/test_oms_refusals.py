@@ -254,6 +254,27 @@ async def test_a_restored_record_sends_no_slice_that_left_under_the_key_of_anoth
     assert desk.venue.submitted == []
 
 
+async def test_a_lost_child_that_the_venue_shows_after_its_parent_has_ended_is_cancelled(
+    works: Works, order: Any
+) -> None:
+    desk = works.desk
+    parent = resting(order, quantity=Decimal(8))
+    key = "parent/0/try-1"
+    left = {"order_id": derive_id("ord", key), "idempotency_key": key, "quantity": Decimal(4)}
+    await desk.venue.paper.submit(parent.with_(parent_order_id=parent.order_id, **left))
+    desk.record.restored, desk.record.orders_lost = "an hour of it", True
+    await works.begin(parent)
+    await works.dispatcher.resume()
+    works.slices.due.put_nowait(4)
+    over = await ended(works, parent)
+    assert over.status is OrderStatus.CANCELED
+    assert await desk.restoration.catch_up() == (left["order_id"],)
+    [shown] = works.children()
+    assert shown.status is OrderStatus.ACCEPTED
+    await works.until(lambda: not desk.record.open_orders)
+    assert await desk.venue.paper.get_open_orders() == []
+
+
 def _with_iceberg(desk: Any) -> Works:
     look = partial(last_try, desk.record)
     return Works(desk, iceberg=Iceberg(desk.clock, look).execute)

@@ -59,6 +59,7 @@ _FAILURES = (
 never the service."""
 
 _PAUSE_S, _LONGEST_PAUSE_S, _LONGEST_HOLD_S = 1.0, 30.0, 120.0
+_WATCH_S = 5.0
 _NO_MORE = object()
 Cancel = Callable[..., Awaitable[object]]
 """Cancels an order as :meth:`mts1b_oms.cancels.Canceller.cancel` does."""
@@ -155,20 +156,35 @@ class Dispatcher:
         return self._algorithms[name]
 
     async def resume(self) -> None:
-        """Go on with every parent that a restart interrupted."""
+        """Go on with every parent that a restart interrupted.
+
+        And go on looking: what a restored record has lost, the venue may show after its parent's
+        end.
+        """
+        await self._take_up()
+        self._tasks.start("oms.algo.lost", self._watch())
+
+    async def _watch(self) -> None:
+        while True:
+            await self._clock.sleep(_WATCH_S)
+            await self._take_up()
+
+    async def _take_up(self) -> None:
+        """Work every parent at work that has no task here."""
         for order_id in self._at_work():
-            async with self._record.unit() as unit:
-                parent = await settle_parent(unit, order_id)
             stored = await self._record.stored(order_id)
-            if parent is not None and stored is not None:
-                self._start(parent, stored)
+            if stored is None or stored.algo is None:
+                continue
+            async with self._record.unit() as unit:
+                parent = await settle_parent(unit, order_id) or stored.order
+            self._start(parent, stored)
 
     def _at_work(self) -> list[str]:
         """Return the parents that are open, and those that are not and have open children."""
         opened = self._record.open_orders.values()
         parents = [order.order_id for order in opened if is_parent(order)]
         parents += [order.parent_order_id for order in opened if order.parent_order_id is not None]
-        return list(dict.fromkeys(parents))
+        return [parent for parent in dict.fromkeys(parents) if parent not in self._running]
 
     def _open_children(self, parent_id: str) -> list[Order]:
         opened = self._record.open_orders.values()
