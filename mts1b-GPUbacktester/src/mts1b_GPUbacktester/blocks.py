@@ -24,8 +24,8 @@ _ACCOUNT = 256
 _NEAR = 32 * 2**20
 """Bytes that blocks of several assets stay below, so that series are read from a cache."""
 
-_TILE = 1_024
-"""Bars that a plain rule works on at once."""
+_TILE, _WORD = 1_024, 64
+"""Bars that a plain rule works on at once, in words of so many."""
 
 Cut = tuple[slice, slice, SweepBlock]
 
@@ -74,7 +74,8 @@ class _Needs:
 
     def own(self, value: Value) -> int:
         """Return what a series takes that no other shares."""
-        return 8 * (min(self.length, _TILE) if self.in_tiles(value) else self.length)
+        words = -(-min(self.length, _TILE) // _WORD)
+        return 8 * (words * _WORD if self.in_tiles(value) else self.length)
 
     def source(self, value: Value) -> Value | None:
         """Return what the series shares with others of the same source, None for nothing."""

@@ -190,7 +190,8 @@ def _rows_kept(whole: SweepBlock, top: int | None, by: str, budget: int) -> int 
             raise BadSetting(f"by={by!r} is not measured; choose from {', '.join(whole.metrics)}")
         return top
     rows = len(whole.sets) * len(whole.prices.symbols)
-    size = 8 * rows * (len(whole.metrics) + len(whole.sets[0]) + 2)
+    # Metrics are there twice while the table is made; a symbol takes two columns, so do the places.
+    size = 8 * rows * (2 * len(whole.metrics) + len(whole.sets[0]) + 4)
     if size > budget:
         raise BadSetting(
             f"a table of {rows:,} rows takes about {size / 2**30:.1f} GiB, the budget is "

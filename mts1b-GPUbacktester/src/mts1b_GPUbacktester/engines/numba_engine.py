@@ -103,9 +103,14 @@ class NumbaEngine:
             compiled.steps, compiled.slots, compiled.order, plan.rows, sums, levels, gaps,
             plan.others, np.array(plan.numbers, dtype=np.float64),
             market.fill_prices, market.marks, tables, factors, block.settings.lag,
-            self._tile_words, _parts(assets), out,
+            self._tile(block.budget, compiled.width, length), _parts(assets), out,
         )  # fmt: skip
         return out
+
+    def _tile(self, budget: int, series: int, length: int) -> int:
+        """Return how many words of time tasks work on at once: no more than the budget holds."""
+        a_word: int = 8 * WORD * max(1, series) * numba.get_num_threads()
+        return max(1, min(self._tile_words, -(-length // WORD), budget // a_word))
 
     def _sweep_walks(
         self, block: SweepBlock, market: Market, evaluator: Evaluator, compiled: Compiled
