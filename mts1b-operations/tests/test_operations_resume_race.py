@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 from mts1b_foundation.risk import HaltRequest, ResumeRequest
 from mts1b_operations import HaltManager
 from mts1b_operations.commands import create_operator_key
+from mts1b_operations.errors import ResumeRefused
 from mts1b_operations.halt_record import halt_of, put_in_force
 from mts1b_platform.clock import VirtualClock
 from mts1b_platform.halt import HaltStore
@@ -117,4 +119,25 @@ async def test_two_operators_may_resume_at_the_same_moment(tmp_path: Path) -> No
         late = await signed(manager, tmp_path)
         await died_within_resume(manager, early)
         await manager.resume_signed(late)
+        assert in_force(tmp_path) == []
+
+
+async def test_a_resume_of_an_earlier_run_ends_no_halt_of_this_one(tmp_path: Path) -> None:
+    """The epochs of a new record are those of the old one; the keys are the same."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    async with HaltManager(home=first, clock=VirtualClock(START)) as manager:
+        await manager.request(halt("first"))
+        old = await signed(manager, first)
+    shutil.copytree(first / "keys", second / "keys")
+    async with HaltManager(home=second, clock=VirtualClock(day(1))) as manager:
+        await manager.request(halt("second").with_(requested_at=day(1)))
+        with pytest.raises(ResumeRefused, match="before the halt that it would end"):
+            await manager.resume_signed(old)
+        assert in_force(second) == ["second"]
+
+
+async def test_a_clock_that_was_set_back_keeps_nobody_from_resuming(tmp_path: Path) -> None:
+    async with HaltManager(home=tmp_path, clock=VirtualClock(START)) as manager:
+        await manager.request(halt("ahead").with_(requested_at=day(1)))
+        await manager.resume_signed(await signed(manager, tmp_path))
         assert in_force(tmp_path) == []

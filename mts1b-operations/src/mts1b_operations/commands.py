@@ -60,6 +60,7 @@ from mts1b_operations.halt_record import (
     halt_of,
     named_by,
     put_in_force,
+    signing_time,
     unreadable_record,
 )
 from mts1b_operations.places import HALT_FOLDER, KEY_FOLDER
@@ -249,7 +250,7 @@ async def resume(
             scope=scope,
             reason=reason,
             cosigned_by=cosigned_by,
-            requested_at=clock.now(),
+            requested_at=signing_time(halts, scope, clock.now()),
             epoch=halts.state().epoch,
         )
         if cosigner:
@@ -314,7 +315,7 @@ def sign_only(home: Path, scope: str, *, operator: str, reason: str) -> ResumeRe
         scope=scope,
         reason=reason,
         cosigned_by=f"operator:{operator}",
-        requested_at=SystemClock().now(),
+        requested_at=signing_time(halts, scope, SystemClock().now()),
         epoch=halts.state().epoch,
     )
 

@@ -32,11 +32,13 @@ from mts1b_operations.halt_record import (
     epoch_above,
     halt_epoch,
     halt_of,
+    halted_since,
     put_in_force,
     readable,
     rebuild_record,
     request_of,
     scope_of,
+    signing_time,
 )
 from mts1b_operations.parts import Parts, open_parts
 from mts1b_operations.places import HALT_FOLDER
@@ -231,7 +233,7 @@ class HaltManager:
             scope=scope,
             reason=reason,
             cosigned_by=cosigned_by,
-            requested_at=parts.clock.now(),
+            requested_at=signing_time(parts.halts, scope, parts.clock.now()),
             epoch=parts.halts.state().epoch,
         )
 
@@ -243,7 +245,12 @@ class HaltManager:
         """
         parts = await self._ready()
         try:
-            signed.require_signed_resume(parts.keyring, request, epoch=parts.halts.state().epoch)
+            signed.require_signed_resume(
+                parts.keyring,
+                request,
+                epoch=parts.halts.state().epoch,
+                since=halted_since(parts.halts, request.scope),
+            )
         except ResumeRefused as error:
             await self.refuse(request.scope, request.cosigned_by, request.reason, error)
             raise

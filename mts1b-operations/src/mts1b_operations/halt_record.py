@@ -21,12 +21,14 @@ __all__ = [
     "epoch_above",
     "halt_epoch",
     "halt_of",
+    "halted_since",
     "named_by",
     "put_in_force",
     "readable",
     "rebuild_record",
     "request_of",
     "scope_of",
+    "signing_time",
     "unreadable_record",
 ]
 
@@ -64,6 +66,18 @@ def halt_epoch(halts: HaltStore) -> int:
         return halts.state().epoch
     except HaltStateUnreadable:
         return 0
+
+
+def halted_since(halts: HaltStore, scope: str) -> datetime | None:
+    """Return when the newest halt of exactly this scope was asked for; None without any."""
+    return max((h.requested_at for h in active_halts(halts) if h.scope == scope), default=None)
+
+
+def signing_time(halts: HaltStore, scope: str, now: datetime) -> datetime:
+    """Return the time of a resume that is signed now: after the halt, also where a clock that was
+    ahead has been set back since."""
+    since = halted_since(halts, scope)
+    return now if since is None else max(now, since)
 
 
 def halt_of(request: HaltRequest, now: datetime) -> ActiveHalt:

@@ -10,7 +10,7 @@ from mts1b_platform.operators import operator_key
 from mts1b_platform.store.connection import AsyncConnection
 
 from mts1b_operations.halt import HaltManager
-from mts1b_operations.halt_record import active_halts
+from mts1b_operations.halt_record import active_halts, halted_since
 from mts1b_operations.parts import Parts
 from mts1b_operations.resume import require_signed_resume, sign_resume
 from mts1b_operations.tables import HALTS
@@ -75,5 +75,6 @@ class ScriptedOperator:
             requested_at=as_of,
             epoch=epoch,
         )
-        require_signed_resume(self._parts.keyring, request, epoch=epoch)
+        since = halted_since(self._parts.halts, scope)
+        require_signed_resume(self._parts.keyring, request, epoch=epoch, since=since)
         return request

@@ -63,10 +63,15 @@ def cosign_resume(keyring: KeyRing, request: ResumeRequest, *, signed_by: str) -
     return request.with_(second=mark)
 
 
-def require_signed_resume(keyring: KeyRing, request: ResumeRequest, *, epoch: int) -> None:
+def require_signed_resume(
+    keyring: KeyRing, request: ResumeRequest, *, epoch: int, since: datetime | None
+) -> None:
     """Prove a request against the registered keys of its operators and the halt epoch now.
 
     A resume of the firm takes two different operators.
+
+    :param since: when the newest halt was asked for that it would end. Epochs begin anew with a
+        new record; a signature of before is none for a halt of after.
 
     :raises ResumeRefused: saying what is wrong with it.
     """
@@ -82,6 +87,12 @@ def require_signed_resume(keyring: KeyRing, request: ResumeRequest, *, epoch: in
         raise ResumeRefused(
             f"the resume of {request.scope} was signed at halt epoch {request.epoch}, it is "
             f"{epoch} now; look at the halts again and sign anew"
+        )
+    if since is not None and request.requested_at < since:
+        raise ResumeRefused(
+            f"the resume of {request.scope} was signed at "
+            f"{request.requested_at:%Y-%m-%d %H:%M:%S}Z, before the halt that it would end was "
+            "asked for; look at the halts again and sign anew"
         )
 
 
