@@ -174,6 +174,13 @@ def test_pytest_fails_a_card_with_what_was_seen(tmp_path: Path) -> None:
     assert "cancel of an unknown order gave True" in done.stdout
 
 
+def test_pytest_with_a_sandbox_and_no_broker_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "test_one.py").write_text("def test_one() -> None: pass\n")
+    done = _pytest(tmp_path, "--mts-sandbox", "pytestcorp.box:Box")
+    assert done.returncode == 2
+    assert "name it: --mts-broker" in done.stdout
+
+
 def test_pytest_without_the_option_runs_no_card(tmp_path: Path) -> None:
     (tmp_path / "test_one.py").write_text("def test_one() -> None: pass\n")
     done = _pytest(tmp_path)

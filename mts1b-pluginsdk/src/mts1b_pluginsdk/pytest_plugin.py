@@ -50,7 +50,7 @@ def pytest_addoption(parser: Any) -> None:
 
 def pytest_configure(config: Any) -> None:
     """Add the suite to what is collected; where no path was named, collect it alone."""
-    if not config.getoption("--mts-broker"):
+    if not (config.getoption("--mts-broker") or config.getoption("--mts-sandbox")):
         return
     if config.args_source is not type(config.args_source).ARGS:
         config.args[:] = []
@@ -59,21 +59,23 @@ def pytest_configure(config: Any) -> None:
 
 def pytest_generate_tests(metafunc: Any) -> None:
     """Give the suite's test every card, with the broker that was named."""
-    factory = metafunc.config.getoption("--mts-broker")
-    if not factory or _ARGUMENT not in metafunc.fixturenames:
+    if _ARGUMENT not in metafunc.fixturenames:
         return
     from mts1b_pluginsdk.conformance import BROKER_CARDS, BenchSettings
+    from mts1b_pluginsdk.errors import FactoryUnusable
     from mts1b_pluginsdk.factory import load_factory, within
     from mts1b_pluginsdk.suite import BoundCard
 
     option = metafunc.config.getoption
+    factory, sandbox = option("--mts-broker"), option("--mts-sandbox")
+    if not factory:
+        raise FactoryUnusable("--mts-sandbox says where to try a broker; name it: --mts-broker")
     settings = BenchSettings(
         symbol=option("--mts-symbol"),
         run_id=option("--mts-run-id"),
         patience_s=option("--mts-patience"),
     )
     connect = load_factory(factory)
-    sandbox = metafunc.config.getoption("--mts-sandbox")
     if sandbox:
         connect = within(load_factory(sandbox), connect)
     bound = [BoundCard(card, connect, settings) for card in BROKER_CARDS]
