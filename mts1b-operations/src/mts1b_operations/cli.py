@@ -426,7 +426,10 @@ def build(
 
     home = _home()
     figures = summary(home)
-    path = build_report(home, figures=figures)
+    try:
+        path = build_report(home, figures=figures)
+    except OSError as error:
+        raise BadSelection(f"the report can not be written: {error}") from error
     code = ExitCode.OK if figures.verification.verified else ExitCode.FAILED
     if as_json:
         data: dict[str, Any] = figures.model_dump(mode="json")
