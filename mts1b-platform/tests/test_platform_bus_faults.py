@@ -13,8 +13,10 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from mts1b_foundation import Symbol
 from mts1b_foundation.funds import NavSnapshot
-from mts1b_foundation.nats import OMS_NAV_UPDATED, STREAMS, with_fund
+from mts1b_foundation.nats import OMS_NAV_UPDATED, STREAMS, quotes_subject, with_fund
+from mts1b_platform.eventbus import local as local_module
 from mts1b_platform.eventbus.local import LocalBus
 from mts1b_platform.pump import Event, EventPump
 from mts1b_platform.store import Store
@@ -151,3 +153,42 @@ async def test_a_reader_that_may_be_late_takes_what_comes_together_in_one_commit
         assert await commits.get() == names
     running.cancel()
     await bus.close()
+
+
+async def test_prices_in_memory_are_kept_up_to_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The oldest go; who is behind takes what is left, and numbers go on."""
+    monkeypatch.setattr(local_module, "_FAST_KEPT", 5)
+    bus, subject = LocalBus(), quotes_subject(Symbol("AAA"))
+    await bus.ensure_stream(STREAMS["MARKETDATA"])
+
+    async def quote(numbers: range) -> None:
+        for number in numbers:
+            await bus.publish_durable(subject, b"", message_id=f"q{number}")
+
+    behind = await bus.consumer("MARKETDATA", "behind", ack_wait_s=0.0)
+    follows = await bus.consumer("MARKETDATA", "f", start_sequence=1, acknowledge=False)
+    await quote(range(1, 4))
+    assert [m.sequence for m in await behind.fetch(2, timeout_s=0)] == [1, 2]
+    assert len(await follows.fetch(9, timeout_s=0)) == 3
+    before = await bus.stream_info("MARKETDATA")
+    await quote(range(4, 24))
+    info = await bus.stream_info("MARKETDATA")
+    assert (info.incarnation, info.first_sequence, info.last_sequence) == (
+        before.incarnation,
+        16,
+        23,
+    )
+    expected = [(number, f"q{number}") for number in range(16, 24)]
+    for reader in (behind, follows):
+        messages = await reader.fetch(50, timeout_s=0)
+        assert [(m.sequence, m.message_id) for m in messages] == expected
+    anew = await bus.consumer("MARKETDATA", "anew", start_sequence=3)
+    assert len(await anew.fetch(50, timeout_s=0)) == 8
+
+
+async def test_events_in_memory_are_all_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local_module, "_FAST_KEPT", 2)
+    bus = await bus_of()
+    for number in range(9):
+        await publish(bus, f"n{number}")
+    assert (await bus.stream_info("OMS")).first_sequence == 1

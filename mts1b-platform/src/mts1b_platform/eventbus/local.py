@@ -30,6 +30,8 @@ from mts1b_platform.supervision import answer
 
 __all__ = ["LocalBus"]
 
+_FAST_KEPT = 100_000
+"""How many messages a stream of prices keeps at least: it is in memory, and never ends."""
 _EMPTY: Mapping[str, str] = {}
 
 
@@ -53,9 +55,32 @@ class _Stream:
     incarnation: str
     window_s: float
     messages: list[_Stored] = field(default_factory=list)
+    dropped: int = 0
+    """How many of the oldest are gone."""
     seen: OrderedDict[str, tuple[int, float]] = field(default_factory=OrderedDict)
     consumers: dict[str, _LocalConsumer] = field(default_factory=dict)
     waiting: list[asyncio.Future[None]] = field(default_factory=list)
+
+    @property
+    def last(self) -> int:
+        """Return the sequence of the last message, 0 before the first."""
+        return self.dropped + len(self.messages)
+
+    @property
+    def first(self) -> int:
+        """Return the sequence of the oldest message that is kept."""
+        return min(self.dropped + 1, self.last)
+
+    def at(self, sequence: int) -> _Stored:
+        """Return a message that is kept."""
+        return self.messages[sequence - self.dropped - 1]
+
+    def keep(self, message: _Stored) -> None:
+        """Add a message; a stream of prices lets go of its oldest, many at a time."""
+        self.messages.append(message)
+        if self.spec.fast and len(self.messages) >= 2 * _FAST_KEPT:
+            del self.messages[:_FAST_KEPT]
+            self.dropped += _FAST_KEPT
 
     async def news(self, seconds: float) -> None:
         """Wait until there may be something to fetch, at most so many seconds."""
@@ -160,11 +185,16 @@ class _LocalConsumer:
         return min(due - now for due, _ in self._waiting.values())
 
     async def _take(self, limit: int) -> list[Message]:
-        if not self._waiting and self._next > len(self._stream.messages):
+        stream = self._stream
+        self._next = max(self._next, stream.dropped + 1)
+        if not self._waiting and self._next > stream.last:
             return []
         now = self._bus.clock.monotonic()
+        if stream.dropped:
+            for gone in [sequence for sequence in self._waiting if sequence <= stream.dropped]:
+                self.settle(gone)
         due = sorted(seq for seq, (when, _) in self._waiting.items() if when <= now)
-        fresh = range(self._next, len(self._stream.messages) + 1)
+        fresh = range(self._next, stream.last + 1)
         taken: list[Message] = []
         for sequence in itertools.chain(due, fresh):
             if len(taken) >= limit:
@@ -180,7 +210,7 @@ class _LocalConsumer:
         return taken
 
     def _message(self, sequence: int, deliveries: int) -> _LocalMessage:
-        stored = self._stream.messages[sequence - 1]
+        stored = self._stream.at(sequence)
         return _LocalMessage(
             subject=stored.subject,
             data=stored.data,
@@ -194,7 +224,7 @@ class _LocalConsumer:
 
     async def _bury(self, sequence: int) -> None:
         self.settle(sequence)
-        stored = self._stream.messages[sequence - 1]
+        stored = self._stream.at(sequence)
         subject = dead_letter_subject(self._stream.spec.name, self._durable)
         headers = {"mts-subject": stored.subject, "mts-sequence": str(sequence)}
         await self._bus.publish(subject, stored.data, headers=headers)
@@ -308,9 +338,9 @@ class LocalBus:
             stream.seen.popitem(last=False)
         if message_id in stream.seen:
             return PublishAck(stream.spec.name, stream.seen[message_id][0], duplicate=True)
-        sequence = len(stream.messages) + 1
+        sequence = stream.last + 1
         kept = _Stored(sequence, subject, data, headers or _EMPTY, message_id)
-        stream.messages.append(kept)
+        stream.keep(kept)
         stream.seen[message_id] = (sequence, now)
         stream.tell()
         self._deliver(
@@ -404,8 +434,7 @@ class LocalBus:
     async def stream_info(self, stream: str) -> StreamInfo:
         """Return the state of a stream."""
         found = self._stream(stream)
-        last = len(found.messages)
-        return StreamInfo(stream, found.incarnation, min(last, 1), last)
+        return StreamInfo(stream, found.incarnation, found.first, found.last)
 
     async def consumer(
         self,
