@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from mts1b_operations import cli
+from mts1b_operations.audit import AuditReader
 from mts1b_operations.errors import (
     BadSelection,
     HaltUnaudited,
@@ -54,6 +55,28 @@ def test_what_is_left_after_a_halt_is_told_in_its_own_json(mts: Run, home: Path)
     assert isinstance(plain.exception, ResidueLeft)
     kept = told(mts(cli.cmd, "halt", *YES, "--keep-orders", "--json", code=1).output)
     assert "venue" not in kept["message"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--reason", "St\udcf6rung"),  # as Python gets it from a terminal in Latin-1
+        ("--reason", "x", "--operator", "J\udcf6rg"),
+        ("--reason", "x", "--operator", "a" * 400),
+        ("--reason", "x" * 100_000),
+        ("--reason", "nul \0 and bell \a"),
+    ],
+)
+def test_no_text_keeps_a_halt_from_being_one(mts: Run, home: Path, words: tuple[str, ...]) -> None:
+    mts(cli.cmd, "halt", "--yes", *words)
+    assert scopes(home) == ["firm"]
+    for name in ("jane", "bob"):
+        mts(cli.cmd, "operator-key", name)
+    both = ("--operator", "jane", "--cosigner", "bob", "--reason", words[1])
+    mts(cli.cmd, "resume", *both)
+    assert scopes(home) == []
+    with AuditReader(home) as reader:
+        assert reader.verify()[0] == reader.size
 
 
 def test_everything_that_is_left_is_told_at_once(mts: Run, home: Path) -> None:

@@ -21,7 +21,7 @@ from mts1b_operations.errors import (
     ResidueLeft,
     ScopeUnknown,
 )
-from mts1b_operations.plain_text import one_line
+from mts1b_operations.plain_text import one_line, sendable
 from mts1b_operations.watchdog_cli import watchdog
 
 if TYPE_CHECKING:
@@ -33,8 +33,10 @@ __all__ = ["app", "cmd", "doctor", "report", "status", "why"]
 
 JsonOption = Annotated[bool, typer.Option("--json", help="print JSON")]
 YesOption = Annotated[bool, typer.Option("--yes", help="do not ask; needs --reason")]
-ReasonOption = Annotated[str, typer.Option(help="why, for the audit log")]
-ActorOption = Annotated[str, typer.Option("--operator", help="your name, for the audit log")]
+ReasonOption = Annotated[str, typer.Option(help="why, for the audit log", callback=sendable)]
+ActorOption = Annotated[
+    str, typer.Option("--operator", help="your name, for the audit log", callback=sendable)
+]
 ScopeArgument = Annotated[
     str | None,
     typer.Argument(

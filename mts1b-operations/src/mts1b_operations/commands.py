@@ -64,6 +64,7 @@ from mts1b_operations.halt_record import (
     unreadable_record,
 )
 from mts1b_operations.places import HALT_FOLDER, KEY_FOLDER
+from mts1b_operations.plain_text import sendable
 from mts1b_operations.probes import SERVICES, dead_supervisor, running_services
 from mts1b_operations.resume import cosign_resume, sign_resume
 
@@ -91,6 +92,7 @@ _NOT_TOLD = (PlatformError, StoreError, SQLAlchemyError, OSError)
 """What may be wrong with settings, bus, store and audit log while a halt is announced."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_LONGEST_ACTOR = 200
 _BUS_PATIENCE_S = 1.0
 _REPLY_S = 5.0
 _RESTART_S = 30.0
@@ -119,15 +121,18 @@ async def _ask(bus: EventBus, subject: str, request: FrozenModel, kind: type[Rep
 
 
 def halt_request(scope: str, *, reason: str, actor: str, clock: Clock) -> HaltRequest:
-    """Return the request that halts ``scope`` now; nothing may leave, not even reduce-only."""
-    now = clock.now()
+    """Return the request that halts ``scope`` now; nothing may leave, not even reduce-only.
+
+    Whatever text it is given for reason and actor, there is a request.
+    """
+    now, why = clock.now(), sendable(reason) or "no reason was given"
     return HaltRequest(
         severity=SEVERITIES[scope.partition(":")[0]],
         **named_by(scope),
-        reason=reason,
-        requested_by=actor,
+        reason=why,
+        requested_by=sendable(actor)[:_LONGEST_ACTOR] or "unknown",
         requested_at=now,
-        halt_id=derive_id("halt", scope, now.isoformat(), reason),
+        halt_id=derive_id("halt", scope, now.isoformat(), why),
     )
 
 
@@ -186,8 +191,8 @@ async def halt(
             home,
             confirmed,
             scope=scope,
-            actor=actor,
-            reason=reason,
+            actor=request.requested_by,
+            reason=request.reason,
             patience_s=patience_s,
             clock=clock,
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["one_line"]
+__all__ = ["one_line", "sendable"]
 
 
 def one_line(text: str) -> str:
@@ -13,3 +13,9 @@ def one_line(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def sendable(text: str) -> str:
+    """Return the text with what no UTF-8 can hold replaced, as a terminal of another encoding
+    gives it: nobody is to be left without a halt by an umlaut in its reason."""
+    return text.encode("utf-8", "replace").decode()
