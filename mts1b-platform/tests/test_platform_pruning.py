@@ -288,7 +288,7 @@ async def test_events_say_where_they_come_from(world: World) -> None:
     reader = await world.bus.consumer("OMS", "r")
     today = START.toordinal()
     headers = [m.headers[ORIGIN] for m in await reader.fetch(2, timeout_s=1)]
-    assert headers == [f"1 {today} 1 {today}", f"2 {today} 1 {today}"]
+    assert headers == [f"1 {today} 0 0", f"2 {today} 0 0"]
 
 
 async def test_what_was_there_before_days_were_known_is_published_and_pruned(

@@ -130,8 +130,8 @@ class Outbox:
             return
         position = int((await _LAST.run(tx)).scalar() or 0) + 1
         marks = [Mark(position, day)]
-        if not days.today and position > 1:
-            marks.insert(0, BEGINNING)  # what has no day is kept as well
+        if not days.today:
+            marks.insert(0, BEGINNING)  # nothing is pruned: what has no day is kept as well
         await _MARK.run_many(tx, [{"position": one.position, "day": one.day} for one in marks])
         self._days_staged = Days([*days.marks, *marks])
 
