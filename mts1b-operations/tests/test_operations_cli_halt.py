@@ -21,6 +21,7 @@ from mts1b_operations.errors import (
     ScopeUnknown,
 )
 from mts1b_operations.parts import open_parts
+from mts1b_operations.plain_text import for_terminal
 from mts1b_platform.halt import HaltStore
 from operations_terminal import Run
 from operations_world import FUND, STRATEGY
@@ -166,6 +167,12 @@ def test_nothing_that_a_reason_holds_makes_a_line_of_its_own(mts: Run) -> None:
     assert not any(line.startswith("halts") for line in lines)
     assert "\x1b" not in "".join(lines)
     assert any(line.startswith("HALTED") and "drill" in line for line in lines)
+
+
+def test_a_terminal_without_the_letters_shows_the_rest() -> None:
+    lines = ["HALTED    firm: St\u00f6rung", "two\nlines"]
+    assert for_terminal(lines, encoding="ascii") == "HALTED    firm: St\\xf6rung\ntwo\\nlines"
+    assert for_terminal(lines[:1], encoding="latin-1") == lines[0]
 
 
 def test_why_names_the_halt_of_a_venue_or_symbol(mts: Run, home: Path) -> None:

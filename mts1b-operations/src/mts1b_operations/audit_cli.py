@@ -13,7 +13,7 @@ from mts1b_platform.exit_codes import ExitCode
 
 from mts1b_operations.audit_proof_cli import check, prove, prove_growth
 from mts1b_operations.errors import ChainIntegrityError, NotFound
-from mts1b_operations.plain_text import one_line
+from mts1b_operations.plain_text import for_terminal
 
 if TYPE_CHECKING:
     from mts1b_operations.audit.entry import AuditEntry
@@ -45,13 +45,11 @@ def _print(entries: Iterable[AuditEntry], as_json: bool) -> None:
 
     found = list(entries)
     lines = [
-        one_line(
-            f"{e.sequence:>7}  {e.timestamp:%Y-%m-%d %H:%M:%SZ}  {e.actor:<18} {e.action:<18} "
-            f"{e.subject_id}  {canonical_json(e.data)}"
-        )
+        f"{e.sequence:>7}  {e.timestamp:%Y-%m-%d %H:%M:%SZ}  {e.actor:<18} {e.action:<18} "
+        f"{e.subject_id}  {canonical_json(e.data)}"
         for e in found
     ]
-    emit([entry.as_dict() for entry in found], as_json, text="\n".join(lines))
+    emit([entry.as_dict() for entry in found], as_json, text=for_terminal(lines))
 
 
 @audit.command()

@@ -21,7 +21,7 @@ from mts1b_operations.errors import (
     ResidueLeft,
     ScopeUnknown,
 )
-from mts1b_operations.plain_text import one_line, sendable
+from mts1b_operations.plain_text import for_terminal, sendable
 from mts1b_operations.watchdog_cli import watchdog
 
 if TYPE_CHECKING:
@@ -372,7 +372,7 @@ def run_status(as_json: JsonOption = False) -> None:
     red = red or found["crashed"] is not None
     red = red or found["store"] not in ("ok", "none yet") or found["halt_record"] != "ok"
     found["exit_code"] = int(ExitCode.FAILED if red else ExitCode.OK)
-    emit(found, as_json, text="\n".join(map(one_line, status_lines(found))))
+    emit(found, as_json, text=for_terminal(status_lines(found)))
     if red:
         raise typer.Exit(ExitCode.FAILED)
 
@@ -409,7 +409,7 @@ def run_why(
 
     with AuditReader(_home()) as reader:
         story = explain(reader, identifier)
-    emit(story.as_dict(), as_json, text="\n".join(map(one_line, lines_of(story))))
+    emit(story.as_dict(), as_json, text=for_terminal(lines_of(story)))
 
 
 @report.callback()

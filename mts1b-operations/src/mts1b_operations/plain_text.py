@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-__all__ = ["one_line", "sendable"]
+import sys
+from collections.abc import Iterable
+
+__all__ = ["for_terminal", "one_line", "sendable"]
 
 
 def one_line(text: str) -> str:
@@ -13,6 +16,16 @@ def one_line(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def for_terminal(lines: Iterable[str], *, encoding: str | None = None) -> str:
+    """Return lines as one text that the terminal can show, whatever its encoding.
+
+    :param encoding: of the terminal; None for that of standard output.
+    """
+    known = encoding or sys.stdout.encoding or "ascii"
+    text = "\n".join(one_line(line) for line in lines)
+    return text.encode(known, "backslashreplace").decode(known)
 
 
 def sendable(text: str) -> str:
