@@ -18,7 +18,7 @@ from mts1b_foundation.protocols import AccountSnapshot
 from mts1b_oms import by_hand
 from mts1b_oms.adjuster import Adjuster, sign_adjustment
 from mts1b_oms.corrections import take_corrections
-from mts1b_oms.errors import AdjustmentRefused
+from mts1b_oms.errors import AdjustmentRefused, OrderRefused
 from mts1b_oms.manual import BadOrder
 from mts1b_oms.tables.books import read_fills
 from mts1b_platform.rng import SeededRng
@@ -180,6 +180,20 @@ async def test_d9_stock_that_comes_is_capital_at_its_price(office: Office) -> No
     assert office.held(NDX).quantity == 7
     assert office.nav().nav_usd - before.nav_usd == 210
     assert office.nav().gain_since(before) == 0
+
+
+async def test_what_is_held_is_reduced_though_nobody_lists_it_any_more(
+    office: Office, order: Any
+) -> None:
+    gone = Symbol("GONE")
+    office.account.units[gone] = Decimal(7)
+    words = {"symbol": gone, "side": "sell", "quantity": Decimal(7), "reduce_only": True}
+    with pytest.raises(OrderRefused, match="unknown symbol GONE"):
+        await office.desk.orders.submit(order("k-2", **words))
+    await office.book("transfer", symbol=gone, quantity="7", price="30", **MONEY)
+    with pytest.raises(OrderRefused, match="unknown symbol GONE"):
+        await office.desk.orders.submit(order("k-3", **words | {"reduce_only": False}))
+    assert (await office.desk.orders.submit(order("k-4", **words))).status.value != "rejected"
 
 
 async def test_cash_in_lieu_of_half_a_unit_is_a_sale(office: Office) -> None:

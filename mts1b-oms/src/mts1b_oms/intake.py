@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from mts1b_foundation.orders import ExecutionMode, Order, OrderStatus
 from mts1b_foundation.risk import DenyCode, RiskApproval
@@ -47,9 +47,13 @@ class Intake:
         self._mode = mode
         self._routes = routes
 
-    def check(self, order: Order) -> None:
+    def check(self, order: Order, *, held: Callable[[], Collection[str]] = frozenset) -> None:
         """Return when the order can be taken.
 
+        What is held is reduced, configured or not: a symbol may have been taken out of the
+        configuration while it was held.
+
+        :param held: returns the symbols in which there is a position.
         :raises OrderRefused: with the reason and what would be accepted.
         """
         if order.status is not OrderStatus.CREATED or order.version or order.filled_quantity:
@@ -58,7 +62,7 @@ class Intake:
                 f"order {order.order_id} is {order.status.value} (version {order.version}); "
                 "submit a new order in state created, version 0, nothing filled",
             )
-        if order.symbol not in self._symbols:
+        if order.symbol not in self._symbols and not (order.reduce_only and order.symbol in held()):
             raise OrderRefused(
                 DenyCode.UNKNOWN_SYMBOL,
                 f"unknown symbol {order.symbol}; configured are {_list(self._symbols)}",

@@ -116,7 +116,7 @@ class OrderService:
         """
         with self._latency.stage("oms.submit"):
             self._gate.require_open()
-            self._intake.check(order)
+            self._intake.check(order, held=self.record.ledger.held)
             with self.load.one_more(order):
                 async with self.keys.hold(order.idempotency_key):
                     return await self._carry_on(await self._intend(order))
@@ -127,7 +127,7 @@ class OrderService:
         :raises OrderRefused, ReconciliationMismatch: as :meth:`submit` does.
         """
         self._gate.require_open()
-        self._intake.check(order)
+        self._intake.check(order, held=self.record.ledger.held)
         async with self.record.unit() as unit:
             known = await _known_order(unit, order)
             if known is not None:
