@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from mts1b_brokers.errors import BrokerRefused
 from mts1b_foundation import DenyCode, Order, OrderStatus, RiskDecision, Symbol
 from mts1b_oms.parents import ALGORITHM_FAILED
-from mts1b_oms.refusals import last_try, try_number
+from mts1b_oms.refusals import MOST_TRIES, last_try, try_number
 from mts1b_oms_algos import algorithms
 from mts1b_platform.clock import VirtualClock
 from mts1b_platform.halt import HaltStore
@@ -219,7 +219,7 @@ def check_sums(parent: Order, children: list[Order]) -> None:
     placed = [child for child in children if child.status is not OrderStatus.REJECTED]
     assert sum(child.quantity for child in placed) <= parent.quantity
     assert len({slice_of(child) for child in placed}) == len(placed), "a slice was placed twice"
-    assert max((try_number(child) for child in children), default=0) < 12
+    assert max((try_number(child) for child in children), default=0) < MOST_TRIES
 
 
 def check_told(parent: Order, children: list[Order], algo: str, *, asked: bool) -> None:

@@ -58,7 +58,7 @@ _FAILURES = (
 """What an algorithm may raise, and what is wrong with its children for good; it ends the parent,
 never the service."""
 
-_PAUSE_S, _LONGEST_PAUSE_S, _LONGEST_HOLD_S = 1.0, 30.0, 120.0
+_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 30.0
 _WATCH_S = 5.0
 _NO_MORE = object()
 Cancel = Callable[..., Awaitable[object]]
@@ -97,7 +97,7 @@ class Dispatcher:
     """Run one task for every parent that is being worked.
 
     A child that is refused for a reason of the moment holds its algorithm back and is tried again,
-    under another key, after pauses that grow to two minutes; any other refusal ends it.
+    under another key, after pauses that grow to half a minute; any other refusal ends it.
 
     :param cancel: takes back a child.
     :param algorithms: by name, before the installed ones; they take ``start_at``, so that a
@@ -278,7 +278,7 @@ class Dispatcher:
             if await self._record.order(child.order_id) is None:
                 await self._hold(parent, pause)
                 child, held = child.with_(created_at=self._clock.now()), True
-            pause = min(2.0 * pause, _LONGEST_HOLD_S)
+            pause = min(2.0 * pause, _LONGEST_PAUSE_S)
 
     async def _submit(self, parent: Order, child: Order) -> Order:
         """Submit one child and return it as recorded.

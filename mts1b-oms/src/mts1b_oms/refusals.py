@@ -25,8 +25,8 @@ __all__ = [
     "why_refused",
 ]
 
-MOST_TRIES = 12
-"""Of one slice: with the dispatcher's pauses about ten minutes, then its algorithm ends."""
+MOST_TRIES = 18
+"""Of one slice: with the dispatcher's pauses some six minutes, then its algorithm ends."""
 
 PASSING = frozenset(
     {
