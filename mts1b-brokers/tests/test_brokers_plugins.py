@@ -87,6 +87,13 @@ def test_an_entry_point_that_can_not_be_called_so_is_refused(install, tmp_path, 
         _create(tmp_path)
 
 
+def test_an_adapter_that_raises_is_named(install, tmp_path):
+    body = "    import os\n    return Venue(os.environ['ACME_KEY_OF_NOBODY'])\n"
+    install("acme_raises", f"{VENUE}def create(settings, *, home, clock, ids):\n{body}")
+    with pytest.raises(BrokerConfigError, match="acme could not be made: KeyError: 'ACME_KEY"):
+        _create(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("before", "after", "told"),
     [

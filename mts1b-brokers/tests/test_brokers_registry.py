@@ -90,6 +90,20 @@ async def test_the_checks_find_a_venue_that_breaks_the_rules(tmp_path):
     assert results["reachable"]
 
 
+class Fragile(PaperClient):
+    """A venue whose cancel ends in an error of its own code."""
+
+    async def cancel(self, order_id):
+        raise KeyError("order")
+
+
+async def test_whatever_a_venue_raises_fails_one_check_and_the_others_run(tmp_path):
+    results = await VenueChecks(lambda: Fragile(home=tmp_path), clock=SystemClock()).run()
+    failed = {result.name: result.detail for result in results if not result.passed}
+    assert failed == {"cancel truth": "raised KeyError: 'order'"}
+    assert len(results) == 11
+
+
 class Forgetful(PaperClient):
     """A venue whose fills are gone after a restart."""
 

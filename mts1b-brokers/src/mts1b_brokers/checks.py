@@ -80,13 +80,12 @@ class VenueChecks:
         return results
 
     async def _attempt(self, name: str, check: _Check) -> CheckResult:
-        try:
-            async with asyncio.timeout(_PATIENCE_S):
-                return CheckResult(name, True, await check())
-        except TimeoutError:
-            return CheckResult(name, False, f"no answer within {_PATIENCE_S:.0f} s")
-        except (_Failed, BrokerError, ValueError, OSError) as error:
-            return CheckResult(name, False, str(error))
+        """Try one check; whatever the venue raises is a failure, and the others still run."""
+        attempt = asyncio.wait_for(check(), _PATIENCE_S)
+        (seen,) = await asyncio.gather(attempt, return_exceptions=True)
+        if isinstance(seen, str):
+            return CheckResult(name, True, seen)
+        return CheckResult(name, False, _told(seen))
 
     def _order(self, quantity: int, **fields: object) -> Order:
         self._count += 1
@@ -251,6 +250,14 @@ class VenueChecks:
             "positions changed over a restart",
         )
         return f"{len(fills)} fills, {len(held)} positions"
+
+
+def _told(error: BaseException) -> str:
+    if isinstance(error, TimeoutError) and not error.args:
+        return f"no answer within {_PATIENCE_S:.0f} s"
+    if isinstance(error, (_Failed, BrokerError, ValueError, OSError)):
+        return str(error)
+    return f"raised {type(error).__name__}: {error}"
 
 
 async def _close(venue: BrokerProtocol) -> None:

@@ -24,6 +24,21 @@ GROUP = "mts1b.brokers"
 """The entry-point group of adapters: ``create(settings, *, home, clock, ids)``."""
 
 
+_AT_START = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    ImportError,
+    LookupError,
+    NameError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+"""What an adapter's own code raises as a rule where something that it needs is not there."""
+
+
 def known_brokers() -> tuple[str, ...]:
     """Return the names of the installed adapters, sorted."""
     return tuple(plugin_names(GROUP))
@@ -124,7 +139,12 @@ def _factory_of(name: str) -> Callable[..., Any]:
 
 def _create(name: str, settings: Settings, *, home: Path, clock: Clock, ids: Ids) -> BrokerProtocol:
     factory = _factory_of(name)
-    venue = factory(settings, home=home, clock=clock, ids=ids)
+    try:
+        venue = factory(settings, home=home, clock=clock, ids=ids)
+    except _AT_START as error:
+        raise BrokerConfigError(
+            f"adapter {name} could not be made: {type(error).__name__}: {error}"
+        ) from error
     wrong = misfits(venue)
     if wrong or not isinstance(venue, BrokerProtocol):
         raise BrokerConfigError(
