@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
-from mts1b_platform.eventbus.nats import NatsBus
+from mts1b_platform import supervision
+from mts1b_platform.eventbus import nats as nats_module
+from mts1b_platform.eventbus.nats import NatsBus, NatsUnavailable
 from mts1b_platform.eventbus.port import RequestTimeout
-from mts1b_platform.eventbus.server import NatsServer
+from mts1b_platform.eventbus.server import NatsAddress, NatsServer
+from nats.aio.client import Client
 
 
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
@@ -30,3 +35,26 @@ def test_close_while_the_server_is_away(tmp_path: Path, loop: str) -> None:
 
     run = asyncio.run if loop == "asyncio" else pytest.importorskip("uvloop").run
     run(work())
+
+
+class Stubborn(Client):
+    """A client that loses a cancellation, as ``asyncio.wait_for`` may before Python 3.12."""
+
+    async def connect(self, *servers: Any, **options: Any) -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.get_running_loop().create_future()
+        await asyncio.get_running_loop().create_future()
+
+    async def close(self) -> None:
+        """Close what never opened."""
+
+
+async def test_a_connection_that_loses_its_cancellation_is_given_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(nats_module, "Client", Stubborn)
+    monkeypatch.setattr(nats_module, "_CONNECT_S", 0.05)
+    monkeypatch.setattr(supervision, "_AGAIN_S", 0.05)
+    async with asyncio.timeout(5):
+        with pytest.raises(NatsUnavailable, match="TimeoutError"):
+            await NatsBus.connect(lambda: NatsAddress("nats://127.0.0.1:1"), patience_s=0.0)

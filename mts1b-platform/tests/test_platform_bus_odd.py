@@ -113,7 +113,7 @@ async def test_a_server_that_answers_no_ping_is_left(
 ) -> None:
     from mts1b_platform.eventbus.server import read_address
 
-    monkeypatch.setattr(nats_module, "_PING_S", 0.1)
+    monkeypatch.setattr(nats_module, "_PING_S", 0.3)
     bus = await NatsBus.connect(lambda: read_address(tmp_path, {}))
     await bus.serve("x.echo", echo)
     os.kill(server.pid or 0, signal.SIGSTOP)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any
 
 from mts1b_foundation.nats import StreamSpec
 from nats.aio.client import Client
@@ -56,7 +57,7 @@ from mts1b_platform.eventbus.port import (
 )
 from mts1b_platform.eventbus.server import NatsAddress
 from mts1b_platform.logging import get_logger
-from mts1b_platform.supervision import answer
+from mts1b_platform.supervision import answer, end_tasks
 
 __all__ = ["NatsBus", "NatsUnavailable"]
 
@@ -422,9 +423,8 @@ async def _open(
         log.debug("bus closed")
 
     try:
-        # The library would try for ever; the caller decides how long a first connection may take.
-        async with asyncio.timeout(_CONNECT_S):
-            await client.connect(
+        await _in_time(
+            client.connect(
                 address.url,
                 name=name or None,
                 token=address.token,
@@ -443,7 +443,23 @@ async def _open(
                 closed_cb=on_close,
                 pending_size=8 * 1024 * 1024,
             )
+        )
     finally:
         if not client.is_connected:
             await client.close()
     return client
+
+
+async def _in_time(connecting: Coroutine[Any, Any, None]) -> None:
+    """Connect within a while: the library would try for ever, and may lose a cancellation.
+
+    :raises TimeoutError: when it takes longer.
+    """
+    task = asyncio.create_task(connecting)
+    try:
+        await asyncio.wait({task}, timeout=_CONNECT_S)
+        if not task.done():
+            raise TimeoutError
+        task.result()
+    finally:
+        await end_tasks([task])
