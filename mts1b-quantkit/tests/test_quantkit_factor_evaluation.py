@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -85,6 +86,13 @@ class TestEvaluation:
         groups = np.repeat(np.eye(3), 4, axis=0)
         by_group = f.neutralize(factor[:1], groups)[0].reshape(3, 4).mean(axis=1)
         np.testing.assert_allclose(by_group, 0.0, atol=1e-12)
+
+    @pytest.mark.parametrize("level", [0.1, 0.3, 0.7, 5.0])
+    @pytest.mark.parametrize("method", ["spearman", "pearson"])
+    def test_a_side_that_does_not_vary_has_no_coefficient(self, level: float, method: Any) -> None:
+        moves, still = [[1.0, 2.0, 3.0, 5.0, 1.0, 2.0, 9.0]], [[level] * 7]
+        assert np.isnan(f.information_coefficient(still, moves, method=method)).all()
+        assert np.isnan(f.information_coefficient(moves, still, method=method)).all()
 
     def test_market_values_in_dollars_leave_no_mean(self) -> None:
         rng = np.random.default_rng(0)

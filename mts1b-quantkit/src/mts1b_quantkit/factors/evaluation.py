@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mts1b_quantkit.arrays import FloatArray, Table, as_table
 from mts1b_quantkit.errors import BadInput
@@ -56,7 +57,7 @@ def information_coefficient(
     if method == "spearman":
         x, y = average_ranks(x), average_ranks(y)
     count = (~np.isnan(x)).sum(axis=1)
-    enough = count >= _FEWEST_PAIRS
+    enough = (count >= _FEWEST_PAIRS) & _varies(x) & _varies(y)
     a, b = _centred(x), _centred(y)
     with np.errstate(invalid="ignore", divide="ignore"):
         size = np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))
@@ -205,6 +206,11 @@ def _centred(rows: FloatArray) -> FloatArray:
     count = np.maximum(known.sum(axis=1), 1)
     level = np.where(known, rows, 0.0).sum(axis=1) / count
     return np.where(known, rows - level[:, None], 0.0)
+
+
+def _varies(rows: FloatArray) -> NDArray[np.bool_]:
+    """Tell in which rows two values differ; what rounding leaves about a mean is no difference."""
+    return np.asarray(np.fmax.reduce(rows, axis=1) > np.fmin.reduce(rows, axis=1))
 
 
 def _by_row(table: Table, values: FloatArray) -> Any:
