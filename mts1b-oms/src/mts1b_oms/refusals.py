@@ -79,20 +79,23 @@ def try_number(child: Order) -> int:
 
 def next_try(child: Order, at: datetime) -> Order:
     """Return the try that follows a child, made at a given time."""
-    number = try_number(child)
-    slice_key = child.idempotency_key.rpartition(_MARK)[0] if number else child.idempotency_key
-    key = f"{slice_key}{_MARK}{number + 1}"
+    key = f"{_slice_key(child)}{_MARK}{try_number(child) + 1}"
     return child.with_(order_id=derive_id("ord", key), idempotency_key=key, created_at=at)
 
 
 def tries_of(child: Order) -> list[Order]:
     """Return every try that the slice of a child may ever have."""
-    number = try_number(child)
-    key = child.idempotency_key.rpartition(_MARK)[0] if number else child.idempotency_key
+    key = _slice_key(child)
     tries = [child.with_(order_id=derive_id("ord", key), idempotency_key=key)]
     while len(tries) < MOST_TRIES:
         tries.append(next_try(tries[-1], child.created_at))
     return tries
+
+
+def _slice_key(child: Order) -> str:
+    """Return the key that the algorithm gave a child, whichever try of it this is."""
+    key = child.idempotency_key
+    return key.rpartition(_MARK)[0] if try_number(child) else key
 
 
 async def last_try(record: OmsRecord, order_id: str) -> Order | None:
