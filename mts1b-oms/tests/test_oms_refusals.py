@@ -97,6 +97,7 @@ async def test_tries_are_bounded_and_far_apart_and_then_the_parent_tells_why(
         DenyCode.DAILY_LOSS,
         DenyCode.PRICE_COLLAR_SOFT,
         DenyCode.MAX_PARENT,
+        DenyCode.PARENT_EXCEEDED,
         "of somebody's own gate",
     ],
 )

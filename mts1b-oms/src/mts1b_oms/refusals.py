@@ -57,8 +57,6 @@ PASSING = frozenset(
         DenyCode.LEASE_EXPIRED,
         DenyCode.NOT_RECONCILED,
         DenyCode.IN_DOUBT,
-        # risk counts an approved try until it hears of its end; the OMS itself counts without delay
-        DenyCode.PARENT_EXCEEDED,
     }
 )
 """Refusals of the moment or of the market. Any other, of risk or of the venue, is final."""
