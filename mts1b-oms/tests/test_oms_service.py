@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mts1b_foundation import ActiveHalt, HaltRequest, HaltSeverity, OrderStatus, Symbol
+from mts1b_foundation import ActiveHalt, HaltRequest, HaltSeverity, OrderStatus, Side, Symbol
 from mts1b_foundation.commands import CancelOutcome, HaltReply
 from mts1b_foundation.nats import CMD_HALT_REQUEST, CMD_OMS_ORDERS
 from mts1b_oms.client import OmsClient
@@ -75,6 +75,24 @@ async def test_two_runs_end_in_one_digest(tmp_path: Path, order: Any) -> None:
     assert digests[0].digest == digests[1].digest
     assert digests[0].counts["fills"] == 3
     assert digests[0].last_tick == 2
+
+
+async def test_a_fund_that_is_not_active_only_reduces(tmp_path: Path, order: Any) -> None:
+    settings = settings_of()
+    async with running(tmp_path, settings) as (system, _):
+        await replay(system, order)
+    alpha, beta = settings.funds
+    asleep = alpha.model_copy(update={"fund": alpha.fund.with_(active=False)})
+    async with running(tmp_path, settings.model_copy(update={"funds": [asleep, beta]})) as (
+        system,
+        _,
+    ):
+        client = OmsClient(bus=system.bus)
+        with pytest.raises(RemoteError, match="fund alpha is not active") as caught:
+            await client.submit(on(2, order, "more"))
+        assert caught.value.code == "FUND_INACTIVE"
+        less = on(2, order, "less", side=Side.SELL, quantity=Decimal(600), reduce_only=True)
+        assert (await client.submit(less)).rejected_code != "FUND_INACTIVE"
 
 
 async def test_what_the_oms_refuses_reaches_the_client_with_its_code(

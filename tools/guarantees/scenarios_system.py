@@ -48,13 +48,23 @@ _MESSAGES = (
     Scenario(
         "E9",
         "a stream is emptied",
-        (_STORE + "test_a_stream_made_anew_is_filled_from_the_store",),
+        (
+            _STORE + "test_a_stream_made_anew_is_filled_from_the_store",
+            "test_platform_pruning_schedules::test_each_event_has_one_effect",
+            "test_platform_pruning_schedules::"
+            "test_what_a_reader_missed_is_told_and_nothing_is_doubled",
+        ),
         ("E9 stream wiped",),
     ),
     Scenario(
         "E10",
         "the host of the bus loses power",
-        ("test_platform_sim_parts::test_a_relay_fills_a_stream_that_was_made_anew",),
+        (
+            "test_platform_sim_parts::test_a_relay_fills_a_stream_that_was_made_anew",
+            "test_platform_bus_restored::"
+            "test_events_of_after_the_copy_are_read_by_running_services",
+            "test_platform_bus_wire::test_what_was_on_the_wire_when_it_broke_is_read_again",
+        ),
         ("E9 stream wiped",),
     ),
     Scenario(

@@ -13,6 +13,7 @@ from mts1b_oms.router import RoutingTable
 __all__ = ["Intake", "same_economics"]
 
 UNKNOWN_FUND = "UNKNOWN_FUND"
+FUND_INACTIVE = "FUND_INACTIVE"
 MODE_MISMATCH = "MODE_MISMATCH"
 
 
@@ -32,6 +33,7 @@ class Intake:
 
     :param symbols: the configured instruments.
     :param funds: the configured funds.
+    :param inactive: those of them that only reduce what they hold.
     """
 
     def __init__(
@@ -41,9 +43,11 @@ class Intake:
         funds: Collection[str],
         mode: ExecutionMode,
         routes: RoutingTable,
+        inactive: Collection[str] = (),
     ) -> None:
         self._symbols = frozenset(symbols)
         self._funds = frozenset(funds)
+        self._inactive = frozenset(inactive)
         self._mode = mode
         self._routes = routes
 
@@ -70,6 +74,12 @@ class Intake:
         if order.fund_id not in self._funds:
             raise OrderRefused(
                 UNKNOWN_FUND, f"unknown fund {order.fund_id}; configured are {_list(self._funds)}"
+            )
+        if order.fund_id in self._inactive and not order.reduce_only:
+            raise OrderRefused(
+                FUND_INACTIVE,
+                f"fund {order.fund_id} is not active: it takes reduce-only orders; set "
+                "`active: true` in its settings",
             )
         if order.mode is not self._mode:
             raise OrderRefused(

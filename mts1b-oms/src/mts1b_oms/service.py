@@ -332,6 +332,7 @@ class OmsService(Service):
         return Intake(
             symbols=symbols | set(settings.replay.symbols),
             funds={entry.fund.fund_id for entry in settings.funds},
+            inactive={entry.fund.fund_id for entry in settings.funds if not entry.fund.active},
             mode=settings.mode,
             routes=RoutingTable({self._venue.name: self._venue.name}),
         )

@@ -15,14 +15,14 @@ async def probe_store(store: Store, clock: Clock) -> StoreProbe:
     """Count rows of the operations store, and time it."""
     begin = clock.monotonic()
     async with store.read() as connection:
-        consumed = await connection.scalar(sa.text("SELECT count(*) FROM inbox"))
+        consumed = await store.inbox.consumed(connection)
         entries = await connection.scalar(sa.text("SELECT count(*) FROM audit_entries"))
         total = await connection.scalar(sa.text("SELECT max(position) FROM outbox"))
         published = await connection.scalar(sa.text("SELECT max(published) FROM outbox_position"))
     return StoreProbe(
         store=store.name,
         at=clock.now(),
-        consumed_events=int(consumed or 0),
+        consumed_events=consumed,
         audit_entries=int(entries or 0),
         outbox_backlog=max(int(total or 0) - int(published or 0), 0),
         query_s=clock.monotonic() - begin,
