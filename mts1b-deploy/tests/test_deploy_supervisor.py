@@ -119,6 +119,17 @@ async def test_what_ends_again_and_again_is_given_up_with_its_last_words(
     assert error.exit_code == 4
 
 
+async def test_a_replay_gives_up_what_ends_slowly_again_and_again(
+    make_supervisor: MakeSupervisor,
+) -> None:
+    supervisor = make_supervisor("oms", script=FAILS)
+    supervisor._window_s = 180.0
+    await supervisor.start()
+    assert supervisor.failed is not None
+    error = await asyncio.wait_for(supervisor.failed, 30)
+    assert "oms ended 8 times within 180 s" in str(error)
+
+
 async def test_what_can_not_be_started_leaves_nothing_behind(tmp_path: Path) -> None:
     missing = str(tmp_path / "no-such-program")
     supervisor = Supervisor(tmp_path, [Process("a", ())], os.environ, command=[missing])

@@ -28,6 +28,8 @@ from mts1b_deploy.supervisor import Supervisor
 __all__ = ["Interrupted", "run_paper"]
 
 _POLL_S = 0.2
+_WINDOW_S = 180.0
+"""Nobody trades on a replay: what ends eight times in minutes ends for the same cause again."""
 
 
 class Interrupted(DeployError):
@@ -58,7 +60,8 @@ async def run_paper(
     console = Console(stderr=True)
     wanted = processes(layout, bus)
     write_profile(profile, home)
-    supervisor = Supervisor(home, wanted, {**os.environ, "MTS_BUS__KIND": bus})
+    environ = {**os.environ, "MTS_BUS__KIND": bus}
+    supervisor = Supervisor(home, wanted, environ, window_s=_WINDOW_S)
     await supervisor.hold()
     try:
         _tell_where(home, console)

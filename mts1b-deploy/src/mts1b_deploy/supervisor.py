@@ -30,6 +30,8 @@ class Supervisor:
 
     :param home: the MTS_HOME; its ``supervisor.lock`` is held while this runs.
     :param environ: the environment of the processes.
+    :param window_s: a process that ends by itself eight times within so many seconds is given up;
+        one that is killed, eight times within thirty.
     :param command: what comes before a process's arguments; None for this environment's ``mts``.
     """
 
@@ -39,6 +41,7 @@ class Supervisor:
         processes: Sequence[Process],
         environ: Mapping[str, str],
         *,
+        window_s: float = _WINDOW_S,
         command: Sequence[str] | None = None,
     ) -> None:
         self._home = home
@@ -48,6 +51,7 @@ class Supervisor:
         self._watchers: list[asyncio.Task[None]] = []
         self._starts: dict[str, deque[float]] = {}
         self._command = tuple(mts_command() if command is None else command)
+        self._window_s = window_s
         self._lock = HomeLock(home)
         self.failed: asyncio.Future[ServiceFailed] | None = None
 
@@ -105,8 +109,9 @@ class Supervisor:
         while True:
             code = await self._children[process.name].wait()
             starts.append(loop.time())
-            if len(starts) == _MOST_STARTS and starts[-1] - starts[0] < _WINDOW_S:
-                self._give_up(process, code)
+            window_s = _WINDOW_S if code < 0 else self._window_s
+            if len(starts) == _MOST_STARTS and starts[-1] - starts[0] < window_s:
+                self._give_up(process, code, window_s)
                 return
             await asyncio.sleep(min(0.05 * len(starts), 1.0))
             await self._start_again(process)
@@ -128,7 +133,7 @@ class Supervisor:
             else:
                 return
 
-    def _give_up(self, process: Process, code: int) -> None:
+    def _give_up(self, process: Process, code: int, window_s: float) -> None:
         log = self._home / "logs" / f"{process.name}.out"
         tail: list[str] = []
         with contextlib.suppress(OSError):
@@ -137,7 +142,7 @@ class Supervisor:
         if self.failed is not None and not self.failed.done():
             self.failed.set_result(
                 ServiceFailed(
-                    f"{process.name} ended {_MOST_STARTS} times within {_WINDOW_S:.0f} s "
+                    f"{process.name} ended {_MOST_STARTS} times within {window_s:.0f} s "
                     f"(last exit code {code}): {last}; see {log}"
                 )
             )
