@@ -312,6 +312,15 @@ async def test_d7_what_was_lost_is_taken_over_once_the_venue_shows_it(
     assert sorted(desk.record.open_orders) == ["order-lost-and-open"]
 
 
+async def test_d7_algorithms_are_cancelled_for_somebody_may_have_done_it_since(
+    new_desk: Any, order: Any, tmp_path: Path
+) -> None:
+    desk = await new_desk()
+    parent = await desk.orders.take_parent(order("parent"), algo="twap", params={})
+    desk = await backup_then_trade(desk, order, tmp_path)
+    assert (await desk.record.order(parent.order_id)).status is OrderStatus.PENDING_CANCEL
+
+
 async def test_d7_what_was_told_before_the_order_was_found_again_is_its_own(
     new_desk: Any, order: Any, tmp_path: Path
 ) -> None:

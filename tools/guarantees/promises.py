@@ -76,12 +76,14 @@ _ORDER_PATH = (
         "After a crash no new order leaves before orders, positions and cash agree with the venue; "
         "a restored backup is noticed, and sends nothing twice.",
         "a venue that needs minutes to answer; a backup of the whole home, witness included; what "
-        "was changed, cancelled or ended since a backup: an algorithm that was cancelled goes on.",
+        "was changed since a backup, or ended; algorithms are cancelled by a restore.",
         (
             "test_oms_reconcile::"
             "test_d7_what_the_venue_has_open_tells_of_a_loss_that_the_witness_never_saw",
             "test_oms_reconcile::test_d7_a_forgotten_key_is_looked_for_before_it_is_sent",
             "test_oms_reconcile::test_d7_what_was_told_before_the_order_was_found_again_is_its_own",
+            "test_oms_reconcile::"
+            "test_d7_algorithms_are_cancelled_for_somebody_may_have_done_it_since",
             "test_riskengine_agreement::test_what_the_oms_has_lost_is_given_back_and_stays_so",
             _ORDERS + "test_a_closed_gate_takes_no_order",
             "test_oms_recovery::test_the_gate_stays_closed_on_a_difference_and_says_which",

@@ -12,12 +12,16 @@ from mts1b_oms.corrections import average_price, counted_of
 from mts1b_oms.fills import EXTERNAL
 from mts1b_oms.gateway import Gateway
 from mts1b_oms.outcomes import CouldNotLook
+from mts1b_oms.parents import WORKING, is_parent
 from mts1b_oms.record import OmsRecord
 from mts1b_oms.tables.store import restores
+from mts1b_oms.transitions import OrderEvent
 from mts1b_oms.unit import Unit
 from mts1b_oms.witness import Extent, Witness
 
 __all__ = ["Restoration"]
+
+_PUT_BACK = "the record was put back from a backup: submit it again where it is still wanted"
 
 
 class Restoration:
@@ -57,11 +61,17 @@ class Restoration:
         return True
 
     async def _went_back(self, lost: str) -> None:
-        """Tell of it, and keep it on record: from now on no key is taken for new."""
+        """Tell of it, and keep it on record: from now on no key is taken for new.
+
+        Algorithms are cancelled: nobody knows whether somebody has done it since.
+        """
         self._log.error("the record went back in time, as after restoring a backup", lost=lost)
         async with self._record.unit() as unit:
             row = {"fence": self._record.fence, "at": unit.now, "lost": lost, "made_up": 0}
             await unit.tx.execute(sa.insert(restores), row)
+            for parent in self._record.open_orders.values():
+                if is_parent(parent) and parent.status in WORKING:
+                    unit.change(parent, OrderEvent.CANCEL_ASKED, detail=_PUT_BACK)
         self._record.restored, self._record.orders_lost = lost, True
         self.note()
 

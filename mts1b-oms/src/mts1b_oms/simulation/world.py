@@ -196,9 +196,7 @@ class World:
                 surplus=self.accidents.surplus,
                 told_refused=self.wire.told_refused,
             )
-            # A record that was put back has forgotten which cancels it confirmed.
-            taken_back = frozenset() if self.restored else self.clients.taken_back
-            check_child(order, self.truth, self.clients.parents, taken_back)
+            check_child(order, self.truth, self.clients.parents, self.clients.taken_back)
         except Violation as error:
             self.fail(error)
 
