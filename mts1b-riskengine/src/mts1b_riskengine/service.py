@@ -75,6 +75,8 @@ class RiskEngineService(Service):
         self._background = OwnedTasks(ctx.tasks)
         self._store: Store | None = None
         self._pump: EventPump | None = None
+        self.agreed: list[str] = []
+        """The orders on which risk had to follow the OMS since the start."""
         self._judged: asyncio.Queue[tuple[str, GateRun]] = asyncio.Queue(_MOST_UNTOLD)
 
     async def start(self) -> None:
@@ -244,7 +246,7 @@ class RiskEngineService(Service):
         agreement = OrderAgreement(self.engine, self._ask_oms, clock=ctx.clock, log=ctx.log)
         while True:
             await ctx.system_clock.sleep(LOOK_EVERY_S)
-            await agreement.look()
+            self.agreed += await agreement.look()
 
     async def _ask_oms(self, query: OrdersQuery) -> OrdersReply:
         return await self.ctx.call(CMD_OMS_ORDERS, query, OrdersReply, patience_s=0.0)

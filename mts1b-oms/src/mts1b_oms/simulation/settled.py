@@ -64,6 +64,8 @@ async def check_settled(world: World, oms: OmsService, risk: RiskEngineService) 
         _check_orders(ours, approved, truth)
         _check_filled(ours, parents)
         _check_terms(sent, risk)
+        if risk.agreed:  # events alone tell risk all, where no record was put back
+            raise Violation(f"I11 risk had to ask what became of {risk.agreed[:5]}")
     # An algorithm that was begun while a clock was ahead waits until that time comes.
     at_work = oms._dispatcher._running if world.clocks_step else frozenset()
     _check_parents(ours, parents, at_work)
