@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Protocol
 
 from mts1b_foundation.protocols import (
     AccountQuery,
@@ -19,9 +19,11 @@ from mts1b_foundation.protocols import (
     SimulatedVenue,
 )
 
-__all__ = ["misfits", "takes"]
+__all__ = ["CompleteVenue", "misfits", "takes"]
 
-_OFFERS: tuple[type, ...] = (
+
+class CompleteVenue(
+    BrokerProtocol,
     OrderQuery,
     FillHistory,
     AccountQuery,
@@ -31,8 +33,12 @@ _OFFERS: tuple[type, ...] = (
     CorrectionHistory,
     DeadManTimer,
     SimulatedVenue,
-)
+    Protocol,
+):
+    """Offer every capability; the paper venue does, in this process or in one of its own."""
 
+
+_OFFERS = tuple(kind for kind in CompleteVenue.__bases__ if kind is not Protocol)
 _Method = Callable[..., Any]
 
 
@@ -41,9 +47,9 @@ def misfits(venue: object) -> list[str]:
 
     A method that is not awaited as the protocol says would send the order first and fail then.
     """
-    offered = [protocol for protocol in _OFFERS if isinstance(venue, protocol)]
     found = [] if hasattr(venue, "name") else ["name is missing"]
-    for protocol in (BrokerProtocol, *offered):
+    offered = (kind for kind in _OFFERS if kind is BrokerProtocol or isinstance(venue, kind))
+    for protocol in offered:
         for name, wanted in _methods(protocol):
             problem = _problem(name, wanted, getattr(venue, name, None))
             if problem is not None:

@@ -115,6 +115,11 @@ class AdjustBooks(FrozenModel):
         return ""
 
     @property
+    def moves_stock(self) -> bool:
+        """Return whether units of a symbol change."""
+        return self.symbol is not None and bool(self.quantity or self.ratio)
+
+    @property
     def capital_usd(self) -> Decimal:
         """Return what owners bring, at its price; negative for what they take, zero for income."""
         if not self.kind.is_capital:

@@ -112,9 +112,8 @@ class Adjuster:
     def _book(self, unit: Unit, request: AdjustBooks) -> None:
         """Enter it, and strike the NAV of its fund anew: peaks are kept with it."""
         record = self._record
-        navs = {key: nav.nav_usd for key, nav in record.navs.items()}
-        for nav in snapshots(unit.ledger, peaks=record.peaks, as_of=unit.now):
-            navs[nav.fund_id, nav.strategy_id] = nav.nav_usd
+        before = snapshots(unit.ledger, peaks=record.peaks, as_of=unit.now)
+        navs = {(nav.fund_id, nav.strategy_id): nav.nav_usd for nav in before}
         peaks = carried_peaks(record.peaks, navs, request)
         unit.adjust(request)
         if record.navs:
@@ -146,7 +145,7 @@ def _require_nearer(ledger: Ledger, request: AdjustBooks, theirs: TheirBooks) ->
     figures: list[tuple[str, Decimal, Decimal, Decimal]] = []
     if request.cash_usd and theirs.cash_usd is not None:
         figures.append((CASH, ledger.cash(), after.cash(), theirs.cash_usd))
-    if request.symbol is not None and (request.quantity or request.ratio):
+    if request.symbol is not None and request.moves_stock:
         symbol = request.symbol
         ours, ours_after = (book.quantities().get(symbol, ZERO) for book in (ledger, after))
         figures.append((str(symbol), ours, ours_after, theirs.positions.get(symbol, ZERO)))

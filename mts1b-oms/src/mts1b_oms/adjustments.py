@@ -25,7 +25,7 @@ def owner_of(one: AdjustBooks) -> Owner | None:
 def touched(ledger: Ledger, one: AdjustBooks) -> frozenset[tuple[Owner, Symbol]]:
     """Return the holdings that an adjustment changes."""
     owner = owner_of(one)
-    if one.symbol is None or not (one.quantity or one.ratio):
+    if one.symbol is None or not one.moves_stock:
         return frozenset()
     if owner is not None:
         return frozenset({(owner, one.symbol)})
@@ -43,19 +43,16 @@ def holding_after(holding: Holding, one: AdjustBooks) -> Holding:
 
 
 def adjusted(ledger: Ledger, one: AdjustBooks) -> Ledger:
-    """Return the ledger after an adjustment; a split also gives the symbol's new price."""
+    """Return the ledger after an adjustment."""
     owner = owner_of(one)
     owners = {holder for holder, _ in touched(ledger, one)} | ({owner} if owner else set())
     changed = [_book_after(ledger.book(*each), one) for each in sorted(owners)]
-    after = ledger.with_books(changed)
-    if one.kind is AdjustmentKind.SPLIT and one.symbol is not None and one.price is not None:
-        after = after.marked({one.symbol: one.price})
-    return after
+    return ledger.with_books(changed)
 
 
 def _book_after(book: SubBook, one: AdjustBooks) -> SubBook:
     holdings: Mapping[Symbol, Holding] = book.holdings
-    if one.symbol is not None and (one.quantity or one.ratio):
+    if one.symbol is not None and one.moves_stock:
         before = holdings.get(one.symbol) or Holding(one.symbol)
         holdings = MappingProxyType({**holdings, one.symbol: holding_after(before, one)})
     return SubBook(

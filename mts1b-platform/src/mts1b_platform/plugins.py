@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
@@ -65,13 +67,21 @@ def load_entry_point(point: EntryPoint) -> Any:
 
     :raises PluginBroken: when importing it fails, however it fails.
     """
+    loaded, error = _attempt(point.load)
+    if error is None:
+        return loaded
+    raise PluginBroken(
+        f"{point.group}: {point.name!r} ({point.value}) can not be loaded: "
+        f"{type(error).__name__}: {error}; mend or remove the package that offers it"
+    ) from error
+
+
+def _attempt(work: Callable[[], Any]) -> tuple[Any, Exception | None]:
+    """Run code of another package; return what it gave, or what it raised, whatever that is."""
     try:
-        return point.load()
+        return work(), None
     except Exception as error:
-        raise PluginBroken(
-            f"{point.group}: {point.name!r} ({point.value}) can not be loaded: "
-            f"{type(error).__name__}: {error}; mend or remove the package that offers it"
-        ) from error
+        return None, error
 
 
 def refusal_of(settings: Any) -> Exception | None:
@@ -81,8 +91,11 @@ def refusal_of(settings: Any) -> Exception | None:
     service would raise, and creates nothing.
     """
     for name in plugin_names("mts1b.checks"):
-        try:
-            load_plugin("mts1b.checks", name)(settings)
-        except Exception as error:
+        _, error = _attempt(partial(_ask, name, settings))
+        if error is not None:
             return error
     return None
+
+
+def _ask(name: str, settings: Any) -> None:
+    load_plugin("mts1b.checks", name)(settings)

@@ -412,12 +412,7 @@ class RiskEngine:
             checked = self._checked_at or {}
             if checked.get(order_id, asked_at) > asked_at:
                 return False
-            if not await self.book.reservations.agree(tx, order_id, told):
-                return False
-            if told is None:
-                await self.book.parents.release(tx, order_id)
-                self.book.resting.forget(order_id)
-            return True
+            return await self.book.reservations.agree(tx, order_id, told)
 
     def blocks(self, fund_id: str | None = None) -> tuple[SoftBlock, ...]:
         """Return the soft blocks that wait for operators, or for their order."""

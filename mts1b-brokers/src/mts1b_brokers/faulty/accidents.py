@@ -8,8 +8,9 @@ from mts1b_foundation import Fill, Order, OrderStatus
 from mts1b_platform.ids import derive_id
 
 from mts1b_brokers.faulty.faults import Dice, VenueFaults
-from mts1b_brokers.faulty.ports import CompleteVenue, Desk
+from mts1b_brokers.faulty.ports import Desk
 from mts1b_brokers.faulty.reports import FillReports
+from mts1b_brokers.shape import CompleteVenue
 
 __all__ = ["Accidents"]
 

@@ -1,4 +1,4 @@
-"""What a venue must offer to be wrapped, and to have accidents of its own."""
+"""What a venue must offer to have accidents of its own."""
 
 from __future__ import annotations
 
@@ -7,36 +7,8 @@ from typing import Protocol, runtime_checkable
 
 from mts1b_foundation import Fill, Order
 from mts1b_foundation.orders import FillCorrection
-from mts1b_foundation.protocols import (
-    AccountQuery,
-    BrokerProtocol,
-    CancelAllOrders,
-    CapabilityCard,
-    CorrectionHistory,
-    DeadManTimer,
-    FillHistory,
-    OrderQuery,
-    ReplaceOrders,
-    SimulatedVenue,
-)
 
-__all__ = ["CompleteVenue", "Desk"]
-
-
-class CompleteVenue(
-    BrokerProtocol,
-    OrderQuery,
-    FillHistory,
-    AccountQuery,
-    CancelAllOrders,
-    CapabilityCard,
-    ReplaceOrders,
-    CorrectionHistory,
-    DeadManTimer,
-    SimulatedVenue,
-    Protocol,
-):
-    """Offer every capability; the paper venue does, in this process or in one of its own."""
+__all__ = ["Desk"]
 
 
 @runtime_checkable

@@ -17,8 +17,9 @@ from mts1b_brokers.errors import BrokerConfigError, BrokerRefused, VenueUnavaila
 from mts1b_brokers.faulty.accidents import Accidents
 from mts1b_brokers.faulty.faults import Dice, VenueFaults
 from mts1b_brokers.faulty.listings import Listings
-from mts1b_brokers.faulty.ports import CompleteVenue, Desk
+from mts1b_brokers.faulty.ports import Desk
 from mts1b_brokers.faulty.reports import FillReports
+from mts1b_brokers.shape import CompleteVenue
 
 __all__ = ["FaultyVenue"]
 

@@ -74,4 +74,4 @@ async def adjustments_of_holding(
         (row.fill_position, AdjustBooks.model_validate_json(row.payload))
         for row in await tx.execute(query)
     ]
-    return [(position, one) for position, one in found if one.quantity or one.ratio]
+    return [(position, one) for position, one in found if one.moves_stock]
