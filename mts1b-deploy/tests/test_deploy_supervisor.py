@@ -75,6 +75,7 @@ async def test_what_can_not_be_started_again_yet_is_started_later(
     second = (await begun(tmp_path, 2))[1]
     record = tmp_path / "run" / "supervisor.json"
     await _until(lambda: json.loads(record.read_text())["processes"] == {"a": second})
+    assert second not in (None, first)
 
 
 async def test_processes_stop_in_reverse_and_none_is_left(

@@ -12,8 +12,8 @@ import pytest
 from mts1b_foundation import TERMINAL_STATUSES, Order, OrderStatus, Side, Symbol
 from mts1b_oms.backtest.record import MemoryRecord
 from mts1b_oms.errors import IllegalTransition
+from mts1b_oms.told_states import SUBJECT_OF
 from mts1b_oms.transitions import TRANSITIONS, OrderEvent, Transition, legal_events, to_markdown
-from mts1b_oms.unit import SUBJECT_OF
 from mts1b_platform.clock import VirtualClock
 
 NOW = datetime(2020, 1, 2, 21, tzinfo=UTC)

@@ -55,7 +55,8 @@ async def test_a_peer_that_never_ends_its_request_is_let_go(
     running = asyncio.create_task(server.run())
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(STUCK[name])
-    await asyncio.wait_for(reader.read(), 5)  # to the end, which only the server can make
+    await asyncio.wait_for(reader.read(), 5)
+    assert reader.at_eof(), "only the server can end it"
     writer.close()
     await server.stop()
     await running

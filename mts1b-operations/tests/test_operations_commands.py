@@ -27,7 +27,7 @@ from mts1b_foundation.commands import (
 from mts1b_foundation.orders import Order, OrderStatus, Side
 from mts1b_foundation.positions import Position
 from mts1b_foundation.risk import ResumeRequest
-from mts1b_operations import commands
+from mts1b_operations import asking, commands, flatten, restart
 from mts1b_operations.audit import AuditReader
 from mts1b_operations.errors import NothingRuns, ResumeRefused
 from mts1b_operations.probes import SERVICES
@@ -300,23 +300,23 @@ async def test_cancel_all_names_what_may_still_be_open(running: Running) -> None
 
 async def test_flatten_closes_each_position_once(running: Running) -> None:
     for _ in range(2):
-        await commands.flatten_paper(running.home, reason="end", actor="operator:jane")
+        await flatten.flatten_paper(running.home, reason="end", actor="operator:jane")
     first, second, *again = running.desk.submitted
     assert (first.side, first.quantity, first.reduce_only) == (Side.SELL, 135, True)
     assert (second.side, second.quantity) == (Side.COVER, 7)
     assert again == [first, second]
     running.desk.refuse = True
-    orders = await commands.flatten_paper(running.home, reason="end", actor="operator:jane")
-    assert commands.left_open(orders) == orders
+    orders = await flatten.flatten_paper(running.home, reason="end", actor="operator:jane")
+    assert flatten.left_open(orders) == orders
 
 
 async def test_a_flatten_that_the_oms_leaves_half_done_says_what_was_sent(
     running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(commands, "_REPLY_S", 0.3)
+    monkeypatch.setattr(asking, "_REPLY_S", 0.3)
     running.desk.answers = 1
     with pytest.raises(NothingRuns, match="1 closing orders were sent, one more may have been"):
-        await commands.flatten_paper(running.home, reason="end", actor="operator:jane")
+        await flatten.flatten_paper(running.home, reason="end", actor="operator:jane")
     with AuditReader(running.home) as reader:
         (entry,) = [e for e in reader.trail("firm") if e.action == "operator_flatten_paper"]
     assert entry.data["order_ids"] == [running.desk.submitted[0].order_id]
@@ -342,7 +342,7 @@ async def test_a_resume_that_nobody_answers_is_not_told_as_refused(
         raise StoreError("the database is locked")
 
     monkeypatch.setattr(running.world.service._manager, "resume_signed", after_a_while)
-    monkeypatch.setattr(commands, "_REPLY_S", 0.2)
+    monkeypatch.setattr(asking, "_REPLY_S", 0.2)
     monkeypatch.setattr(commands, "_manager", locked)
     with pytest.raises(NothingRuns, match="not known") as caught:
         await commands.resume(home, STRATEGY_SCOPE, operator="jane", reason="over")
@@ -376,12 +376,12 @@ async def _supervise(home: Path, names: list[str]) -> None:
 
 async def test_restart_all_waits_for_each_new_process(tmp_path: Path) -> None:
     with pytest.raises(NothingRuns, match="mts up"):
-        await commands.restart_all(tmp_path)
+        await restart.restart_all(tmp_path)
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "supervisor.json").write_text("{}")
     groups = [[SERVICES[0], SERVICES[1]], *([name] for name in SERVICES[2:])]
     tasks = [asyncio.create_task(_supervise(tmp_path, group)) for group in groups]
-    done = await commands.restart_all(tmp_path)
+    done = await restart.restart_all(tmp_path)
     assert list(done) == list(SERVICES)
     assert all(old != new for old, new in done.values())
     assert done[SERVICES[0]] == done[SERVICES[1]]

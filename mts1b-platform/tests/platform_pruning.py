@@ -12,7 +12,8 @@ import sqlalchemy as sa
 from mts1b_foundation.funds import NavSnapshot
 from mts1b_foundation.nats import OMS_NAV_UPDATED, STREAMS, with_fund
 from mts1b_platform.clock import VirtualClock
-from mts1b_platform.eventbus.local import LocalBus, _Stream
+from mts1b_platform.eventbus.local import LocalBus
+from mts1b_platform.eventbus.memory_stream import MemoryStream
 from mts1b_platform.eventbus.port import BusError, PublishAck
 from mts1b_platform.pump import Event, EventPump
 from mts1b_platform.store import OutboxRelay, Store, StorePruner
@@ -53,7 +54,7 @@ class FaultyBus(LocalBus):
         """Come back with an older copy of a stream: the last ``count`` messages are gone."""
         old = self._stream(stream)
         left = len(old.messages) - count
-        kept = _Stream(old.spec, old.incarnation, old.window_s, old.messages[:left])
+        kept = MemoryStream(old.spec, old.incarnation, old.window_s, old.messages[:left])
         kept.seen.update({key: told for key, told in old.seen.items() if told[0] <= left})
         self._streams[stream] = kept
         self._kept_by.clear()

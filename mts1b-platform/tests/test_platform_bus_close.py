@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from mts1b_platform import supervision
-from mts1b_platform.eventbus import nats as nats_module
+from mts1b_platform.eventbus import nats_client
 from mts1b_platform.eventbus.nats import NatsBus, NatsUnavailable
 from mts1b_platform.eventbus.port import RequestTimeout
 from mts1b_platform.eventbus.server import NatsAddress, NatsServer
@@ -52,8 +52,8 @@ class Stubborn(Client):
 async def test_a_connection_that_loses_its_cancellation_is_given_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(nats_module, "Client", Stubborn)
-    monkeypatch.setattr(nats_module, "_CONNECT_S", 0.05)
+    monkeypatch.setattr(nats_client, "Client", Stubborn)
+    monkeypatch.setattr(nats_client, "_CONNECT_S", 0.05)
     monkeypatch.setattr(supervision, "_AGAIN_S", 0.05)
     async with asyncio.timeout(5):
         with pytest.raises(NatsUnavailable, match="TimeoutError"):

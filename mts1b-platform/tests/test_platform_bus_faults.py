@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from mts1b_foundation import Symbol
 from mts1b_foundation.funds import NavSnapshot
 from mts1b_foundation.nats import OMS_NAV_UPDATED, STREAMS, quotes_subject, with_fund
-from mts1b_platform.eventbus import local as local_module
+from mts1b_platform.eventbus import memory_stream
 from mts1b_platform.eventbus.local import LocalBus
 from mts1b_platform.pump import Event, EventPump
 from mts1b_platform.store import Store
@@ -157,7 +157,7 @@ async def test_a_reader_that_may_be_late_takes_what_comes_together_in_one_commit
 
 async def test_prices_in_memory_are_kept_up_to_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     """The oldest go; who is behind takes what is left, and numbers go on."""
-    monkeypatch.setattr(local_module, "_FAST_KEPT", 5)
+    monkeypatch.setattr(memory_stream, "_FAST_KEPT", 5)
     bus, subject = LocalBus(), quotes_subject(Symbol("AAA"))
     await bus.ensure_stream(STREAMS["MARKETDATA"])
 
@@ -187,7 +187,7 @@ async def test_prices_in_memory_are_kept_up_to_a_limit(monkeypatch: pytest.Monke
 
 
 async def test_events_in_memory_are_all_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local_module, "_FAST_KEPT", 2)
+    monkeypatch.setattr(memory_stream, "_FAST_KEPT", 2)
     bus = await bus_of()
     for number in range(9):
         await publish(bus, f"n{number}")

@@ -15,6 +15,7 @@ import pytest
 from mts1b_foundation import Symbol
 from mts1b_foundation.nats import OMS_NAV_UPDATED, STREAMS, bars_subject
 from mts1b_platform.eventbus import nats as nats_module
+from mts1b_platform.eventbus import nats_client
 from mts1b_platform.eventbus.nats import NatsBus
 from mts1b_platform.eventbus.port import BusError, RemoteError, RequestTimeout
 from mts1b_platform.eventbus.server import NatsServer
@@ -113,7 +114,7 @@ async def test_a_server_that_answers_no_ping_is_left(
 ) -> None:
     from mts1b_platform.eventbus.server import read_address
 
-    monkeypatch.setattr(nats_module, "_PING_S", 0.3)
+    monkeypatch.setattr(nats_client, "_PING_S", 0.3)
     bus = await NatsBus.connect(lambda: read_address(tmp_path, {}))
     await bus.serve("x.echo", echo)
     os.kill(server.pid or 0, signal.SIGSTOP)

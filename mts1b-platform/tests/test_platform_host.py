@@ -215,6 +215,7 @@ async def test_a_task_that_outlives_the_store_of_its_service_is_no_failure(
     await host.until("beat three")
     host.stop()
     await ended(running)
+    assert closed.is_set()
 
 
 async def test_a_start_that_waits_for_nothing_hears_a_stop_between_services(
@@ -272,3 +273,5 @@ async def test_pruning_ends_with_its_store(tmp_path: Path) -> None:
     await store.close()
     async with asyncio.timeout(5):
         await pruner.run()
+    with pytest.raises(StoreClosed):
+        await pruner.begin_day()

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from mts1b_foundation.nats import OMS_NAV_UPDATED
 from mts1b_platform.cli import _exit_code
 from mts1b_platform.exit_codes import ExitCode
-from mts1b_platform.store import Store, StoreError
+from mts1b_platform.store import Store, StoreClosed, StoreError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 metadata = sa.MetaData()
@@ -99,6 +99,8 @@ async def test_many_readers_at_once_all_get_their_turn(store: Store) -> None:
 
 async def test_a_store_opened_by_many_at_once_is_made_once(postgres_url: str, schema: str) -> None:
     stores = await asyncio.gather(*(opened(postgres_url, schema) for _ in range(5)))
+    await add_one(stores[0])
+    assert [await total(one) for one in stores] == [1] * 5
     for one in stores:
         await one.close()
 
@@ -151,6 +153,8 @@ async def test_a_store_of_before_is_widened(store: Store, postgres_url: str, sch
         await again.inbox.advance(tx, "c", "OMS", "one", 2**40)
         await tx.execute(sa.text("SELECT setval('outbox_position_seq', 1099511627776)"))
         await again.outbox.add(tx, event_id="e", subject=OMS_NAV_UPDATED, payload=b"{}")
+    async with again.read() as connection:
+        assert await connection.scalar(sa.text("SELECT max(position) FROM outbox")) == 2**40 + 1
     await again.close()
 
 
@@ -175,6 +179,8 @@ async def test_a_store_whose_database_is_gone_can_be_closed(postgres_url: str, s
         await tx.execute(tallies.insert().values(name="a", count=0))
     await end_sessions(postgres_url)
     await store.close()
+    with pytest.raises(StoreClosed):
+        await total(store)
 
 
 async def test_one_that_holds_its_turn_does_not_stop_others_for_ever(

@@ -181,7 +181,10 @@ def test_the_place_and_time_of_sending_are_bound(changes: dict[str, Any], field:
 
 def test_the_last_moment_still_counts() -> None:
     order = make_order()
-    verify(approve(order), order, now=AT + timedelta(seconds=2) - timedelta(microseconds=1))
+    end = AT + timedelta(seconds=2)
+    verify(approve(order), order, now=end - timedelta(microseconds=1))
+    with pytest.raises(ApprovalInvalid, match="expires_at"):
+        verify(approve(order), order, now=end)
 
 
 def test_terms_do_not_change_with_the_state_of_an_order() -> None:
@@ -189,6 +192,8 @@ def test_terms_do_not_change_with_the_state_of_an_order() -> None:
     approval = approve(order)
     verify(approval, order.with_(status="submitting", version=4, actor="someone"))
     verify(approval, order.with_(quantity=Decimal("10.000")))
+    with pytest.raises(ApprovalInvalid, match="quantity"):
+        verify(approval, order.with_(quantity=Decimal("10.001")))
 
 
 def test_an_approval_is_good_under_its_lease_alone() -> None:

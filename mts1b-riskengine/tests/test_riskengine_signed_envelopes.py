@@ -31,7 +31,10 @@ def signed(keys: KeyRing, envelope: RiskEnvelope = LOOSER, **said: str) -> Envel
 
 
 def test_what_tightens_needs_no_signature(keys: KeyRing) -> None:
-    require_signed_loosening(keys, CURRENT, EnvelopeUpdate(envelope=TIGHTER))
+    tighter = EnvelopeUpdate(envelope=TIGHTER)
+    require_signed_loosening(keys, CURRENT, tighter)
+    with pytest.raises(EnvelopeUnsigned):  # looked at from the other side it loosens
+        require_signed_loosening(keys, make_envelope(max_position_pct=0.05), tighter)
 
 
 def test_what_loosens_is_signed(keys: KeyRing) -> None:

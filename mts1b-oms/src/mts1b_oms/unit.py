@@ -17,14 +17,6 @@ from mts1b_foundation.nats import (
     OMS_BOOKS_ADJUSTED,
     OMS_FILLS_CREATED,
     OMS_NAV_UPDATED,
-    OMS_ORDERS_ACCEPTED,
-    OMS_ORDERS_CANCELED,
-    OMS_ORDERS_CREATED,
-    OMS_ORDERS_EXPIRED,
-    OMS_ORDERS_FILLED,
-    OMS_ORDERS_REJECTED,
-    OMS_ORDERS_SUBMITTED,
-    OMS_ORDERS_UNKNOWN,
     OMS_RECONCILIATION_CHANGED,
     with_fund,
 )
@@ -43,26 +35,15 @@ from mts1b_oms.tables.books import BookedFill
 from mts1b_oms.tables.orders import StoredOrder
 from mts1b_oms.tables.replaces import Replace
 from mts1b_oms.tables.store import approvals_used, corrections_of, quarantines, venue_cursor
+from mts1b_oms.told_states import SUBJECT_OF
 from mts1b_oms.transitions import TRANSITIONS, OrderEvent, Transition, refusal
 
 if TYPE_CHECKING:
     from mts1b_oms.record import OmsRecord
 
-__all__ = ["SUBJECT_OF", "Unit"]
+__all__ = ["Unit"]
 
 _INSERT_APPROVALS = Prepared(sa.insert(approvals_used))
-
-SUBJECT_OF: Mapping[OrderStatus, str] = {
-    OrderStatus.CREATED: OMS_ORDERS_CREATED,
-    OrderStatus.SUBMITTED: OMS_ORDERS_SUBMITTED,
-    OrderStatus.ACCEPTED: OMS_ORDERS_ACCEPTED,
-    OrderStatus.FILLED: OMS_ORDERS_FILLED,
-    OrderStatus.REJECTED: OMS_ORDERS_REJECTED,
-    OrderStatus.CANCELED: OMS_ORDERS_CANCELED,
-    OrderStatus.EXPIRED: OMS_ORDERS_EXPIRED,
-    OrderStatus.UNKNOWN: OMS_ORDERS_UNKNOWN,
-}
-"""The event that tells of an order entering a state; other states have none."""
 
 
 class Unit:

@@ -312,12 +312,12 @@ def flatten_paper(
     as_json: JsonOption = False,
 ) -> None:
     """Close every paper position at market; exit code 1 when an order is refused."""
-    from mts1b_operations import commands
+    from mts1b_operations import flatten
 
     text = _confirm("FLATTEN", "close every paper position", yes=yes, reason=reason)
-    orders = asyncio.run(commands.flatten_paper(_home(), reason=text, actor=f"operator:{operator}"))
+    orders = asyncio.run(flatten.flatten_paper(_home(), reason=text, actor=f"operator:{operator}"))
     lines = [f"{o.side.value} {o.quantity} {o.symbol}: {o.status.value}" for o in orders]
-    names = ", ".join(f"{o.symbol} ({o.rejected_code})" for o in commands.left_open(orders))
+    names = ", ".join(f"{o.symbol} ({o.rejected_code})" for o in flatten.left_open(orders))
     _emit(
         {"orders": [order.model_dump(mode="json") for order in orders]},
         as_json,
@@ -329,9 +329,9 @@ def flatten_paper(
 @cmd.command("restart-all")
 def restart_all(as_json: JsonOption = False) -> None:
     """Restart the five services one after another; the supervisor starts them again."""
-    from mts1b_operations import commands
+    from mts1b_operations import restart
 
-    done = asyncio.run(commands.restart_all(_home()))
+    done = asyncio.run(restart.restart_all(_home()))
     lines = [f"{name}: pid {old} -> {new}" for name, (old, new) in done.items()]
     pids = {name: {"old": old, "new": new} for name, (old, new) in done.items()}
     emit(pids, as_json, text="\n".join(lines))

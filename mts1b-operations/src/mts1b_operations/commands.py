@@ -1,42 +1,27 @@
-"""What ``mts cmd`` does: halt, resume, cancel, flatten, restart; with the bus and without it."""
+"""What ``mts cmd`` does to halts and orders, with the bus and without it."""
 
 from __future__ import annotations
 
 import asyncio
-import os
 import re
-import signal
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 from mts1b_foundation.commands import (
-    BookQuery,
-    BookReply,
     CancelAll,
     CancelAllReply,
     HaltReply,
-    SubmitOrder,
-    SubmitReply,
 )
-from mts1b_foundation.model import FrozenModel
 from mts1b_foundation.nats import (
     CMD_HALT_REQUEST,
     CMD_HALT_RESUME,
-    CMD_OMS_BOOK,
     CMD_OMS_CANCEL_ALL,
-    CMD_OMS_SUBMIT,
 )
-from mts1b_foundation.orders import ExecutionMode, Order, OrderStatus, resolve_side
-from mts1b_foundation.positions import Position
 from mts1b_foundation.risk import ActiveHalt, HaltRequest, ResumeRequest
 from mts1b_platform.clock import Clock, SystemClock
-from mts1b_platform.config import load_settings
 from mts1b_platform.errors import PlatformError, RetryLater
-from mts1b_platform.eventbus.port import BusError, EventBus, RemoteError, RequestTimeout
+from mts1b_platform.eventbus.port import BusError, RemoteError, RequestTimeout
 from mts1b_platform.halt import HaltStore
 from mts1b_platform.ids import derive_id
 from mts1b_platform.operators import operator_key
@@ -46,6 +31,7 @@ from mts1b_platform.store import StoreError
 from sqlalchemy.exc import SQLAlchemyError
 
 from mts1b_operations import senders
+from mts1b_operations.asking import ask, command_bus, note
 from mts1b_operations.errors import (
     BadSelection,
     NotFound,
@@ -65,7 +51,6 @@ from mts1b_operations.halt_record import (
 )
 from mts1b_operations.places import HALT_FOLDER, KEY_FOLDER
 from mts1b_operations.plain_text import sendable
-from mts1b_operations.probes import SERVICES, dead_supervisor, running_services
 from mts1b_operations.resume import cosign_resume, sign_resume
 
 if TYPE_CHECKING:
@@ -77,47 +62,23 @@ __all__ = [
     "carry_out",
     "cosign",
     "create_operator_key",
-    "flatten_paper",
     "halt",
     "halt_request",
-    "left_open",
-    "restart_all",
     "resume",
     "sign_only",
 ]
-
-Reply = TypeVar("Reply", bound=FrozenModel)
 
 _NOT_TOLD = (PlatformError, StoreError, SQLAlchemyError, OSError)
 """What may be wrong with settings, bus, store and audit log while a halt is announced."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _LONGEST_ACTOR = 200
-_BUS_PATIENCE_S = 1.0
-_REPLY_S = 5.0
-_RESTART_S = 30.0
-
-
-@asynccontextmanager
-async def _bus(home: Path) -> AsyncIterator[EventBus]:
-    from mts1b_platform.eventbus.connect import connect  # slow to import: after the halt record
-
-    bus = await connect(home, name="mts-cmd", patience_s=_BUS_PATIENCE_S)
-    try:
-        yield bus
-    finally:
-        await bus.close()
 
 
 def _manager(home: Path, clock: Clock) -> HaltManager:
     from mts1b_operations.halt import HaltManager
 
     return HaltManager(home=home, clock=clock)
-
-
-async def _ask(bus: EventBus, subject: str, request: FrozenModel, kind: type[Reply]) -> Reply:
-    data = await bus.request(subject, request.model_dump_json().encode(), timeout_s=_REPLY_S)
-    return kind.model_validate_json(data)
 
 
 def halt_request(scope: str, *, reason: str, actor: str, clock: Clock) -> HaltRequest:
@@ -226,8 +187,8 @@ async def _announced(
 
 async def _announce_halt(home: Path, request: HaltRequest, clock: Clock) -> str:
     try:
-        async with _bus(home) as bus:
-            await _ask(bus, CMD_HALT_REQUEST, request, HaltReply)
+        async with command_bus(home) as bus:
+            await ask(bus, CMD_HALT_REQUEST, request, HaltReply)
         return "bus"
     except (RetryLater, BusError):
         async with _manager(home, clock) as manager:
@@ -289,8 +250,8 @@ async def carry_out(home: Path, request: ResumeRequest) -> None:
         here: it may still carry the resume out.
     """
     try:
-        async with _bus(home) as bus:
-            await _ask(bus, CMD_HALT_RESUME, request, HaltReply)
+        async with command_bus(home) as bus:
+            await ask(bus, CMD_HALT_RESUME, request, HaltReply)
     except RemoteError as error:
         raise _refusal(error) from error
     except (RetryLater, BusError) as silence:
@@ -358,16 +319,6 @@ def create_operator_key(home: Path, name: str) -> tuple[str, Path, bool]:
     return signer.key_id, home / KEY_FOLDER / f"{key}.key", not known
 
 
-async def _audit(home: Path, actor: str, action: str, scope: str, done: dict[str, Any]) -> None:
-    from mts1b_operations.parts import open_parts
-
-    parts = await open_parts(home)
-    try:
-        await parts.audit.append(actor=actor, action=action, subject_id=scope, data=done)
-    finally:
-        await parts.store.close()
-
-
 async def cancel_all(home: Path, *, scope: str, reason: str, actor: str) -> CancelAllReply:
     """Cancel every open order of a scope; what is not confirmed is named in the reply.
 
@@ -377,8 +328,8 @@ async def cancel_all(home: Path, *, scope: str, reason: str, actor: str) -> Canc
     """
     request = CancelAll(scope=scope, actor=actor, reason=reason)
     try:
-        async with _bus(home) as bus:
-            reply = await _ask(bus, CMD_OMS_CANCEL_ALL, request, CancelAllReply)
+        async with command_bus(home) as bus:
+            reply = await ask(bus, CMD_OMS_CANCEL_ALL, request, CancelAllReply)
     except (RetryLater, BusError) as error:
         if isinstance(error, RemoteError):
             raise
@@ -387,108 +338,5 @@ async def cancel_all(home: Path, *, scope: str, reason: str, actor: str) -> Canc
             raise NothingRuns(f"the OMS does not answer ({error}); is the system up?") from error
         reply = by_socket
     done = {"reason": reason, **reply.model_dump(mode="json")}
-    await _audit(home, actor, "operator_cancel_all", scope, done)
+    await note(home, actor, "operator_cancel_all", scope, done)
     return reply
-
-
-async def flatten_paper(home: Path, *, reason: str, actor: str) -> list[Order]:
-    """Send one closing market order for every paper position; return the orders as recorded.
-
-    :raises BadSelection: when the system does not trade on paper.
-    :raises NothingRuns: when the OMS does not answer; what it was sent is in the audit log.
-    """
-    mode = load_settings(home).mode
-    if mode is not ExecutionMode.PAPER:
-        raise BadSelection(f"the mode is {mode.value}; flatten-paper closes paper positions only")
-    sent: list[Order] = []
-    failure: Exception | None = None
-    try:
-        await _send_closing(home, actor, sent)
-    except (RetryLater, BusError) as error:
-        failure = error
-    if sent or failure is None:
-        done = {"reason": reason, "order_ids": [order.order_id for order in sent]}
-        await _audit(home, actor, "operator_flatten_paper", "firm", done)
-    if isinstance(failure, RemoteError):
-        raise failure
-    if failure is not None:
-        raise NothingRuns(
-            f"the OMS does not answer ({failure}); is the system up? {len(sent)} closing orders "
-            "were sent, one more may have been; run it again: the same position gives the same "
-            "order"
-        ) from failure
-    return sent
-
-
-async def _send_closing(home: Path, actor: str, sent: list[Order]) -> None:
-    async with _bus(home) as bus:
-        book = await _ask(bus, CMD_OMS_BOOK, BookQuery(), BookReply)
-        for position in book.positions:
-            if position.quantity != 0:
-                order = _closing(position, actor, SystemClock())
-                reply = await _ask(bus, CMD_OMS_SUBMIT, SubmitOrder(order=order), SubmitReply)
-                sent.append(reply.order)
-
-
-def _closing(position: Position, actor: str, clock: Clock) -> Order:
-    """Return the order that closes a position; the same position gives the same order."""
-    moment = position.as_of or clock.now()
-    who = (position.fund_id or "", position.strategy_id or "")
-    what = (position.symbol, str(position.quantity), moment.isoformat())
-    key = derive_id("flatten", *who, *what)
-    way = "sell" if position.quantity > 0 else "buy"
-    return Order(
-        order_id=derive_id("ord", key),
-        idempotency_key=key,
-        symbol=position.symbol,
-        side=resolve_side(way, position.quantity),
-        quantity=abs(position.quantity),
-        fund_id=who[0],
-        strategy_id=who[1],
-        actor=actor,
-        created_at=moment,
-        reference_price=position.last_price
-        if position.last_price and position.last_price > Decimal(0)
-        else None,
-        reduce_only=True,
-    )
-
-
-def left_open(orders: list[Order]) -> list[Order]:
-    """Return the orders that were refused, so that their position stays."""
-    bad = (OrderStatus.REJECTED, OrderStatus.EXPIRED, OrderStatus.UNKNOWN)
-    return [order for order in orders if order.status in bad]
-
-
-async def restart_all(home: Path) -> dict[str, tuple[int, int]]:
-    """Restart the services one after another; return old and new process id of each.
-
-    :raises NothingRuns: when no supervisor would start them again, or one does not come back.
-    """
-    if not (home / "run" / "supervisor.json").exists():
-        raise NothingRuns("no supervisor runs here; start the system with `mts up`")
-    gone = dead_supervisor(home)
-    if gone is not None:
-        raise NothingRuns(f"the supervisor (pid {gone}) was killed; start the system with `mts up`")
-    clock = SystemClock()
-    done: dict[str, tuple[int, int]] = {}
-    for name in SERVICES:
-        old = await _pid(home, name, clock)
-        together = next((pair for pair in done.values() if pair[1] == old), None)
-        if together is not None:  # one process holds several services
-            done[name] = together
-            continue
-        os.kill(old, signal.SIGTERM)
-        done[name] = (old, await _pid(home, name, clock, other_than=old))
-    return done
-
-
-async def _pid(home: Path, name: str, clock: Clock, *, other_than: int | None = None) -> int:
-    """Return the process id that a service announces; wait for it while it starts."""
-    deadline = clock.monotonic() + _RESTART_S
-    while clock.monotonic() < deadline:
-        place = running_services(home).get(name)
-        if place is not None and place["pid"] != other_than:
-            return place["pid"]
-        await clock.sleep(0.1)
-    raise NothingRuns(f"{name} did not come up within {_RESTART_S:.0f} s; see logs/{name}.out")

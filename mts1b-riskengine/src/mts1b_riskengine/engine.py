@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any, NamedTuple
 
 from mts1b_foundation import (
     DenyCode,
-    GateResult,
     NavSnapshot,
     Order,
     RiskDecision,
@@ -29,6 +27,7 @@ from mts1b_riskengine.book import RiskBook
 from mts1b_riskengine.borrow import BorrowDesk
 from mts1b_riskengine.context import CheckContext, FactSource, build_context
 from mts1b_riskengine.decisions import Found, Recorded, decisions_of
+from mts1b_riskengine.denials import denied, denied_before
 from mts1b_riskengine.envelopes import Permit
 from mts1b_riskengine.funds import OpenBreach
 from mts1b_riskengine.gates import default_gates
@@ -263,14 +262,14 @@ class RiskEngine:
         envelope = self.book.envelopes.find(order.fund_id)
         if envelope is None:
             reason = f"fund {order.fund_id} has no envelope"
-            return _denied_before("envelope", DenyCode.NO_ENVELOPE, reason)
+            return denied_before("envelope", DenyCode.NO_ENVELOPE, reason)
         amended = self.book.reservations.get(amends) if amends else None
         if amends and (amended is None or not amended.is_of(order)):
             reason = f"no open order {amends} of this fund, strategy, symbol and side"
-            return _denied_before("amendment", DenyCode.AMENDS_NOTHING, reason)
+            return denied_before("amendment", DenyCode.AMENDS_NOTHING, reason)
         if amended is not None and amended.version > order.version:
             reason = f"order {amends} has moved on since this change of it was asked for"
-            return _denied_before("amendment", DenyCode.AMENDS_NOTHING, reason)
+            return denied_before("amendment", DenyCode.AMENDS_NOTHING, reason)
         now = self._clock.now()
         try:
             more = self._facts(order, now) if self._facts is not None else None
@@ -290,7 +289,7 @@ class RiskEngine:
             )
         except INLINE_FAILURES as error:
             reason = f"facts could not be gathered: {type(error).__name__}: {error}"
-            return _denied_before("context", DenyCode.GATE_ERROR, reason)
+            return denied_before("context", DenyCode.GATE_ERROR, reason)
 
     def _decision(
         self,
@@ -303,7 +302,7 @@ class RiskEngine:
     ) -> RiskDecision:
         now, denial = self._clock.now(), run.denial
         if denial is not None:
-            return _denied(order, run, denial, now)
+            return denied(order, run, denial, now)
         approval = self._mint.approve(
             order,
             self.book.envelopes.get(order.fund_id),
@@ -440,32 +439,3 @@ class RiskEngine:
 def _soft_code(context: CheckContext | GateRun) -> str | None:
     """Return the code of the soft denial that ended a check, or None."""
     return None if isinstance(context, GateRun) else context.get("soft_code")
-
-
-def _denied_before(gate: str, code: DenyCode, reason: str) -> GateRun:
-    result = GateResult(gate=gate, passed=False, code=code.value, reason=reason)
-    return GateRun((result,), (0.0,))
-
-
-def _denied(order: Order, run: GateRun, denial: GateResult, now: datetime) -> RiskDecision:
-    return RiskDecision(
-        order_id=order.order_id,
-        approved=False,
-        rejecting_gate=denial.gate,
-        code=denial.code or DenyCode.GATE_DENIED,
-        reason=_sentence(denial),
-        gates=run.results,
-        decided_at=now,
-        fund_id=order.fund_id,
-        strategy_id=order.strategy_id,
-    )
-
-
-def _sentence(denial: GateResult) -> str:
-    """Return the reason with value and limit, so that a person needs nothing else."""
-    parts = [denial.reason]
-    if denial.value is not None:
-        parts.append(f"value {denial.value}")
-    if denial.limit is not None:
-        parts.append(f"limit {denial.limit}")
-    return ", ".join(parts)

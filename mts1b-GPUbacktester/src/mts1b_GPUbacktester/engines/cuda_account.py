@@ -50,6 +50,15 @@ def _stop_price(side: int, market: Any, bar: int, asset: int, level: float) -> A
 
 
 @device_function
+def _best(side: int, market: Any, bar: int, asset: int, best: float) -> float:
+    """Return the best price that a position has seen, this bar included."""
+    seen = market[3, bar, asset] if side > 0 else market[4, bar, asset]
+    if (side > 0 and seen > best) or (side < 0 and seen < best):
+        best = seen
+    return best
+
+
+@device_function
 def _write_entry(
     trades_out: Any, asset: int, trade: int, bar: int, price: float, units: float
 ) -> None:
@@ -106,8 +115,7 @@ def advance(
         filling = (phase == 0) == at_open
         leave = nan
         if side != 0 and filling:
-            expired = most > 0 and bar - entry_bar >= most
-            if wanted != side or expired:
+            if wanted != side or (most > 0 and bar - entry_bar >= most):
                 leave = market[0, bar, asset]
         elif side != 0 and stopping:
             level = _level(side, entry_price, best, exits[row, 0], exits[row, 1])
@@ -130,17 +138,13 @@ def advance(
                 if record:
                     _write_entry(trades_out, asset, trades, bar, price, units)
                 trades += 1
-    equity = cash
-    if side != 0:
-        equity = cash + units * market[1, bar, asset]
+    equity = cash if side == 0 else cash + units * market[1, bar, asset]
     if equity <= 0.0:
         if side != 0 and record:
             _write_exit(trades_out, asset, trades - 1, bar, market[1, bar, asset])
         cash, units, equity, side = 0.0, 0.0, 0.0, 0
     if side != 0 and stopping and (entry_bar < bar or at_open):
-        seen = market[3, bar, asset] if side > 0 else market[4, bar, asset]
-        if (side > 0 and seen > best) or (side < 0 and seen < best):
-            best = seen
+        best = _best(side, market, bar, asset, best)
     return cash, units, side, entry_bar, entry_price, best, blocked_at, trades, equity
 
 

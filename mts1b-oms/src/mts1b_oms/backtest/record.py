@@ -22,7 +22,8 @@ from mts1b_oms.ledger import Owner, SubBook
 from mts1b_oms.record import OmsRecord
 from mts1b_oms.tables.books import BookedFill
 from mts1b_oms.tables.orders import StoredOrder
-from mts1b_oms.unit import SUBJECT_OF, Unit
+from mts1b_oms.told_states import SUBJECT_OF
+from mts1b_oms.unit import Unit
 
 __all__ = ["MemoryRecord", "News"]
 

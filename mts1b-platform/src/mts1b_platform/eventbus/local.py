@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from mts1b_foundation.nats import StreamSpec, matches
 
 from mts1b_platform.clock import Clock, SystemClock
+from mts1b_platform.eventbus.memory_stream import MemoryStream, Stored
 from mts1b_platform.eventbus.port import (
     BusError,
     Consumer,
@@ -30,77 +30,7 @@ from mts1b_platform.supervision import answer
 
 __all__ = ["LocalBus"]
 
-_FAST_KEPT = 100_000
-"""How many messages a stream of prices keeps at least: it is in memory, and never ends."""
 _EMPTY: Mapping[str, str] = {}
-
-
-def _wake(waiter: asyncio.Future[None]) -> None:
-    if not waiter.done():
-        waiter.set_result(None)
-
-
-@dataclass(frozen=True, slots=True)
-class _Stored:
-    sequence: int
-    subject: str
-    data: bytes
-    headers: Mapping[str, str]
-    message_id: str
-
-
-@dataclass(slots=True)
-class _Stream:
-    spec: StreamSpec
-    incarnation: str
-    window_s: float
-    messages: list[_Stored] = field(default_factory=list)
-    dropped: int = 0
-    """How many of the oldest are gone."""
-    seen: OrderedDict[str, tuple[int, float]] = field(default_factory=OrderedDict)
-    consumers: dict[str, _LocalConsumer] = field(default_factory=dict)
-    waiting: list[asyncio.Future[None]] = field(default_factory=list)
-
-    @property
-    def last(self) -> int:
-        """Return the sequence of the last message, 0 before the first."""
-        return self.dropped + len(self.messages)
-
-    @property
-    def first(self) -> int:
-        """Return the sequence of the oldest message that is kept."""
-        return min(self.dropped + 1, self.last)
-
-    def at(self, sequence: int) -> _Stored:
-        """Return a message that is kept."""
-        return self.messages[sequence - self.dropped - 1]
-
-    def keep(self, message: _Stored) -> None:
-        """Add a message; a stream of prices lets go of its oldest, many at a time."""
-        self.messages.append(message)
-        if self.spec.fast and len(self.messages) >= 2 * _FAST_KEPT:
-            del self.messages[:_FAST_KEPT]
-            self.dropped += _FAST_KEPT
-
-    async def news(self, seconds: float) -> None:
-        """Wait until there may be something to fetch, at most so many seconds."""
-        loop = asyncio.get_running_loop()
-        waiter = loop.create_future()
-        timer = loop.call_later(seconds, _wake, waiter)
-        self.waiting.append(waiter)
-        try:
-            await waiter
-        finally:
-            timer.cancel()
-            self.waiting.remove(waiter)
-
-    def tell(self) -> None:
-        """Wake who waits for news."""
-        for waiter in self.waiting:
-            _wake(waiter)
-
-    def keeps(self, subject: str) -> bool:
-        return any(matches(pattern, subject) for pattern in self.spec.subjects)
 
 
 @dataclass(slots=True)
@@ -139,7 +69,7 @@ class _LocalConsumer:
     def __init__(
         self,
         bus: LocalBus,
-        stream: _Stream,
+        stream: MemoryStream,
         durable: str,
         *,
         next_sequence: int,
@@ -286,7 +216,7 @@ class LocalBus:
     def __init__(self, *, clock: Clock | None = None, ids: Ids | None = None) -> None:
         self.clock = clock or SystemClock()
         self._ids = ids or SystemIds()
-        self._streams: dict[str, _Stream] = {}
+        self._streams: dict[str, MemoryStream] = {}
         self._kept_by: dict[str, str] = {}
         self._subscriptions: list[_LocalSubscription] = []
         self._servers: list[_LocalServer] = []
@@ -339,7 +269,7 @@ class LocalBus:
         if message_id in stream.seen:
             return PublishAck(stream.spec.name, stream.seen[message_id][0], duplicate=True)
         sequence = stream.last + 1
-        kept = _Stored(sequence, subject, data, headers or _EMPTY, message_id)
+        kept = Stored(sequence, subject, data, headers or _EMPTY, message_id)
         stream.keep(kept)
         stream.seen[message_id] = (sequence, now)
         stream.tell()
@@ -370,7 +300,7 @@ class LocalBus:
     def wipe(self, stream: str) -> None:
         """Empty a stream and make it anew, as a server does that has lost its disk."""
         old = self._stream(stream)
-        self._streams[stream] = _Stream(old.spec, self._ids.new("stream"), old.window_s)
+        self._streams[stream] = MemoryStream(old.spec, self._ids.new("stream"), old.window_s)
         self._kept_by.clear()
         old.tell()
 
@@ -411,12 +341,14 @@ class LocalBus:
         """Create the stream, or update its subjects."""
         known = self._streams.get(spec.name)
         if known is None:
-            self._streams[spec.name] = _Stream(spec, self._ids.new("stream"), duplicate_window_s)
+            self._streams[spec.name] = MemoryStream(
+                spec, self._ids.new("stream"), duplicate_window_s
+            )
         else:
             known.spec = spec
         self._kept_by.clear()
 
-    def _keeping(self, subject: str) -> _Stream:
+    def _keeping(self, subject: str) -> MemoryStream:
         name = self._kept_by.get(subject)
         if name is None:
             found = next((s for s in self._streams.values() if s.keeps(subject)), None)
@@ -425,7 +357,7 @@ class LocalBus:
             name = self._kept_by[subject] = found.spec.name
         return self._streams[name]
 
-    def _stream(self, name: str) -> _Stream:
+    def _stream(self, name: str) -> MemoryStream:
         try:
             return self._streams[name]
         except KeyError:

@@ -1,12 +1,10 @@
-"""The bus over NATS. With ``nats_messages`` the only module that knows the client library."""
+"""The bus over NATS. With ``nats_client`` and ``nats_messages`` all that knows the library."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
-from collections.abc import Callable, Coroutine, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
 
 from mts1b_foundation.nats import StreamSpec
 from nats.aio.client import Client
@@ -32,6 +30,7 @@ from nats.js.errors import (
 )
 
 from mts1b_platform.errors import RetryLater
+from mts1b_platform.eventbus.nats_client import open_client
 from mts1b_platform.eventbus.nats_messages import (
     MESSAGE_ID,
     NO_HEADERS,
@@ -40,7 +39,6 @@ from mts1b_platform.eventbus.nats_messages import (
     NatsMessage,
     as_header,
 )
-from mts1b_platform.eventbus.permissions import inbox_of
 from mts1b_platform.eventbus.port import (
     BusError,
     Consumer,
@@ -57,19 +55,15 @@ from mts1b_platform.eventbus.port import (
 )
 from mts1b_platform.eventbus.server import NatsAddress
 from mts1b_platform.logging import get_logger
-from mts1b_platform.supervision import answer, end_tasks
+from mts1b_platform.supervision import answer
 
 __all__ = ["NatsBus", "NatsUnavailable"]
 
 _ERROR = "mts-error"
 _INBOXES = "_INBOX."
-_DENIED = re.compile(r'permissions violation for publish to "([^"]+)"')
 _PUBLISH_ATTEMPTS = 20
 _ACK_S = 2.0
-_CONNECT_S = 2.0
 _SETTLE_S = 5
-_PING_S = 10.0
-"""A server that leaves two pings in a row unanswered is gone, whatever the connection says."""
 _TOO_LARGE = "REPLY_TOO_LARGE"
 _FAST_MESSAGES = 10_000
 _FAST_BYTES = 5 * 1024**3
@@ -122,7 +116,7 @@ class NatsBus:
             if address is not None:
                 try:
                     denied: set[str] = set()
-                    return cls(await _open(address, name, locate, denied), denied)
+                    return cls(await open_client(address, name, locate, denied), denied)
                 except (NatsError, OSError, TimeoutError) as error:
                     last = f"{address.url} does not answer: {type(error).__name__} {error}".strip()
             if loop.time() >= deadline:
@@ -397,69 +391,3 @@ def _config(spec: StreamSpec, duplicate_window_s: float) -> StreamConfig:
 
 def _unsendable(subject: str, data: bytes, error: NatsError) -> str:
     return f"nothing was sent on {subject!r} ({len(data)} bytes): {error}"
-
-
-async def _open(
-    address: NatsAddress, name: str, locate: Callable[[], NatsAddress | None], denied: set[str]
-) -> Client:
-    log = get_logger("bus")
-    client = Client()
-
-    async def on_error(error: Exception) -> None:
-        log.warning("bus error", error=repr(error))
-        denied.update(_DENIED.findall(str(error).lower()))
-        now = None if client.is_connected or client.is_closed else locate()
-        if now is not None:  # a server that restarts may have had to take another port
-            client.set_server_pool([now.url])
-
-    async def on_disconnect() -> None:
-        if not client.is_closed:
-            log.warning("bus disconnected")
-
-    async def on_reconnect() -> None:
-        log.info("bus reconnected")
-
-    async def on_close() -> None:
-        log.debug("bus closed")
-
-    try:
-        await _in_time(
-            client.connect(
-                address.url,
-                name=name or None,
-                token=address.token,
-                user=address.user,
-                password=address.password,
-                inbox_prefix=inbox_of(address.user) if address.user else "_INBOX",
-                connect_timeout=2,
-                reconnect_time_wait=0.1,  # type: ignore[arg-type]  # a fraction works
-                max_reconnect_attempts=-1,
-                ping_interval=_PING_S,  # type: ignore[arg-type]  # a fraction works
-                max_outstanding_pings=2,
-                allow_reconnect=True,
-                error_cb=on_error,
-                disconnected_cb=on_disconnect,
-                reconnected_cb=on_reconnect,
-                closed_cb=on_close,
-                pending_size=8 * 1024 * 1024,
-            )
-        )
-    finally:
-        if not client.is_connected:
-            await client.close()
-    return client
-
-
-async def _in_time(connecting: Coroutine[Any, Any, None]) -> None:
-    """Connect within a while: the library would try for ever, and may lose a cancellation.
-
-    :raises TimeoutError: when it takes longer.
-    """
-    task = asyncio.create_task(connecting)
-    try:
-        await asyncio.wait({task}, timeout=_CONNECT_S)
-        if not task.done():
-            raise TimeoutError
-        task.result()
-    finally:
-        await end_tasks([task])

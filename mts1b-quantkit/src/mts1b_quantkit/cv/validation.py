@@ -1,4 +1,31 @@
-"""Choose parameters on the past, earn with them on what follows, judge the sum."""
+"""Choose parameters on the past, earn with them on what follows, judge the sum.
+
+>>> from datetime import date, timedelta
+>>> import numpy as np
+>>> from mts1b_foundation.market_data import UniversePanel
+>>> from mts1b_quantkit.factors import f_reversal
+>>> from mts1b_quantkit.cv import walk_forward
+>>> rng = np.random.default_rng(1)
+>>> close = 100.0 * np.cumprod(1.0 + rng.normal(0.001, 0.01, (200, 4)), axis=0)
+>>> panel = UniversePanel(
+...     close=close,
+...     high=close,
+...     low=close,
+...     volume=close,
+...     dates=[date(2026, 1, 1) + timedelta(days=k) for k in range(200)],
+...     symbols=["A", "B", "C", "D"],
+... )
+>>> result = walk_forward(
+...     f_reversal,
+...     {"h": [3, 5]},
+...     panel,
+...     train_window=60,
+...     test_window=30,
+...     sizing={"n_long": 1, "n_short": 1},
+... )
+>>> result.n_folds
+4
+"""
 
 from __future__ import annotations
 
@@ -69,32 +96,6 @@ def walk_forward(
     :raises BadInput: for a factor that looks ahead, too few rows for one fold, test windows that
         overlap, or a training window in which nothing trades.
     :raises NaNInput: when a held asset has no price.
-
-    >>> from datetime import date, timedelta
-    >>> import numpy as np
-    >>> from mts1b_foundation.market_data import UniversePanel
-    >>> from mts1b_quantkit.factors import f_reversal
-    >>> from mts1b_quantkit.cv import walk_forward
-    >>> rng = np.random.default_rng(1)
-    >>> close = 100.0 * np.cumprod(1.0 + rng.normal(0.001, 0.01, (200, 4)), axis=0)
-    >>> panel = UniversePanel(
-    ...     close=close,
-    ...     high=close,
-    ...     low=close,
-    ...     volume=close,
-    ...     dates=[date(2026, 1, 1) + timedelta(days=k) for k in range(200)],
-    ...     symbols=["A", "B", "C", "D"],
-    ... )
-    >>> result = walk_forward(
-    ...     f_reversal,
-    ...     {"h": [3, 5]},
-    ...     panel,
-    ...     train_window=60,
-    ...     test_window=30,
-    ...     sizing={"n_long": 1, "n_short": 1},
-    ... )
-    >>> result.n_folds
-    4
     """
     if not isinstance(universe, UniversePanel):
         raise BadInput(f"universe is a {type(universe).__name__}; give a UniversePanel")
