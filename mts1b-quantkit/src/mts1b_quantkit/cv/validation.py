@@ -1,31 +1,4 @@
-"""Choose parameters on the past, earn with them on what follows, judge the sum.
-
->>> from datetime import date, timedelta
->>> import numpy as np
->>> from mts1b_foundation.market_data import UniversePanel
->>> from mts1b_quantkit.factors import f_reversal
->>> from mts1b_quantkit.cv import walk_forward
->>> rng = np.random.default_rng(1)
->>> close = 100.0 * np.cumprod(1.0 + rng.normal(0.001, 0.01, (200, 4)), axis=0)
->>> panel = UniversePanel(
-...     close=close,
-...     high=close,
-...     low=close,
-...     volume=close,
-...     dates=[date(2026, 1, 1) + timedelta(days=k) for k in range(200)],
-...     symbols=["A", "B", "C", "D"],
-... )
->>> result = walk_forward(
-...     f_reversal,
-...     {"h": [3, 5]},
-...     panel,
-...     train_window=60,
-...     test_window=30,
-...     sizing={"n_long": 1, "n_short": 1},
-... )
->>> result.n_folds
-4
-"""
+"""Choose parameters on the past, earn with them on what follows, judge the sum."""
 
 from __future__ import annotations
 
@@ -96,6 +69,22 @@ def walk_forward(
     :raises BadInput: for a factor that looks ahead, too few rows for one fold, test windows that
         overlap, or a training window in which nothing trades.
     :raises NaNInput: when a held asset has no price.
+
+    >>> from datetime import date, timedelta
+    >>> import numpy as np
+    >>> from mts1b_foundation.market_data import UniversePanel
+    >>> from mts1b_quantkit.factors import f_reversal
+    >>> from mts1b_quantkit.cv import walk_forward
+    >>> noise = np.random.default_rng(1).normal(0.001, 0.01, (200, 4))
+    >>> close = 100.0 * np.cumprod(1.0 + noise, axis=0)
+    >>> days = [date(2026, 1, 1) + timedelta(days=k) for k in range(200)]
+    >>> panel = UniversePanel(
+    ...     close=close, high=close, low=close, volume=close, dates=days, symbols=["A", "B", "C", "D"]
+    ... )
+    >>> windows = {"train_window": 60, "test_window": 30}
+    >>> pair = {"n_long": 1, "n_short": 1}
+    >>> walk_forward(f_reversal, {"h": [3, 5]}, panel, **windows, sizing=pair).n_folds
+    4
     """
     if not isinstance(universe, UniversePanel):
         raise BadInput(f"universe is a {type(universe).__name__}; give a UniversePanel")
@@ -103,12 +92,7 @@ def walk_forward(
         raise BadInput(f"factor is {shown(factor)}; give a function of a panel")
     cost = read_number("cost_bps", cost_bps, least=0.0, wanted="zero or more") / 1e4
     periods = require_periods(periods_per_year)
-    train_window = read_count("train_window", train_window)
-    test_window = read_count("test_window", test_window)
-    step = test_window if step is None else read_count("step", step)
-    if step < test_window:
-        raise BadInput(f"step is {step}, test_window {test_window}; the test windows overlap")
-    walk = WalkForward(train_window, test_window, step=step, expanding=expanding, purge=purge)
+    walk = _walk_of(train_window, test_window, step, expanding=expanding, purge=purge)
     inside = rows_between(days_of(universe.dates), start, end)
     splits = _splits(walk, inside)
     panel = until(universe, inside.stop)
@@ -119,6 +103,17 @@ def walk_forward(
     ]
     run = _Run(panel, strategies, rebal, cost, periods)
     return run.judged(splits)
+
+
+def _walk_of(
+    train: int, test: int, step: int | None, *, expanding: bool, purge: int
+) -> WalkForward:
+    """Return the windows; test windows follow each other as one account, so none may overlap."""
+    train, test = read_count("train_window", train), read_count("test_window", test)
+    step = test if step is None else read_count("step", step)
+    if step < test:
+        raise BadInput(f"step is {step}, test_window {test}; the test windows overlap")
+    return WalkForward(train, test, step=step, expanding=expanding, purge=purge)
 
 
 def _splits(walk: WalkForward, inside: slice) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
