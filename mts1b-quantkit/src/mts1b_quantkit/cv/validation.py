@@ -79,7 +79,7 @@ def walk_forward(
     >>> close = 100.0 * np.cumprod(1.0 + noise, axis=0)
     >>> days = [date(2026, 1, 1) + timedelta(days=k) for k in range(200)]
     >>> panel = UniversePanel(
-    ...     close=close, high=close, low=close, volume=close, dates=days, symbols=["A", "B", "C", "D"]
+    ...     close=close, high=close, low=close, volume=close, dates=days, symbols=list("ABCD")
     ... )
     >>> windows = {"train_window": 60, "test_window": 30}
     >>> pair = {"n_long": 1, "n_short": 1}
