@@ -20,6 +20,7 @@ from mts1b_platform.store import (
     DecimalText,
     OutboxRelay,
     Store,
+    StoreClosed,
     StoreError,
     StoreNewer,
     UtcText,
@@ -338,3 +339,24 @@ async def until_named(store: Store, wanted: list[str]) -> None:
         while await names(store) != wanted:  # noqa: ASYNC110 (a store has no event to wait for)
             await asyncio.sleep(0.02)
     assert await names(store) == wanted
+
+
+async def test_a_store_that_is_closed_or_read_only_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "s.sqlite"
+    store = await Store.open(path)
+    await store.close()
+    for ask in (store.read, store.transaction):
+        with pytest.raises(StoreClosed, match="is closed"):
+            async with ask():
+                pass
+    reader = await Store.open(path, read_only=True)
+    async with reader.read():
+        pass
+    with pytest.raises(StoreClosed, match="reading only"):
+        async with reader.transaction():
+            pass
+    await reader.close()
+    await reader.close()
+    with pytest.raises(StoreClosed, match="is closed"):
+        async with reader.read():
+            pass

@@ -35,7 +35,7 @@ class StoreError(Exception):
 
 
 class StoreClosed(StoreError):
-    """The store takes no transactions: it is closed, or was opened for reading."""
+    """The store is closed, or was opened for reading and takes no transactions."""
 
 
 class StoreNewer(StoreError):
@@ -73,7 +73,7 @@ class Store:
     def __init__(self, backend: SqliteFile | PostgresSchema, name: str, *, read_only: bool) -> None:
         self._backend = backend
         self._lock = asyncio.Lock()
-        self._open = not read_only
+        self._open = True
         self.name = name
         self.read_only = read_only
         self.dialect = "sqlite" if isinstance(backend, SqliteFile) else "postgresql"
@@ -139,8 +139,9 @@ class Store:
     @asynccontextmanager
     async def _transaction(self) -> AsyncIterator[AsyncConnection]:
         async with self._lock:
-            if not self._open:
-                raise StoreClosed(f"store {self.name} is closed or read-only")
+            self._refuse_closed()
+            if self.read_only:
+                raise StoreClosed(f"store {self.name} was opened for reading only")
             if self._backend.in_doubt:
                 raise StoreError(
                     f"store {self.name}: the connection was lost in a commit, and it is unknown "
@@ -158,8 +159,13 @@ class Store:
 
     @asynccontextmanager
     async def _read(self) -> AsyncIterator[AsyncConnection]:
+        self._refuse_closed()
         async with self._backend.read() as connection:
             yield connection
+
+    def _refuse_closed(self) -> None:
+        if not self._open:
+            raise StoreClosed(f"store {self.name} is closed")
 
     def insert(self, table: sa.Table) -> Any:
         """Return an INSERT that can ``on_conflict_do_nothing`` / ``on_conflict_do_update``."""
@@ -177,7 +183,7 @@ class Store:
         A database that is gone, or a transaction that does not end, is not waited for: without
         the record more is published again, and what is open is rolled back.
         """
-        if self._open:
+        if self._open and not self.read_only:
             with contextlib.suppress(sa.exc.DBAPIError, StoreError, OSError):
                 async with asyncio.timeout(_CLOSE_S), self.transaction() as tx:
                     await self.outbox.record_position(tx, every=1)
