@@ -80,6 +80,21 @@ def test_no_text_keeps_a_halt_from_being_one(mts: Run, home: Path, words: tuple[
         assert reader.verify()[0] == reader.size
 
 
+@pytest.mark.parametrize("kind", ["fund", "strategy", "venue"])
+@pytest.mark.parametrize("length", [200, 60_000])
+def test_no_name_is_too_long_to_be_halted_and_resumed(
+    mts: Run, home: Path, kind: str, length: int
+) -> None:
+    scope = f"{kind}:{'n' * length}"
+    mts(cli.cmd, "halt", scope, *YES, code=1)  # it is in force, and nothing is called so here
+    assert scopes(home) == [scope]
+    mts(cli.cmd, "operator-key", "jane")
+    mts(cli.cmd, "resume", scope, "--operator", "jane")
+    assert scopes(home) == []
+    with AuditReader(home) as reader:
+        assert [e.action for e in reader.trail(scope)] == ["halt_requested", "halt_resumed"]
+
+
 def test_everything_that_is_left_is_told_at_once(mts: Run, home: Path) -> None:
     frozen_sender(home)
     (home / "mts.yaml").write_text("buss: {}\n")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Self
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
@@ -13,10 +13,14 @@ __all__ = [
     "ActiveHalt",
     "Cosignature",
     "HaltRequest",
+    "HaltScope",
     "HaltSeverity",
     "ResumeRequest",
     "halt_scope",
 ]
+
+HaltScope = Annotated[str, Field(min_length=1)]
+"""What is halted, of any length: it holds a whole identifier, and no halt is refused for a name."""
 
 
 class HaltSeverity(StrEnum):
@@ -92,8 +96,8 @@ class HaltRequest(FrozenModel):
 class ActiveHalt(FrozenModel):
     """A halt in force; ``epoch`` is the halt epoch that it started."""
 
-    halt_id: Identifier
-    scope: Identifier
+    halt_id: str = Field(min_length=1)
+    scope: HaltScope
     severity: HaltSeverity
     reason: str
     requested_by: Identifier
@@ -118,7 +122,7 @@ class ResumeRequest(FrozenModel):
     same fields; neither signature covers the other.
     """
 
-    scope: Identifier
+    scope: HaltScope
     reason: str = Field(min_length=1)
     cosigned_by: str = Field(pattern=r"^operator:[A-Za-z0-9_.-]+$")
     requested_at: UtcDatetime

@@ -13,6 +13,7 @@ from mts1b_foundation.halts import (
     ActiveHalt,
     Cosignature,
     HaltRequest,
+    HaltScope,
     HaltSeverity,
     ResumeRequest,
     halt_scope,
@@ -320,7 +321,7 @@ class WatchdogAlert(FrozenModel):
 
     alert_id: Identifier
     watchdog: Identifier
-    scope: Identifier
+    scope: HaltScope
     message: str
     value: str
     threshold: str
