@@ -17,6 +17,7 @@ from operations_world import FUND, START, day, nav
 from starlette.testclient import TestClient
 
 CLOCK = VirtualClock(START)
+HOME = "http://localhost"
 HALT = ActiveHalt(
     halt_id="halt-1",
     scope=f"fund:{FUND}",
@@ -69,7 +70,7 @@ def client(board: Board) -> Iterator[TestClient]:
         board=board, halts=halts, health=health, limiter=PeerLimiter(CLOCK, burst=1_000)
     )
     app.state.checks = checks
-    with TestClient(app) as made:
+    with TestClient(app, base_url=HOME) as made:
         yield made
 
 
@@ -111,6 +112,22 @@ def test_nothing_but_reading(client: TestClient, method: str) -> None:
     assert client.request(method, "/nowhere").status_code == 405
 
 
+@pytest.mark.parametrize("path", ["/v1/halts", "/v1/funds", "/v1/quotes/AAPL", "/nowhere"])
+@pytest.mark.parametrize("name", ["evil.example", "localhost.evil.example:80", "", "8.8.8.8", "["])
+def test_a_name_that_a_page_had_resolved_to_this_machine_is_not_answered(
+    client: TestClient, path: str, name: str
+) -> None:
+    response = client.get(path, headers={"Host": name})
+    assert response.status_code == 421
+    assert "api.names" in response.json()["detail"]
+    assert "halt" not in response.text
+
+
+@pytest.mark.parametrize("name", ["localhost", "127.0.0.1:8080", "[::1]:8080", "LOCALHOST.:1"])
+def test_this_machine_is_answered(client: TestClient, name: str) -> None:
+    assert client.get("/v1/halts", headers={"Host": name}).status_code == 200
+
+
 def test_every_answer_is_uncached_and_typed(client: TestClient) -> None:
     for path in ("/v1/funds", "/nowhere"):
         headers = client.get(path).headers
@@ -134,7 +151,7 @@ def test_the_limit_is_per_peer_and_no_header_bends_it(board: Board) -> None:
     clock = VirtualClock(START)
     limiter = PeerLimiter(clock, per_second=2.0, burst=5)
     app = create_app(board=board, halts=halts, health=health, limiter=limiter)
-    with TestClient(app, client=("10.0.0.1", 1)) as one:
+    with TestClient(app, base_url=HOME, client=("10.0.0.1", 1)) as one:
         answers = [
             one.get("/v1/halts", headers={"X-Forwarded-For": f"1.2.3.{n}"}) for n in range(7)
         ]
@@ -142,7 +159,7 @@ def test_the_limit_is_per_peer_and_no_header_bends_it(board: Board) -> None:
         assert answers[-1].headers["retry-after"] == "1"
         clock.advance(1.0)
         assert [one.get("/v1/halts").status_code for _ in range(3)] == [200, 200, 429]
-    with TestClient(app, client=("10.0.0.2", 1)) as two:
+    with TestClient(app, base_url=HOME, client=("10.0.0.2", 1)) as two:
         assert two.get("/v1/halts").status_code == 200
 
 

@@ -233,7 +233,7 @@ async def test_a_start_that_waits_for_nothing_hears_a_stop_between_services(
 
 async def ask(host: Host, path: str) -> tuple[int, str]:
     reader, writer = await asyncio.open_connection("127.0.0.1", host.port)
-    writer.write(f"GET {path} HTTP/1.1\r\n\r\n".encode())
+    writer.write(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
     head, _, body = (await reader.read()).decode().partition("\r\n\r\n")
     writer.close()
     return int(head.split()[1]), body

@@ -166,6 +166,8 @@ class OperationsService(Service):
             halts=self._active_halts,
             health=self.health,
             limiter=PeerLimiter(self.ctx.system_clock),
+            host=settings.host,
+            names=settings.names,
             signals=intake_of(
                 self.ctx.settings,
                 self.ctx.home,

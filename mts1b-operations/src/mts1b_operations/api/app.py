@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from functools import partial
 from typing import Annotated
 
 from fastapi import FastAPI, HTTPException, Path, Query, Request
@@ -11,6 +12,7 @@ from fastapi.responses import JSONResponse, Response
 from mts1b_foundation.market_data import Bar, Quote
 from mts1b_foundation.risk import ActiveHalt
 from mts1b_foundation.time import INTERVALS
+from mts1b_platform.hosts import is_own_host
 
 from mts1b_operations.api.board import Board, FundStatus
 from mts1b_operations.api.limiter import PeerLimiter
@@ -24,6 +26,7 @@ Health = Callable[[], Awaitable[dict[str, str]]]
 _SYMBOL = r"^[A-Za-z0-9._:@/-]{1,40}$"
 _LONGEST_URL = 2_048
 _SIGNALS = "/v1/signals/"
+_NOT_ME = "this API is not called so; use its address, or add the name to api.names in the settings"
 _HEADERS: Mapping[str, str] = {
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
@@ -40,16 +43,23 @@ def create_app(
     health: Health,
     limiter: PeerLimiter,
     signals: SignalIntake | None = None,
+    host: str = "127.0.0.1",
+    names: Collection[str] = (),
 ) -> FastAPI:
     """Return the application over a board and two questions.
 
     It publishes nothing and writes nothing; anything but GET and HEAD is refused, except signals
     where an intake for them is given.
+
+    :param host: the address that it is served on.
+    :param names: what it is called besides; a call by any other name is not answered, but for
+        signals, whose signature no page of somebody else can make.
     """
     app = FastAPI(
         title="MTS1B public API", version="1", docs_url=None, redoc_url=None, openapi_url=None
     )
-    _guard(app, limiter, takes_signals=signals is not None)
+    own_host = partial(is_own_host, listens_on=host, names=names)
+    _guard(app, limiter, own_host, takes_signals=signals is not None)
     _market(app, board)
     _state(app, board, halts, health)
     if signals is not None:
@@ -57,13 +67,18 @@ def create_app(
     return app
 
 
-def _guard(app: FastAPI, limiter: PeerLimiter, *, takes_signals: bool) -> None:
+def _guard(
+    app: FastAPI, limiter: PeerLimiter, own_host: Callable[[str], bool], *, takes_signals: bool
+) -> None:
     @app.middleware("http")
     async def guard(
         request: Request, call_next: Callable[[Request], Awaitable[Response]]
     ) -> Response:
         posts = takes_signals and request.url.path.startswith(_SIGNALS)
-        response = _refusal(request, limiter, posts=posts) or await call_next(request)
+        refused = _refusal(request, limiter, posts=posts)
+        if refused is None and not posts and not own_host(request.headers.get("host", "")):
+            refused = JSONResponse({"detail": _NOT_ME}, status_code=421)
+        response = refused or await call_next(request)
         response.headers.update(_HEADERS)
         return response
 

@@ -192,6 +192,10 @@ class ApiSettings(_Section):
 
     host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(0, ge=0, le=65535, description="0: any free port")
+    names: list[str] = Field(
+        default_factory=list,
+        description="host names it is called by besides its address, as behind a proxy",
+    )
     signals: list[SignalSourceSettings] = Field(
         default_factory=list, description="who may send signals; empty: nobody"
     )

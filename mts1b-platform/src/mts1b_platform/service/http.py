@@ -8,12 +8,21 @@ from collections.abc import Awaitable, Callable
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from mts1b_platform.hosts import is_own_host
+
 __all__ = ["HealthServer", "PortInUse"]
 
 Health = Callable[[], Awaitable[dict[str, dict[str, str]]]]
 
 _LIMIT = 8192
-_REASONS = {200: "OK", 404: "Not Found", 405: "Method Not Allowed", 503: "Service Unavailable"}
+_REASONS = {
+    200: "OK",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    421: "Misdirected Request",
+    503: "Service Unavailable",
+}
+_LOOPBACK = "127.0.0.1"
 
 
 class PortInUse(OSError):
@@ -39,7 +48,7 @@ class HealthServer:
         """
         try:
             self._server = await asyncio.start_server(
-                self._serve, "127.0.0.1", self._port, limit=_LIMIT
+                self._serve, _LOOPBACK, self._port, limit=_LIMIT
             )
         except OSError as error:
             raise PortInUse(
@@ -71,8 +80,12 @@ class HealthServer:
             writer.close()
 
     async def _respond(self, head: bytes) -> tuple[int, str, bytes]:
-        method, _, rest = head.decode("latin-1").partition(" ")
+        first, *lines = head.decode("latin-1").split("\r\n")
+        method, _, rest = first.partition(" ")
         path = rest.partition(" ")[0].partition("?")[0]
+        hosts = [line[5:] for line in lines if line[:5].lower() == "host:"]
+        if len(hosts) != 1 or not is_own_host(hosts[0], listens_on=_LOOPBACK):
+            return 421, "text/plain", b"call this machine by localhost or 127.0.0.1\n"
         if method != "GET":
             return 405, "text/plain", b"only GET\n"
         if path == "/metrics":
