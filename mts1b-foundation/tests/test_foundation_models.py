@@ -15,10 +15,10 @@ from typing import Any, Union, get_args, get_origin
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from mts1b_foundation.model import FrozenModel
+from mts1b_foundation.model import FrozenModel, UtcDatetime
 from mts1b_foundation.schema import all_models, json_schema
 from mts1b_foundation.symbology import Symbol
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 MODELS = all_models()
@@ -196,6 +196,13 @@ def test_a_model_refuses_unknown_fields_and_changes(name: str) -> None:
             setattr(value, first, getattr(value, first))
 
     check()
+
+
+@pytest.mark.parametrize("zone", ["9999-12-31T23:59:59-12:00", "0001-01-01T00:00:00+14:00"])
+def test_a_time_that_utc_does_not_have_is_refused(zone: str) -> None:
+    """Any other error than this one would end who reads the message, each time anew."""
+    with pytest.raises(ValidationError, match="no year"):
+        TypeAdapter(UtcDatetime).validate_json(json.dumps(zone))
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -98,7 +98,16 @@ async def test_e4_a_reader_that_dies_before_its_commit_reads_on_from_there(store
     assert await seen(store) == ["a", "b", "c"]
 
 
-@pytest.mark.parametrize("later", [{"color": "red"}, {"nav_usd": "NaN"}, {"nav_usd": None}])
+@pytest.mark.parametrize(
+    "later",
+    [
+        {"color": "red"},
+        {"nav_usd": "NaN"},
+        {"nav_usd": None},
+        {"as_of": "9999-12-31T23:59:59-12:00"},  # in UTC a year that there is not
+        {"as_of": "0001-01-01T00:00:00+14:00"},
+    ],
+)
 async def test_e12_what_a_later_schema_says_is_refused_never_guessed(
     store: Store, later: dict[str, Any]
 ) -> None:

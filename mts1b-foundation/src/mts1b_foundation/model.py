@@ -33,7 +33,10 @@ def _require_aware(value: datetime) -> datetime:
         raise ValueError(
             f"time {value.isoformat()} has no time zone; give an aware time, e.g. with tzinfo=UTC"
         )
-    return value.astimezone(UTC)
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"time {value.isoformat()} is in no year from 1 to 9999 of UTC") from None
 
 
 UtcDatetime = Annotated[datetime, AfterValidator(_require_aware)]
