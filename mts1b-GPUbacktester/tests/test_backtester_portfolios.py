@@ -218,6 +218,41 @@ def test_numbers_without_sense_are_refused(engine: Any) -> None:
         run([[NAN], [NAN]], [[1.0]] * 2, engine)
 
 
+@pytest.mark.parametrize("value", [0.0, -1.0, np.inf])
+@pytest.mark.parametrize("bar", [0, 2, 5])
+def test_a_price_is_refused_also_where_nothing_is_filled(
+    value: float, bar: int, engine: Any
+) -> None:
+    opened = np.full((6, 2), 10.0)
+    opened[bar, 1] = value
+    with pytest.raises(BadPanel, match="open of A1"):
+        run_portfolio(
+            {"close": np.full((6, 2), 10.0), "open": opened}, np.full((6, 2), 0.5), rebalance=4,
+            engine=engine,
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("bar", [0, 2, 5])
+def test_an_infinite_weight_is_refused_also_where_it_is_not_traded(bar: int, engine: Any) -> None:
+    closes, weights = np.full((6, 2), 10.0), np.full((6, 2), 0.5)
+    closes[1, 0] = NAN
+    weights[bar, 0] = np.inf
+    with pytest.raises(BadSetting, match="infinity"):
+        run(closes, weights, engine, rebalance=4)
+
+
+@pytest.mark.parametrize("seed", [3, 20])
+def test_what_rounding_leaves_of_a_portfolio_is_neither_trade_nor_return(
+    seed: int, engine: Any
+) -> None:
+    rng = np.random.default_rng(seed)
+    weights = np.tile(rng.normal(0, 0.8, 9), (60, 1))
+    found = run(np.tile(rng.uniform(0.1, 90, 9), (60, 1)), weights, engine)
+    assert found.n_trades == found.trades.height == 9
+    assert not found.returns.any()
+    assert np.isnan(found.sharpe)
+
+
 def test_a_factor_is_swept_as_it_is_run(engine: Any) -> None:
     rng = np.random.default_rng(6)
     close = 50 * np.exp(np.cumsum(rng.normal(0, 0.02, (500, 8)), 0))

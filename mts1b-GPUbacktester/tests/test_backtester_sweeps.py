@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from mts1b_GPUbacktester import BadPanel, BadSetting, panel_from, rules, run_sweep
+from mts1b_GPUbacktester import BadPanel, BadRule, BadSetting, panel_from, rules, run_sweep
 from mts1b_GPUbacktester.blocks import blocks
 from mts1b_GPUbacktester.engines import SweepBlock
 from mts1b_GPUbacktester.engines.numba_engine import NumbaEngine
@@ -178,3 +178,10 @@ def test_what_a_sweep_keeps_stays_within_the_budget(value: r.Value) -> None:
     options: dict[str, Any] = {"fill": "next_close", "engine": "numba", "progress": False}
     run_sweep({"close": close[:99]}, rule, grid={"n": [1]}, **options)
     assert peak_of({"close": close}, rule, grid=grid, memory_budget="16MiB", **options) < 2**24
+
+
+@pytest.mark.parametrize("engine", ["numpy", "numba"])
+def test_of_two_things_wrong_every_engine_names_the_same(engine: Any) -> None:
+    rule = r.long_when(r.volume > 0).short_when(r.close > 1)
+    with pytest.raises(BadRule, match="has a short side"):
+        run_sweep({"close": np.ones((4, 1))}, rule, grid=[{}], engine=engine)

@@ -11,10 +11,13 @@ from mts1b_quantkit.cost_models import FeeModel, SlippageModel
 
 from mts1b_GPUbacktester.semantics import BoolArray, FloatArray, Settings
 
-__all__ = ["Orders", "Tape", "WalkedBook", "walk_book"]
+__all__ = ["DUST", "Orders", "Tape", "WalkedBook", "walk_book"]
 
 NUDGE = 1e-9
 """What rounding may take from a whole number of lots before it counts as one less."""
+
+DUST = 1e-12
+"""What rounding may leave of a fraction of what is held that is no trade, or of a return."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +151,7 @@ def _traded(
     weights = np.nan_to_num(tape.weights[decision], nan=0.0)
     wanted = orders.rounded(weights * max(equity, 0.0) / safe)
     traded = np.where(priced, wanted - units, 0.0)
+    traded = np.where(np.abs(traded) <= DUST * np.abs(units), 0.0, traded)
     if orders.volume_share > 0.0:
         most = orders.volume_share * np.nan_to_num(tape.volumes[bar], nan=0.0)
         traded = orders.rounded(np.clip(traded, -most, most))

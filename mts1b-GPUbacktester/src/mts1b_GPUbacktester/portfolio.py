@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from mts1b_quantkit.cost_models import FeeModel, SlippageModel
 
-from mts1b_GPUbacktester.book import Orders, Tape, WalkedBook, walk_book
+from mts1b_GPUbacktester.book import DUST, Orders, Tape, WalkedBook, walk_book
 from mts1b_GPUbacktester.engines import EngineName
 from mts1b_GPUbacktester.engines.choose import choose_for_weights
 from mts1b_GPUbacktester.errors import BadPanel, BadSetting
@@ -117,6 +117,7 @@ def simulate_weights(
         costs=walked.costs / initial_cash,
         settings=orders.settings,
         engine=choice,
+        rounding=DUST,
     )
 
 

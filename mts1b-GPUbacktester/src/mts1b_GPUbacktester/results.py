@@ -176,9 +176,14 @@ def backtest_result(
     costs: float,
     settings: Settings,
     engine: EngineChoice,
+    rounding: float | None = None,
 ) -> BacktestResult:
-    """Measure an equity path and wrap it up; weights and trades are found when asked for."""
-    returns = returns_of(equity / start_equity)
+    """Measure an equity path and wrap it up; weights and trades are found when asked for.
+
+    :param rounding: what it may leave of a return of zero; None for that of one account.
+    """
+    worth = equity / start_equity
+    returns = returns_of(worth) if rounding is None else returns_of(worth, rounding)
     wanted = ("sharpe", "total_return", "max_drawdown")
     found = measure(returns[:, None], np.array([n_trades]), settings, wanted)
     return BacktestResult(

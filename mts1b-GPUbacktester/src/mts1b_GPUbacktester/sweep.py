@@ -23,7 +23,7 @@ from mts1b_GPUbacktester.panels import PanelLike, Prices, panel_from
 from mts1b_GPUbacktester.program import is_plain
 from mts1b_GPUbacktester.progress import Progress, reporter
 from mts1b_GPUbacktester.results import SweepResult
-from mts1b_GPUbacktester.rules import Rule
+from mts1b_GPUbacktester.rules import Rule, sides_of
 from mts1b_GPUbacktester.semantics import Direction, Fill, Settings, Size
 from mts1b_GPUbacktester.store import Store
 
@@ -83,6 +83,7 @@ def run_sweep(
     budget, wanted = parse_bytes(memory_budget), check_metrics(metrics)
     prices = Prices.of(panel_from(panel))
     sets = parameter_sets(rule, grid, where, size=settings.fraction, budget=budget)
+    sides_of(rule, direction)
     whole = SweepBlock(prices, rule, sets, settings, wanted, budget // 2)
     collected = Collected(whole, top=_rows_kept(whole, top, by, budget), by=by)
     folder = None if out is None else Path(out)

@@ -126,16 +126,16 @@ class Paths:
         return Paths(self.units[:, cut], self.equity[:, cut], self.returns[:, cut], moved)
 
 
-def settled(values: Any) -> FloatArray:
+def settled(values: Any, rounding: float = _ROUNDING) -> FloatArray:
     """Return values with zero for what rounding leaves of it.
 
     A unit that is bought for all cash and marked at its own price is worth that cash up to the last
     bit. The bit is no return, and a ratio of two such bits would look like one of two numbers.
     """
-    return np.asarray(np.where(np.abs(values) <= _ROUNDING, 0.0, values), dtype=np.float64)
+    return np.asarray(np.where(np.abs(values) <= rounding, 0.0, values), dtype=np.float64)
 
 
-def returns_of(equity: FloatArray) -> FloatArray:
+def returns_of(equity: FloatArray, rounding: float = _ROUNDING) -> FloatArray:
     """Return equity(t) / equity(t - 1) - 1 along the last axis, from a start of 1.0.
 
     Falling to zero or below is a return of -1, ruin, and after it returns are zero. So is what
@@ -144,7 +144,7 @@ def returns_of(equity: FloatArray) -> FloatArray:
     previous = np.concatenate((np.ones((*equity.shape[:-1], 1)), equity[..., :-1]), axis=-1)
     over = np.logical_or.accumulate(previous <= 0.0, axis=-1)
     left = np.maximum(equity, 0.0)
-    return np.where(over, 0.0, settled(left / np.where(over, 1.0, previous) - 1.0))
+    return np.where(over, 0.0, settled(left / np.where(over, 1.0, previous) - 1.0, rounding))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from mts1b_GPUbacktester.book import NUDGE, Orders, Tape, WalkedBook
+from mts1b_GPUbacktester.book import DUST, NUDGE, Orders, Tape, WalkedBook
 from mts1b_GPUbacktester.engines.compiling import compiled
 
 __all__ = ["walk_weights"]
@@ -45,6 +45,7 @@ def _rebalance(
         known = not np.isnan(price) and (mark > 0.0 or not np.isnan(closes[asset]))
         wanted = (0.0 if np.isnan(weight) else weight) * equity / (price if known else 1.0)
         traded = wanted - units[asset] if known else 0.0
+        traded = 0.0 if abs(traded) <= DUST * abs(units[asset]) else traded
         notional = traded * (price if known else 0.0)
         spent += notional
         costs += notional * bought if notional > 0.0 else -notional * sold
@@ -83,6 +84,7 @@ def _rebalance_limited(
             continue
         wanted = (0.0 if np.isnan(weight) else weight) * equity / price
         traded = _whole_lots(wanted, lots[asset]) - units[asset]
+        traded = 0.0 if abs(traded) <= DUST * abs(units[asset]) else traded
         if share > 0.0:
             volume = volumes[asset]
             most = 0.0 if np.isnan(volume) else share * volume
@@ -110,9 +112,10 @@ def _trade_with_care(
 ) -> Any:
     """Trade to the weights where prices may be missing or the quantity is limited.
 
-    Return as :func:`_rebalance`, and how many prices are not positive.
+    Return as :func:`_rebalance`, and how many prices are not positive or weights infinite.
     """
     equity, wrong = _equity_at(fills, closes, marks, units, cash)
+    wrong += _infinite(weights)
     equity = max(equity, 0.0)
     if limited:
         spent, paid, count = _rebalance_limited(
@@ -174,6 +177,7 @@ def _known_rebalance(
     for asset in range(len(units)):
         price, close, held = fills[asset], closes[asset], units[asset]
         traded = weights[asset] * equity / price - held
+        traded = 0.0 if abs(traded) <= DUST * abs(held) else traded
         notional = traded * price
         spent += notional
         moved += abs(notional)
@@ -257,10 +261,39 @@ def _walk(
     return costs, count, wrong == 0
 
 
+@compiled()
+def _infinite(weights: Any) -> int:
+    count = 0
+    for asset in range(len(weights)):
+        count += 1 if np.isinf(weights[asset]) else 0
+    return count
+
+
+@compiled(reorder=True)
+def _wrong_of(values: Any, rows: Any, least: float) -> float:
+    """Return how many values of some rows are at most ``least`` or infinite."""
+    wrong = 0.0
+    for row in rows:
+        for place in range(values.shape[1]):
+            value = values[row, place]
+            wrong += 1.0 if value <= least or value == np.inf else 0.0
+    return wrong
+
+
+def _unmet_sound(tape: Tape, lag: int) -> bool:
+    """Return whether prices and weights that no rebalance reads make sense too."""
+    length = len(tape.trading)
+    filled, read = np.zeros(length, dtype=np.bool_), tape.trading.copy()
+    filled[lag:] = tape.trading[: length - lag]
+    read[length - lag :] = False
+    wrong = _wrong_of(tape.fills, np.flatnonzero(~filled), 0.0)
+    return not (wrong + _wrong_of(tape.weights, np.flatnonzero(~read), -np.inf))
+
+
 def walk_weights(tape: Tape, orders: Orders, cash: float) -> tuple[WalkedBook, bool]:
     """Walk a portfolio with costs in basis points; nothing is recorded but equity and costs.
 
-    Also return whether all prices that were met and the equity are sound.
+    Also return whether prices, weights and the equity are sound.
     """
     settings = orders.settings
     numbers = np.array(
@@ -277,4 +310,5 @@ def walk_weights(tape: Tape, orders: Orders, cash: float) -> tuple[WalkedBook, b
         settings.lag, cash, walked.equity,
     )  # fmt: skip
     walked.n_fills = int(fills)
-    return walked, bool(sound) and bool(np.isfinite(walked.equity).all())
+    sound = bool(sound) and bool(np.isfinite(walked.equity).all())
+    return walked, sound and _unmet_sound(tape, settings.lag)
