@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from mts1b_platform.connections import Connections
 from mts1b_platform.errors import RetryLater
 
 __all__ = ["HaltSocket", "SocketSilent", "ask", "sockets_of"]
@@ -29,6 +30,7 @@ class HaltSocket:
     def __init__(self, folder: Path, name: str, handler: Handler) -> None:
         self.path = folder / f"halt-{name}.sock"
         self._handler = handler
+        self._connections = Connections(self._serve)
         self._server: asyncio.Server | None = None
 
     async def start(self) -> None:
@@ -38,19 +40,19 @@ class HaltSocket:
         before = os.umask(0o177)
         try:
             with _reachable(self.path) as path:
-                self._server = await asyncio.start_unix_server(self._serve, path=path, limit=_LIMIT)
+                self._server = await asyncio.start_unix_server(
+                    self._connections.accept, path=path, limit=_LIMIT
+                )
         finally:
             os.umask(before)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             reply = await self._answer(await reader.readline())
-            writer.write(json.dumps(reply).encode() + b"\n")
-            await writer.drain()
-        except (ConnectionError, asyncio.LimitOverrunError):
-            return
-        finally:
-            writer.close()
+        except ValueError:
+            reply = {"error": "a line that does not end"}
+        writer.write(json.dumps(reply).encode() + b"\n")
+        await writer.drain()
 
     async def _answer(self, line: bytes) -> Mapping[str, Any]:
         try:
@@ -64,9 +66,8 @@ class HaltSocket:
     async def close(self) -> None:
         """Stop listening and take the socket away."""
         if self._server is not None:
-            self._server.close()
-            await self._server.wait_closed()
-            self._server = None
+            server, self._server = self._server, None
+            await self._connections.end(server)
         self.path.unlink(missing_ok=True)
 
 

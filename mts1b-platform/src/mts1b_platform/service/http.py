@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from mts1b_platform.connections import Connections
 from mts1b_platform.hosts import is_own_host
 
 __all__ = ["HealthServer", "PortInUse"]
@@ -15,6 +16,7 @@ __all__ = ["HealthServer", "PortInUse"]
 Health = Callable[[], Awaitable[dict[str, dict[str, str]]]]
 
 _LIMIT = 8192
+_PATIENCE_S = 5.0
 _REASONS = {
     200: "OK",
     404: "Not Found",
@@ -39,6 +41,7 @@ class HealthServer:
     def __init__(self, port: int, health: Health) -> None:
         self._port = port
         self._health = health
+        self._connections = Connections(self._serve)
         self._server: asyncio.Server | None = None
 
     async def start(self) -> int:
@@ -48,7 +51,7 @@ class HealthServer:
         """
         try:
             self._server = await asyncio.start_server(
-                self._serve, _LOOPBACK, self._port, limit=_LIMIT
+                self._connections.accept, _LOOPBACK, self._port, limit=_LIMIT
             )
         except OSError as error:
             raise PortInUse(
@@ -59,25 +62,24 @@ class HealthServer:
         return port
 
     async def stop(self) -> None:
-        """Stop listening."""
+        """Stop listening, and hang up."""
         if self._server is not None:
-            self._server.close()
-            await self._server.wait_closed()
+            server, self._server = self._server, None
+            await self._connections.end(server)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5.0)
-            status, kind, body = await self._respond(head)
-            reply = (
-                f"HTTP/1.1 {status} {_REASONS[status]}\r\nContent-Type: {kind}\r\n"
-                f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
-            )
-            writer.write(reply.encode() + body)
-            await writer.drain()
-        except (TimeoutError, OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-            pass  # a client that speaks no HTTP, or left, needs no answer
-        finally:
-            writer.close()
+            async with asyncio.timeout(_PATIENCE_S):
+                head = await reader.readuntil(b"\r\n\r\n")
+        except (TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+            return  # a client that speaks no HTTP needs no answer
+        status, kind, body = await self._respond(head)
+        reply = (
+            f"HTTP/1.1 {status} {_REASONS[status]}\r\nContent-Type: {kind}\r\n"
+            f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+        )
+        writer.write(reply.encode() + body)
+        await writer.drain()
 
     async def _respond(self, head: bytes) -> tuple[int, str, bytes]:
         first, *lines = head.decode("latin-1").split("\r\n")
