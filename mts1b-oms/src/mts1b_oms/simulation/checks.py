@@ -1,4 +1,4 @@
-"""What must hold at every moment, and at the last one before an order leaves."""
+"""What must hold after every event, and at the last moment before an order leaves."""
 
 from __future__ import annotations
 
@@ -233,7 +233,10 @@ def _bought(fill: Fill, surplus: Mapping[str, Decimal]) -> Decimal:
 def check_now(
     oms: OmsService | None, risk: RiskEngineService | None, truth: TrueVenue, accidents: Accidents
 ) -> None:
-    """Check what holds at every moment: what may fill at the venue counts here as open.
+    """Check what holds after every event: what may fill at the venue counts here as open.
+
+    An event is a commit of the OMS or of risk, or a quote at the venue; what leaves is checked by
+    the others. Between two events nothing changes that is compared here.
 
     Facts are late here and never ahead, so that a record or a reservation of less than the venue
     still has open is wrong whatever is on its way. Only what a venue takes back of an execution
@@ -243,9 +246,9 @@ def check_now(
     :raises Violation: I1 a second order of one key, P4 the record has ended what is open at the
         venue or counts less of it, P10 risk does.
     """
-    for key, count in truth.arrived.items():
-        if count > 1:
-            raise Violation(f"I1 {count} orders of key {key} arrived")
+    if max(truth.arrived.values(), default=0) > 1:
+        ((key, count),) = truth.arrived.most_common(1)
+        raise Violation(f"I1 {count} orders of key {key} arrived")
     by_hand, restated = set(accidents.by_hand), _restated_at(truth)
     for theirs in open_at(truth):
         name = theirs.order_id

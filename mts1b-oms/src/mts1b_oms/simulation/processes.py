@@ -28,6 +28,8 @@ class FaultyStore(Store):
     net: SimNet
     stalled: Callable[[str, float], None] = staticmethod(lambda name, seconds: None)
     """Called with the store's name and for how many seconds a commit stalls."""
+    committed: Callable[[], object] = staticmethod(lambda: None)
+    """Called after each commit: what a service knows changes right after one, and only then."""
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
@@ -43,6 +45,7 @@ class FaultyStore(Store):
                 await asyncio.sleep(seconds)
             if self.net.takes(self.net.faults.store_error, "F1 commit failed"):
                 raise StoreError(f"store {self.name}: no space left on device")
+        self.committed()
 
 
 class WatchedGate(ReconciliationGate):

@@ -99,7 +99,11 @@ class World:
         self._store_kind: type[FaultyStore] = type(
             "FaultyStore",
             (FaultyStore,),
-            {"net": self.net, "stalled": staticmethod(self._stalled)},
+            {
+                "net": self.net,
+                "stalled": staticmethod(self._stalled),
+                "committed": staticmethod(lambda: loop.call_soon(self._look)),
+            },
         )
         self.violation: Violation | None = None
         self.quiet = False
@@ -347,7 +351,6 @@ class World:
         beat = 0
         while True:
             await asyncio.sleep(1.0)
-            self._look()
             beat += 1
             if beat % 60 == 0:
                 await self._bars()
@@ -363,6 +366,7 @@ class World:
                 timestamp=self.loop.clock.now(),
             )
             await self.truth.quote(quote)
+            self._look()
 
 
 def run_seed(
