@@ -140,7 +140,7 @@ def test_the_paper_venue_and_one_that_hands_on_fit():
 
 def test_the_list_command_imports_no_adapter(install):
     install("acme_explodes", "raise SystemError('imported')")
-    rows = json.loads(CliRunner().invoke(app, ["list", "--json"]).stdout)
+    rows = json.loads(CliRunner().invoke(app, ["list", "--json"]).stdout)["items"]
     assert {"broker": "acme", "from": "acme_explodes", "code": "acme_explodes:create"} in rows
 
 

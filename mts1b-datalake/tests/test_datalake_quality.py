@@ -165,7 +165,7 @@ def test_the_command_line_imports_lists_and_checks(run: Any, tmp_path: Path) -> 
     done = run("import", str(path), "--timezone", "America/New_York", "--symbol", "AAPL", "--json")
     assert done.exit_code == 0, done.output
     assert json.loads(done.output)["symbols"] == ["AAPL"]
-    assert json.loads(run("ls", "--json").output)[0]["dataset"] == "prices"
+    assert json.loads(run("ls", "--json").output)["items"][0]["dataset"] == "prices"
     checked = run("check", "prices")
     assert checked.exit_code == 0
     assert "no rule is broken" in checked.output
@@ -207,5 +207,5 @@ def test_an_unknown_calendar_is_a_mistake_of_the_command(run: Any, tmp_path: Pat
     assert wrong.exit_code == 3
     assert "XNYS" in wrong.stderr
     assert run(*base, "--calendar", "XNYS").exit_code == 0
-    stored = json.loads(run("ls", "--json").output)[0]
+    stored = json.loads(run("ls", "--json").output)["items"][0]
     assert (stored["calendar"], stored["last"]) == ("XNYS", "2020-01-02T21:00:00+00:00")

@@ -68,7 +68,7 @@ async def test_down_stops_what_runs(tmp_path: Path) -> None:
     assert await asyncio.wait_for(parent.wait(), 30) == 0
     await gone(*pids)
     assert call(down, tmp_path)[:2] == (0, "nothing runs here\n")
-    assert json.loads(call(down, tmp_path, "--json")[1]) == {"stopping": False}
+    assert json.loads(call(down, tmp_path, "--json")[1]) == {"stopping": False, "exit_code": 0}
 
 
 def test_down_signals_nobody_by_a_record_that_is_left_over(tmp_path: Path) -> None:

@@ -138,12 +138,12 @@ def test_the_command_line_reads_what_the_service_left(traded: Path) -> None:
     assert "buy 100 SPX market" in listed.output
     assert "MAX_POSITION_PCT" in listed.output
     assert run(traded, "orders", "--open").output == "none\n"
-    everything = json.loads(run(traded, "orders", "--json").output)
+    everything = json.loads(run(traded, "orders", "--json").output)["items"]
     assert [item["status"] for item in everything] == ["filled", "rejected"]
     shown = run(traded, "order", "order-k-1").output
     assert "submitting: approved -> submitting" in shown.replace("sending", "submitting")
     assert "100 at 100" in shown
-    [held] = json.loads(run(traded, "positions", "--json").output)
+    [held] = json.loads(run(traded, "positions", "--json").output)["items"]
     assert (held["quantity"], held["market_value_usd"]) == ("100", "11000.00000000")
     assert "alpha/trend" in run(traded, "positions", "--fund", "alpha").output
     navs = run(traded, "nav", "--strategy", "trend").output

@@ -74,7 +74,7 @@ def test_why_of_a_signal_and_as_json(mts: Run) -> None:
 
 def test_audit_show_tail_and_verify(mts: Run, home: Path) -> None:
     assert "order_created" in mts(cli.app, "audit", "show", "--subject-id", "ord-0").output
-    tail = json.loads(mts(cli.app, "audit", "tail", "-n", "2", "--json").output)
+    tail = json.loads(mts(cli.app, "audit", "tail", "-n", "2", "--json").output)["items"]
     assert [entry["action"] for entry in tail] == ["nav_updated", "service.stopped"]
     assert mts(cli.app, "audit", "verify", "--from-sequence", "0").output.startswith("true: ")
     with sqlite3.connect(home / "db" / "operations.sqlite") as db:
@@ -128,7 +128,7 @@ def test_status_works_without_services(mts: Run) -> None:
 
 
 def test_doctor_finds_what_is_wrong(mts: Run, home: Path) -> None:
-    found = {f["check"]: f for f in json.loads(mts(cli.doctor, "--json").output)}
+    found = {f["check"]: f for f in json.loads(mts(cli.doctor, "--json").output)["items"]}
     assert {f["verdict"] for f in found.values()} <= {"ok", "warn"}
     assert found["store"]["verdict"] == "ok"
     (home / "keys" / "audit.key").chmod(0o644)
@@ -252,20 +252,22 @@ def test_watchdogs_are_shown_tuned_and_paused(mts: Run) -> None:
     assert "portfolio_vol_dd" in mts(cli.app, "watchdog", "status").output
     mts(cli.app, "watchdog", "config", "--watchdog", "vol_dd", "--threshold", "1.25")
     mts(cli.app, "watchdog", "pause", "--watchdog", "position_anomaly", "--minutes", "5")
-    found = {f["name"]: f for f in json.loads(mts(cli.app, "watchdog", "status", "--json").output)}
+    told = json.loads(mts(cli.app, "watchdog", "status", "--json").output)
+    found = {f["name"]: f for f in told["items"]}
     assert found["portfolio_vol_dd"]["threshold"] == 1.25
     assert found["position_anomaly"]["paused_until"] is not None
     assert found["predictive_health"]["paused_until"] is None
     refused = mts(cli.app, "watchdog", "pause", "--watchdog", "vpin", code=2)
     assert "no watchdog 'vpin'" in str(refused.exception)
-    tail = json.loads(mts(cli.app, "audit", "tail", "-n", "2", "--json").output)
+    tail = json.loads(mts(cli.app, "audit", "tail", "-n", "2", "--json").output)["items"]
     assert [entry["action"] for entry in tail] == ["watchdog_config", "watchdog_pause"]
 
 
 @pytest.mark.parametrize("value", ["nan", "inf", "-1"])
 def test_a_threshold_is_a_number_of_zero_or_more(mts: Run, value: str) -> None:
     mts(cli.app, "watchdog", "config", "--watchdog", "vol_dd", "--threshold", value, code=2)
-    found = {f["name"]: f for f in json.loads(mts(cli.app, "watchdog", "status", "--json").output)}
+    told = json.loads(mts(cli.app, "watchdog", "status", "--json").output)
+    found = {f["name"]: f for f in told["items"]}
     assert found["portfolio_vol_dd"]["threshold"] == 1.5
 
 

@@ -160,7 +160,9 @@ def test_an_unreadable_record_is_told_with_its_remedy(mts: Run, home: Path) -> N
         assert isinstance(refused.exception, ResumeRefused)
         assert "start operations again" in str(refused.exception)
     assert "start operations again" in mts(cli.status, code=1).output
-    found = {f["check"]: f for f in json.loads(mts(cli.doctor, "--json", code=1).output)}
+    examined = told(mts(cli.doctor, "--json", code=1).output)
+    assert examined["exit_code"] == 1
+    found = {f["check"]: f for f in examined["items"]}
     assert found["halts"]["verdict"] == "fail"
     assert "two operators" in found["halts"]["remedy"]
 

@@ -91,7 +91,18 @@ def fails(kind: str = "", as_json: bool = typer.Option(False, "--json")):
         raise ExceptionGroup("g", [RetryLater("later")])
     if kind == "exit":
         raise typer.Exit(1)
+    if kind == "disk":
+        raise PermissionError(13, "Permission denied", "/home/db")
+    if kind == "bytes":
+        "Gr\\udcff\\udcdfe".encode()
+    if kind == "abort":
+        raise KeyboardInterrupt
     raise KeyError("oops")
+@app.command()
+def rows(as_json: bool = typer.Option(False, "--json")):
+    from mts1b_platform.cli import emit
+    emit([1, 2], as_json, code=5)
+    raise typer.Exit(5)
 """
 
 
@@ -149,6 +160,8 @@ def test_two_packages_of_one_command_are_told_only_when_it_is_used(machine: Mach
         ("bus", ExitCode.UNAVAILABLE, "nobody serves x"),
         ("remote", ExitCode.REFUSED, "not today"),
         ("group", ExitCode.UNAVAILABLE, "later"),
+        ("disk", ExitCode.UNAVAILABLE, "Permission denied: '/home/db'"),
+        ("bytes", ExitCode.USAGE, "the command line is not UTF-8"),
         ("defect", ExitCode.INTERNAL, "KeyError: 'oops'"),
     ],
 )
@@ -165,6 +178,16 @@ def test_what_fails_is_one_line_and_a_code(
     assert "hunter2x" not in plain.err
 
 
+@pytest.mark.parametrize("words", [(), ("--json",)])
+def test_ctrl_c_has_a_code_of_its_own_and_shows_no_source(
+    machine: Machine, words: tuple[str, ...]
+) -> None:
+    machine.install("pack-greets", "greet", GREETS)
+    stopped = machine.mts("greet", "fails", "--kind", "abort", *words)
+    assert stopped.code == ExitCode.INTERRUPTED
+    assert "Traceback" not in stopped.err + stopped.out
+
+
 def test_with_json_what_fails_is_an_object(machine: Machine) -> None:
     machine.install("pack-greets", "greet", GREETS)
     failed = machine.mts("greet", "fails", "--kind", "typed", "--json")
@@ -176,6 +199,31 @@ def test_with_json_what_fails_is_an_object(machine: Machine) -> None:
     usage = machine.mts("greet", "nonsense", "--json")
     assert (usage.code, usage.data["exit_code"]) == (ExitCode.USAGE, ExitCode.USAGE)
     assert machine.mts("greet", "nonsense").code == ExitCode.USAGE
+
+
+def test_every_command_prints_one_object_with_its_code(machine: Machine) -> None:
+    machine.install("pack-greets", "greet", GREETS)
+    shown = machine.mts("greet", "rows", "--json")
+    assert (shown.code, shown.data) == (5, {"items": [1, 2], "exit_code": 5})
+    assert machine.mts("config", "show", "--json").data["exit_code"] == 0
+
+
+@pytest.mark.parametrize("words", [("version",), ("version", "--json"), ("nonsense", "--json")])
+def test_an_output_that_takes_nothing_is_told_and_has_its_code(
+    machine: Machine, words: tuple[str, ...]
+) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "mts1b_platform.cli", *words],
+            env=machine.environ(),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+        )
+    assert done.returncode == (ExitCode.USAGE if "nonsense" in words else ExitCode.UNAVAILABLE)
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.count("\n") == 1
 
 
 def test_a_defect_shows_where_when_asked(machine: Machine) -> None:
@@ -202,8 +250,8 @@ def test_settings_are_checked_shown_and_described(machine: Machine) -> None:
 
 def test_every_exit_code_is_documented(machine: Machine) -> None:
     listed = machine.mts("exit-codes", "--json").data
-    assert listed == {str(int(code)): code.meaning for code in ExitCode}
-    assert machine.mts("version", "--json").data["mts1b-platform"]
+    assert listed["codes"] == {str(int(code)): code.meaning for code in ExitCode}
+    assert machine.mts("version", "--json").data["packages"]["mts1b-platform"]
 
 
 def test_an_unknown_service_is_told_with_the_known_ones(machine: Machine) -> None:

@@ -67,7 +67,7 @@ def test_a_new_broker_is_certified(certcorp: str, tmp_path: Path) -> None:
 
 def test_a_changed_certificate_is_told_from_its_digest(certcorp: str) -> None:
     done = RUNNER.invoke(app, ["certify", certcorp, "--json"])
-    told = json.loads(done.stdout)
+    told = json.loads(done.stdout)["certificate"]
     digest = told.pop("digest")
     text = json.dumps(told, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     assert digest == "sha256:" + hashlib.sha256(text.encode()).hexdigest()
@@ -108,7 +108,7 @@ def test_cards_are_listed_with_purpose_and_source() -> None:
         assert card.title in done.stdout
         assert card.purpose in done.stdout
         assert card.source in done.stdout
-    told = json.loads(RUNNER.invoke(app, ["cards", "--json", "--group", "cancel"]).stdout)
+    told = json.loads(RUNNER.invoke(app, ["cards", "--json", "--group", "cancel"]).stdout)["items"]
     assert {card["group"] for card in told} == {"cancel"}
     assert RUNNER.invoke(app, ["cards", "--group", "none"]).exit_code == 2
 

@@ -81,7 +81,7 @@ def test_the_plans_are_read_from_the_store(tmp_path: Path) -> None:
         research(tmp_path, "plans")
     planned = asyncio.run(_trade(tmp_path / "db" / "research.sqlite"))
     assert len(planned) == 3
-    found = json.loads(research(tmp_path, "plans", "--json", "--last", "2"))
+    found = json.loads(research(tmp_path, "plans", "--json", "--last", "2"))["items"]
     assert [plan["plan_id"] for plan in found] == planned[-2:]
     lines = research(tmp_path, "plans", "--strategy", "s1").splitlines()
     assert lines[0] == "2020-01-07 s1: buy 131 AAA at about 110.0"

@@ -48,7 +48,7 @@ def test_the_commands_print_table_and_report(
 ) -> None:
     monkeypatch.setenv("MTS_HOME", str(tmp_path))
     (tmp_path / "mts.yaml").write_text("limits: {collar_pct: '0.05'}\n")
-    rows = json.loads(CliRunner().invoke(app, ["gates", "--json"]).output)
+    rows = json.loads(CliRunner().invoke(app, ["gates", "--json"]).output)["items"]
     assert [row["gate"] for row in rows] == [card.gate for card in GATE_TABLE]
     states = {row["gate"]: row["state"] for row in rows}
     assert (states["price_collar"], states["self_match"]) == ("on", "off")

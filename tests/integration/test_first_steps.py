@@ -55,7 +55,7 @@ def test_config_check_says_what_the_start_would_say(tmp_path: Path, name: str) -
     checked = runner.invoke(root, ["config", "check"])
     assert type(checked.exception) is type(at_the_start.value)
     assert str(checked.exception) == str(at_the_start.value)
-    found = json.loads(runner.invoke(doctor, ["--json"]).output)
+    found = json.loads(runner.invoke(doctor, ["--json"]).output)["items"]
     told = next(finding for finding in found if finding["check"] == "config")
     assert (told["verdict"], told["detail"]) == ("fail", str(at_the_start.value))
     assert not any(home.glob("*/")), "nothing was created"

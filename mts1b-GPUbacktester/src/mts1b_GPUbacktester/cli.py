@@ -57,18 +57,20 @@ JsonOption = Annotated[bool, typer.Option("--json", help="print one JSON object"
 
 
 @contextmanager
-def _reported(as_json: bool) -> Iterator[None]:
-    """Print an error and end with its exit code."""
+def _reported(as_json: bool, *, ends_with: int | None = None) -> Iterator[None]:
+    """Print an error and end with its exit code, or with ``ends_with``."""
     from mts1b_platform.errors import PlatformError
 
     try:
         yield
     except PlatformError as error:
+        code = int(error.exit_code) if ends_with is None else ends_with
         if as_json:
-            print(json.dumps({"error": type(error).__name__, "message": str(error)}))
+            told = {"error": type(error).__name__, "message": str(error), "exit_code": code}
+            print(json.dumps(told))
         else:
             print(f"error: {error}", file=sys.stderr)
-        raise typer.Exit(int(error.exit_code)) from None
+        raise typer.Exit(code) from None
 
 
 _WHOLE_RULES = (
@@ -154,7 +156,8 @@ def run(
             result.report(report)
         found = result.metrics()
         if as_json:
-            print(json.dumps({**_plain(found), "costs": result.costs, "bars": len(result.returns)}))
+            counts = {"costs": result.costs, "bars": len(result.returns), "exit_code": 0}
+            print(json.dumps({**_plain(found), **counts}))
             return
         for name, value in found.items():
             print(f"{name:<18} {value:>12.6g}")
@@ -220,7 +223,8 @@ def sweep(
         if as_json:
             used = {"name": result.engine.name, "reason": result.engine.reason}
             summary = {"n_trials": result.n_trials, "engine": used, "timings": result.timings}
-            print(json.dumps({**summary, "best": [_plain(row) for row in best.to_dicts()]}))
+            rows = [_plain(row) for row in best.to_dicts()]
+            print(json.dumps({**summary, "best": rows, "exit_code": 0}))
             return
         _print_table(best)
         print(
@@ -299,7 +303,8 @@ def batch(
         results = run_batch(config, output)
         trials = sum(result.n_trials for result in results)
         if as_json:
-            print((output / "summary.json").read_text().strip())
+            told = json.loads((output / "summary.json").read_text())
+            print(json.dumps({**told, "exit_code": 0}))
         else:
             print(f"{len(results)} sweeps, {trials} parameter sets; results in {output}")
 
@@ -307,11 +312,8 @@ def batch(
 @contextmanager
 def _incomparable(as_json: bool) -> Iterator[None]:
     """Print why nothing was compared and end with 2."""
-    try:
-        with _reported(as_json):
-            yield
-    except typer.Exit:
-        raise typer.Exit(2) from None
+    with _reported(as_json, ends_with=2):
+        yield
 
 
 def _policy(path: Path) -> dict[str, Tolerance]:
@@ -344,7 +346,8 @@ def _print_parity(found: Parity, *, as_json: bool) -> None:
         for one in found.metrics
     ]
     if as_json:
-        print(json.dumps({"holds": found.holds, "n_trials": found.n_trials, "metrics": rows}))
+        told = {"holds": found.holds, "n_trials": found.n_trials, "metrics": rows}
+        print(json.dumps({**told, "exit_code": 0 if found.holds else 1}))
         return
     for one in found.metrics:
         verdict = "same" if one.holds else f"{one.differing} differ: {one.reason}"

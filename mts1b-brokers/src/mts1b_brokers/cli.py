@@ -28,7 +28,7 @@ def list_brokers(as_json: _Json = False) -> None:
         for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name)
     ]
     if as_json:
-        _print_json(rows)
+        _print_json({"items": rows})
         return
     _print_table("Brokers", ("broker", "from", "code"), [tuple(row.values()) for row in rows])
 
@@ -45,7 +45,8 @@ def check_broker(
     passed = all(result.passed for result in results)
     if as_json:
         checks = [{"name": r.name, "passed": r.passed, "detail": r.detail} for r in results]
-        _print_json({"broker": broker, "passed": passed, "checks": checks})
+        told = {"broker": broker, "passed": passed, "checks": checks}
+        _print_json(told, code=0 if passed else 1)
     else:
         rows = [(r.name, "ok" if r.passed else "FAILED", r.detail) for r in results]
         _print_table(f"Broker {broker}", ("check", "result", "seen"), rows)
@@ -62,7 +63,8 @@ def list_profiles(as_json: _Json = False) -> None:
         for name in VenueProfile.names()
     }
     if as_json:
-        _print_json({name: card.model_dump(mode="json") for name, card in cards.items()})
+        shown = {name: card.model_dump(mode="json") for name, card in cards.items()}
+        _print_json({"profiles": shown})
         return
     rows = [
         (
@@ -104,10 +106,10 @@ async def _run_checks(broker: str) -> list[CheckResult]:
         return await checks.run()
 
 
-def _print_json(value: object) -> None:
+def _print_json(value: dict[str, object], *, code: int = 0) -> None:
     import json
 
-    typer.echo(json.dumps(value, indent=2))
+    typer.echo(json.dumps({**value, "exit_code": code}, indent=2))
 
 
 def _print_table(title: str, columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:

@@ -44,11 +44,13 @@ def _reported(as_json: bool) -> Iterator[None]:
     try:
         yield
     except PlatformError as error:
+        code = int(error.exit_code)
         if as_json:
-            print(json.dumps({"error": type(error).__name__, "message": str(error)}))
+            told = {"error": type(error).__name__, "message": str(error), "exit_code": code}
+            print(json.dumps(told))
         else:
             print(f"error: {error}", file=sys.stderr)
-        raise typer.Exit(int(error.exit_code)) from None
+        raise typer.Exit(code) from None
 
 
 @app.command("import")
@@ -131,7 +133,7 @@ def _print_import(result: ImportResult, as_json: bool) -> None:
         skipped = [asdict(problem) for problem in result.skipped]
         quality = result.quality.to_dict()
         told = {"skipped": skipped, "quality": quality, "shortened": list(result.shortened)}
-        print(json.dumps({**_summary(manifest), **told}))
+        print(json.dumps({**_summary(manifest), **told, "exit_code": 0}))
         return
     print(
         f"{manifest.dataset} version {manifest.version}: {manifest.rows} bars of "
@@ -164,7 +166,8 @@ def list_datasets(as_json: JsonOption = False) -> None:
     with _reported(as_json):
         found = _lake().datasets()
         if as_json:
-            print(json.dumps([_summary(manifest) for manifest in found]))
+            items = [_summary(manifest) for manifest in found]
+            print(json.dumps({"items": items, "exit_code": 0}))
             return
         if not found:
             print("no datasets; add one with 'mts data import --sample' or 'mts data import FILE'")
@@ -193,7 +196,8 @@ def check_dataset(dataset: str, as_json: JsonOption = False) -> None:
 
 def _print_report(dataset: str, report: QualityReport, as_json: bool) -> None:
     if as_json:
-        print(json.dumps({"dataset": dataset, **report.to_dict()}))
+        code = 0 if report.ok else 1
+        print(json.dumps({"dataset": dataset, **report.to_dict(), "exit_code": code}))
         return
     for issue in report.issues:
         print(

@@ -71,7 +71,8 @@ def run_paper_command(
         raise _fail(error, error.exit_code, as_json) from error
     except ValueError as error:
         raise _fail(error, 2, as_json) from error
-    print(json.dumps({"state_hash": digest}) if as_json else f"state hash: {digest}")
+    told = {"state_hash": digest, "exit_code": 0}
+    print(json.dumps(told) if as_json else f"state hash: {digest}")
 
 
 def _layout(text: str) -> Layout:
@@ -148,4 +149,5 @@ def run_down(as_json: JsonOption = False) -> None:
     if pid is not None:
         os.kill(pid, signal.SIGTERM)
     message = "nothing runs here" if pid is None else f"stopping the supervisor (pid {pid})"
-    print(json.dumps({"stopping": pid is not None}) if as_json else message)
+    told = {"stopping": pid is not None, "exit_code": 0}
+    print(json.dumps(told) if as_json else message)

@@ -169,9 +169,10 @@ def replace(
     )
     why = f" ({reply.code}: {reply.reason})" if reply.code else ""
     text = f"{reply.outcome.value}{why}\n" + _table(_ORDER_HEADER, [_order_row(reply.order)])
-    emit(reply.model_dump(mode="json"), as_json, text=text)
-    if reply.outcome.value != "confirmed":
-        raise typer.Exit(ExitCode.REFUSED)
+    code = ExitCode.OK if reply.outcome.value == "confirmed" else ExitCode.REFUSED
+    emit(reply.model_dump(mode="json"), as_json, text=text, code=code)
+    if code is not ExitCode.OK:
+        raise typer.Exit(code)
 
 
 @app.command()

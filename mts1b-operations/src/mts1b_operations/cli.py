@@ -393,9 +393,11 @@ def run_doctor(as_json: JsonOption = False) -> None:
         f"{f.verdict.value:<5} {f.check:<8} {f.detail}{f'  -> {f.remedy}' if f.remedy else ''}"
         for f in found
     ]
-    emit(rows, as_json, text="\n".join(lines))
-    if any(f.verdict is Verdict.FAIL for f in found):
-        raise typer.Exit(ExitCode.FAILED)
+    failed = any(f.verdict is Verdict.FAIL for f in found)
+    code = ExitCode.FAILED if failed else ExitCode.OK
+    emit(rows, as_json, text="\n".join(lines), code=code)
+    if failed:
+        raise typer.Exit(code)
 
 
 @why.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -102,10 +103,17 @@ root.add_typer(service, name="service")
 root.add_typer(bus, name="bus")
 
 
-def emit(data: Any, as_json: bool, *, text: str | None = None) -> None:
-    """Print a result: as JSON for programs, as ``text`` for people."""
+def emit(data: Any, as_json: bool, *, text: str | None = None, code: int = ExitCode.OK) -> None:
+    """Print a result: as one JSON object for programs, as ``text`` for people.
+
+    The object holds ``exit_code``; a list is its ``items``.
+
+    :param code: with what the command will end.
+    """
     if as_json:
-        print(json.dumps(data, indent=2, sort_keys=True, default=str))
+        facts = data if isinstance(data, dict) else {"items": list(data)}
+        told = {"exit_code": int(code)} | facts
+        print(json.dumps(told, indent=2, sort_keys=True, default=str))
     elif text is not None:
         print(text)
     else:
@@ -128,13 +136,15 @@ def version(as_json: JsonOption = False) -> None:
         for item in distributions()
         if (item.metadata["Name"] or "").lower().startswith("mts1b-")
     }
-    emit(dict(sorted(found.items())), as_json)
+    lines = [f"{name}: {number}" for name, number in sorted(found.items())]
+    emit({"packages": found}, as_json, text="\n".join(lines))
 
 
 @root.command(name="exit-codes")
 def exit_codes(as_json: JsonOption = False) -> None:
     """Print what every exit code means."""
-    emit({int(code): code.meaning for code in ExitCode}, as_json)
+    lines = [f"{int(code)}: {code.meaning}" for code in ExitCode]
+    emit({"codes": {int(c): c.meaning for c in ExitCode}}, as_json, text="\n".join(lines))
 
 
 @config.command()
@@ -210,7 +220,7 @@ def run(
         require_plugin("mts1b.services", name)
     names = list(SERVICES) if name == "all" else [name]
     if as_json:
-        emit({"services": names, "home": str(home)}, as_json)
+        print(json.dumps({"services": names, "home": str(home)}), flush=True)
     run_services(names, home=home, settings=settings)
 
 
@@ -238,7 +248,8 @@ def main() -> None:
     """Run ``mts``. Whatever fails ends here as one line and a documented exit code."""
     as_json = "--json" in sys.argv
     try:
-        code = root(standalone_mode=not as_json)
+        code = root(standalone_mode=False)
+        sys.stdout.flush()
     except Exception as error:
         cause = _cause(error)
         number = _exit_code(cause)
@@ -264,6 +275,10 @@ def _exit_code(error: BaseException) -> int:
     own = getattr(error, "exit_code", None)
     if isinstance(own, int):
         return int(own)
+    if isinstance(error, typer.Abort):
+        return int(ExitCode.INTERRUPTED)
+    if isinstance(error, UnicodeEncodeError) and not _is_text(error.object):
+        return int(ExitCode.USAGE)  # such a text comes from nowhere but the command line
     for kind in type(error).__mro__:
         code = _EXIT_CODES.get(f"{kind.__module__}.{kind.__qualname__}")
         if code is not None:
@@ -282,20 +297,40 @@ _EXIT_CODES = {
     "sqlalchemy.exc.ProgrammingError": ExitCode.INTERNAL,
     "sqlalchemy.exc.DBAPIError": ExitCode.UNAVAILABLE,
     "sqlalchemy.exc.TimeoutError": ExitCode.UNAVAILABLE,
+    "builtins.OSError": ExitCode.UNAVAILABLE,
 }
+
+
+def _is_text(words: str) -> bool:
+    """Return whether UTF-8 can hold it; words in another encoding come with bytes that it can not."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in words)
 
 
 def _report(error: BaseException, code: int, as_json: bool) -> None:
     from mts1b_platform.security import redact
 
-    told = getattr(error, "format_message", error.__str__)()  # a usage error formats itself
-    text = redact(" ".join(str(told).split())) or type(error).__name__
-    if as_json:
-        print(json.dumps({"error": type(error).__name__, "message": text, "exit_code": code}))
+    show = getattr(error, "show", None)
+    if show is not None and not as_json:
+        show()  # a usage error shows the usage with it
         return
+    told = getattr(error, "format_message", error.__str__)()
+    if isinstance(error, UnicodeEncodeError) and code == ExitCode.USAGE:
+        told = f"the command line is not UTF-8: {error.object[:80]!r}"
+    text = redact(" ".join(str(told).split())) or type(error).__name__
     kind = "" if code != ExitCode.INTERNAL else f"{type(error).__name__}: "
     hint = " (MTS_TRACEBACK=1 shows where)" if code == ExitCode.INTERNAL else ""
-    print(f"error: {kind}{text}{hint}", file=sys.stderr)
+    line = f"error: {kind}{text}{hint}"
+    try:
+        if as_json:
+            facts = {"error": type(error).__name__, "message": text, "exit_code": code}
+            print(json.dumps(facts))
+        sys.stdout.flush()
+        if as_json:
+            return
+    except OSError:  # nobody reads it any more, or the disk is full; Python would try again
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    with contextlib.suppress(OSError):
+        print(line, file=sys.stderr)
 
 
 if __name__ == "__main__":

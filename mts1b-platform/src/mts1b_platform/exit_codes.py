@@ -18,6 +18,7 @@ class ExitCode(IntEnum):
     REFUSED = 5
     DATA = 6
     INTERNAL = 70
+    INTERRUPTED = 130
 
     @property
     def meaning(self) -> str:
@@ -30,8 +31,9 @@ _MEANINGS = {
     ExitCode.FAILED: "done, and the answer is no: a check failed",
     ExitCode.USAGE: "the command line is wrong",
     ExitCode.CONFIGURATION: "the configuration is wrong",
-    ExitCode.UNAVAILABLE: "the bus, a database or a port is not available",
+    ExitCode.UNAVAILABLE: "the bus, a database, a port or the disk is not available",
     ExitCode.REFUSED: "refused by risk, a halt or a signature check",
     ExitCode.DATA: "the data is wrong",
     ExitCode.INTERNAL: "a defect of MTS1B",
+    ExitCode.INTERRUPTED: "stopped from outside, as by Ctrl-C",
 }

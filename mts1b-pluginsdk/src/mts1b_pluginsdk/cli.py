@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from mts1b_pluginsdk.conformance import BenchSettings, Card, Connect, Report
     from mts1b_pluginsdk.conformance.certificate import Certificate
     from mts1b_pluginsdk.scaffold import Scaffold
@@ -119,7 +121,10 @@ def certify(
     if out is not None:
         _write(certificate, out)
     if as_json:
-        typer.echo(certificate.as_json(), nl=False)
+        import json
+
+        told = {"certificate": json.loads(certificate.as_json())}
+        _print_json(told, passed=certificate.report.passed)
     else:
         _print_report(certificate.report, as_json=False)
     raise typer.Exit(0 if certificate.report.passed else 1)
@@ -161,7 +166,7 @@ def list_cards(
         raise typer.BadParameter(f"no group {group!r}; there are {', '.join(known)}")
     cards = [card for card in BROKER_CARDS if group in ("", card.group.value)]
     if as_json:
-        _print_json([_card_as_dict(card) for card in cards])
+        _print_json({"items": [_card_as_dict(card) for card in cards]})
         return
     if markdown:
         from mts1b_pluginsdk.conformance.catalogue import as_markdown
@@ -207,7 +212,7 @@ def _settings(symbol: str, run_id: str, patience_s: float) -> BenchSettings:
 
 def _print_report(report: Report, as_json: bool) -> None:
     if as_json:
-        _print_json(report.as_dict())
+        _print_json(report.as_dict(), passed=report.passed)
         return
     width = max(len(one.title) for one in report.results)
     for one in report.results:
@@ -221,7 +226,7 @@ def _print_report(report: Report, as_json: bool) -> None:
     typer.echo(f"{report.subject}: {verdict}")
 
 
-def _print_json(value: object) -> None:
+def _print_json(value: Mapping[str, object], *, passed: bool = True) -> None:
     import json
 
-    typer.echo(json.dumps(value, indent=2))
+    typer.echo(json.dumps({**value, "exit_code": 0 if passed else 1}, indent=2))

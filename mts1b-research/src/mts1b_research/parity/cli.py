@@ -114,7 +114,8 @@ def _incomparable(as_json: bool) -> Iterator[None]:
         yield
     except (PlatformError, ResearchError) as error:
         if as_json:
-            print(json.dumps({"error": type(error).__name__, "message": str(error)}))
+            told = {"error": type(error).__name__, "message": str(error), "exit_code": 2}
+            print(json.dumps(told))
         else:
             print(f"error: {error}", file=sys.stderr)
         raise typer.Exit(2) from None
@@ -190,7 +191,7 @@ def _policy(path: Path) -> dict[str, Tolerance]:
 
 def _print(found: Parity, *, as_json: bool) -> None:
     if as_json:
-        print(json.dumps(_facts(found)))
+        print(json.dumps({**_facts(found), "exit_code": 0 if found.holds else 1}))
         return
     reference = found.records[0]
     print(f"{found.panel.shape[0]} bars, {len(reference.accounts)} accounts")
