@@ -127,7 +127,7 @@ def test_the_command_passes_on_paper():
 
 
 def test_the_list_command_names_the_adapters():
-    rows = json.loads(CliRunner().invoke(app, ["list", "--json"]).stdout)
+    rows = json.loads(CliRunner().invoke(app, ["list", "--json"]).stdout)["items"]
     assert {
         "broker": "paper",
         "from": "mts1b-brokers",
@@ -137,7 +137,7 @@ def test_the_list_command_names_the_adapters():
 
 
 def test_the_profiles_command_says_what_each_promises():
-    cards = json.loads(CliRunner().invoke(app, ["profiles", "--json"]).stdout)
+    cards = json.loads(CliRunner().invoke(app, ["profiles", "--json"]).stdout)["profiles"]
     assert list(cards) == ["none", "open_orders", "ten_minutes", "permanent", "strict"]
     assert (cards["ten_minutes"]["dedupe"], cards["ten_minutes"]["dedupe_window_s"]) == (
         "window",

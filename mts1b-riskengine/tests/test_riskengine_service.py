@@ -275,7 +275,7 @@ def test_the_gates_command_prints_the_table() -> None:
     plain = CliRunner().invoke(app, ["gates"])
     assert plain.exit_code == 0
     assert all(card.gate in plain.output for card in GATE_TABLE)
-    rows = json.loads(CliRunner().invoke(app, ["gates", "--json"]).output)
+    rows = json.loads(CliRunner().invoke(app, ["gates", "--json"]).output)["items"]
     assert [row["gate"] for row in rows] == [card.gate for card in GATE_TABLE]
     assert "DUPLICATE_KEY" in rows[0]["codes"]
 
@@ -304,7 +304,7 @@ def test_the_envelope_command_shows_what_is_in_force_and_refuses_nonsense(
     shown = json.loads(runner.invoke(app, ["envelope", "show", FUND, "--json"]).output)
     assert (shown["version"], shown["max_position_pct"]) == (2, 0.2)
     every = json.loads(runner.invoke(app, ["envelope", "show", FUND, "--history", "--json"]).output)
-    assert [item["version"] for item in every] == [1, 2]
+    assert [item["version"] for item in every["items"]] == [1, 2]
     assert isinstance(runner.invoke(app, ["envelope", "show", "gamma"]).exception, EnvelopeMissing)
 
     bad = tmp_path / "bad.yaml"
