@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from mts1b_foundation.nats import StreamSpec
 from nats.aio.client import Client
@@ -30,7 +30,7 @@ from nats.js.errors import (
 )
 
 from mts1b_platform.errors import RetryLater
-from mts1b_platform.eventbus.nats_client import open_client
+from mts1b_platform.eventbus.nats_client import close_client, open_client, settle
 from mts1b_platform.eventbus.nats_messages import (
     MESSAGE_ID,
     NO_HEADERS,
@@ -55,7 +55,7 @@ from mts1b_platform.eventbus.port import (
 )
 from mts1b_platform.eventbus.server import NatsAddress
 from mts1b_platform.logging import get_logger
-from mts1b_platform.supervision import answer
+from mts1b_platform.supervision import answer, end_tasks
 
 __all__ = ["NatsBus", "NatsUnavailable"]
 
@@ -64,6 +64,7 @@ _INBOXES = "_INBOX."
 _PUBLISH_ATTEMPTS = 20
 _ACK_S = 2.0
 _SETTLE_S = 5
+_REPLIES_S = 2.0
 _TOO_LARGE = "REPLY_TOO_LARGE"
 _FAST_MESSAGES = 10_000
 _FAST_BYTES = 5 * 1024**3
@@ -168,13 +169,8 @@ class NatsBus:
         raise BusError(f"{subject}: not published")
 
     async def _settle(self) -> None:
-        """Return when the server has taken all that was said so far.
-
-        The library's ping overtakes what waits to be written; during the first that is written.
-        """
         try:
-            await self._client.flush(_SETTLE_S)
-            await self._client.flush(_SETTLE_S)
+            await settle(self._client, _SETTLE_S)
         except (NatsError, TimeoutError) as error:
             raise BusError(f"the server does not answer: {type(error).__name__} {error}") from error
 
@@ -194,7 +190,15 @@ class NatsBus:
         async def deliver(raw: Msg) -> None:
             await handler(NatsMessage.core(raw))
 
-        inner = await self._client.subscribe(subject, queue=queue or "", cb=deliver)
+        return await self._subscribe(subject, queue, deliver)
+
+    async def _subscribe(
+        self, subject: str, queue: str | None, deliver: Callable[[Msg], Awaitable[None]]
+    ) -> Subscription:
+        try:
+            inner = await self._client.subscribe(subject, queue=queue or "", cb=deliver)
+        except NatsError as error:
+            raise BusError(f"subscription to {subject}: {error}") from error
         await self._settle()
         return _Subscribed(inner)
 
@@ -208,9 +212,7 @@ class NatsBus:
             self._running.add(task)
             task.add_done_callback(self._running.discard)
 
-        inner = await self._client.subscribe(subject, queue=queue or "", cb=begin)
-        await self._settle()
-        return _Subscribed(inner)
+        return await self._subscribe(subject, queue, begin)
 
     async def _reply(self, raw: Msg, handler: RequestHandler) -> None:
         try:
@@ -366,14 +368,13 @@ class NatsBus:
         await self.publish(subject, data, headers=headers)
 
     async def close(self) -> None:
-        """Finish replies, flush, disconnect."""
-        if self._running:
-            await asyncio.wait(self._running, timeout=2.0)
-        with contextlib.suppress(NatsError, TimeoutError, OSError):
-            await self._client.flush(timeout=2)
-        # RuntimeError: uvloop's, where the connection broke and no other has come since
-        with contextlib.suppress(NatsError, OSError, RuntimeError):
-            await self._client.close()
+        """Finish replies, say what is left, disconnect; a server that is silent is left soon."""
+        try:
+            if self._running:
+                await asyncio.wait(self._running, timeout=_REPLIES_S)
+        finally:
+            await close_client(self._client)
+            await end_tasks(list(self._running))
 
 
 def _config(spec: StreamSpec, duplicate_window_s: float) -> StreamConfig:

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 from collections.abc import Callable, Coroutine
 from typing import Any
 
 from nats.aio.client import Client
+from nats.errors import Error as NatsError
 
 from mts1b_platform.eventbus.permissions import inbox_of
 from mts1b_platform.eventbus.server import NatsAddress
 from mts1b_platform.logging import get_logger
 from mts1b_platform.supervision import end_tasks
 
-__all__ = ["open_client"]
+__all__ = ["close_client", "open_client", "settle"]
 
 _DENIED = re.compile(r'permissions violation for publish to "([^"]+)"')
 _CONNECT_S = 2.0
+_FLUSH_S = 2
 _PING_S = 10.0
 """A server that leaves two pings in a row unanswered is gone, whatever the connection says."""
 
@@ -73,10 +76,44 @@ async def open_client(
                 pending_size=8 * 1024 * 1024,
             )
         )
-    finally:
-        if not client.is_connected:
-            await client.close()
+    except BaseException:  # also a cancellation that comes when it has connected
+        await _hang_up(client)
+        raise
     return client
+
+
+async def close_client(client: Client) -> None:
+    """Close for good: what the server does not take soon is dropped, and no task is left."""
+    try:
+        with contextlib.suppress(NatsError, TimeoutError, OSError):
+            await settle(client, _FLUSH_S)
+    finally:
+        await _hang_up(client)
+
+
+async def settle(client: Client, timeout_s: int) -> None:
+    """Return when the server has taken all that was said so far.
+
+    The library's ping overtakes what waits to be written; during the first that is written.
+
+    :raises NatsError, TimeoutError: when it does not answer.
+    """
+    await client.flush(timeout_s)
+    await client.flush(timeout_s)
+
+
+async def _hang_up(client: Client) -> None:
+    """Close without a word.
+
+    The library would write what is left to the connection that it had last, broken or frozen as
+    that may be: it fails half-way then, or waits for ever.
+    """
+    client._pending, client._pending_data_size = [], 0
+    writer = getattr(client._transport, "_io_writer", None)
+    if writer is not None:
+        writer.transport.abort()
+    with contextlib.suppress(NatsError, OSError):
+        await client.close()
 
 
 async def _in_time(connecting: Coroutine[Any, Any, None]) -> None:
