@@ -120,7 +120,7 @@ class Desk:
             latency=StageLatency(self.clock),
             risk_pause=(pause or self._pause) if wait else None,
         )
-        self.sync = VenueSync(self.record, self.venue)
+        self.sync = VenueSync(self.record, self.venue, self.gateway)
         self.canceller = Canceller(service=self.orders, gateway=self.gateway, sync=self.sync)
         self.replacer = Replacer(service=self.orders, gateway=self.gateway, sync=self.sync)
         self.restoration = Restoration(

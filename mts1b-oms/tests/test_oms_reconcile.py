@@ -430,5 +430,6 @@ def test_the_witness_outlives_a_torn_write_and_knows_its_store(tmp_path: Path) -
     assert Extent("a", 4, 10, 4).is_behind(seen)
     assert Extent("a", 3, 10, 5).is_behind(seen)
     assert not Extent("b", 1, 0, 0).is_behind(seen)
+    assert Extent("a", 4, 10, 5, 6).is_behind(Extent("a", 3, 10, 5, 7)), "a change alone"
     (tmp_path / "oms.json").write_text("{")
     assert Witness(tmp_path).seen() is None

@@ -76,8 +76,9 @@ _ORDER_PATH = (
         "After a crash no new order leaves before orders, positions and cash agree with the venue; "
         "a restored backup is noticed, and sends nothing twice.",
         "a venue that needs minutes to answer; a backup of the whole home, witness included; what "
-        "was changed since a backup, or ended; algorithms are cancelled by a restore.",
+        "has ended since a backup; algorithms are cancelled by a restore.",
         (
+            "test_oms_restored_terms::test_d7_a_change_since_the_backup_is_taken_over_and_told",
             "test_oms_reconcile::"
             "test_d7_what_the_venue_has_open_tells_of_a_loss_that_the_witness_never_saw",
             "test_oms_reconcile::test_d7_a_forgotten_key_is_looked_for_before_it_is_sent",

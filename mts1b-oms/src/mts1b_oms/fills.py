@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 from operator import attrgetter
+from typing import Any
 
 from mts1b_foundation.orders import Fill, Order, OrderStatus
 from mts1b_riskengine.parents import is_worked_here
@@ -113,13 +114,13 @@ def _stranger(fill: Fill) -> Owner:
     return (fill.fund_id or EXTERNAL, fill.strategy_id or EXTERNAL)
 
 
-def _proof(fill: Fill) -> dict[str, object]:
+def _proof(fill: Fill) -> dict[str, Any]:
     """Return what an execution that overtook the acknowledgement proves of its order."""
     return {"submitted_at": fill.timestamp, "broker_order_id": fill.broker_order_id}
 
 
 def _fill_order(
-    unit: Unit, order: Order, fill: Fill, average: Decimal, detail: str, proof: dict[str, object]
+    unit: Unit, order: Order, fill: Fill, average: Decimal, detail: str, proof: dict[str, Any]
 ) -> None:
     filled = order.filled_quantity + fill.quantity
     complete = filled >= order.quantity

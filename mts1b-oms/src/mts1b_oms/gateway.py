@@ -208,6 +208,10 @@ class Gateway:
         """Return whether whatever was sent of an order must be visible at the venue by now."""
         return self._acts.quiet_s(order_id) >= self._card.visibility_lag_s
 
+    def is_untouched(self, order_id: str) -> bool:
+        """Return whether whatever was sent of an order left in a process before this one."""
+        return not self._acts.noted(order_id)
+
     @property
     def shows_all_from_before(self) -> bool:
         """Return whether whatever processes before this one sent must be visible by now."""

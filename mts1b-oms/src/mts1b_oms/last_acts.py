@@ -40,6 +40,10 @@ class LastActs:
             self._acts = {name: at for name, at in self._acts.items() if now - at <= self._lag_s}
             self._most = max(_MANY, 2 * len(self._acts))
 
+    def noted(self, order_id: str) -> bool:
+        """Return whether this process may have sent anything of an order lately."""
+        return order_id in self._acts
+
     def quiet_s(self, order_id: str) -> float:
         """Return for how many seconds nothing of an order can have left."""
         return self._clock.monotonic() - self._acts.get(order_id, self._began)

@@ -107,12 +107,14 @@ class Reconciler:
         A difference counts when it outlives a second and third look: an execution may happen
         between reading the fills and reading the account. Open orders at the venue that are not
         ours are reported; they close nothing. One of ours that is over here and open there, as
-        where a venue opens an order again after a bust, is cancelled and reported.
+        where a venue opens an order again after a bust, is cancelled and reported. One that was
+        changed there by nobody here counts as it stands there, and is reported once.
         """
         result = await self._look_again_and_again()
         if isinstance(result, tuple) and result and await self._drop_twins(result):
             result = await self._look_again_and_again()
         strangers = () if isinstance(result, CouldNotLook) else await self._strangers()
+        strangers += self._sync.changed_there()
         match result:
             case CouldNotLook(reason):
                 self.gate.close(f"the venue's books could not be read ({reason})")

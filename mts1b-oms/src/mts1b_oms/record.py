@@ -46,11 +46,15 @@ from mts1b_oms.unit import Unit
 
 __all__ = ["OmsRecord"]
 
+_VERSIONS_PER_FENCE = 10_000
+"""More changes than an order has between two openings of a store."""
+
 _FIRST_FENCE = Prepared(sa.insert(writer))
 _RAISE_FENCE = Prepared(sa.update(writer).values(fence=sa.bindparam("raised")))
 _IDENTITY = Prepared(sa.select(store_identity.c.store_id))
 _NEW_IDENTITY = Prepared(sa.insert(store_identity))
 _CURSORS = Prepared(sa.select(venue_cursor))
+_CHANGES = Prepared(sa.select(sa.func.count()).select_from(order_events))
 _RESTORES = Prepared(sa.select(restores).order_by(restores.c.fence))
 _UNHALTED = Prepared(sa.select(quarantines).where(quarantines.c.halted == 0))
 _FENCE = Prepared(sa.select(writer.c.fence).where(writer.c.id == 1))
@@ -92,7 +96,11 @@ class OmsRecord:
         self.fill_position = 0
         self.fence = 0
         self.store_id = ""
+        self.changes = 0
+        """How many changes of orders there were, ever."""
         self.restored = ""
+        self.first_version = 0
+        """Orders of a lower version have not been compared with the venue since a restore."""
         self.orders_lost = False
         self.reports_begun = 0
         self.report: ReconciliationReport | None = None
@@ -156,6 +164,7 @@ class OmsRecord:
                 self.peaks[key] = nav.peak_nav_usd
             self.order_position = await orders.last_position(tx)
             self.fill_position = await books.last_fill_position(tx)
+            self.changes = int((await _CHANGES.run(tx)).scalar() or 0)
             cursors = {row.venue: row.cursor for row in await _CURSORS.run(tx)}
             self.cursor = cursors.get(self.venue)
             self.corrections_cursor = cursors.get(corrections_of(self.venue))
@@ -165,10 +174,21 @@ class OmsRecord:
                 if one.outcome is ReplaceOutcome.CONFIRMED:
                     self.former_ids.setdefault(one.order_id, set()).add(one.old_broker_order_id)
             for row in await _RESTORES.run(tx):
-                self.restored, self.orders_lost = row.lost, not row.made_up
+                self.put_back(row.lost, row.fence, lost=not row.made_up)
             self.report = await last_report(tx)
             self.early = await early_fill_ids(tx)
             self.unhalted = {(q.fund_id, q.strategy_id) for q in await _UNHALTED.run(tx)}
+
+    def put_back(self, what: str, fence: int, *, lost: bool = True) -> None:
+        """Note that this record is a backup that was put back; ``fence`` opened it.
+
+        Others may have heard of later versions of an order than it has, so what it says of one
+        from now on has a version above all of those.
+
+        :param lost: whether the venue may have orders open that the record lacks.
+        """
+        self.restored, self.orders_lost = what, lost
+        self.first_version = fence * _VERSIONS_PER_FENCE
 
     def unit(self) -> AbstractAsyncContextManager[Unit]:
         """Collect changes and commit them together; an exception leaves everything as it was."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 from mts1b_foundation.commands import ReplaceOutcome
 from mts1b_foundation.nats import OMS_ORDERS_ACCEPTED, OMS_ORDERS_REPLACED
@@ -15,7 +16,7 @@ from mts1b_oms.tables.replaces import Replace
 from mts1b_oms.transitions import OrderEvent
 from mts1b_oms.unit import Unit
 
-__all__ = ["keep", "settle_replace"]
+__all__ = ["keep", "settle_replace", "take_terms", "terms_text"]
 
 _PENDING = frozenset({OrderStatus.PENDING_REPLACE, OrderStatus.PENDING_CANCEL})
 
@@ -45,6 +46,44 @@ async def settle_replace(
     kept = keep(unit, order, why.reason, **old)
     await _look_again(unit, kept, counted_at=order.quantity)
     return _concluded(unit, kept, theirs)
+
+
+async def take_terms(unit: Unit, order: Order, theirs: Order, *, first_version: int = 0) -> Order:
+    """Record the terms that a venue shows, which no change on record explains, and tell of them.
+
+    So they count where the record is a backup that was put back, and where somebody changed an
+    order at the venue by hand. Terms that are the same are told again: others may have heard of
+    later ones that never came about.
+
+    :param first_version: what an older version than this one says nobody believes.
+    """
+    other = (theirs.quantity, theirs.limit_price) != (order.quantity, order.limit_price)
+    if other:
+        parts = (order.order_id, str(order.version), str(theirs.quantity), str(theirs.limit_price))
+        key = derive_id("found", *parts, theirs.broker_order_id or "")
+        await unit.add_replace(Replace.found(order, theirs, key=key, at=unit.now))
+    taken = unit.change(
+        order,
+        OrderEvent.TERMS_SHOWN,
+        detail=terms_text(order, theirs),
+        first_version=first_version,
+        quantity=theirs.quantity,
+        limit_price=theirs.limit_price,
+        broker_order_id=theirs.broker_order_id or order.broker_order_id,
+    )
+    _tell(unit, taken, OMS_ORDERS_REPLACED if other else OMS_ORDERS_ACCEPTED)
+    await _look_again(unit, taken, counted_at=order.quantity)
+    return _concluded(unit, taken, None)
+
+
+def terms_text(before: Order, after: Order) -> str:
+    """Return the quantity and limit of an order before and after a change."""
+    shown = (
+        f"{one.quantity.normalize():f}"
+        + (f" @ {one.limit_price.normalize():f}" if one.limit_price is not None else "")
+        for one in (before, after)
+    )
+    return " -> ".join(shown)
 
 
 async def _look_again(unit: Unit, order: Order, *, counted_at: Decimal) -> None:
@@ -77,7 +116,7 @@ def _made(unit: Unit, order: Order, change: Replace, theirs: Order) -> Order:
     return changed
 
 
-def keep(unit: Unit, order: Order, reason: str, **old: object) -> Order:
+def keep(unit: Unit, order: Order, reason: str, **old: Any) -> Order:
     """Record that an order stays as it was, and tell those who count it at a larger quantity."""
     part = order.filled_quantity > 0
     event = OrderEvent.WORKING_PARTLY_FILLED if part else OrderEvent.WORKING

@@ -20,7 +20,7 @@ from mts1b_oms.orders import OrderService
 from mts1b_oms.outcomes import CouldNotLook, Fenced, Refused, Sent, Silent
 from mts1b_oms.parents import is_parent
 from mts1b_oms.replaced import keep, settle_replace
-from mts1b_oms.tables.replaces import Replace, read_replace
+from mts1b_oms.tables.replaces import Replace, read_replace, was_found
 from mts1b_oms.transitions import OrderEvent
 from mts1b_oms.venue_sync import VenueSync
 
@@ -60,6 +60,8 @@ class Replacer:
             self._service.require_open()
             order = await self._fresh(order)
             change = known or Replace.of(command, order, at=self._record.clock.now())
+            if known is None and await self._is_made(change):
+                return await self._decided(change, ReplaceOutcome.CONFIRMED)
             refused = await self._why_not(order, change)
             if refused is not None and known is not None:
                 return await self._fenced(order, change, Fenced(refused.code, refused.reason))
@@ -178,7 +180,17 @@ class Replacer:
     async def _refuse(self, order: Order, change: Replace, why: Refused) -> ReplaceReply:
         """Record a change that never went to the venue."""
         outcome = ReplaceOutcome.TOO_LATE if order.is_terminal else ReplaceOutcome.REFUSED
-        decided = with_changes(change, outcome=outcome, code=why.code, reason=why.reason)
+        return await self._decided(change, outcome, why.code, why.reason)
+
+    async def _is_made(self, change: Replace) -> bool:
+        """Return whether the venue shows a change already that this record has lost."""
+        async with self._record.store.read() as tx:
+            return await was_found(tx, change)
+
+    async def _decided(
+        self, change: Replace, outcome: ReplaceOutcome, code: str = "", reason: str = ""
+    ) -> ReplaceReply:
+        decided = with_changes(change, outcome=outcome, code=code, reason=reason)
         async with self._record.unit() as unit:
             await unit.add_replace(decided)
         return await self._reply(decided)

@@ -72,7 +72,7 @@ class Restoration:
             for parent in self._record.open_orders.values():
                 if is_parent(parent) and parent.status in WORKING:
                     unit.change(parent, OrderEvent.CANCEL_ASKED, detail=_PUT_BACK)
-        self._record.restored, self._record.orders_lost = lost, True
+        self._record.put_back(lost, self._record.fence)
         self.note()
 
     def note(self) -> None:
@@ -81,7 +81,13 @@ class Restoration:
 
     def _extent(self) -> Extent:
         record = self._record
-        return Extent(record.store_id, record.fence, record.order_position, record.fill_position)
+        return Extent(
+            record.store_id,
+            record.fence,
+            record.order_position,
+            record.fill_position,
+            record.changes,
+        )
 
     async def catch_up(self) -> tuple[str, ...] | CouldNotLook:
         """Take over the open orders of our funds that the venue shows and the record lost.

@@ -181,7 +181,7 @@ class OmsService(Service):
             risk_pause=self._risk_pause if settings.risk.unavailable == "wait" else None,
             load=Load(settings.orders.max_in_progress),
         )
-        self._sync = VenueSync(self.record, self._venue)
+        self._sync = VenueSync(self.record, self._venue, self._gateway)
         self._canceller = Canceller(service=self.orders, gateway=self._gateway, sync=self._sync)
         self._replacer = Replacer(service=self.orders, gateway=self._gateway, sync=self._sync)
         self._tape = VolumeTape()

@@ -34,6 +34,7 @@ class OrderEvent(StrEnum):
     REPLACE_ASKED = "replace_asked"
     REPLACED = "replaced"
     REPLACED_PARTLY_FILLED = "replaced_partly_filled"
+    TERMS_SHOWN = "terms_shown"
     FILL_CORRECTED = "fill_corrected"
     UNFILLED = "unfilled"
     EXPIRY = "expiry"
@@ -58,6 +59,8 @@ MEANINGS: dict[OrderEvent, str] = {
     OrderEvent.REPLACE_ASKED: "a replace goes to the venue",
     OrderEvent.REPLACED: "the venue changed the order, nothing filled",
     OrderEvent.REPLACED_PARTLY_FILLED: "the venue changed the order, partly filled",
+    OrderEvent.TERMS_SHOWN: "the venue shows terms that no change on record explains, or a record "
+    "that was put back has compared its own with them",
     OrderEvent.FILL_CORRECTED: "the venue took back or restated an execution",
     OrderEvent.UNFILLED: "so much was taken back that a filled order is no more; it stays over",
     OrderEvent.EXPIRY: "its time in force ended",
@@ -112,6 +115,7 @@ TRANSITIONS: MappingProxyType[tuple[OrderStatus, OrderEvent], OrderStatus] = Map
             _S.PARTIALLY_FILLED,
             (_S.PENDING_REPLACE, _S.PENDING_CANCEL),
         ),
+        **_stay(_E.TERMS_SHOWN, _S.SUBMITTED, _S.ACCEPTED, _S.PARTIALLY_FILLED, _S.PENDING_CANCEL),
         **_rows(_E.EXPIRY, _S.EXPIRED, (*_BEFORE_VENUE, *_ON_THE_WAY)),
         **_rows(_E.ALGORITHM_STARTED, _S.ACCEPTED, (_S.CREATED,)),
         # Fills always win: whatever the state, an execution of the venue is booked. A partial

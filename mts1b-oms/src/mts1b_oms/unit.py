@@ -119,7 +119,12 @@ class Unit:
             self._tell_of(order)
 
     def change(
-        self, order: Order, *events: OrderEvent, detail: str = "", **changes: object
+        self,
+        order: Order,
+        *events: OrderEvent,
+        detail: str = "",
+        first_version: int = 0,
+        **changes: object,
     ) -> Order:
         """Let events happen to ``order`` one after the other; return the order after the last.
 
@@ -127,10 +132,11 @@ class Unit:
         told to nobody.
 
         :param detail: of the first event.
+        :param first_version: the lowest that the order may have afterwards.
         :param changes: other fields of the order that the events set.
         :raises IllegalTransition: when the table forbids one.
         """
-        state, version, moves = order.status, order.version, []
+        state, version, moves = order.status, max(order.version, first_version - 1), []
         for event in events:
             after = TRANSITIONS.get((state, event))
             if after is None:
@@ -193,6 +199,8 @@ class Unit:
         await replaces.insert_replace(self.tx, change)
         if change.outcome is None:
             self._replacing = {**self._replacing, change.order_id: change}
+        elif change.outcome is ReplaceOutcome.CONFIRMED:
+            self._left += ((change.order_id, change.old_broker_order_id),)
 
     async def terms_before(self, order_id: str) -> set[tuple[Decimal, Decimal | None]]:
         """Return the quantity and limit that an order had before each change of it."""
@@ -416,6 +424,7 @@ class Unit:
         record.report = self._report or record.report
         record.order_position += len(self._created)
         record.fill_position += len(self._fills)
+        record.changes += len(self.transitions)
         if self._replacing or self._left:
             self._adopt_replaces()
         if self._awaited or record.early:

@@ -12,12 +12,13 @@ __all__ = ["Extent", "Witness"]
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """How far one store is: who opened it last, how many orders and fills it has."""
+    """How far one store is: who opened it last, how many orders, fills and changes it has."""
 
     store_id: str
     fence: int
     orders: int
     fills: int
+    changes: int = 0
 
     def is_behind(self, seen: Extent) -> bool:
         """Return whether this store is an earlier state of the one that was ``seen``.
@@ -27,7 +28,9 @@ class Extent:
         """
         if self.store_id != seen.store_id:
             return False
-        return self.fence <= seen.fence or self.orders < seen.orders or self.fills < seen.fills
+        ours = (self.orders, self.fills, self.changes)
+        theirs = (seen.orders, seen.fills, seen.changes)
+        return self.fence <= seen.fence or any(a < b for a, b in zip(ours, theirs, strict=True))
 
 
 class Witness:

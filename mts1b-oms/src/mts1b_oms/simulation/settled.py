@@ -13,7 +13,8 @@ from mts1b_foundation.orders import Order, OrderStatus
 
 from mts1b_oms.simulation.checks import Violation, open_at
 from mts1b_oms.tables.orders import find_orders
-from mts1b_oms.tables.store import approvals_used, quarantines
+from mts1b_oms.tables.store import approvals_used, order_events, quarantines
+from mts1b_oms.transitions import OrderEvent
 
 if TYPE_CHECKING:
     from mts1b_brokers.simulation import TrueVenue
@@ -42,7 +43,7 @@ async def check_settled(world: World, oms: OmsService, risk: RiskEngineService) 
     """Check the whole when faults have ended and everything had time to settle.
 
     A record that was put back from a backup is asked for less: what was lost and has ended at the
-    venue nobody tells it again, but for its executions, nor what was changed since.
+    venue nobody tells it again, but for its executions.
 
     :raises Violation: L1 something is still unsettled, P2 an intent is gone, I1 to I4 and I12 where
         the record and the venue differ, I6 where parents and children do, I11 where risk has
@@ -63,7 +64,7 @@ async def check_settled(world: World, oms: OmsService, risk: RiskEngineService) 
         _check_acknowledged(ours, world.clients.acknowledged)
         _check_orders(ours, approved, truth)
         _check_filled(ours, parents)
-        _check_terms(sent, risk)
+        await _check_nothing_found(oms)
         if risk.agreed:  # events alone tell risk all, where no record was put back
             raise Violation(f"I11 risk had to ask what became of {risk.agreed[:5]}")
     # An algorithm that was begun while a clock was ahead waits until that time comes.
@@ -73,6 +74,7 @@ async def check_settled(world: World, oms: OmsService, risk: RiskEngineService) 
     await _check_books(oms, truth)
     _check_risk(oms, risk, sent)
     _check_ended(sent, risk)
+    _check_terms(sent, truth, risk)
     _check_told(oms, placed, truth, world.accidents, told)
 
 
@@ -103,8 +105,6 @@ def _check_orders(ours: Mapping[str, Order], approved: Set[str], truth: TrueVenu
         if theirs is None or mine.filled_quantity != theirs.filled_quantity:
             executed = theirs.filled_quantity if theirs else "nothing"
             raise Violation(f"I3 {order_id}: {mine.filled_quantity} booked, {executed} executed")
-        if not mine.is_terminal and _terms(mine) != _terms(theirs):
-            raise Violation(f"P4 {order_id} is {_terms(mine)} here, {_terms(theirs)} there")
 
 
 def _children(ours: Mapping[str, Order], parent: Order) -> list[Order]:
@@ -211,9 +211,24 @@ def _check_ended(sent: Mapping[str, Order], risk: RiskEngineService) -> None:
         raise Violation(f"I11 risk still reserves for orders that have ended: {left[:5]}")
 
 
-def _check_terms(sent: Mapping[str, Order], risk: RiskEngineService) -> None:
-    """Check that risk holds what may still fill."""
+async def _check_nothing_found(oms: OmsService) -> None:
+    """Check that every change is known by its answer: nobody but us changes orders here."""
+    found = sa.select(order_events.c.order_id).where(
+        order_events.c.event == OrderEvent.TERMS_SHOWN.value
+    )
+    async with oms.record.store.read() as tx:
+        names = sorted(set((await tx.execute(found)).scalars()))
+    if names:
+        raise Violation(f"P6 the venue had to show what became of {names[:5]}")
+
+
+def _check_terms(sent: Mapping[str, Order], truth: TrueVenue, risk: RiskEngineService) -> None:
+    """Check that record, venue and risk say the same of what may still fill."""
     reservations = risk.engine.book.reservations
+    for theirs in open_at(truth):
+        mine = sent.get(theirs.order_id)
+        if mine is not None and _terms(mine) != _terms(theirs):
+            raise Violation(f"P4 {mine.order_id} is {_terms(mine)} here, {_terms(theirs)} there")
     for name, order in sent.items():
         reserved = reservations.get(name)
         if reserved is not None and reserved.remaining != order.remaining_quantity:

@@ -21,6 +21,7 @@ __all__ = [
     "open_replaces",
     "read_replace",
     "terms_before",
+    "was_found",
     "write_outcome",
 ]
 
@@ -43,6 +44,9 @@ _OPEN = Prepared(
     .order_by(replaces.c.asked_at)
 )
 _ONE = Prepared(sa.select(replaces).where(_OF_KEY))
+FOUND = "FOUND_AT_VENUE"
+"""The code of a change that the venue shows and that nobody on record asked for."""
+
 _AT_RISK = "AT_RISK"
 """On record, risk is asked, nothing has left: risk may reserve for it from now on."""
 
@@ -80,6 +84,22 @@ class Replace:
             old_broker_order_id=order.broker_order_id,
             asked_at=at,
             code=_AT_RISK,
+        )
+
+    @classmethod
+    def found(cls, order: Order, theirs: Order, *, key: str, at: datetime) -> Replace:
+        """Return the change that made of an order what a venue shows."""
+        return cls(
+            replace_key=key,
+            order_id=order.order_id,
+            quantity=theirs.quantity,
+            limit_price=theirs.limit_price,
+            old_quantity=order.quantity,
+            old_limit_price=order.limit_price,
+            old_broker_order_id=order.broker_order_id,
+            asked_at=at,
+            outcome=ReplaceOutcome.CONFIRMED,
+            code=FOUND,
         )
 
     @property
@@ -145,6 +165,15 @@ async def terms_before(tx: AsyncConnection, order_id: str) -> set[tuple[Decimal,
         replaces.c.order_id == order_id
     )
     return {(row.old_quantity, row.old_limit_price) for row in await tx.execute(query)}
+
+
+async def was_found(tx: AsyncConnection, change: Replace) -> bool:
+    """Return whether a venue has shown the terms of a change, made by nobody on record."""
+    found = sa.select(replaces).where(
+        replaces.c.order_id == change.order_id, replaces.c.code == FOUND
+    )
+    asked = (change.quantity, change.limit_price)
+    return any((row.quantity, row.limit_price) == asked for row in await tx.execute(found))
 
 
 async def open_replaces(tx: AsyncConnection) -> list[Replace]:
