@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -206,14 +207,15 @@ def test_long_runs_pass_over_blocks_of_time_without_a_difference() -> None:
     st.integers(0, 2**32 - 1),
     st.integers(1, 30),
     st.sampled_from([1, 20]),
+    st.sampled_from([0.0, 0.5]),
     st.booleans(),
 )
 @settings(max_examples=40, deadline=None)
 def test_compiled_averages_have_the_bits_of_numpy(
-    seed: int, window: int, rows: int, gaps: bool
+    seed: int, window: int, rows: int, fall: float, gaps: bool
 ) -> None:
     rng = np.random.default_rng(seed)
-    values = 1000 * np.exp(rng.normal(0, 0.1, (rows, 90)))
+    values = 1000 * np.exp(np.cumsum(rng.normal(-fall, 0.1, (rows, 90)), axis=1))
     if gaps:
         values[rng.random(values.shape) < 0.1] = np.nan
         values[0, :5] = np.nan
@@ -343,6 +345,31 @@ def test_averages_of_a_constant_are_the_constant_exactly() -> None:
     values = np.full((1, 1000), 0.1)
     for found in _averages(values, 7):
         assert set(found[0, 6:]) == {0.1}
+
+
+@pytest.mark.parametrize("averages", [Averages(), NumbaAverages()])
+@pytest.mark.parametrize("last", [1e-3, 20.0, 1e12])
+def test_an_average_keeps_its_digits_whatever_the_price_was_before(
+    averages: Any, last: float
+) -> None:
+    # A fund of daily leverage, adjusted for its reverse splits, falls by nine digits and more.
+    rng = np.random.default_rng(2)
+    path = np.geomspace(1e12, last, 2_000) * np.exp(rng.normal(0, 0.02, 2_000))
+    values = np.concatenate((path, path[-1] * np.exp(rng.normal(0, 0.02, 500))))[None]
+    found = np.empty(values.shape)
+    averages.simple(averages.sums(values), 20, found)
+    exact = [float(sum(map(Fraction, values[0, t - 19 : t + 1])) / 20) for t in range(19, 2_500)]
+    np.testing.assert_allclose(found[0, 19:], exact, rtol=2e-14)
+
+
+@pytest.mark.parametrize("averages", [Averages(), NumbaAverages()])
+def test_the_average_of_a_price_that_stands_still_is_that_price(averages: Any) -> None:
+    moved = 100 * np.exp(np.cumsum(np.random.default_rng(4).normal(0, 0.05, 300)))
+    values = np.concatenate((moved, np.full(100, moved[-1])))[None]
+    for window in (2, 7, 50):
+        found = np.empty(values.shape)
+        averages.simple(averages.sums(values), window, found)
+        assert set(found[0, 299 + window :]) == {moved[-1]}
 
 
 def test_kept_averages_stay_within_the_budget_and_right() -> None:

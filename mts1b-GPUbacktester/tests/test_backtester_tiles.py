@@ -89,7 +89,7 @@ def test_falls_and_extremes_of_any_stretch_are_those_of_a_walk(
 @settings(max_examples=40, deadline=None)
 def test_averages_of_tiles_have_the_bits_of_numpy(seed: int, gaps: bool, window: int) -> None:
     rng = np.random.default_rng(seed)
-    values = 1000 * np.exp(rng.normal(0, 0.1, (3, 150)))
+    values = 1000 * np.exp(np.cumsum(rng.normal(-0.3, 0.1, (3, 150)), axis=1))
     if gaps:
         values[rng.random(values.shape) < 0.05] = np.nan
         values[0, :5] = np.nan
@@ -103,8 +103,8 @@ def test_averages_of_tiles_have_the_bits_of_numpy(seed: int, gaps: bool, window:
         for start in range(0, 150, 64):
             stop, tile = min(150, start + 64), np.zeros((3, 64))
             fill_series(
-                plan, running.sums[None], running.base[:, 0][None], counts, values[None], numbers,
-                asset, start, stop, tile,
+                plan, values[None], running.sums[None], running.rests[None], counts, values[None],
+                numbers, asset, start, stop, tile,
             )  # fmt: skip
             np.testing.assert_array_equal(tile[0, : stop - start], whole[asset, start:stop])
             np.testing.assert_array_equal(tile[1, : stop - start], values[asset, start:stop])

@@ -15,21 +15,25 @@ from numpy.typing import NDArray
 
 from mts1b_GPUbacktester.semantics import BoolArray, FloatArray
 
-__all__ = ["Averages", "RunningSums", "without_infinities"]
+__all__ = ["NEAR", "Averages", "RunningSums", "without_infinities"]
+
+NEAR = 2.0**-50
+"""Of a value: so much rounding may move an average of equal ones."""
 
 _FEW_ROWS = 16
 
 
 @dataclass(frozen=True, slots=True)
 class RunningSums:
-    """Sums over time of differences from the first known value of each row.
+    """Sums over time of the known values of each row, and the rests that rounding took from them.
 
-    So a constant series has exactly its own value as average, and rounding does not depend on the
-    level of prices. ``gaps`` counts missing values, None where there is none.
+    Both together hold twice the digits, so that an average keeps its own whatever came before its
+    window. ``gaps`` counts missing values, None where there is none.
     """
 
-    base: FloatArray
+    values: FloatArray
     sums: FloatArray
+    rests: FloatArray
     gaps: NDArray[np.int64] | None
 
 
@@ -39,26 +43,32 @@ class Averages:
     def sums(self, values: FloatArray) -> RunningSums:
         """Return what simple averages of any window over (A, T) share."""
         missing = np.isnan(values)
-        base = first_known(values, missing)
         with_gaps = bool(missing.any())
-        differences = values - base
-        if with_gaps:
-            differences[missing] = 0.0
+        known = np.where(missing, 0.0, values) if with_gaps else values
+        sums = np.cumsum(known, axis=-1)
+        before = np.zeros(sums.shape)
+        before[..., 1:] = sums[..., :-1]
+        # What an addition of two numbers loses is a number too (Knuth, TAOCP 2, 4.2.2).
+        added = sums - before
+        lost = (before - (sums - added)) + (known - added)
         gaps = np.cumsum(missing, axis=-1) if with_gaps else None
-        return RunningSums(base, np.cumsum(differences, axis=-1), gaps)
+        return RunningSums(values, sums, np.cumsum(lost, axis=-1), gaps)
 
     def simple(self, running: RunningSums, window: int, out: FloatArray, start: int = 0) -> None:
         """Write means of the last ``window`` values into ``out``, whose first bar is ``start``.
 
-        NaN where a value of the window is missing.
+        NaN where a value of the window is missing. A mean that is the latest value but for rounding
+        is that value: nothing crosses a price that stands still.
         """
         stop = start + out.shape[-1]
         whole = max(start, min(window - 1, stop))
         out[..., : whole - start] = np.nan
         tail = out[..., whole - start :]
         tail[...] = _in_window(running.sums, window, whole, stop)
+        tail += _in_window(running.rests, window, whole, stop)
         tail /= window
-        tail += running.base
+        latest = running.values[..., whole:stop]
+        np.copyto(tail, latest, where=np.abs(tail - latest) <= NEAR * np.abs(latest))
         if running.gaps is not None:
             tail[_in_window(running.gaps, window, whole, stop) > 0] = np.nan
 
@@ -137,9 +147,3 @@ def _smooth_columns(filled: FloatArray, started: BoolArray, weight: float, out: 
         level = level + weight * (column - level)
         results[bar] = level
     out[...] = results.T
-
-
-def first_known(values: FloatArray, missing: BoolArray) -> FloatArray:
-    """Return the first known value of each row as a column, zero where there is none."""
-    first = np.argmin(missing, axis=-1)[..., None]
-    return np.nan_to_num(np.take_along_axis(values, first, axis=-1), nan=0.0)

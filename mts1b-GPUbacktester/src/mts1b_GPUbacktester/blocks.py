@@ -15,8 +15,11 @@ __all__ = ["Cut", "blocks"]
 _SHARED_COLUMNS = 12
 """Columns of 8 bytes a bar that an engine keeps beside the series: prices and marks."""
 
-_SOURCE_COLUMNS = 4
-"""The same for each source of averages that goes by tiles: sums and gaps, and both stacked."""
+_SOURCE_COLUMNS = 8
+"""The same for each source of averages that goes by tiles.
+
+Its values, sums, rests and gaps, and all of them stacked.
+"""
 
 _ACCOUNT = 256
 """Bytes that an engine keeps for an account while it runs."""

@@ -59,7 +59,10 @@ def param(name: str) -> Value:
 
 
 def sma(source: Value, window: Window) -> Value:
-    """Return the simple moving average; missing until ``window`` bars in a row are known."""
+    """Return the simple moving average; missing until ``window`` bars in a row are known.
+
+    It keeps its digits whatever came before, and of a price that stands still it is that price.
+    """
     return Windowed("sma", as_value(source), as_value(window))
 
 

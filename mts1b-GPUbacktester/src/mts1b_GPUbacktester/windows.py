@@ -9,6 +9,8 @@ from collections import deque
 from collections.abc import Callable
 from math import isinf, nan, sqrt
 
+from mts1b_GPUbacktester.averages import NEAR
+
 __all__ = ["stepper"]
 
 
@@ -37,30 +39,31 @@ def _without_infinities(average: Callable[[float], float]) -> Callable[[float], 
 
 
 class _Mean:
-    """The difference of two running sums of differences from the first known value."""
+    """The difference of two running sums, each with the rest that rounding took from it."""
 
     def __init__(self, window: int) -> None:
         self._window = window
-        self._base: float | None = None
-        self._sum, self._gaps, self._seen = 0.0, 0, 0
-        self._past: deque[tuple[float, int]] = deque(maxlen=window)
+        self._sum, self._rest, self._gaps, self._seen = 0.0, 0.0, 0, 0
+        self._past: deque[tuple[float, float, int]] = deque(maxlen=window)
 
     def __call__(self, value: float) -> float:
         if value != value:
             self._gaps += 1
         else:
-            if self._base is None:
-                self._base = value
-            self._sum += value - self._base
+            before = self._sum
+            self._sum = before + value
+            added = self._sum - before
+            self._rest += (before - (self._sum - added)) + (value - added)
         self._seen += 1
-        gained, gaps = self._sum, self._gaps
+        gained, rest, gaps = self._sum, self._rest, self._gaps
         if self._seen > self._window:
-            before, gaps_before = self._past[0]
-            gained, gaps = gained - before, gaps - gaps_before
-        self._past.append((self._sum, self._gaps))
-        if self._seen < self._window or gaps or self._base is None:
+            sum_before, rest_before, gaps_before = self._past[0]
+            gained, rest, gaps = gained - sum_before, rest - rest_before, gaps - gaps_before
+        self._past.append((self._sum, self._rest, self._gaps))
+        if self._seen < self._window or gaps:
             return nan
-        return gained / self._window + self._base
+        mean = (gained + rest) / self._window
+        return value if abs(mean - value) <= NEAR * abs(value) else mean
 
 
 class _Smooth:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from math import isnan, nan
 from typing import Any
 
+from mts1b_GPUbacktester.averages import NEAR
 from mts1b_GPUbacktester.engines.cuda_account import advance, finish, tally
 from mts1b_GPUbacktester.engines.cuda_device import cuda_module, device_function, kernel
 
@@ -28,24 +29,30 @@ def place_series(values: Any, place: int, series: Any) -> None:
 
 
 @kernel
-def simple_series(base: Any, sums: Any, gaps: Any, windows: Any, places: Any, series: Any) -> None:
+def simple_series(
+    values: Any, sums: Any, rests: Any, gaps: Any, windows: Any, places: Any, series: Any
+) -> None:
     """Write simple averages of several windows from running sums; a thread a bar and asset.
 
-    ``base`` (A,), ``sums`` and ``gaps`` (T, A), the latter the count of missing values so far.
+    ``values``, ``sums``, ``rests`` and ``gaps`` (T, A), the last the missing values so far.
     """
     at = cuda.grid(1)
     length, assets = sums.shape
     if at >= length * assets:
         return
     bar, asset = at // assets, at % assets
-    total, missing, level = sums[bar, asset], gaps[bar, asset], base[asset]
+    total, rest, missing = sums[bar, asset], rests[bar, asset], gaps[bar, asset]
+    latest = values[bar, asset]
     for k in range(len(windows)):
         window = windows[k]
         value = nan
         if bar == window - 1 and missing == 0:
-            value = total / window + level
+            value = (total + rest) / window
         elif bar >= window and missing == gaps[bar - window, asset]:
-            value = (total - sums[bar - window, asset]) / window + level
+            before = bar - window
+            value = ((total - sums[before, asset]) + (rest - rests[before, asset])) / window
+        if abs(value - latest) <= NEAR * abs(latest):
+            value = latest
         series[bar, places[k], asset] = value
 
 

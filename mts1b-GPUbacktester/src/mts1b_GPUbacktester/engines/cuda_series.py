@@ -72,8 +72,8 @@ class DeviceSeries:
         running = Averages().sums(source)
         gaps = np.zeros(source.shape, dtype=np.int64) if running.gaps is None else running.gaps
         kernels.simple_series[self._grid(source.size)](
-            self._up(running.base[:, 0]), self._up(running.sums.T), self._up(gaps.T),
-            self._up(_windows(nodes, places)), self._up(np.array(places)), series,
+            self._up(source.T), self._up(running.sums.T), self._up(running.rests.T),
+            self._up(gaps.T), self._up(_windows(nodes, places)), self._up(np.array(places)), series,
         )  # fmt: skip
 
     def _write_smooth(

@@ -8,7 +8,7 @@ from typing import Any
 import numba
 import numpy as np
 
-from mts1b_GPUbacktester.averages import Averages, RunningSums, first_known
+from mts1b_GPUbacktester.averages import NEAR, Averages, RunningSums
 from mts1b_GPUbacktester.engines.compiling import compiled
 from mts1b_GPUbacktester.semantics import FloatArray
 
@@ -16,36 +16,52 @@ __all__ = ["NumbaAverages"]
 
 
 @compiled()
-def _sum_rows(values: Any, base: Any, sums: Any) -> Any:
-    """Write running sums; return whether a value was missing."""
+def _sum_rows(values: Any, sums: Any, rests: Any) -> Any:
+    """Write running sums and what rounding took from them; return whether a value was missing."""
     found = False
     for row in range(len(values)):
-        total, level = 0.0, base[row, 0]
+        total, rest = 0.0, 0.0
         for bar in range(values.shape[1]):
             value = values[row, bar]
             if np.isnan(value):
                 found = True
             else:
-                total += value - level
-            sums[row, bar] = total
+                before = total
+                total = before + value
+                added = total - before
+                rest += (before - (total - added)) + (value - added)
+            sums[row, bar], rests[row, bar] = total, rest
     return found
 
 
+@compiled()
+def _settled(mean: float, latest: float) -> float:
+    """Return the latest value for a mean that is that but for rounding."""
+    return latest if abs(mean - latest) <= NEAR * abs(latest) else mean
+
+
 @compiled(parallel=True)
-def _simple(base: Any, sums: Any, windows: Any, positions: Any, start: int, out: Any) -> None:
+def _simple(
+    values: Any, sums: Any, rests: Any, windows: Any, positions: Any, start: int, out: Any
+) -> None:
     """Write the averages of bars from ``start``, shared out by window and row."""
     rows, length = len(sums), out.shape[2]
     stop = min(sums.shape[1], start + length)
     for task in numba.prange(len(windows) * rows):
         place, row = task // rows, task % rows
-        window, level = windows[place], base[row, 0]
+        window = windows[place]
         into = out[positions[place], row]
         for bar in range(start, min(stop, window - 1)):
             into[bar - start] = np.nan
         if start <= window - 1 < stop:
-            into[window - 1 - start] = sums[row, window - 1] / window + level
+            last = window - 1
+            into[last - start] = _settled(
+                (sums[row, last] + rests[row, last]) / window, values[row, last]
+            )
         for bar in range(max(start, window), stop):
-            into[bar - start] = (sums[row, bar] - sums[row, bar - window]) / window + level
+            gained = sums[row, bar] - sums[row, bar - window]
+            gained += rests[row, bar] - rests[row, bar - window]
+            into[bar - start] = _settled(gained / window, values[row, bar])
 
 
 @compiled()
@@ -86,13 +102,10 @@ class NumbaAverages(Averages):
 
     def sums(self, values: FloatArray) -> RunningSums:
         """Return what simple averages of any window over (A, T) share."""
-        base = values[:, :1].copy()
-        if np.isnan(base).any():
-            base = first_known(values, np.isnan(values))
-        sums = np.empty(values.shape)
-        found = _sum_rows(values, base, sums)
+        sums, rests = np.empty(values.shape), np.empty(values.shape)
+        found = _sum_rows(values, sums, rests)
         gaps = np.cumsum(np.isnan(values), axis=-1) if found else None
-        return RunningSums(base, sums, gaps)
+        return RunningSums(values, sums, rests, gaps)
 
     def simple(self, running: RunningSums, window: int, out: FloatArray, start: int = 0) -> None:
         """Write means of the last ``window`` values into ``out``, whose first bar is ``start``."""
@@ -108,7 +121,7 @@ class NumbaAverages(Averages):
     ) -> None:
         """Write the averages of several windows, each to its position of ``out`` (S, A, bars)."""
         lengths, places = np.array(windows), np.array(positions)
-        _simple(running.base, running.sums, lengths, places, bars.start, out)
+        _simple(running.values, running.sums, running.rests, lengths, places, bars.start, out)
         if running.gaps is not None:
             _blank(running.gaps, lengths, places, bars.start, out)
 

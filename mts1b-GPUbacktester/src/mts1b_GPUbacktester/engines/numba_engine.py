@@ -96,11 +96,11 @@ class NumbaEngine:
         tables = self._buffers.take("tables", (assets, *table_shape(length)))
         fill_table(market.marks, tables)
         plan = evaluator.planned(compiled.series)
-        sums, levels, gaps = _stacked(plan.sources, (assets, length))
+        sources, sums, rests, gaps = _stacked(plan.sources, (assets, length))
         out = np.empty((len(block.sets), assets, 6))
         factors = np.array([block.settings.buy_factor, block.settings.sell_factor])
         sweep_segments(
-            compiled.steps, compiled.slots, compiled.order, plan.rows, sums, levels, gaps,
+            compiled.steps, compiled.slots, compiled.order, plan.rows, sources, sums, rests, gaps,
             plan.others, np.array(plan.numbers, dtype=np.float64),
             market.fill_prices, market.marks, tables, factors, block.settings.lag,
             self._tile(block.budget, compiled.width, length), _parts(assets), out,
@@ -165,17 +165,24 @@ def _options(settings: Settings) -> FloatArray:
 
 def _stacked(
     sources: list[RunningSums], shape: tuple[int, int]
-) -> tuple[FloatArray, FloatArray, NDArray[np.int64]]:
-    """Return sums (K, A, T), levels (K, A), and counts of what is missing, (K, A, T) or empty."""
+) -> tuple[FloatArray, FloatArray, FloatArray, NDArray[np.int64]]:
+    """Return values, sums, rests, and counts of what is missing, each (K, A, T), the last or none.
+
+    One source is not copied.
+    """
     if not sources:
-        return np.empty((0, *shape)), np.empty((0, shape[0])), np.empty((0, shape[0], 0), np.int64)
-    sums = sources[0].sums[None] if len(sources) == 1 else np.stack([one.sums for one in sources])
-    levels = np.stack([one.base[:, 0] for one in sources])
+        nothing = np.empty((0, *shape))
+        return nothing, nothing, nothing, np.empty((0, shape[0], 0), np.int64)
+    values, sums, rests = (
+        given[0][None] if len(given) == 1 else np.stack(given)
+        for given in zip(*((one.values, one.sums, one.rests) for one in sources), strict=True)
+    )
     counts = [one.gaps for one in sources]
     if all(count is None for count in counts):
-        return sums, levels, np.empty((len(sources), shape[0], 0), np.int64)
+        return values, sums, rests, np.empty((len(sources), shape[0], 0), np.int64)
     none = np.zeros(shape, np.int64)
-    return sums, levels, np.stack([none if count is None else count for count in counts])
+    gaps = np.stack([none if count is None else count for count in counts])
+    return values, sums, rests, gaps
 
 
 def _parts(assets: int) -> int:

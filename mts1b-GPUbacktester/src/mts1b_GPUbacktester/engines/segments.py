@@ -132,8 +132,9 @@ def _sweep_asset(
     slots: Any,
     rows: Any,
     plan: Any,
+    sources: Any,
     sums: Any,
-    levels: Any,
+    rests: Any,
     gaps: Any,
     given: Any,
     numbers: Any,
@@ -159,7 +160,7 @@ def _sweep_asset(
         count = min(words - first, tile)
         start = first * WORD
         fill_series(
-            plan, sums, levels, gaps, given, numbers, asset, start,
+            plan, sources, sums, rests, gaps, given, numbers, asset, start,
             min(length, start + count * WORD), series[:, 0],
         )  # fmt: skip
         fill_tape(fills, marks, factors[0], factors[1], start + lag, count, held_sums, tape, opens)
@@ -178,8 +179,9 @@ def sweep_segments(
     slots: Any,
     order: Any,
     plan: Any,
+    sources: Any,
     sums: Any,
-    levels: Any,
+    rests: Any,
     gaps: Any,
     given: Any,
     numbers: Any,
@@ -204,7 +206,7 @@ def sweep_segments(
     for task in numba.prange(assets * parts):
         asset, begin = task // parts, (task % parts) * stretch
         _sweep_asset(
-            steps, slots, order[begin : min(sets, begin + stretch)], plan, sums, levels, gaps,
-            given, numbers, asset, fills[asset], marks[asset], tables[asset], factors, lag, tile,
-            out,
+            steps, slots, order[begin : min(sets, begin + stretch)], plan, sources, sums, rests,
+            gaps, given, numbers, asset, fills[asset], marks[asset], tables[asset], factors, lag,
+            tile, out,
         )  # fmt: skip

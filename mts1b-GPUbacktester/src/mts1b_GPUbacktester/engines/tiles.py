@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from mts1b_GPUbacktester.averages import NEAR
 from mts1b_GPUbacktester.engines.compiling import compiled
 from mts1b_GPUbacktester.engines.division import divided
 from mts1b_GPUbacktester.evaluate import NUMBER, WHOLE
@@ -15,18 +16,24 @@ __all__ = ["fill_series"]
 
 @compiled()
 def _average(
-    sums: Any, level: float, gaps: Any, window: int, start: int, stop: int, into: Any
+    values: Any, sums: Any, rests: Any, gaps: Any, window: int, start: int, stop: int, into: Any
 ) -> None:
     """Write the simple averages of bars ``start`` to ``stop``: those of ``averages.py``."""
     whole, later = min(max(start, window - 1), stop), min(max(start, window), stop)
     into[: whole - start] = np.nan
     if whole < later:
-        into[whole - start] = sums[whole] / window + level
+        mean = (sums[whole] + rests[whole]) / window
+        near = abs(mean - values[whole]) <= NEAR * abs(values[whole])
+        into[whole - start] = values[whole] if near else mean
     now, before = sums[later:stop], sums[later - window : stop - window]
-    part = into[later - start : stop - start]
+    rest, rest_before = rests[later:stop], rests[later - window : stop - window]
+    part, latest = into[later - start : stop - start], values[later:stop]
     divisor, inverse = float(window), 1.0 / window
     for bar in range(len(part)):
-        part[bar] = divided(now[bar] - before[bar], divisor, inverse) + level
+        gained = (now[bar] - before[bar]) + (rest[bar] - rest_before[bar])
+        mean = divided(gained, divisor, inverse)
+        near = abs(mean - latest[bar]) <= NEAR * abs(latest[bar])
+        part[bar] = latest[bar] if near else mean
     for bar in range(whole, min(stop, whole + len(gaps))):
         earlier = gaps[bar - window] if bar >= window else 0
         if gaps[bar] > earlier:
@@ -36,8 +43,9 @@ def _average(
 @compiled()
 def fill_series(
     plan: Any,
+    sources: Any,
     sums: Any,
-    levels: Any,
+    rests: Any,
     gaps: Any,
     given: Any,
     numbers: Any,
@@ -49,9 +57,9 @@ def fill_series(
     """Write bars ``start`` to ``stop`` of each series of one asset into ``tile`` (S, >= bars).
 
     ``plan`` (S, 2) says where a series comes from: the source and the window of a simple average,
-    the place in ``given`` (G, A, T) and WHOLE, or in ``numbers`` and NUMBER. Sources are running
-    sums ``sums`` (K, A, T) of differences from ``levels`` (K, A), and counts of what is missing,
-    ``gaps``, as many or none.
+    the place in ``given`` (G, A, T) and WHOLE, or in ``numbers`` and NUMBER. ``sources``, their
+    running ``sums`` and ``rests`` are (K, A, T), and so are counts of what is missing, ``gaps``, or
+    there are none.
     """
     for place in range(len(plan)):
         source, window = plan[place, 0], plan[place, 1]
@@ -61,6 +69,6 @@ def fill_series(
             tile[place, : stop - start] = given[source, asset, start:stop]
         else:
             _average(
-                sums[source, asset], levels[source, asset], gaps[source, asset], window, start,
-                stop, tile[place],
+                sources[source, asset], sums[source, asset], rests[source, asset],
+                gaps[source, asset], window, start, stop, tile[place],
             )  # fmt: skip
