@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from mts1b_foundation import DenyCode, Order, OrderStatus, OrderType, Side
 from mts1b_foundation.limits import RiskLimits
+from mts1b_riskengine import FixedBorrow
 from riskengine_desk import FUND, MakeDesk, make_envelope, make_nav, outcome
 from riskengine_limits import child, market, simple
 
@@ -39,6 +40,16 @@ async def test_cash_pays_for_open_purchases_fills_and_fees(make_desk: MakeDesk) 
         DenyCode.BUYING_POWER
     )
     assert (await desk.engine.check(simple(5).with_(quantity=D(10)))).approved
+
+
+async def test_a_sale_takes_no_cash(make_desk: MakeDesk) -> None:
+    limits = RiskLimits(buying_power_multiple=D(1))
+    may_short = make_envelope(enable_shorting=True)
+    desk = await make_desk(limits=limits, envelope=may_short, borrow=FixedBorrow())
+    await desk.feed(make_nav("100000", cash_usd=D(0)))
+    assert (await desk.engine.check(simple(1, side=Side.SHORT))).approved
+    assert (await desk.engine.check(simple(2, side=Side.SELL))).approved
+    assert (await desk.engine.check(simple(3))).code == DenyCode.BUYING_POWER
 
 
 async def test_children_never_exceed_their_parent(make_desk: MakeDesk) -> None:

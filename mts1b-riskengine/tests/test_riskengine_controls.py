@@ -20,7 +20,7 @@ from mts1b_foundation.limits import (
 from mts1b_riskengine import GATE_TABLE
 from mts1b_riskengine.gates import default_gates, is_active
 from mts1b_riskengine.mandates import MandateTable
-from riskengine_desk import FUND, MakeDesk, outcome
+from riskengine_desk import FUND, PASSED, MakeDesk, outcome
 from riskengine_limits import (
     AAPL,
     GOOG,
@@ -162,6 +162,19 @@ async def test_each_control_denies_with_its_code(
     desk = await market(make_desk, limits=all_on(**limits))
     decision = await desk.engine.check(plain(**order))
     assert outcome(decision) == (gate, code), decision.reason
+
+
+@pytest.mark.parametrize(("gate", "code", "limits", "order"), CASES)
+async def test_an_order_that_only_reduces_is_bound_by_what_its_card_says(
+    make_desk: MakeDesk, gate: str, code: str, limits: Change, order: Change
+) -> None:
+    """To buy back what was sold short takes neither cash nor room under a cap."""
+    desk = await market(make_desk, limits=all_on(**limits))
+    await desk.hold("-1000")
+    decision = await desk.engine.check(plain(**order))
+    card = next(card for card in GATE_TABLE if card.gate == gate)
+    bound = card.reducing and code != DenyCode.MIN_NOTIONAL
+    assert outcome(decision) == ((gate, code) if bound else PASSED), decision.reason
 
 
 @pytest.mark.parametrize(

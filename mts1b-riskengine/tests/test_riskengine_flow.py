@@ -81,6 +81,18 @@ async def test_an_order_that_is_judged_again_does_not_count_against_itself(
     assert desk.book.flow.totals["new"] == 1
 
 
+async def test_only_what_adds_risk_by_itself_has_a_twin(make_desk: MakeDesk) -> None:
+    """The slices of a parent are alike by design, and two orders may go flat in two steps."""
+    desk = await make_desk(limits=RiskLimits(duplicate_window_s=10.0))
+    await desk.hold("-20", "MSFT")
+    for number in (1, 2):
+        assert (await desk.engine.check(simple(number, parent_order_id="p"))).approved
+        assert (await desk.engine.check(simple(number + 2, symbol=MSFT))).approved
+    assert (await desk.engine.check(simple(5))).approved
+    denied = await desk.engine.check(simple(6))
+    assert outcome(denied) == ("duplicate_economics", DenyCode.DUPLICATE_ECONOMICS)
+
+
 async def test_our_own_orders_do_not_meet(make_desk: MakeDesk) -> None:
     desk = await make_desk(limits=RiskLimits(self_match=True))
     await desk.hold("50", strategy="carry")

@@ -76,6 +76,32 @@ async def test_an_unreadable_halt_record_halts_everything(desk: Desk) -> None:
     assert await judged(desk) == ("drawdown_halt", DenyCode.HALT_STATE_UNREADABLE)
 
 
+async def test_a_halt_record_of_before_the_halt_is_no_resume(desk: Desk) -> None:
+    """A copy that was put back knows nothing of the halt; risk has seen it."""
+    await desk.feed(make_nav("100000"))
+    record = desk.home / "halt" / "halts.json"
+    desk.halts.apply(make_halt("strategy:carry"))
+    before = record.read_bytes()
+    desk.halts.apply(make_halt("fund:alpha"))
+    assert await judged(desk, number=1) == ("drawdown_halt", DenyCode.FUND_HALTED)
+    record.write_bytes(before)
+    assert await judged(desk, number=2) == ("drawdown_halt", DenyCode.FUND_HALTED)
+    desk.halts.apply(make_halt("fund:alpha"))
+    desk.halts.lift("fund:alpha")
+    assert await judged(desk, number=3) == PASSED
+
+
+async def test_a_limit_that_is_tightened_judges_the_nav_that_is_known(desk: Desk) -> None:
+    await desk.hold("10")
+    later = AT + timedelta(days=1)
+    desk.clock.advance_to(later)
+    await desk.feed(make_nav("100000"), make_nav("98000", later), make_bar(at=later))
+    assert await judged(desk, number=1) == PASSED
+    await desk.engine.update_envelope(make_envelope(version=2, daily_loss_halt_pct=0.02))
+    assert await judged(desk, number=2) == ("drawdown_halt", DenyCode.DAILY_LOSS)
+    assert await judged(desk, number=3, side=Side.SELL, reduce_only=True) == PASSED
+
+
 @pytest.mark.parametrize(
     ("days", "nav", "code"),
     [

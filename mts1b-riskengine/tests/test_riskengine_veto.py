@@ -37,6 +37,7 @@ NO_OPINION = [
     True,
     CroOpinion(veto=True, confidence=float("nan")),
     CroOpinion(veto=False, confidence=1.5),
+    CroOpinion(veto=0, confidence=1.0),  # type: ignore[arg-type]
 ]
 
 
@@ -57,6 +58,7 @@ async def test_the_cro_is_not_asked_unless_enabled(make_desk: MakeDesk) -> None:
         (CroOpinion(veto=True, confidence=0.85, reason="earnings"), DenyCode.CRO_VETO),
         (CroOpinion(veto=True, confidence=0.849), ""),
         (CroOpinion(veto=False, confidence=1.0), ""),
+        (CroOpinion(veto=False, confidence=0.0), ""),
     ],
 )
 async def test_a_veto_needs_confidence(make_desk: MakeDesk, opinion: CroOpinion, code: str) -> None:
