@@ -20,6 +20,7 @@ from mts1b_brokers import (
 )
 from mts1b_brokers.checks import VenueChecks
 from mts1b_brokers.cli import app
+from mts1b_brokers.registry import check_settings
 from mts1b_foundation import Fill, FundConfig, RiskEnvelope
 from mts1b_platform.clock import SystemClock
 from mts1b_platform.config import FundSettings, Settings, VenueSettings
@@ -69,6 +70,15 @@ def test_unknown_broker_lists_the_known(tmp_path):
 def test_two_brokers_are_refused(tmp_path):
     with pytest.raises(BrokerConfigError, match="coinbase, paper"):
         _create(tmp_path, funds=[_fund("a"), _fund("b", broker="coinbase")])
+
+
+def test_an_account_at_a_venue_that_has_none_is_refused(tmp_path):
+    fund = _fund("a")
+    held = fund.model_copy(update={"fund": fund.fund.with_(broker_account_id="U123")})
+    with pytest.raises(BrokerConfigError, match=r"funds\.1\.fund\.broker_account_id.*'U123'"):
+        _create(tmp_path, funds=[_fund("b"), held])
+    with pytest.raises(BrokerConfigError, match="has no account"):
+        check_settings(Settings(funds=[held]))
 
 
 class DoubleFiller(PaperClient):

@@ -54,6 +54,7 @@ def settings() -> Settings:
         fund_id="alpha",
         nav_usd=NAV,
         max_position_pct=1.0,
+        max_sector_pct=1.0,
         max_order_notional_usd=Decimal(1_000_000),
         allowed_brokers=["paper"],
     )

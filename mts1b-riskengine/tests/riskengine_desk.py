@@ -53,6 +53,7 @@ def make_envelope(**changes: Any) -> RiskEnvelope:
         "fund_id": FUND,
         "nav_usd": Decimal(100_000),
         "max_position_pct": 0.5,
+        "max_sector_pct": 1.0,
         "allowed_brokers": ["paper"],
     }
     return RiskEnvelope(**values | changes)

@@ -64,7 +64,8 @@ async def test_each_limit_can_be_tightened_in_a_halt_and_not_loosened(
 
 
 async def test_one_loosened_limit_among_tightened_ones_is_found() -> None:
-    old, new = make_envelope(), make_envelope(max_position_pct=0.1, max_sector_pct=0.31)
+    old = make_envelope(max_sector_pct=0.3)
+    new = make_envelope(max_position_pct=0.1, max_sector_pct=0.31)
     assert loosened(old, new) == ["max_sector_pct: 0.3 -> 0.31"]
 
 

@@ -147,3 +147,66 @@ async def test_missing_or_senseless_facts_never_pass() -> None:
     gate = PositionRiskGate()
     with pytest.raises(KeyError):
         await gate.check(make_order(), make_envelope(), RiskContext())
+
+
+def listing_of(**sectors: str | None) -> InstrumentTable:
+    """Return a table in which each symbol has its sector, and so its country."""
+    rows = {
+        Symbol(name): Instrument(
+            symbol=Symbol(name), asset_class=AssetClass.EQUITIES, sector=sector, country="US"
+        )
+        for name, sector in sectors.items()
+    }
+    return InstrumentTable(rows)
+
+
+@pytest.mark.parametrize(
+    ("held", "ordered"),
+    [("MSFT", "AAPL"), ("AAPL", "MSFT"), ("MSFT", "MSFT")],
+    ids=["known-after-unknown", "unknown-after-known", "unknown-alone"],
+)
+async def test_what_nobody_knows_the_sector_of_may_be_of_any(
+    make_desk: MakeDesk, held: str, ordered: str
+) -> None:
+    desk = await make_desk(
+        envelope=make_envelope(max_sector_pct=0.2), instruments=listing_of(AAPL="tech")
+    )
+    await desk.hold("150", held)
+    symbol = Symbol(ordered)
+    decision = await desk.engine.check(make_order(1, symbol=symbol, quantity=Decimal(51)))
+    assert outcome(decision) == ("position_risk", DenyCode.MAX_SECTOR)
+    assert ("list it in `instruments`" in decision.reason) is (ordered == "MSFT")
+    assert await judged(desk, number=2, symbol=symbol, quantity=Decimal(50)) == PASSED
+
+
+async def test_sectors_that_are_known_are_capped_each_by_itself(make_desk: MakeDesk) -> None:
+    desk = await make_desk(
+        envelope=make_envelope(max_sector_pct=0.2),
+        instruments=listing_of(AAPL="tech", MSFT="energy"),
+    )
+    await desk.hold("150", "MSFT")
+    assert await judged(desk, number=1, quantity=Decimal(200)) == PASSED
+
+
+async def test_a_country_that_nobody_knows_may_be_any(make_desk: MakeDesk) -> None:
+    desk = await make_desk(envelope=make_envelope(max_country_pct=0.2))
+    await desk.hold("150", "MSFT")
+    decision = await desk.engine.check(make_order(1, quantity=Decimal(51)))
+    assert outcome(decision) == ("position_risk", DenyCode.MAX_COUNTRY)
+    assert "country not known" in decision.reason
+    assert await judged(desk, number=2, quantity=Decimal(50)) == PASSED
+
+
+async def test_a_share_of_one_asks_for_no_diversity(make_desk: MakeDesk) -> None:
+    desk = await make_desk(
+        envelope=make_envelope(
+            max_sector_pct=1.0,
+            max_position_pct=1.0,
+            max_gross_exposure_pct=3.0,
+            max_net_exposure_pct=3.0,
+            max_order_notional_usd=Decimal(200_000),
+        ),
+        instruments=listing_of(AAPL="tech"),
+    )
+    await desk.hold("20", "MSFT")
+    assert await judged(desk, number=1, quantity=Decimal(80)) == PASSED

@@ -31,6 +31,7 @@ def live_settings(strategy: dict[str, Any], *, nav: str = "1000000", **more: Any
         "fund_id": "f1",
         "nav_usd": nav,
         "max_position_pct": 1.0,
+        "max_sector_pct": 1.0,
         "max_order_notional_usd": "400000",
         "allowed_brokers": ["paper"],
     }

@@ -46,6 +46,7 @@ def _settings() -> dict[str, Any]:
         "fund_id": "alpha",
         "nav_usd": "100000000",
         "max_position_pct": 1.0,
+        "max_sector_pct": 1.0,
         "max_order_notional_usd": "100000",
         "allowed_brokers": ["paper"],
     }

@@ -50,6 +50,7 @@ def write_settings(
         "fund_id": FUND,
         "nav_usd": _NAV,
         "max_position_pct": 1.0,
+        "max_sector_pct": 1.0,
         "max_order_notional_usd": "1000000",
         "allowed_brokers": ["paper"],
     }

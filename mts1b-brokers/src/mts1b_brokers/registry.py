@@ -51,8 +51,9 @@ def create_venue(settings: Settings, *, home: Path, clock: Clock, ids: Ids) -> B
         names an adapter that is not a simulation.
     :raises UnknownBroker: when no adapter has the name.
     :raises PluginBroken: when two packages offer the name, or its package can not be imported.
-    :raises BrokerConfigError: when the funds name more than one broker, the OMS could not call
-        the adapter's venue, or ``venue.address`` is not an address of this machine.
+    :raises BrokerConfigError: when the funds name more than one broker, or an account at one, the
+        OMS could not call the adapter's venue, or ``venue.address`` is not an address of this
+        machine.
     """
     name = _allowed_broker(settings)
     venue = create_simulated(name, settings, home=home, clock=clock, ids=ids)
@@ -80,7 +81,18 @@ def _allowed_broker(settings: Settings) -> str:
             f"mode {settings.mode.value} needs an adapter to a real market, and this version has "
             "none; set mode: paper"
         )
+    _require_no_account(settings)
     return _broker_of(settings)
+
+
+def _require_no_account(settings: Settings) -> None:
+    """Refuse the account of a fund: every venue of these modes is a simulation and has none."""
+    for index, entry in enumerate(settings.funds):
+        if entry.fund.broker_account_id:
+            raise BrokerConfigError(
+                f"funds.{index}.fund.broker_account_id: a venue of mode {settings.mode.value} is "
+                f"a simulation and has no account {entry.fund.broker_account_id!r}; leave it empty"
+            )
 
 
 def _remote(here: BrokerProtocol, address: str) -> BrokerProtocol:

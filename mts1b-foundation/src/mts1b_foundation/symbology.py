@@ -25,7 +25,7 @@ from typing import Any
 from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
-from mts1b_foundation.model import FrozenModel, PositiveDecimal
+from mts1b_foundation.model import FrozenModel, NonNegativeDecimal, PositiveDecimal
 
 __all__ = [
     "AssetClass",
@@ -157,16 +157,29 @@ class Instrument(FrozenModel):
     instrument; one unit moves ``multiplier`` units of currency per point.
     """
 
-    symbol: Symbol
-    asset_class: AssetClass
-    currency: Currency = Currency.USD
-    tick_size: PositiveDecimal = Decimal("0.01")
-    lot_size: PositiveDecimal = Decimal(1)
-    minimum_notional: Decimal = Field(default=Decimal(0), ge=0)
-    multiplier: PositiveDecimal = Decimal(1)
-    session: str = "XNYS"
-    sector: str | None = None
-    country: str = "US"
+    symbol: Symbol = Field(description="its name")
+    asset_class: AssetClass = Field(description="what kind of instrument it is")
+    currency: Currency = Field(
+        Currency.USD, description="what its prices are in; the settings take USD"
+    )
+    tick_size: PositiveDecimal = Field(
+        Decimal("0.01"), description="step of its prices; see limits.check_increments"
+    )
+    lot_size: PositiveDecimal = Field(
+        Decimal(1), description="step of its quantities; see limits.check_increments"
+    )
+    minimum_notional: NonNegativeDecimal = Field(
+        Decimal(0), description="least value of an order; see limits.check_increments"
+    )
+    multiplier: PositiveDecimal = Field(
+        Decimal(1), description="worth of a point of one unit; the settings take 1"
+    )
+    session: str = Field(
+        "XNYS",
+        description="calendar of its exchange (ISO 10383, or 24/7); see limits.sessions_only",
+    )
+    sector: str | None = Field(None, description="its sector; null: not known")
+    country: str = Field("US", description="its country")
 
 
 _Translate = Callable[[str], str]

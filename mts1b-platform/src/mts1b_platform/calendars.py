@@ -12,7 +12,13 @@ from mts1b_foundation.time import Session
 
 from mts1b_platform.errors import FixConfiguration
 
-__all__ = ["CalendarSpanError", "ExchangeCalendar", "UnknownCalendar", "exchange_calendar"]
+__all__ = [
+    "CalendarSpanError",
+    "ExchangeCalendar",
+    "UnknownCalendar",
+    "calendar_names",
+    "exchange_calendar",
+]
 
 
 class UnknownCalendar(FixConfiguration):
@@ -75,6 +81,13 @@ class ExchangeCalendar:
         return self._sessions[index] if index < len(self._sessions) else None
 
 
+def calendar_names() -> list[str]:
+    """Return the code of every calendar there is, other spellings of the same one included."""
+    import exchange_calendars  # a second of import time, so only where a calendar is used
+
+    return list(exchange_calendars.get_calendar_names())
+
+
 @lru_cache(maxsize=32)
 def exchange_calendar(name: str, start: date, end: date) -> ExchangeCalendar:
     """Return the calendar ``name`` (ISO 10383 code such as ``XNYS``, or ``24/7``).
@@ -84,9 +97,9 @@ def exchange_calendar(name: str, start: date, end: date) -> ExchangeCalendar:
     :raises UnknownCalendar: with the nearest codes.
     :raises CalendarSpanError: when ``start`` is not before ``end``, or the exchange did not trade.
     """
-    import exchange_calendars  # a second of import time, so only where a calendar is used
+    import exchange_calendars
 
-    known = exchange_calendars.get_calendar_names()
+    known = calendar_names()
     if name not in known:
         near = difflib.get_close_matches(name.upper(), known, n=3)
         raise UnknownCalendar(

@@ -6,6 +6,7 @@ import sqlalchemy as sa
 from mts1b_foundation import ExecutionMode, Fill, Order, OrderStatus
 from mts1b_foundation.limits import RiskLimits
 from mts1b_platform.clock import Clock
+from mts1b_platform.config import Settings
 from mts1b_platform.store import Prepared, Store
 from mts1b_platform.store.connection import AsyncConnection
 from mts1b_platform.store.inline import transaction_of
@@ -15,13 +16,14 @@ from mts1b_riskengine.cash import CashBook
 from mts1b_riskengine.envelopes import EnvelopeBook
 from mts1b_riskengine.flow import FlowBook
 from mts1b_riskengine.funds import FundBook
-from mts1b_riskengine.instruments import InstrumentTable
-from mts1b_riskengine.mandates import MandateTable
+from mts1b_riskengine.instruments import InstrumentTable, instruments_of
+from mts1b_riskengine.mandates import MandateTable, mandates_of
 from mts1b_riskengine.market import MarketBoard
 from mts1b_riskengine.parents import ParentBook
 from mts1b_riskengine.positions import PositionBook
 from mts1b_riskengine.reservations import ReservationLedger
 from mts1b_riskengine.resting import RestingBook
+from mts1b_riskengine.scope import check_settings
 from mts1b_riskengine.sessions import SessionDesk
 from mts1b_riskengine.tables import book_version
 
@@ -74,6 +76,22 @@ class RiskBook:
         self._store_keeps = store.keeps
         self._version = -1
         self._transaction: object | None = None
+
+    @classmethod
+    def from_settings(cls, settings: Settings, store: Store, *, clock: Clock) -> RiskBook:
+        """Return the book of a system: its instruments, limits, mandates and mode.
+
+        :raises ConfigError: when a strategy is of symbols that its fund could never order.
+        """
+        check_settings(settings)
+        return cls(
+            store,
+            clock=clock,
+            instruments=instruments_of(settings),
+            limits=settings.limits,
+            mandates=mandates_of(settings),
+            mode=settings.mode,
+        )
 
     async def on_order(self, tx: AsyncConnection, order: Order) -> None:
         """Follow an order event."""

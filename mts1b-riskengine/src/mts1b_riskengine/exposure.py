@@ -8,7 +8,7 @@ from typing import NamedTuple
 from mts1b_foundation import Order
 
 from mts1b_riskengine.instruments import InstrumentFacts
-from mts1b_riskengine.lines import EXACT, NOTHING, FundLines, Line, LineKey, Total
+from mts1b_riskengine.lines import EXACT, NOTHING, UNKNOWN, FundLines, Line, LineKey, Total
 
 __all__ = ["ExposureProbe", "Measures"]
 
@@ -21,7 +21,8 @@ class Measures(NamedTuple):
 
     ``position`` is the larger of the strategy's own and the fund's netted worst case in the
     symbol; ``net`` the larger worst case of the fund and of the strategy; ``net_high`` the most
-    positive net exposure of the fund.
+    positive net exposure of the fund. ``sector`` and ``country`` are sums of what is known to be
+    of one; to ``..._at_worst`` all belongs that may be.
     """
 
     position: Decimal
@@ -31,6 +32,8 @@ class Measures(NamedTuple):
     asset_class: Decimal
     sector: Decimal
     country: Decimal
+    sector_at_worst: Decimal
+    country_at_worst: Decimal
 
 
 class ExposureProbe:
@@ -120,12 +123,20 @@ class ExposureProbe:
             net=max(_worst(fund, high, low), _worst(strategy, high, low)),
             net_high=_plus(fund.high, high),
             asset_class=_plus(of_class.gross, gross),
-            sector=self._grouped("sector", facts.sector, gross) if facts.sector else gross,
-            country=self._grouped("country", facts.country, gross) if facts.country else gross,
+            sector=(sector := self._grouped("sector", facts.sector, gross)),
+            country=(country := self._grouped("country", facts.country, gross)),
+            sector_at_worst=_plus(sector, self._unknown("sector")),
+            country_at_worst=_plus(country, self._unknown("country")),
         )
 
-    def _grouped(self, kind: str, name: str, gross: Decimal) -> Decimal:
-        return _plus(self._lines.total((kind, name)).gross, gross)
+    def _grouped(self, kind: str, name: str | None, gross: Decimal) -> Decimal:
+        """Return the sum of the order's group; of an unknown one, of that which may be the most."""
+        lines = self._lines
+        held = lines.total((kind, name)).gross if name else lines.largest(kind)
+        return _plus(held, gross)
+
+    def _unknown(self, kind: str) -> Decimal:
+        return self._lines.total((kind, UNKNOWN)).gross
 
 
 def _worst(total: Total, high: Decimal, low: Decimal) -> Decimal:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from mts1b_foundation import AssetClass, Currency, Instrument, Symbol, SymbolKind
+from mts1b_platform.config import Settings
 
-__all__ = ["InstrumentFacts", "InstrumentTable"]
+__all__ = ["InstrumentFacts", "InstrumentTable", "instruments_of"]
 
 _FIAT = frozenset(currency.value for currency in Currency) - {"USDT", "USDC"}
 _PLAIN = {SymbolKind.EQUITY: AssetClass.EQUITIES, SymbolKind.EVENT: AssetClass.PREDICTION}
@@ -18,7 +19,7 @@ _PLAIN = {SymbolKind.EQUITY: AssetClass.EQUITIES, SymbolKind.EVENT: AssetClass.P
 class InstrumentFacts:
     """The class, the currency per point and unit, and the groups that concentration counts.
 
-    A group that is None is unknown and is not counted; an increment that is None is unknown.
+    A sector or country that is None is unknown; an increment that is None is unknown.
     """
 
     asset_class: AssetClass
@@ -75,3 +76,8 @@ class InstrumentTable:
                 return None
             self._known[symbol] = _by_grammar(symbol)
         return self._known[symbol]
+
+
+def instruments_of(settings: Settings) -> InstrumentTable:
+    """Return the table of the instruments that the settings list."""
+    return InstrumentTable({row.symbol: row for row in settings.instruments})

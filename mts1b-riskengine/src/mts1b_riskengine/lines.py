@@ -15,6 +15,7 @@ __all__ = [
     "EXACT",
     "FLAT",
     "NOTHING",
+    "UNKNOWN",
     "FundLines",
     "GroupKey",
     "Line",
@@ -103,16 +104,17 @@ class Total:
 NOTHING = Total()
 """The sums of a group that no line counts in; nobody may change it."""
 
+UNKNOWN = ""
+"""The sector, or the country, of what nobody has told one of."""
+
 
 def groups_of(key: LineKey, facts: InstrumentFacts | None) -> tuple[GroupKey, ...]:
     """Return the groups that a line counts in."""
     groups = [("fund", ""), ("strategy", key[0]), ("symbol", str(key[1]))]
+    groups.append(("sector", (facts and facts.sector) or UNKNOWN))
+    groups.append(("country", (facts and facts.country) or UNKNOWN))
     if facts is not None:
         groups.append(("asset_class", facts.asset_class.value))
-        if facts.sector is not None:
-            groups.append(("sector", facts.sector))
-        if facts.country is not None:
-            groups.append(("country", facts.country))
         if facts.currency is not None and facts.currency != BASE_CURRENCY:
             groups.append(("currency", facts.currency))
     return tuple(groups)
@@ -126,6 +128,7 @@ class FundLines:
         self._counted_in: dict[LineKey, tuple[Total, ...]] = {}
         self.totals: dict[GroupKey, Total] = {}
         """The sums of every group that a line counts in."""
+        self._named: dict[str, list[Total]] = {"sector": [], "country": []}
         self.open_buys = ZERO
         """What all open purchases of the fund cost at last prices."""
 
@@ -136,6 +139,10 @@ class FundLines:
     def total(self, group: GroupKey) -> Total:
         """Return the sums of a group; zero when no line counts in it."""
         return self.totals.get(group, NOTHING)
+
+    def largest(self, kind: str) -> Decimal:
+        """Return the gross exposure of the largest sector, or country, that has a name."""
+        return max((total.gross for total in self._named[kind]), default=ZERO)
 
     def __iter__(self) -> Iterator[LineKey]:
         """Return the keys of all lines."""
@@ -159,4 +166,11 @@ class FundLines:
         self.lines[key] = line
 
     def _totals_of(self, groups: tuple[GroupKey, ...]) -> tuple[Total, ...]:
-        return tuple(self.totals.setdefault(group, Total()) for group in groups)
+        return tuple(self.totals.get(group) or self._begin(group) for group in groups)
+
+    def _begin(self, group: GroupKey) -> Total:
+        total = self.totals[group] = Total()
+        kind, name = group
+        if kind in self._named and name != UNKNOWN:
+            self._named[kind].append(total)
+        return total

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from mts1b_foundation import Symbol
+from mts1b_foundation import AssetClass, Symbol
 from mts1b_foundation.limits import Mandate
 from mts1b_platform.config import Settings
-from mts1b_platform.errors import FixConfiguration
 
 __all__ = ["MandateTable", "mandates_of"]
 
@@ -20,12 +19,16 @@ class MandateTable:
     """Find mandates by fund and strategy.
 
     ``required``: an order without a mandate is denied. ``implicit``: they follow from the
-    strategies of the configuration and no one wrote them down.
+    strategies of the configuration and no one wrote them down. ``classes``: what each fund trades
+    at all; a fund that is not in it trades what its envelope allows. ``members``: who may trade
+    for a fund; for one that is not in it, who has a mandate.
     """
 
     mandates: tuple[Mandate, ...] = ()
     required: bool = False
     implicit: bool = False
+    classes: Mapping[str, frozenset[AssetClass]] = field(default_factory=dict)
+    members: Mapping[str, frozenset[str]] = field(default_factory=dict)
     _by_key: dict[tuple[str, str], Mandate] = field(init=False, default_factory=dict)
     _symbols: dict[str, frozenset[Symbol]] = field(init=False, default_factory=dict)
 
@@ -44,27 +47,27 @@ class MandateTable:
 
 
 def mandates_of(settings: Settings) -> MandateTable:
-    """Return the configured mandates; without any, each strategy may trade its own symbols.
-
-    :raises FixConfiguration: when a strategy names what is no symbol.
-    """
+    """Return the configured mandates; without any, each strategy may trade its own symbols."""
+    funds = [row.fund for row in settings.funds]
+    classes = {fund.fund_id: frozenset(fund.asset_classes) for fund in funds}
+    members = {fund.fund_id: frozenset(fund.strategies) for fund in funds if fund.strategies}
     if settings.mandates:
-        return MandateTable(tuple(settings.mandates), required=True)
+        known = tuple(settings.mandates)
+        return MandateTable(known, required=True, classes=classes, members=members)
     implied = tuple(
         Mandate(
             mandate_id=f"strategy:{row.strategy_id}",
             strategy_id=row.strategy_id,
             fund_id=row.fund_id,
-            symbols=_symbols(row.strategy_id, row.symbols),
+            symbols=[Symbol(name) for name in row.symbols],
             owner=_SELF,
         )
         for row in settings.strategies
     )
-    return MandateTable(implied, required=bool(implied), implicit=bool(implied))
-
-
-def _symbols(strategy_id: str, names: Iterable[str]) -> list[Symbol]:
-    try:
-        return [Symbol(name) for name in names]
-    except ValueError as error:
-        raise FixConfiguration(f"strategy {strategy_id}: {error}") from error
+    return MandateTable(
+        implied,
+        required=bool(implied),
+        implicit=bool(implied),
+        classes=classes,
+        members=members,
+    )

@@ -47,9 +47,9 @@ from mts1b_riskengine.engine import Judgement, RiskEngine
 from mts1b_riskengine.feed import FEED_STREAMS, RiskFeed, feed_subjects
 from mts1b_riskengine.halting import HaltRequester
 from mts1b_riskengine.halts import HaltRecord
-from mts1b_riskengine.mandates import mandates_of
 from mts1b_riskengine.pipeline import GateRun
 from mts1b_riskengine.policy import RiskPolicy
+from mts1b_riskengine.scope import unknown_groups
 from mts1b_riskengine.signed_envelopes import require_signed_loosening
 from mts1b_riskengine.tables import SCHEMA_VERSION, metadata
 
@@ -87,6 +87,8 @@ class RiskEngineService(Service):
         self.engine = self._build_engine(store)
         await self.engine.start()
         self._prepare_calendars()
+        for line in unknown_groups(ctx.settings):
+            ctx.log.warning("a cap counts what it does not know", cap=line)
         for entry in ctx.settings.funds:
             await self.engine.seed_envelope(entry.envelope)
         relay = await ctx.relay(store, "RISK")
@@ -124,7 +126,7 @@ class RiskEngineService(Service):
         ctx, risk = self.ctx, self.ctx.settings.risk
         return RiskEngine(
             store,
-            book=self._build_book(store),
+            book=RiskBook.from_settings(ctx.settings, store, clock=ctx.clock),
             signer=self._keys().signer(APPROVAL_KEY, risk.algorithm),
             halts=HaltRecord(HaltStore(ctx.home / "halt")),
             clock=ctx.clock,
@@ -133,16 +135,6 @@ class RiskEngineService(Service):
             facts=type(self).facts,
             latency=ctx.latency,
             timer=ctx.system_clock,
-        )
-
-    def _build_book(self, store: Store) -> RiskBook:
-        settings = self.ctx.settings
-        return RiskBook(
-            store,
-            clock=self.ctx.clock,
-            limits=settings.limits,
-            mandates=mandates_of(settings),
-            mode=settings.mode,
         )
 
     def _prepare_calendars(self) -> None:

@@ -29,7 +29,6 @@ from mts1b_riskengine import (
     RiskBook,
     RiskEngine,
     RiskPolicy,
-    mandates_of,
 )
 from mts1b_riskengine.feed import RiskFeed
 from mts1b_riskengine.halting import HaltRequester
@@ -68,9 +67,11 @@ class EventBacktest:
     the clock. Nobody watches from outside: a loss limit that is breached halts the fund at once,
     and what halted it stays until :meth:`resume`, or for ``operator.resume_after_sessions``.
 
-    :param settings: with ``mode: backtest``; funds, strategies, limits, mandates, venue count.
+    :param settings: with ``mode: backtest``; funds, strategies, instruments, limits, mandates and
+        venue count.
     :param start: aware time before the first bar ends.
     :raises WrongMode: for settings of another mode.
+    :raises ConfigError: when a strategy is of symbols that its fund could never order.
     """
 
     def __init__(self, settings: Settings, *, start: datetime, rng: Rng) -> None:
@@ -98,13 +99,7 @@ class EventBacktest:
         self._volatile = VolatileStore("riskengine")
         self.risk = RiskEngine(
             self._volatile,
-            book=RiskBook(
-                self._volatile,
-                clock=self.clock,
-                limits=settings.limits,
-                mandates=mandates_of(settings),
-                mode=settings.mode,
-            ),
+            book=RiskBook.from_settings(settings, self._volatile, clock=self.clock),
             signer=HmacSigner(secret),
             halts=HaltRecord(self.halts),
             clock=self.clock,
@@ -131,6 +126,7 @@ class EventBacktest:
             intake=Intake(
                 symbols=symbols,
                 funds={entry.fund.fund_id for entry in settings.funds},
+                inactive={entry.fund.fund_id for entry in settings.funds if not entry.fund.active},
                 mode=settings.mode,
                 routes=RoutingTable({self.venue.name: self.venue.name}),
             ),

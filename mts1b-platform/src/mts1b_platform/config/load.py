@@ -18,6 +18,7 @@ from pydantic_settings import (
     SettingsError,
 )
 
+from mts1b_platform.config.misfit import Misfit
 from mts1b_platform.config.settings import PREFIX, Settings
 from mts1b_platform.errors import FixConfiguration
 
@@ -133,13 +134,18 @@ def _build(values: dict[str, Any], environ: Mapping[str, str]) -> Settings:
 def _explained(path: Path, environ: Mapping[str, str], error: ValidationError) -> ConfigError:
     first = error.errors()[0]
     location = first["loc"]
-    key = ".".join(str(part) for part in location)
-    variable = (PREFIX + "__".join(str(part) for part in location)).upper()
+    cause = first.get("ctx", {}).get("error")
+    below = cause.key.split(".") if isinstance(cause, Misfit) and cause.key else []
+    path_of = [*(str(part) for part in location), *below]
+    key = ".".join(path_of)
+    variable = (PREFIX + "__".join(path_of)).upper()
     source = next((name for name in environ if name.upper() == variable), str(path))
     tail = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
     if first["type"] == "extra_forbidden":
         hint = _known(str(location[-1]), _keys_beside(location))
         return ConfigError(source, key, f"unknown key; {hint}{tail}")
+    if isinstance(cause, Misfit):
+        return ConfigError(source, key, f"{cause.reason}{tail}")
     message = first["msg"].removeprefix("Value error, ")
     if not location:
         return ConfigError(source, key, f"{message}{tail}")

@@ -13,6 +13,11 @@ from mts1b_foundation.risk import RiskEnvelope
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from mts1b_platform.config.instruments import ListedInstrument
+from mts1b_platform.config.misfit import Misfit
+from mts1b_platform.config.relations import check_relations
+from mts1b_platform.config.words import Interval, SymbolNames
+
 __all__ = [
     "PREFIX",
     "ApiSettings",
@@ -66,8 +71,8 @@ class ReplaySettings(_Section):
 
     enabled: bool = Field(False, description="replay instead of live data")
     dataset: str = Field("sample", description="dataset of the lake")
-    symbols: list[str] = Field(default_factory=list, description="symbols; empty: all of them")
-    interval: str = Field("1d", description="bar interval")
+    symbols: SymbolNames = Field(default_factory=list, description="symbols; empty: all of them")
+    interval: Interval = Field("1d", description="bar interval")
     start: UtcDatetime | None = Field(None, description="first bar end; null: the first there is")
     end: UtcDatetime | None = Field(None, description="last bar end; null: the last there is")
     progress_every: int = Field(10, ge=1, description="ticks between progress reports")
@@ -112,8 +117,9 @@ class FundSettings(_Section):
     @model_validator(mode="after")
     def _same_fund(self) -> FundSettings:
         if self.envelope.fund_id != self.fund.fund_id:
-            raise ValueError(
-                f"the envelope is of fund {self.envelope.fund_id}, the fund is {self.fund.fund_id}"
+            raise Misfit(
+                "envelope.fund_id",
+                f"the envelope is of fund {self.envelope.fund_id}, the fund is {self.fund.fund_id}",
             )
         return self
 
@@ -124,10 +130,10 @@ class StrategySettings(_Section):
     strategy_id: Identifier = Field(description="name of this strategy, unique")
     fund_id: Identifier = Field(description="the fund that it trades for")
     kind: Identifier = Field(description="a name of the entry-point group mts1b.strategies")
-    symbols: list[str] = Field(min_length=1, description="what it may trade")
+    symbols: SymbolNames = Field(min_length=1, description="what it may trade")
     params: dict[str, Any] = Field(default_factory=dict, description="of its kind")
     enabled: bool = Field(True, description="false: it makes no orders")
-    interval: str = Field("1d", description="bar interval that it reads")
+    interval: Interval = Field("1d", description="bar interval that it reads")
 
 
 class OrderSettings(_Section):
@@ -231,6 +237,10 @@ class Settings(BaseSettings):
     store: StoreSettings = StoreSettings()
     replay: ReplaySettings = ReplaySettings()
     venue: VenueSettings = VenueSettings()
+    instruments: list[ListedInstrument] = Field(
+        default_factory=list,
+        description="what is known of instruments beyond their names",
+    )
     funds: list[FundSettings] = Field(default_factory=list)
     strategies: list[StrategySettings] = Field(default_factory=list)
     orders: OrderSettings = OrderSettings()
@@ -248,40 +258,9 @@ class Settings(BaseSettings):
     log: LogSettings = LogSettings()
 
     @model_validator(mode="after")
-    def _references_exist(self) -> Settings:
-        funds = {entry.fund.fund_id for entry in self.funds}
-        if len(funds) != len(self.funds):
-            raise ValueError("a fund is listed twice")
-        ids = [entry.strategy_id for entry in self.strategies]
-        if len(set(ids)) != len(ids):
-            raise ValueError("a strategy is listed twice")
-        mandates = [entry.mandate_id for entry in self.mandates]
-        if len(set(mandates)) != len(mandates):
-            raise ValueError("a mandate is listed twice")
-        pairs = [(entry.fund_id, entry.strategy_id) for entry in self.mandates]
-        if len(set(pairs)) != len(pairs):
-            raise ValueError("a strategy has two mandates for one fund")
-        self._signals_have_a_strategy(set(ids))
-        for entry in self.strategies:
-            if entry.fund_id not in funds:
-                raise ValueError(
-                    f"strategy {entry.strategy_id} belongs to fund {entry.fund_id}, "
-                    f"which is not among {', '.join(sorted(funds)) or 'the funds (none)'}"
-                )
+    def _parts_fit(self) -> Settings:
+        check_relations(self)
         return self
-
-    def _signals_have_a_strategy(self, strategies: set[str]) -> None:
-        sources = [entry.source for entry in self.api.signals]
-        if len(set(sources)) != len(sources):
-            raise ValueError("a source of signals is listed twice")
-        if sources and self.replay.enabled:
-            raise ValueError("a replay takes no signals from outside: remove api.signals")
-        for entry in self.api.signals:
-            if entry.strategy_id not in strategies:
-                raise ValueError(
-                    f"signals of {entry.source} are for strategy {entry.strategy_id}, "
-                    f"which is not among {', '.join(sorted(strategies)) or 'the strategies (none)'}"
-                )
 
     @classmethod
     def settings_customise_sources(

@@ -115,6 +115,7 @@ def _fund(account: Account, terms: DeskTerms) -> dict[str, Any]:
             "max_gross_exposure_pct": 5.0,
             "max_net_exposure_pct": 5.0,
             "max_position_pct": 1.0,
+            "max_sector_pct": 1.0,
             "daily_loss_halt_pct": 1.0,
             "weekly_loss_halt_pct": 1.0,
             "monthly_loss_halt_pct": 1.0,

@@ -129,7 +129,7 @@ def card_of(name: str) -> GateCard | None:
 def is_active(card: GateCard, limits: RiskLimits, mandates: MandateTable | None = None) -> bool:
     """Return whether a gate is asked under these limits and mandates."""
     if card is mandate.CARD:
-        return mandates is not None and mandates.required
+        return mandates is not None and bool(mandates.required or mandates.classes)
     return card.is_on(limits)
 
 

@@ -12,6 +12,7 @@ from mts1b_foundation.limits import Mandate, MandateStatus
 from mts1b_riskengine.gates.card import GateCard
 from mts1b_riskengine.gates.evidence import at_least_zero, positive, reduces
 from mts1b_riskengine.gates.inline import InlineGate
+from mts1b_riskengine.instruments import InstrumentFacts
 from mts1b_riskengine.mandates import MandateTable
 
 __all__ = ["CARD", "MandateGate"]
@@ -25,11 +26,13 @@ CARD = GateCard(
         DenyCode.MANDATE_SCOPE,
         DenyCode.MANDATE_BUDGET,
     ),
-    inputs="mandates (or the strategies of the configuration), the strategy's book, the time",
-    on_failure="no mandate, or a budget that can not be measured, denies; reducing passes",
+    inputs="mandates (or the strategies of the configuration), the classes that the fund trades, "
+    "the strategy's book, the time",
+    on_failure="no mandate, an unknown class, or a budget that can not be measured, denies; "
+    "reducing passes",
     source="RTS 6 Art. 8 (deployment limits) and 15(4); FCA 2025: owner and operators",
     controls=(3, 27),
-    facts=("mandate", "order_value", "strategy_exposure", "orders_today", "now"),
+    facts=("mandate", "instrument", "order_value", "strategy_exposure", "orders_today", "now"),
     reducing=False,
 )
 
@@ -51,12 +54,40 @@ class MandateGate(InlineGate):
     @property
     def quiet(self) -> bool:
         """Return whether passing goes unrecorded."""
-        return self.mandates.implicit
+        return self.mandates.implicit or not self.mandates.required
 
     def decide(self, order: Order, envelope: RiskEnvelope, context: RiskContext) -> bool:
         """Pass a reducing order, and one that its mandate covers."""
-        if not self.mandates.required or reduces(context):
+        if reduces(context):
             return True
+        return self._of_the_fund(order, context) and (
+            not self.mandates.required or self._covered(order, context)
+        )
+
+    def _of_the_fund(self, order: Order, context: RiskContext) -> bool:
+        members = self.mandates.members.get(order.fund_id)
+        if members is not None and order.strategy_id not in members:
+            return context.reject(
+                DenyCode.NO_MANDATE,
+                f"strategy is not among those that may trade for fund {order.fund_id}",
+                limit=", ".join(sorted(members)),
+                value=order.strategy_id,
+            )
+        classes = self.mandates.classes.get(order.fund_id)
+        if classes is None:
+            return True
+        facts = context["instrument"]
+        one = facts.asset_class if isinstance(facts, InstrumentFacts) else None
+        if one in classes:
+            return True
+        return context.reject(
+            DenyCode.MANDATE_SCOPE,
+            f"asset class is outside of what fund {order.fund_id} trades",
+            limit=", ".join(sorted(classes)) or "none",
+            value=one,
+        )
+
+    def _covered(self, order: Order, context: RiskContext) -> bool:
         mandate = context["mandate"]
         if not isinstance(mandate, Mandate):
             return context.reject(

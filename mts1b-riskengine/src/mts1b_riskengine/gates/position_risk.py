@@ -29,8 +29,9 @@ CARD = GateCard(
         DenyCode.MAX_SECTOR,
         DenyCode.MAX_COUNTRY,
     ),
-    inputs="positions, reservations, last prices, the fund's NAV",
-    on_failure="a NAV that is not positive denies; a reducing order passes",
+    inputs="positions, reservations, last prices, the fund's NAV, the listed instruments",
+    on_failure="a NAV that is not positive denies; below a cap of 1, what has no known sector or "
+    "country counts in every one; a reducing order passes",
     source="RTS 6 Art. 15(2) and (4): include orders that are sent; SEC 15c3-5(c)(1)(i)",
     controls=(12, 13, 14, 19, 30),
     facts=("exposure", "nav_usd", "instrument"),
@@ -63,13 +64,21 @@ def _caps(envelope: RiskEnvelope, facts: InstrumentFacts) -> tuple[_Cap, ...]:
     if envelope.max_position_usd is not None:
         usd = envelope.max_position_usd
         caps.insert(1, _Cap(DenyCode.MAX_POSITION_USD, "position", "position", usd=usd))
-    if facts.sector is not None:
-        share = exact(envelope.max_sector_pct)
-        caps.append(_Cap(DenyCode.MAX_SECTOR, f"sector {facts.sector}", "sector", share))
-    if facts.country is not None:
-        share = exact(envelope.max_country_pct)
-        caps.append(_Cap(DenyCode.MAX_COUNTRY, f"country {facts.country}", "country", share))
+    sector, country = exact(envelope.max_sector_pct), exact(envelope.max_country_pct)
+    caps += _concentration(DenyCode.MAX_SECTOR, "sector", facts.sector, sector)
+    caps += _concentration(DenyCode.MAX_COUNTRY, "country", facts.country, country)
     return tuple(caps)
+
+
+def _concentration(code: DenyCode, kind: str, name: str | None, share: Decimal) -> list[_Cap]:
+    """Return the cap of a sector or country; what nobody has told one of may be of any.
+
+    A share of 1 asks for no diversity, so what is not known does not matter to it.
+    """
+    if share < 1:
+        told = f"{kind} {name}" if name else f"{kind} not known: list it in `instruments`;"
+        return [_Cap(code, told, f"{kind}_at_worst", share)]
+    return [_Cap(code, f"{kind} {name}", kind, share)] if name else []
 
 
 _CapKey = tuple[str, str | None, str | None]

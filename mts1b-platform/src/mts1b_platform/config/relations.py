@@ -1,0 +1,165 @@
+"""What settings must be to each other: names that are used exist, and are given once."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Iterable
+from typing import TYPE_CHECKING
+
+from mts1b_foundation.symbology import Currency, Instrument
+
+from mts1b_platform.config.misfit import Misfit
+
+if TYPE_CHECKING:
+    from mts1b_platform.config.settings import Settings
+
+__all__ = ["check_relations"]
+
+
+def check_relations(settings: Settings) -> None:
+    """Return when every part of the settings fits the others.
+
+    :raises Misfit: for the first that does not.
+    """
+    _once("funds", ".fund.fund_id", (entry.fund.fund_id for entry in settings.funds))
+    _once("strategies", ".strategy_id", (entry.strategy_id for entry in settings.strategies))
+    _once("mandates", ".mandate_id", (entry.mandate_id for entry in settings.mandates))
+    _once("instruments", ".symbol", (entry.symbol for entry in settings.instruments))
+    _once("api.signals", ".source", (entry.source for entry in settings.api.signals))
+    pairs = (f"{one.strategy_id} for {one.fund_id}" for one in settings.mandates)
+    _once("mandates", ".strategy_id", pairs)
+    _funds_are_in_dollars(settings)
+    _owners_exist(settings)
+    _funds_name_their_strategies(settings)
+    _signals_have_a_strategy(settings)
+    _limits_name_what_is_there(settings)
+    _increments_are_checked(settings)
+    _a_replay_ends_after_its_start(settings)
+
+
+def _once(section: str, field: str, names: Iterable[str]) -> None:
+    """Refuse a name that is given twice: one of both would never be read."""
+    seen: set[str] = set()
+    for index, name in enumerate(names):
+        if name in seen:
+            raise Misfit(f"{section}.{index}{field}", f"{name} is listed twice")
+        seen.add(name)
+
+
+def _funds_are_in_dollars(settings: Settings) -> None:
+    for index, entry in enumerate(settings.funds):
+        base = entry.fund.base_currency
+        if base is not Currency.USD:
+            raise Misfit(
+                f"funds.{index}.fund.base_currency",
+                f"fund {entry.fund.fund_id} is in {base.value}, and prices, fees, cash and NAV are "
+                "counted in USD without conversion; set USD",
+            )
+
+
+def _owners_exist(settings: Settings) -> None:
+    funds = {entry.fund.fund_id for entry in settings.funds}
+    for index, entry in enumerate(settings.strategies):
+        if entry.fund_id not in funds:
+            raise Misfit(
+                f"strategies.{index}.fund_id",
+                f"strategy {entry.strategy_id} belongs to fund {entry.fund_id}, "
+                f"which is not among {_list(funds, 'the funds')}",
+            )
+    for index, mandate in enumerate(settings.mandates):
+        if mandate.fund_id not in funds:
+            raise Misfit(
+                f"mandates.{index}.fund_id",
+                f"mandate {mandate.mandate_id} is for fund {mandate.fund_id}, "
+                f"which is not among {_list(funds, 'the funds')}",
+            )
+
+
+def _funds_name_their_strategies(settings: Settings) -> None:
+    """Hold a fund that lists strategies to its list; an empty list leaves it to the strategies."""
+    traders = [
+        *(("strategies", i, s.fund_id, s.strategy_id) for i, s in enumerate(settings.strategies)),
+        *(("mandates", i, m.fund_id, m.strategy_id) for i, m in enumerate(settings.mandates)),
+    ]
+    for number, entry in enumerate(settings.funds):
+        fund, listed = entry.fund.fund_id, entry.fund.strategies
+        if not listed:
+            continue
+        _once(f"funds.{number}.fund.strategies", "", listed)
+        for key, index, owner, name in traders:
+            if owner == fund and name not in listed:
+                raise Misfit(
+                    f"{key}.{index}.strategy_id",
+                    f"strategy {name} is not among those that may trade for fund {fund}: "
+                    f"{', '.join(listed)}; add it to funds[].fund.strategies, or leave that empty",
+                )
+
+
+def _signals_have_a_strategy(settings: Settings) -> None:
+    signals = settings.api.signals
+    if signals and settings.replay.enabled:
+        raise Misfit("api.signals", "a replay takes no signals from outside: remove api.signals")
+    known = {entry.strategy_id for entry in settings.strategies}
+    for index, entry in enumerate(signals):
+        if entry.strategy_id not in known:
+            raise Misfit(
+                f"api.signals.{index}.strategy_id",
+                f"signals of {entry.source} are for strategy {entry.strategy_id}, "
+                f"which is not among {_list(known, 'the strategies')}",
+            )
+
+
+def _limits_name_what_is_there(settings: Settings) -> None:
+    """Refuse a limit of what is not there: a slip of the pen would take the limit away."""
+    limits = settings.limits
+    strategies = {one.strategy_id for one in settings.strategies}
+    strategies |= {one.strategy_id for one in settings.mandates}
+    funds = {entry.fund.fund_id for entry in settings.funds}
+    for key, names, known, word in (
+        ("reducing_funds", limits.reducing_funds, funds, "the funds"),
+        ("reducing_strategies", limits.reducing_strategies, strategies, "the strategies"),
+        ("permissions", limits.permissions, strategies, "the strategies"),
+        ("symbols", limits.symbols, _symbols(settings), "the symbols"),
+    ):
+        for name in names if strategies else ():
+            if name not in known:
+                near = difflib.get_close_matches(name, sorted(known), n=1)
+                hint = f"; did you mean {near[0]}?" if near else ""
+                raise Misfit(
+                    f"limits.{key}",
+                    f"{name} is not among {_list(known, word)}, so it binds nobody{hint}",
+                )
+
+
+def _increments_are_checked(settings: Settings) -> None:
+    """Refuse steps and a least value of an instrument that no order would be held to."""
+    if settings.limits.check_increments:
+        return
+    for index, one in enumerate(settings.instruments):
+        for name in ("tick_size", "lot_size", "minimum_notional"):
+            value = getattr(one, name)
+            if value != Instrument.model_fields[name].default:
+                raise Misfit(
+                    f"instruments.{index}.{name}",
+                    f"nobody checks the {name} {value} of {one.symbol}; set "
+                    "limits.check_increments: true, or leave it out",
+                )
+
+
+def _symbols(settings: Settings) -> set[str]:
+    """Return what may be traded, or is listed."""
+    traded = {name for one in settings.strategies for name in one.symbols}
+    traded |= {str(name) for one in settings.mandates for name in one.symbols}
+    return traded | {*settings.replay.symbols} | {str(one.symbol) for one in settings.instruments}
+
+
+def _a_replay_ends_after_its_start(settings: Settings) -> None:
+    start, end = settings.replay.start, settings.replay.end
+    if start is not None and end is not None and start > end:
+        raise Misfit(
+            "replay.end", f"the replay ends {end.isoformat()}, before it starts {start.isoformat()}"
+        )
+
+
+def _list(names: Collection[str], what: str) -> str:
+    return ", ".join(sorted(names)) or f"{what} (none)"
