@@ -1,6 +1,7 @@
 """The store: durable settings, serial transactions, outbox and inbox on both databases."""
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -360,3 +361,46 @@ async def test_a_store_that_is_closed_or_read_only_says_so(tmp_path: Path) -> No
     with pytest.raises(StoreClosed, match="is closed"):
         async with reader.read():
             pass
+
+
+_A_FILE_THAT_MAY_NOT_GROW = """
+import asyncio, resource, sys
+import sqlalchemy as sa
+from mts1b_platform.store import Store
+
+metadata = sa.MetaData()
+rows = sa.Table("rows", metadata, sa.Column("number", sa.Integer), sa.Column("data", sa.BLOB))
+
+async def main(path):
+    store = await Store.open(path, metadata=metadata)
+    for number in range(3):
+        if number == 1:
+            size = path.with_name(path.name + "-wal").stat().st_size
+            resource.setrlimit(resource.RLIMIT_FSIZE, (size + 8192, resource.RLIM_INFINITY))
+        try:
+            async with store.transaction() as tx:
+                await tx.execute(rows.insert().values(number=number, data=bytes(100_000)))
+        except Exception as error:
+            print(type(error).__name__, str(error).splitlines()[0])
+
+from pathlib import Path
+asyncio.run(main(Path(sys.argv[1])))
+"""
+
+
+async def test_f2_after_a_disk_that_failed_in_a_commit_a_store_takes_no_more(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "s.sqlite"
+    ran = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", _A_FILE_THAT_MAY_NOT_GROW, path, stdout=asyncio.subprocess.PIPE
+    )
+    failed, refused = (await ran.communicate())[0].decode().splitlines()
+    assert failed == "OperationalError (sqlite3.OperationalError) disk I/O error"
+    assert refused.startswith("StoreError")
+    assert "restart the service" in refused
+    store = await Store.open(path)
+    async with store.read() as connection:
+        found = await connection.execute(sa.text("SELECT number FROM rows"))
+    assert {row.number for row in found} in ({0}, {0, 1})
+    await store.close()

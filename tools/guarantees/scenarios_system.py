@@ -88,7 +88,12 @@ _HOST = (
         ),
         ("F1 commit failed",),
     ),
-    Scenario("F2", "fsync reports an error", counters=("F1 commit failed",)),
+    Scenario(
+        "F2",
+        "fsync reports an error",
+        (_STORE + "test_f2_after_a_disk_that_failed_in_a_commit_a_store_takes_no_more",),
+        ("F2 commit in doubt",),
+    ),
     Scenario(
         "F3",
         "a bit of the store flips",

@@ -23,7 +23,7 @@ __all__ = ["FaultyStore", "Operations", "WatchedGate"]
 
 
 class FaultyStore(Store):
-    """A store whose commit may fail; nothing of the transaction is kept then."""
+    """A store whose commit may fail, and leave nothing of the transaction, or a doubt."""
 
     net: SimNet
     stalled: Callable[[str, float], None] = staticmethod(lambda name, seconds: None)
@@ -35,8 +35,10 @@ class FaultyStore(Store):
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
         """Open a transaction whose commit may come late, or not at all.
 
-        :raises StoreError: where the disk is full; then nothing is kept.
+        :raises StoreError: where the disk is full, and nothing is kept; or where it fails, and
+            only a process that opens the store anew knows what is.
         """
+        kept = False
         async with super().transaction() as tx:
             yield tx
             if self.net.takes(self.net.faults.store_slow, "store.slow_commit"):
@@ -45,7 +47,17 @@ class FaultyStore(Store):
                 await asyncio.sleep(seconds)
             if self.net.takes(self.net.faults.store_error, "F1 commit failed"):
                 raise StoreError(f"store {self.name}: no space left on device")
+            if self.net.takes(self.net.faults.store_doubt, "F2 commit in doubt"):
+                kept = self.net.rng.random() < 0.5
+                if not kept:
+                    self._fail()
+        if kept:
+            self._fail()
         self.committed()
+
+    def _fail(self) -> None:
+        self._backend.in_doubt = True
+        raise StoreError(f"store {self.name}: disk I/O error")
 
 
 class WatchedGate(ReconciliationGate):

@@ -21,8 +21,10 @@ class Faults:
     window for duplicates. ``latency_s``: longest way of a message. ``partition_per_s``: a process
     loses the bus, for ``partition_s`` on average. ``wipe_per_min``: a stream is emptied and made
     anew. ``crash_per_min``: a process dies. ``store_error``: a commit fails and nothing of it is
-    kept. ``store_slow``: a commit takes up to ``store_slow_s``. ``venue_timeout``: the venue's
-    answer is lost (the act done or not, half and half).
+    kept. ``store_doubt``: the disk fails in a commit, which may be kept or not (half and half), and
+    the store takes no more until it is opened anew. ``store_slow``: a commit takes up to
+    ``store_slow_s``. ``venue_timeout``: the venue's answer is lost (the act done or not, half and
+    half).
     ``venue_deaf_per_s``: the venue answers nothing, for ``venue_deaf_s`` on average.
     ``venue_refuse``: the venue refuses an order. ``late_fill_s``: longest delay of a fill's report.
     ``repeat_fill``: a fill is reported again. ``halt_per_min``: an operator halts something.
@@ -49,6 +51,7 @@ class Faults:
     wipe_per_min: float = 0.0
     crash_per_min: float = 0.0
     store_error: float = 0.0
+    store_doubt: float = 0.0
     store_slow: float = 0.0
     store_slow_s: float = 2.5
     venue_timeout: float = 0.0
@@ -131,6 +134,7 @@ _MOST: Mapping[str, float] = {
     "venue_slow_s": 5.0,
     "restore_per_min": 0.5,
     "payment_per_min": 2.0,
+    "store_doubt": 0.004,
 }
 """How strong each fault may be."""
 

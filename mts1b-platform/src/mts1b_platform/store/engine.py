@@ -144,8 +144,9 @@ class Store:
                 raise StoreClosed(f"store {self.name} was opened for reading only")
             if self._backend.in_doubt:
                 raise StoreError(
-                    f"store {self.name}: the connection was lost in a commit, and it is unknown "
-                    "whether that is kept; restart the service, which then reads its record"
+                    f"store {self.name}: a commit was cut off, by a lost connection or a failing "
+                    "disk, and it is unknown whether it is kept; restart the service, which then "
+                    "reads its record"
                 )
             self.outbox.begun()
             async with self._backend.write() as tx:

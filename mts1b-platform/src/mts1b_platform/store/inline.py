@@ -23,6 +23,9 @@ __all__ = ["InlineConnection", "SqliteFile", "transaction_of"]
 P = ParamSpec("P")
 R = TypeVar("R")
 
+_PRIMARY = 0xFF
+"""The part of SQLite's error codes that names the kind; the rest says where."""
+
 
 class InlineConnection:
     """Do at once what an ``AsyncConnection`` does after a wait."""
@@ -129,6 +132,12 @@ def _named(text: str, error: sqlite3.Error) -> sa.exc.DBAPIError:
     return kind(text, None, error)
 
 
+def _is_of_the_disk(error: BaseException | None) -> bool:
+    """Tell a disk that fails from one that is full: what is full is rolled back for certain."""
+    code = getattr(error, "sqlite_errorcode", 0)
+    return code & _PRIMARY == sqlite3.SQLITE_IOERR
+
+
 def transaction_of(tx: AsyncConnection) -> object | None:
     """Return what stands for the transaction of a connection, another in each; None in none."""
     if isinstance(tx, InlineConnection):
@@ -168,8 +177,6 @@ class SqliteFile:
         "wal_autocheckpoint=2000",
     )
     """Settings of a file that is written. Only who proves what they are good for takes others."""
-    in_doubt: ClassVar[bool] = False
-    """A commit that fails is rolled back: nobody else has the file's answer."""
 
     def __init__(self, path: Path, *, read_only: bool) -> None:
         self._uri = f"{path.resolve().as_uri()}?mode={'ro' if read_only else 'rwc'}"
@@ -177,6 +184,8 @@ class SqliteFile:
         self._writer: InlineConnection | None = None
         self._readers: list[InlineConnection] = []
         self._idle: list[InlineConnection] = []
+        self.in_doubt = False
+        """The disk failed in a commit: whether it is kept is known when the file is read anew."""
 
     def _open(self) -> InlineConnection:
         pragmas = ["busy_timeout=10000", "foreign_keys=ON"]
@@ -199,7 +208,11 @@ class SqliteFile:
         writer.begin("BEGIN IMMEDIATE")
         try:
             yield cast(AsyncConnection, writer)
-            writer.commit()
+            try:
+                writer.commit()
+            except sa.exc.DBAPIError as error:
+                self.in_doubt = _is_of_the_disk(error.orig)
+                raise
         finally:
             writer.rollback()
 
