@@ -46,6 +46,7 @@ class Works:
             cancel=desk.canceller.cancel,
             tasks=OwnedTasks(supervisor),
             clock=desk.clock,
+            restoration=desk.restoration,
             algorithms={"slices": self.slices, "other": self.slices, **algorithms},
         )
 

@@ -242,7 +242,7 @@ async def test_a_restored_record_sends_no_slice_that_left_under_the_key_of_anoth
         await desk.venue.paper.submit(
             parent.with_(order_id=derive_id("ord", lost), idempotency_key=lost, quantity=Decimal(4))
         )
-    desk.record.restored = "an hour of it"
+    desk.record.put_back("an hour of it", desk.record.fence + 1)
     await works.begin(parent)
     deny_tries(works, SLICE, 1)
     works.slices.due.put_nowait(4)
@@ -263,7 +263,7 @@ async def test_a_lost_child_that_the_venue_shows_after_its_parent_has_ended_is_c
     key = "parent/0/try-1"
     left = {"order_id": derive_id("ord", key), "idempotency_key": key, "quantity": Decimal(4)}
     await desk.venue.paper.submit(parent.with_(parent_order_id=parent.order_id, **left))
-    desk.record.restored, desk.record.orders_lost = "an hour of it", True
+    desk.record.put_back("an hour of it", desk.record.fence + 1)
     await works.begin(parent)
     await works.dispatcher.resume()
     works.slices.due.put_nowait(4)

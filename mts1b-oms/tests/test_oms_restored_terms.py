@@ -217,3 +217,20 @@ async def test_a_view_from_before_a_change_of_ours_changes_nothing(
         await desk.sync.take(unit, news)
     assert terms(await desk.record.order(sent.order_id)) == (25, 45)
     assert len(await told(desk)) == 1
+
+
+async def test_d7_a_new_order_waits_for_nothing_once_all_that_was_lost_must_be_shown(
+    new_desk: Any, order: Any, tmp_path: Path
+) -> None:
+    """Simulated seed 620039: each later start made every order UNKNOWN for half a minute."""
+
+    async def since(desk: Any) -> None:
+        await desk.orders.submit(order("lost"))
+
+    desk = await put_back(await new_desk(), tmp_path, since)
+    assert not desk.record.orders_lost
+    desk = await desk.reopen(lag_s=30.0, recover=False)
+    desk.gateway._acts = LastActs(desk.clock, lag_s=30.0)  # as the clock stands after the start
+    await desk.recover()
+    desk.record.unhalted.clear()
+    assert (await desk.orders.submit(resting(order, "new"))).status is OrderStatus.ACCEPTED

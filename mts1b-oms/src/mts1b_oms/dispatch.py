@@ -37,6 +37,7 @@ from mts1b_oms.refusals import (
     try_number,
     why_refused,
 )
+from mts1b_oms.restored import Restoration
 from mts1b_oms.tables.orders import StoredOrder
 
 __all__ = ["GROUP", "Algorithm", "Dispatcher", "known_algorithms"]
@@ -100,6 +101,7 @@ class Dispatcher:
     under another key, after pauses that grow to half a minute; any other refusal ends it.
 
     :param cancel: takes back a child.
+    :param restoration: knows whether a parent may be one that the record lost.
     :param algorithms: by name, before the installed ones; they take ``start_at``, so that a
         restart keeps to the schedule.
     """
@@ -111,8 +113,10 @@ class Dispatcher:
         cancel: Cancel,
         tasks: OwnedTasks,
         clock: Clock,
+        restoration: Restoration,
         algorithms: Mapping[str, Algorithm] | None = None,
     ) -> None:
+        self._restoration = restoration
         self._orders = orders
         self._record = orders.record
         self._cancel = cancel
@@ -135,6 +139,7 @@ class Dispatcher:
         kept = params
         if algo in self._scheduled:
             kept = {"start_at": self._clock.now().isoformat()} | params
+        self._restoration.note_parent(parent.idempotency_key)
         order = await self._orders.take_parent(parent, algo=algo, params=kept)
         stored = await self._record.stored(order.order_id)
         if stored is None or not _is_same_work(stored, algo, params):
@@ -289,7 +294,7 @@ class Dispatcher:
         known = await self._record.order(child.order_id)
         if known is not None and known.status is OrderStatus.REJECTED:
             return known
-        if known is None and self._record.restored:
+        if known is None and self._restoration.may_have_lost(parent.idempotency_key):
             await self._require_untried(parent, child)
         while True:
             await self._require_working(parent, may_be_late=known is not None)

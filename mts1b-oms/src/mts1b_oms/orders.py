@@ -7,6 +7,7 @@ wire; the venue's answer. A restart continues from the last of them.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import Any, Protocol
 
 from mts1b_foundation.orders import Order, OrderStatus
@@ -295,7 +296,7 @@ class OrderService:
 
     async def _known_there(self, order: Order) -> Sent | Refused | Silent | None:
         """Return what the venue knows of a key that a restored record may have forgotten."""
-        match await self._gateway.find(order, sent_at=order.created_at):
+        match await self._gateway.find(order, sent_at=self._lost_at(order)):
             case NeverSeen():
                 return None
             case CouldNotLook(reason):
@@ -310,13 +311,17 @@ class OrderService:
         """
         if not self.record.restored:
             return None
-        match await self._gateway.find(order, sent_at=order.created_at):
+        match await self._gateway.find(order, sent_at=self._lost_at(order)):
             case Sent(theirs):
                 return theirs
             case CouldNotLook() as blind:
                 return blind
             case _:
                 return None
+
+    def _lost_at(self, order: Order) -> datetime | None:
+        """Return when an order may have left that is lost; None: the venue must show it by now."""
+        return order.created_at if self.record.orders_lost else None
 
     async def _recorded(self, order_id: str, outcome: Sent | Refused | Fenced | Silent) -> Order:
         if isinstance(outcome, Refused):

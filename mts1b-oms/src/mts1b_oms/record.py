@@ -99,6 +99,8 @@ class OmsRecord:
         self.changes = 0
         """How many changes of orders there were, ever."""
         self.restored = ""
+        self.restored_by = 0
+        """The fence of the opening that found this record put back; 0 where it never was."""
         self.first_version = 0
         """Orders of a lower version have not been compared with the venue since a restore."""
         self.orders_lost = False
@@ -188,6 +190,7 @@ class OmsRecord:
         :param lost: whether the venue may have orders open that the record lacks.
         """
         self.restored, self.orders_lost = what, lost
+        self.restored_by = fence
         self.first_version = fence * _VERSIONS_PER_FENCE
 
     def unit(self) -> AbstractAsyncContextManager[Unit]:

@@ -51,6 +51,7 @@ class Restoration:
         """
         seen, now = self._witness.seen(), self._extent()
         if seen is None or not now.is_behind(seen):
+            self._witness.parents.begin(self._record.fence)
             self.note()
             return False
         if now.fence <= seen.fence:
@@ -58,7 +59,21 @@ class Restoration:
         await self._went_back(
             f"it had {seen.orders} orders and {seen.fills} fills, now {now.orders}/{now.fills}"
         )
+        self._witness.parents.begin(self._record.fence)
         return True
+
+    def distrust(self) -> None:
+        """Let nothing that the witness knows of parents count: it is no younger than the record."""
+        self._witness.parents.distrust(self._record.fence)
+
+    def note_parent(self, key: str) -> None:
+        """Note durably, outside of the record, that a parent is asked for."""
+        self._witness.parents.note(key, self._record.fence)
+
+    def may_have_lost(self, key: str) -> bool:
+        """Return whether children of a parent may have left that this record has forgotten."""
+        record = self._record
+        return bool(record.restored) and not self._witness.parents.is_from(key, record.restored_by)
 
     async def _went_back(self, lost: str) -> None:
         """Tell of it, and keep it on record: from now on no key is taken for new.
@@ -111,6 +126,7 @@ class Restoration:
         if not known:
             names = ", ".join(sorted(theirs.order_id for theirs in lost)[:5])
             await self._went_back(f"the venue has {len(lost)} of our orders open: {names}")
+            self.distrust()
         async with self._record.unit() as unit:
             for theirs in lost:
                 await _take(unit, theirs)

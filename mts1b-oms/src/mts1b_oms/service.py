@@ -184,6 +184,9 @@ class OmsService(Service):
         self._sync = VenueSync(self.record, self._venue, self._gateway)
         self._canceller = Canceller(service=self.orders, gateway=self._gateway, sync=self._sync)
         self._replacer = Replacer(service=self.orders, gateway=self._gateway, sync=self._sync)
+        self._restoration = Restoration(
+            self.record, self._gateway, Witness(ctx.home / "witness"), log=ctx.log
+        )
         self._tape = VolumeTape()
         look = partial(last_try, self.record)
         self._dispatcher = Dispatcher(
@@ -191,15 +194,13 @@ class OmsService(Service):
             cancel=self._canceller.cancel,
             tasks=OwnedTasks(ctx.tasks),
             clock=ctx.clock,
+            restoration=self._restoration,
             algorithms=algorithms(clock=ctx.clock, rng=ctx.rng, volume=self._tape, look=look),
         )
 
     def _build_recovery(self) -> None:
         """Build what compares the record with the venue, at the start and ever after."""
         ctx = self.ctx
-        self._restoration = Restoration(
-            self.record, self._gateway, Witness(ctx.home / "witness"), log=ctx.log
-        )
         self._reconciler = Reconciler(
             record=self.record,
             venue=self._venue,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from mts1b_oms.durable_file import write_durably
+from mts1b_oms.parent_marks import ParentMarks
 
 __all__ = ["Extent", "Witness"]
 
@@ -41,6 +43,7 @@ class Witness:
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / "oms.json"
+        self.parents = ParentMarks(folder / "parents")
         self._noted: Extent | None = None
 
     def seen(self) -> Extent | None:
@@ -54,11 +57,5 @@ class Witness:
         """Note how far the record is, durably."""
         if extent == self._noted:
             return
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        partial = self._path.with_suffix(".partial")
-        with partial.open("w") as file:
-            json.dump(asdict(extent), file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, self._path)
+        write_durably(self._path, json.dumps(asdict(extent)))
         self._noted = extent

@@ -1,0 +1,99 @@
+"""Algorithms after a backup was put back: what may be lost is looked for, nothing else is."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mts1b_foundation import Order
+from oms_works import Works, resting
+from test_oms_restored_terms import put_back
+
+
+async def begun(desk: Any, order: Any) -> Order:
+    """Begin a parent that nothing of has left yet."""
+    works = Works(desk)
+    parent = await works.begin(resting(order, quantity=Decimal(8)))
+    await works.dispatcher.stop()
+    return parent
+
+
+async def asked_for(desk: Any, order: Any, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Let one child of the parent leave; return the keys that the venue was asked for before."""
+    keys: list[str] = []
+    asks = desk.venue.get_order_by_key
+
+    async def noting(key: str) -> Order | None:
+        if not desk.venue.submitted:
+            keys.append(key)
+        found: Order | None = await asks(key)
+        return found
+
+    monkeypatch.setattr(desk.venue, "get_order_by_key", noting)
+    desk.record.unhalted.clear()
+    works = Works(desk)
+    await works.begin(resting(order, quantity=Decimal(8)))
+    works.slices.due.put_nowait(4)
+    await works.until(lambda: bool(desk.venue.submitted))
+    await works.dispatcher.stop()
+    return keys
+
+
+async def nothing(desk: Any) -> None:
+    """Lose nothing but that the store was open."""
+
+
+async def test_the_first_child_of_a_parent_from_after_the_restore_is_looked_for_once(
+    new_desk: Any, order: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = await put_back(await new_desk(), tmp_path, nothing)
+    assert desk.record.restored
+    assert await asked_for(desk, order, monkeypatch) == ["parent/0"]
+
+
+async def test_every_try_of_a_parent_that_was_lost_is_looked_for(
+    new_desk: Any, order: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def since(desk: Any) -> None:
+        await begun(desk, order)
+
+    desk = await put_back(await new_desk(), tmp_path, since)
+    assert await desk.record.order("order-parent") is None
+    assert len(await asked_for(desk, order, monkeypatch)) == 18
+
+
+async def test_every_try_is_looked_for_where_the_marks_were_lost_too(
+    new_desk: Any, order: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def since(desk: Any) -> None:
+        await begun(desk, order)
+        for mark in (desk.home / "witness" / "parents").iterdir():
+            mark.unlink()
+
+    desk = await put_back(await new_desk(), tmp_path, since)
+    assert len(await asked_for(desk, order, monkeypatch)) == 18
+
+
+async def test_every_try_is_looked_for_where_the_venue_alone_told_of_the_loss(
+    new_desk: Any, order: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The witness was put back too: it knows no more of the lost parents than the record."""
+    desk = await new_desk()
+    await desk.restoration._went_back("the venue has 1 of our orders open")
+    desk.restoration.distrust()
+    assert len(await asked_for(desk, order, monkeypatch)) == 18
+
+
+async def test_a_mark_that_was_torn_proves_nothing(
+    new_desk: Any, order: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def since(desk: Any) -> None:
+        await begun(desk, order)
+        for mark in (desk.home / "witness" / "parents").iterdir():
+            if mark.name != "since":
+                mark.write_text("")
+
+    desk = await put_back(await new_desk(), tmp_path, since)
+    assert len(await asked_for(desk, order, monkeypatch)) == 18
