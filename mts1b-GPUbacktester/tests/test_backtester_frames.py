@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -93,3 +94,50 @@ def test_a_window_from_what_is_no_time_is_refused(text: str) -> None:
     for bound in ({"start": text}, {"end": text}):
         with pytest.raises(BadSetting, match="is no time; write 2020-01-31"):
             run_single(panel=WIDE, rule=rule, fill="next_close", **bound)
+
+
+@pytest.mark.parametrize(
+    ("stamps", "message"),
+    [
+        # As days of January each of these months would be another panel.
+        (["01/01/2020", "02/01/2020", "03/01/2020"], "'01/01/2020' that is not written as"),
+        (["13/01/2020", "14/01/2020"], "'13/01/2020' that is not written as"),
+        (["2020-01-01T21:00:00Z", "2020-01-02T21:00:00"], "some with a time zone, some without"),
+        (["2020-01-01", "2020-01-02T21:00:00"], "some days, some times"),
+        ([], "no row"),
+    ],
+)
+def test_times_of_a_file_that_could_be_others_are_refused(
+    stamps: list[str], message: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "bars.csv"
+    file.write_text("\n".join(["timestamp,symbol,close", *(f"{time},A,1.5" for time in stamps)]))
+    with pytest.raises(BadPanel, match=message):
+        panel_from(file)
+
+
+def test_times_of_a_file_with_offsets_are_one_line_of_time(tmp_path: Path) -> None:
+    file = tmp_path / "bars.csv"
+    rows = ["timestamp,symbol,close", "2020-03-09T16:00:00-04:00,A,2", "2020-03-06 16:00-05:00,A,1"]
+    file.write_text("\n".join(rows))
+    panel = panel_from(file)
+    assert [moment.astimezone(UTC) for moment in panel.dates] == [
+        datetime(2020, 3, 6, 21, tzinfo=UTC), datetime(2020, 3, 9, 20, tzinfo=UTC)
+    ]  # fmt: skip
+    assert np.asarray(panel.close)[:, 0].tolist() == [1.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ({"close": [["a"]]}, "close holds no numbers"),
+        ({"close": [[1.0], [1.0, 2.0]]}, "close holds no numbers"),
+        ({"close": 5.0}, "close has no bars"),
+        ({"close": [1.0, 2.0], "dates": [date(2020, 1, 1), 20200102]},
+         "do not fit together"),
+        (pl.DataFrame({"date": [1], "symbol": ["A"], "open": [1.0]}), "no column 'close'"),
+    ],
+)  # fmt: skip
+def test_arrays_that_are_none_are_told(data: Any, message: str) -> None:
+    with pytest.raises(BadPanel, match=message):
+        panel_from(data)

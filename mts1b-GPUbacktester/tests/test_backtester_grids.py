@@ -131,3 +131,27 @@ def test_tables_hold_numbers_that_begin_to_have_fractions_late() -> None:
         progress=False,
     )  # fmt: skip
     assert found.table["k"][-1] == 1.5
+
+
+@pytest.mark.parametrize("engine", ["numpy", "numba"])
+@pytest.mark.parametrize(
+    "bad",
+    [float("nan"), 10**400, [1], None, "5", True, np.array([1.0, 2.0])],
+    ids=["nan", "large", "list", "none", "text", "truth", "array"],
+)
+@pytest.mark.parametrize("rule", [ABOVE, r.long_when(r.close > r.param("n"))])
+def test_a_value_that_is_no_number_is_told_before_anything_runs(
+    rule: Any, bad: Any, engine: Any
+) -> None:
+    with pytest.raises(BadRule, match=r"a number|whole number of bars"):
+        sweep(rule, [{"n": 2}, {"n": bad}], engine=engine)
+
+
+@pytest.mark.parametrize("name", ["train", "test", "purge"])
+@pytest.mark.parametrize("bad", ["5", None, 1.5, True])
+def test_a_walk_takes_whole_numbers_of_bars(name: str, bad: Any) -> None:
+    with pytest.raises(BadSetting, match=f"{name} .* must be a whole number of bars"):
+        walk_forward(
+            {"close": CLOSE}, ABOVE, grid={"n": [2]}, fill="next_close",
+            **{"train": 100, "test": 50, name: bad},
+        )  # fmt: skip

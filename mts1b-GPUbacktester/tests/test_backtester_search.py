@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -202,3 +203,29 @@ def test_a_line_keeps_the_extremes_of_a_long_series() -> None:
     assert ">-5</text>" in drawn
     assert "x &lt; y" in drawn
     assert len(drawn) < 60_000
+
+
+def test_statistics_of_a_sweep_with_fees_that_can_not_be_quadrupled() -> None:
+    result = run_sweep(
+        trending(0.001), CROSS, grid=GRID, fill="next_close", fees_bps=3_000, progress=False
+    )
+    found = search_statistics(result)
+    assert [fees for fees, _ in found.cost_sensitivity] == [0.0, 3_000.0, 6_000.0]
+
+
+def test_a_walk_stays_within_its_memory() -> None:
+    close = 100 * np.exp(np.cumsum(np.random.default_rng(6).normal(0, 0.01, (1_000, 20)), 0))
+    rule = r.long_when(r.close > r.ema(r.close, r.param("n"))).time_exit(20)
+    options: dict[str, Any] = {
+        "grid": {"n": list(range(2, 402))}, "train": 800, "test": 200, "fill": "next_close",
+        "engine": "numba",
+    }  # fmt: skip
+    whole = walk_forward({"close": close}, rule, **options)
+    tracemalloc.start()
+    try:
+        walk = walk_forward({"close": close}, rule, memory_budget="8MiB", **options)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert walk.folds.equals(whole.folds)
+    assert peak < 12 * 2**20  # 400 averages of 20 assets take 51 MB at once

@@ -250,7 +250,10 @@ def as_value(value: Any) -> Value:
         return value
     if isinstance(value, bool) or not hasattr(value, "__float__"):
         raise BadRule(f"{value!r} is neither a number nor a value of a rule, e.g. r.close")
-    return Number(float(value))
+    try:
+        return Number(float(value))
+    except (TypeError, ValueError, OverflowError) as error:
+        raise BadRule(f"{value!r} is not a number of a rule: {error}") from None
 
 
 def as_condition(value: Any) -> Condition:

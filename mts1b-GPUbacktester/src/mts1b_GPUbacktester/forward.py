@@ -22,6 +22,7 @@ from mts1b_GPUbacktester.panels import PanelLike, Prices, panel_from
 from mts1b_GPUbacktester.rules import Rule
 from mts1b_GPUbacktester.semantics import FloatArray, Settings
 from mts1b_GPUbacktester.single import run_window
+from mts1b_GPUbacktester.sweep import cuts_for
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -89,6 +90,9 @@ def run_walk_forward(
     budget = parse_bytes(memory_budget) // 2
     sets = parameter_sets(rule, grid, where, size=used.fraction, budget=budget)
     bars = prices.close.shape[1]
+    for name, given in (("train", train), ("test", test), ("purge", purge)):
+        if isinstance(given, bool) or not isinstance(given, (int, np.integer)):
+            raise BadSetting(f"{name} {given!r} must be a whole number of bars")
     if train < 2 or test < 1 or train + purge + test > bars:
         raise BadSetting(
             f"train {train}, purge {purge} and test {test} must be at least 2, 0 and 1 bars, and "
@@ -133,7 +137,10 @@ class _Walk:
         """Choose on the bars ``past`` and trade on the bars ``coming``."""
         window = self.prices.during(slice(int(past[0]), int(past[-1]) + 1))
         block = SweepBlock(window, self.rule, self.sets, self.settings, (self.by,), self.budget)
-        place, score = _best(self.engine.sweep(block).values[self.by], self.by)
+        measured = np.empty((len(self.sets), len(window.symbols)))
+        for rows, assets, part in cuts_for(block, self.engine):
+            measured[rows, assets] = self.engine.sweep(part).values[self.by]
+        place, score = _best(measured, self.by)
         chosen = self.sets[place]
         bars = slice(int(coming[0]), int(coming[-1]) + 1)
         result = run_window(self.prices, self.rule, chosen, bars, self.settings, self.name)

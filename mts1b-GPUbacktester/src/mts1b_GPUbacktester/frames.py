@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +32,8 @@ def read_table(path: Path) -> pl.DataFrame:
     try:
         if path.suffix.lower() in (".parquet", ".pq"):
             return pl.read_parquet(path)
-        return pl.read_csv(path, try_parse_dates=True)
+        # Times stay text: polars would take 02/01/2020 for the second of January.
+        return pl.read_csv(path)
     except FileNotFoundError:
         raise BadPanel(f"no file {path}; check the path") from None
     except pl.exceptions.PolarsError as error:
@@ -105,9 +106,13 @@ def fields_of(table: pl.DataFrame) -> tuple[dict[str, FloatArray], Sequence[Any]
         raise BadPanel(
             f"no column 'timestamp' or 'date'; found {', '.join(table.columns) or 'none'}"
         )
+    if not table.height:
+        raise BadPanel("the table has no row below its names")
     table = table.with_columns(_moments(table[time]))
     if "close" in table.columns:
         return _long(table, time)
+    if "symbol" in table.columns:
+        raise BadPanel(f"no column 'close'; found {', '.join(table.columns)}")
     capitals = [name for name in table.columns if name.lower() in FIELDS]
     if any(name.lower() == "close" for name in capitals):
         raise BadPanel(
@@ -144,9 +149,10 @@ def _long(table: pl.DataFrame, time: str) -> tuple[dict[str, FloatArray], Sequen
 
 
 def _moments(times: pl.Series) -> pl.Series:
-    """Return a column of times that sorts by time.
+    """Return a column of times that sorts by time; text with an offset ends in UTC.
 
-    :raises BadPanel: for missing times, or text in another order than year, month, day.
+    :raises BadPanel: for missing times, text in another order than year, month, day, or of several
+        kinds.
     """
     import polars as pl
 
@@ -156,13 +162,29 @@ def _moments(times: pl.Series) -> pl.Series:
         raise BadPanel(f"{times.name} holds no times that can be ordered; turn it into dates")
     if times.dtype != pl.String:
         return times
+    texts = times.unique(maintain_order=True)
     try:
-        return pl.Series(times.name, [moment_of(text) for text in times.to_list()])
-    except (ValueError, TypeError):
+        moments = [moment_of(text) for text in texts.to_list()]
+    except ValueError:
         raise BadPanel(
             f"{times.name} holds text such as {times[0]!r} that is not written as 2020-01-31 or "
             "2020-01-31 16:00; turn it into dates"
         ) from None
+    return times.replace_strict(texts, pl.Series(_of_one_kind(times.name, moments)))
+
+
+def _of_one_kind(name: str, moments: list[date | datetime]) -> list[date | datetime]:
+    """Return days or times as they are, times with an offset in UTC.
+
+    :raises BadPanel: for some of one kind, some of another: they would not stand in order.
+    """
+    with_time = [moment for moment in moments if isinstance(moment, datetime)]
+    zoned = [moment.astimezone(UTC) for moment in with_time if moment.tzinfo is not None]
+    if with_time and len(with_time) < len(moments):
+        raise BadPanel(f"{name} holds some days, some times; write all in one way")
+    if zoned and len(zoned) < len(moments):
+        raise BadPanel(f"{name} holds some with a time zone, some without; write all in one way")
+    return list(zoned) if zoned else moments
 
 
 def moment_of(text: str) -> date | datetime:

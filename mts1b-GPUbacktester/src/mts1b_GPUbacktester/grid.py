@@ -10,6 +10,7 @@ from typing import Any
 
 from mts1b_GPUbacktester.engines.port import METRICS
 from mts1b_GPUbacktester.errors import BadRule, BadSetting
+from mts1b_GPUbacktester.expressions import as_value
 from mts1b_GPUbacktester.program import check_sets
 from mts1b_GPUbacktester.rules import Rule, Value, require_rule
 
@@ -56,7 +57,13 @@ def parameter_sets(
                 f"the rule needs {', '.join(sorted(needed)) or 'no parameter'}; "
                 f"given: {', '.join(params) or 'none'}"
             )
+        for value in params.values():
+            as_value(value)
     check_sets(rule, size, sets)
+    for params in sets:
+        for name, value in params.items():
+            if value != value:
+                raise BadRule(f"parameter {name!r} is {value!r}, not a number; nothing compares")
     return sets
 
 

@@ -200,7 +200,7 @@ def _from_arrays(data: Mapping[str, Any]) -> UniversePanel:
     arrays = {}
     for name in FIELDS:
         if data.get(name) is not None:
-            values = np.asarray(data[name], dtype=np.float64)
+            values = _floats(name, data[name])
             arrays[name] = values[:, None] if values.ndim == 1 else values
     close = arrays["close"]
     symbols = data.get("symbols")
@@ -212,6 +212,20 @@ def _from_arrays(data: Mapping[str, Any]) -> UniversePanel:
     )
 
 
+def _floats(name: str, given: Any) -> FloatArray:
+    """Return an array of numbers.
+
+    :raises BadPanel: for what is none.
+    """
+    try:
+        values = np.asarray(given, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise BadPanel(f"{name} holds no numbers (T, A): {error}") from None
+    if not values.ndim:
+        raise BadPanel(f"{name} has no bars; give numbers (T,) or (T, A)")
+    return values
+
+
 def _panel(arrays: Mapping[str, FloatArray], dates: Any, symbols: Any) -> UniversePanel:
     unknown = np.full(arrays["close"].shape, np.nan)
     filled = {name: arrays.get(name, unknown) for name in ("close", "high", "low", "volume")}
@@ -219,7 +233,7 @@ def _panel(arrays: Mapping[str, FloatArray], dates: Any, symbols: Any) -> Univer
         return UniversePanel(
             **filled, open=arrays.get("open"), dates=dates, symbols=tuple(map(str, symbols))
         )
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         raise BadPanel(f"the arrays do not fit together: {error}") from None
 
 

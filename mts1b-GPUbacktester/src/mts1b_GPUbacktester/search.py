@@ -26,6 +26,7 @@ __all__ = [
 ]
 
 _COST_STEPS = (0.0, 1.0, 2.0, 4.0)
+_WHOLE_BPS = 10_000.0
 _STILL = 1e-3
 """Spread of a block, over the largest one of the set, at which it counts as one without moves."""
 
@@ -122,6 +123,8 @@ class _Simulator:
         base = self._settings.fees_bps or 5.0
         found = []
         for step in _COST_STEPS:
+            if base * step >= _WHOLE_BPS:
+                break
             fees = replace(self._settings, fees_bps=base * step)
             ratio = quantkit.sharpe(self.returns(params, fees), periods_per_year=periods)
             found.append((base * step, float(ratio)))

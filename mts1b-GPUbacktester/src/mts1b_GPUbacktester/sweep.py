@@ -27,7 +27,7 @@ from mts1b_GPUbacktester.rules import Rule, sides_of
 from mts1b_GPUbacktester.semantics import Direction, Fill, Settings, Size
 from mts1b_GPUbacktester.store import Store
 
-__all__ = ["run_sweep"]
+__all__ = ["cuts_for", "run_sweep"]
 
 DEFAULT_METRICS = ("total_return", "sharpe", "max_drawdown", "n_trades")
 
@@ -114,13 +114,12 @@ def _run(
     clock: Clock,
 ) -> SweepResult:
     worker, choice = choose_engine(engine, whole.prices.close.size * len(whole.sets))
-    if isinstance(worker, _OnDevice):
-        whole = replace(whole, budget=min(whole.budget, worker.room()))
+    whole = _fitted(whole, worker)
     began = clock.monotonic()
     if client is None:
         worker.prepare(plain=is_plain(whole.rule, whole.settings))
     prepared = clock.monotonic()
-    cuts = blocks(whole, compiled=worker.name != "numpy", on_device=worker.name == "cuda")
+    cuts = cuts_for(whole, worker)
     _require_fields(whole.prices, whole.rule, whole.settings)
     store = None if folder is None else Store(folder, whole, worker.name)
     _simulate(cuts, worker, choice.name, client, collected, store, report)
@@ -172,6 +171,19 @@ class _OnDevice(Protocol):
     def room(self) -> int:
         """Return how many bytes a block may take there."""
         ...
+
+
+def _fitted(whole: SweepBlock, engine: Engine) -> SweepBlock:
+    """Return a sweep that takes no more than the memory of the engine."""
+    if not isinstance(engine, _OnDevice):
+        return whole
+    return replace(whole, budget=min(whole.budget, engine.room()))
+
+
+def cuts_for(whole: SweepBlock, engine: Engine) -> list[Cut]:
+    """Return the blocks of a sweep that keep its budget with this engine."""
+    fitted, name = _fitted(whole, engine), engine.name
+    return blocks(fitted, compiled=name != "numpy", on_device=name == "cuda")
 
 
 def _times_of(engine: Engine) -> dict[str, float]:
