@@ -205,6 +205,55 @@ async def test_each_control_passes_at_its_limit(
     assert outcome(decision) == ("", ""), decision.reason
 
 
+SET = [
+    name
+    for name, value in all_on()
+    if value != RiskLimits.model_fields[name].get_default(call_default_factory=True)
+]
+HARDER = {"collar_soft_pct": "collar_pct", "soft_order_usd": "max_order_usd"}
+
+
+@pytest.mark.parametrize("name", sorted(set(SET) & {n for card in GATE_TABLE for n in card.limits}))
+async def test_a_limit_that_is_set_alone_lets_pass_what_is_within(
+    make_desk: MakeDesk, name: str
+) -> None:
+    """Each gate leaves alone what is none of its limits, and asks for no more than it needs."""
+    names = {name, "adv_days", "max_quote_age_s", HARDER.get(name, name)}
+    limits = RiskLimits(**{one: getattr(all_on(), one) for one in names})
+    desk = await market(make_desk, limits=limits, mandates=None)
+    assert len(desk.engine.gate_names) > len(default_gates())
+    decision = await desk.engine.check(child())
+    assert outcome(decision) == PASSED, decision.reason
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("max_order_quantity", D(9)),
+        ("max_order_usd", D(999)),
+        ("max_position_quantity", D(9)),
+        ("max_position_usd", D(999)),
+        ("collar_pct", D("0.009")),
+        ("max_adv_pct", D("0.0009")),
+        ("tick_size", D("0.03")),
+        ("lot_size", D(3)),
+        ("minimum_notional", D(2000)),
+        ("reduce_only", True),
+    ],
+)
+async def test_a_limit_of_one_symbol_binds_no_other(
+    make_desk: MakeDesk, name: str, value: Any
+) -> None:
+    row = SymbolLimits(**{name: value})
+    limits = RiskLimits(adv_days=3, symbols={AAPL: row})
+    desk = await market(make_desk, limits=limits, mandates=None)
+    wanted = plain(1, limit_price=D(101))
+    assert not (await desk.engine.check(wanted)).approved
+    other = plain(2, limit_price=D(101), symbol=MSFT)
+    decision = await desk.engine.check(other)
+    assert outcome(decision) == PASSED, decision.reason
+
+
 async def test_reducing_is_possible_whatever_is_used_up(make_desk: MakeDesk) -> None:
     """Nothing but the order's own price and form binds an order that can only reduce."""
     tight = all_on(

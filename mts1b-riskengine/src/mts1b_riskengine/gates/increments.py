@@ -29,7 +29,12 @@ CARD = GateCard(
     source="venue rules; trading engines check precision before the wire",
     controls=(7,),
     facts=("instrument", "order_value"),
-    limits=("check_increments", "symbols.tick_size", "symbols.lot_size"),
+    limits=(
+        "check_increments",
+        "symbols.tick_size",
+        "symbols.lot_size",
+        "symbols.minimum_notional",
+    ),
 )
 
 
