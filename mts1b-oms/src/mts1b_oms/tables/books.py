@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from mts1b_foundation.funds import NavSnapshot
 from mts1b_foundation.orders import Fill
 from mts1b_foundation.symbology import Symbol
-from mts1b_platform.store import Prepared, Store
+from mts1b_platform.store import Prepared, Store, StoreError
 from mts1b_platform.store.connection import AsyncConnection
 
 from mts1b_oms.ledger import ZERO, Holding, Ledger, Owner, SubBook
@@ -113,7 +113,10 @@ class BookedFill:
 
 
 async def read_ledger(tx: AsyncConnection) -> Ledger:
-    """Return the ledger as it was last committed."""
+    """Return the ledger as it was last committed.
+
+    :raises StoreError: where a position is not what its lots make up: the file is damaged.
+    """
     open_lots: dict[tuple[str, str, str], list[Lot]] = {}
     for row in await _LOTS.run(tx):
         key = (row.fund_id, row.strategy_id, row.symbol)
@@ -122,14 +125,18 @@ async def read_ledger(tx: AsyncConnection) -> Ledger:
         )
     holdings: dict[Owner, dict[Symbol, Holding]] = {}
     for row in await _POSITIONS.run(tx):
-        symbol = Symbol(row.symbol)
-        holdings.setdefault((row.fund_id, row.strategy_id), {})[symbol] = Holding.of(
-            symbol,
-            lots=Lots(open_lots.get((row.fund_id, row.strategy_id, row.symbol), ())),
+        holding = Holding.of(
+            Symbol(row.symbol),
+            lots=Lots(open_lots.pop((row.fund_id, row.strategy_id, row.symbol), ())),
             realized_usd=row.realized_usd,
             fees_usd=row.fees_usd,
             last_fill_price=row.last_fill_price,
         )
+        if (holding.quantity, holding.average_price) != (row.quantity, row.average_price):
+            raise _damaged(row.fund_id, row.strategy_id, row.symbol)
+        holdings.setdefault((row.fund_id, row.strategy_id), {})[holding.symbol] = holding
+    for owner in open_lots:
+        raise _damaged(*owner)
     earned = await incomes(tx)
     books = [
         SubBook(
@@ -144,6 +151,13 @@ async def read_ledger(tx: AsyncConnection) -> Ledger:
     ]
     prices = {Symbol(row.symbol): row.price for row in await _MARKS.run(tx)}
     return Ledger.of(books, prices)
+
+
+def _damaged(fund_id: str, strategy_id: str, symbol: str) -> StoreError:
+    return StoreError(
+        f"the position of {strategy_id} of {fund_id} in {symbol} is not what its lots make up: the "
+        "file is damaged; put a backup back, and the venue's books tell what is missing since"
+    )
 
 
 async def read_mark_times(tx: AsyncConnection) -> dict[Symbol, datetime]:
