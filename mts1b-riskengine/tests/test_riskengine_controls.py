@@ -97,6 +97,7 @@ CASES: list[tuple[str, str, Change, Change]] = [
     ),
     ("order_life", DenyCode.TIF_NOT_ALLOWED, {}, {"tif": TimeInForce.IOC}),
     ("order_life", DenyCode.ORDER_TOO_OLD, {}, {"created_at": OPEN - timedelta(seconds=3601)}),
+    ("order_life", DenyCode.ORDER_TOO_OLD, {}, {"created_at": OPEN + timedelta(seconds=3601)}),
     (
         "order_life",
         DenyCode.GTD_OUT_OF_RANGE,
@@ -183,6 +184,7 @@ async def test_an_order_that_only_reduces_is_bound_by_what_its_card_says(
         ({"session_close_margin_s": 3599.0}, {}),
         ({"session_open_margin_s": 19800.0}, {}),
         ({}, {"created_at": OPEN - timedelta(seconds=3600)}),
+        ({}, {"created_at": OPEN + timedelta(seconds=3600)}),
         ({}, {"tif": TimeInForce.GTD, "expires_at": OPEN + timedelta(days=30)}),
         ({"collar_soft_pct": None}, {"limit_price": D("105.00")}),
         ({}, {"limit_price": D("103.00")}),
