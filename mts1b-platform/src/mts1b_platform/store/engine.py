@@ -105,11 +105,10 @@ class Store:
         store = cls(_backend(text, name, read_only=read_only), name, read_only=read_only)
         try:
             await store._prepare(metadata, version)
-        except (sa.exc.DBAPIError, sqlite3.Error, OSError) as error:
+        except BaseException as error:
             await store._backend.close()
-            raise StoreError(f"store {text} can not be opened: {error}") from error
-        except StoreError:
-            await store._backend.close()
+            if isinstance(error, sa.exc.DBAPIError | sqlite3.Error | OSError):
+                raise StoreError(f"store {text} can not be opened: {error}") from error
             raise
         return store
 
@@ -184,9 +183,11 @@ class Store:
         A database that is gone, or a transaction that does not end, is not waited for: without
         the record more is published again, and what is open is rolled back.
         """
-        if self._open and not self.read_only:
-            with contextlib.suppress(sa.exc.DBAPIError, StoreError, OSError):
-                async with asyncio.timeout(_CLOSE_S), self.transaction() as tx:
-                    await self.outbox.record_position(tx, every=1)
-        self._open = False
-        await self._backend.close()
+        try:
+            if self._open and not self.read_only:
+                with contextlib.suppress(sa.exc.DBAPIError, StoreError, OSError):
+                    async with asyncio.timeout(_CLOSE_S), self.transaction() as tx:
+                        await self.outbox.record_position(tx, every=1)
+        finally:
+            self._open = False
+            await self._backend.close()

@@ -193,8 +193,12 @@ class SqliteFile:
             pragmas += self.durable
         try:
             connection = sqlite3.connect(self._uri, uri=True, isolation_level=None)
-            for pragma in pragmas:
-                connection.execute(f"PRAGMA {pragma}")
+            try:
+                for pragma in pragmas:
+                    connection.execute(f"PRAGMA {pragma}")
+            except BaseException:
+                connection.close()
+                raise
         except sqlite3.Error as error:
             raise _named(f"open {self._uri}", error) from error
         return InlineConnection(connection)
