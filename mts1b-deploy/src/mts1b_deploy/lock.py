@@ -43,7 +43,7 @@ def _living_owner(handle: int) -> int | None:
 def owner_of(home: Path) -> int | None:
     """Return the process id of the supervisor that runs in ``home``, or None."""
     try:
-        handle = os.open(_path(home), os.O_RDWR)
+        handle = os.open(_path(home), os.O_RDONLY)
     except FileNotFoundError:
         return None
     try:

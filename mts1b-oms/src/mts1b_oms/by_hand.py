@@ -54,7 +54,7 @@ async def resolve_by_hand(
     :raises ResolutionRefused: without the operator's key, or when the OMS refuses.
     :raises OmsAway: when nobody answers.
     """
-    bus = await connect(home, settings=load_settings(home), name="mts-oms")
+    bus = await connect(home, settings=load_settings(home), name="mts-oms", patience_s=2.0)
     try:
         current = await _current(bus, order_id)
         request = _request(current, resolution, operator, reason, filled, price)
@@ -97,7 +97,7 @@ async def adjust_by_hand(
     except ValidationError as error:
         raise BadOrder(f"this is no adjustment: {_wrong(error)}") from error
     signed = sign_adjustment(KeyRing(home / "keys", SystemRng()), request)
-    bus = await connect(home, settings=load_settings(home), name="mts-oms")
+    bus = await connect(home, settings=load_settings(home), name="mts-oms", patience_s=2.0)
     try:
         data = await bus.request(
             CMD_OMS_ADJUST, signed.model_dump_json().encode(), timeout_s=_REPLY_S
@@ -130,7 +130,7 @@ async def replace_by_hand(
     :raises OrderRefused: when the OMS takes no such request.
     :raises OmsAway: when nobody answers.
     """
-    bus = await connect(home, settings=load_settings(home), name="mts-oms")
+    bus = await connect(home, settings=load_settings(home), name="mts-oms", patience_s=2.0)
     try:
         return await OmsClient(bus=bus).replace(
             order_id,

@@ -87,7 +87,7 @@ async def submit_manual_order(order: Order, *, home: Path) -> Order:
     """
     settings = load_settings(home)
     brokers = {entry.fund.fund_id: entry.fund.broker for entry in settings.funds}
-    bus = await connect(home, settings=settings, name="mts-oms")
+    bus = await connect(home, settings=settings, name="mts-oms", patience_s=2.0)
     try:
         broker = brokers.get(order.fund_id, order.broker)
         return await send_manual_order(order.with_(broker=broker, mode=settings.mode), bus=bus)

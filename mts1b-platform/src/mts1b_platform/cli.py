@@ -302,7 +302,7 @@ _EXIT_CODES = {
 
 
 def _is_text(words: str) -> bool:
-    """Return whether UTF-8 can hold it; words in another encoding come with bytes that it can not."""
+    """Return whether UTF-8 can hold it; the bytes of words in another encoding it can not."""
     return not any("\ud800" <= letter <= "\udfff" for letter in words)
 
 

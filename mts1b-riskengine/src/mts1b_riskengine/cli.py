@@ -292,7 +292,7 @@ async def _ask(request: Callable[[Any], Awaitable[Any]]) -> Any:
 
     from mts1b_riskengine.client import RiskEngineClient
 
-    bus = await connect(name="mts-risk")
+    bus = await connect(name="mts-risk", patience_s=2.0)
     try:
         return await request(RiskEngineClient(bus=bus))
     except (NoResponders, RequestTimeout) as error:
