@@ -11,16 +11,17 @@ from typing import Any
 
 import yaml
 
+from mts1b_GPUbacktester.engines import choose_engine
 from mts1b_GPUbacktester.engines.port import check_metrics
-from mts1b_GPUbacktester.errors import BadPanel, BadRule, BadSetting
+from mts1b_GPUbacktester.errors import BadPanel, BadRule, BadSetting, EngineMissing
 from mts1b_GPUbacktester.grid import parameter_sets, parse_bytes
 from mts1b_GPUbacktester.outputs import require_folder
 from mts1b_GPUbacktester.panels import panel_from
 from mts1b_GPUbacktester.results import SweepResult
-from mts1b_GPUbacktester.rules import Rule
+from mts1b_GPUbacktester.rules import Rule, sides_of
 from mts1b_GPUbacktester.semantics import Settings
 from mts1b_GPUbacktester.specification import filter_of, numbers_of, rule_of
-from mts1b_GPUbacktester.sweep import DEFAULT_METRICS, run_sweep
+from mts1b_GPUbacktester.sweep import DEFAULT_METRICS, check_top, run_sweep
 
 __all__ = ["read_batch", "run_batch"]
 
@@ -30,6 +31,8 @@ _SETTINGS = (
     "periods_per_year", "memory_budget", "top", "by",
 )  # fmt: skip
 _OWN = ("name", "panel", "grid", "where")
+_TEXTS = ("where", "long_when", "short_when", "enter", "leave", "engine")
+_LONGEST_NAME = 200
 
 
 def read_batch(path: Path) -> list[dict[str, Any]]:
@@ -39,7 +42,8 @@ def read_batch(path: Path) -> list[dict[str, Any]]:
     """
     data = _read(path)
     sweeps = data.pop("sweeps", None)
-    if not isinstance(sweeps, list) or not sweeps:
+    known = isinstance(sweeps, list) and all(isinstance(item, dict) for item in sweeps)
+    if not known or not sweeps:
         raise BadSetting(f"{path} has no list 'sweeps'; each needs name, grid and a rule")
     found = [{**data, **item} for item in sweeps]
     names = [item.get("name") for item in found]
@@ -50,8 +54,11 @@ def read_batch(path: Path) -> list[dict[str, Any]]:
                 f"{path}: {', '.join(strangers)} is not known; use {', '.join(_OWN)}, "
                 f"{', '.join(_RULE)}, {', '.join(_SETTINGS)}"
             )
-        if not str(item.get("name", "")).replace("-", "_").isidentifier():
-            raise BadSetting(f"{path}: name {item.get('name')!r} must be a word; it names files")
+        name = item.get("name")
+        if not isinstance(name, str) or not name.replace("-", "_").isidentifier():
+            raise BadSetting(f"{path}: name {name!r} must be a word; it names files")
+        if len(name) > _LONGEST_NAME:
+            raise BadSetting(f"{path}: name {name[:20]}... is too long; it names files")
         if "panel" not in item or not isinstance(item.get("grid"), dict):
             raise BadSetting(f"{path}: sweep {item['name']} needs panel: and grid:")
     if len(set(names)) != len(names):
@@ -60,12 +67,9 @@ def read_batch(path: Path) -> list[dict[str, Any]]:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise BadSetting(f"{path} can not be read: {error.strerror}") from None
     suffix = path.suffix.lower()
     try:
+        text = path.read_text(encoding="utf-8")
         if suffix == ".toml":
             data = tomllib.loads(text)
         elif suffix == ".json":
@@ -74,6 +78,8 @@ def _read(path: Path) -> dict[str, Any]:
             data = yaml.safe_load(text)
         else:
             raise BadSetting(f"{path} must end in .yaml, .toml or .json")
+    except OSError as error:
+        raise BadSetting(f"{path} can not be read: {error.strerror}") from None
     except (ValueError, yaml.YAMLError) as error:
         raise BadSetting(f"{path} can not be read: {str(error).splitlines()[0]}") from None
     if not isinstance(data, dict):
@@ -130,9 +136,10 @@ class _Sweep:
 def _prepared(item: dict[str, Any], folder: Path) -> _Sweep:
     """Read and check all of a sweep but its prices.
 
-    :raises BadPanel, BadRule, BadSetting: naming the sweep.
+    :raises BadPanel, BadRule, BadSetting, EngineMissing: naming the sweep.
     """
     try:
+        _require_texts(item)
         panel = folder / str(item["panel"])
         if not panel.is_file():
             raise BadPanel(f"no file {panel}; check the path")
@@ -147,16 +154,36 @@ def _prepared(item: dict[str, Any], folder: Path) -> _Sweep:
             **{one.name: item[one.name] for one in fields(Settings) if one.name in item}
         )
         parameter_sets(rule, grid, keep, size=terms.fraction)
-    except (BadPanel, BadRule, BadSetting) as error:
+        sides_of(rule, terms.direction)
+        choose_engine(item.get("engine", "auto"), 0)
+    except (BadPanel, BadRule, BadSetting, EngineMissing) as error:
         raise type(error)(f"sweep {item['name']}: {error}") from None
     return _Sweep(item["name"], panel, rule, grid, keep, by, options)
+
+
+def _require_texts(item: dict[str, Any]) -> None:
+    """Refuse what is no text where one is read.
+
+    :raises BadSetting: naming it.
+    """
+    for name in _TEXTS:
+        if name in item and not isinstance(item[name], str):
+            raise BadSetting(f"{name} {item[name]!r} must be a text; put it into quotes")
+    metrics = item.get("metrics", [])
+    if not isinstance(metrics, (str, list)) or not all(isinstance(one, str) for one in metrics):
+        raise BadSetting(f"metrics {metrics!r} must be a list of names")
+    strangers = [name for name in item["grid"] if not isinstance(name, str)]
+    if strangers:
+        raise BadSetting(f"grid: {strangers[0]!r} is no name of a parameter")
 
 
 def _checked(options: dict[str, Any]) -> str:
     """Check metrics and memory; return the metric that orders the sets."""
     metrics = check_metrics(options.get("metrics", DEFAULT_METRICS))
     parse_bytes(options.get("memory_budget", "1GiB"))
-    by: str = options.get("by", "sharpe" if "top" in options else metrics[0])
+    top = options.get("top")
+    by: str = options.get("by", metrics[0] if top is None else "sharpe")
+    check_top(top, by, metrics)
     if by not in metrics:
         raise BadSetting(f"by={by!r} is not measured; choose from {', '.join(metrics)}")
     return by

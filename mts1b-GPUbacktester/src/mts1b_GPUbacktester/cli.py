@@ -183,7 +183,7 @@ def sweep(
     slippage_bps: SlippageOption = 0.0,
     engine: Annotated[Literal["auto", "numpy", "numba", "cuda"], typer.Option()] = "auto",
     by: Annotated[str, typer.Option(help="metric to order by")] = "sharpe",
-    top: Annotated[int, typer.Option(help="rows to print")] = 10,
+    top: Annotated[int, typer.Option(help="rows to print", min=0)] = 10,
     out: Annotated[Path | None, typer.Option(help="write the whole table as parquet")] = None,
     report: ReportOption = None,
     as_json: JsonOption = False,

@@ -139,5 +139,5 @@ def _compared(
         return MetricParity(metric, len(one), 0, largest, "")
     first = int(np.argmax(bad))
     where = ", ".join(f"{k} {v}" for k, v in keys.row(first, named=True).items())
-    reason = f"{one[first]!r} and {two[first]!r} at {where}"
+    reason = f"{float(one[first])!r} and {float(two[first])!r} at {where}"
     return MetricParity(metric, len(one), int(bad.sum()), largest, reason)

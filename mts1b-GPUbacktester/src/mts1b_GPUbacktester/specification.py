@@ -60,9 +60,16 @@ def numbers_of(text: str) -> list[int | float]:
         if ":" in text:
             first, last, step = (int(part) for part in text.split(":"))
             return list(range(first, last + 1, step))
-        return [float(part) if "." in part else int(part) for part in text.split(",")]
+        return [_number(part) for part in text.split(",")]
     except ValueError:
         raise BadSetting(f"{text!r} is not V, V1,V2,... or FIRST:LAST:STEP") from None
+
+
+def _number(text: str) -> int | float:
+    try:
+        return int(text)
+    except ValueError:
+        return float(text)
 
 
 def grid_of(pairs: Iterable[str]) -> dict[str, list[int | float]]:
@@ -70,11 +77,14 @@ def grid_of(pairs: Iterable[str]) -> dict[str, list[int | float]]:
 
     :raises BadSetting: for anything else.
     """
-    grid = {}
+    grid: dict[str, list[int | float]] = {}
     for pair in pairs:
         name, found, values = pair.partition("=")
         if not found:
             raise BadSetting(f"parameter {pair!r} is not NAME=VALUE")
+        if name in grid:
+            both = ",".join(f"{known:g}" for known in grid[name])
+            raise BadSetting(f"parameter {name!r} is given twice; write {name}={both},{values}")
         grid[name] = numbers_of(values)
     return grid
 

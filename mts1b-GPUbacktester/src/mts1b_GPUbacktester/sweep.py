@@ -27,7 +27,7 @@ from mts1b_GPUbacktester.rules import Rule, sides_of
 from mts1b_GPUbacktester.semantics import Direction, Fill, Settings, Size
 from mts1b_GPUbacktester.store import Store
 
-__all__ = ["cuts_for", "run_sweep"]
+__all__ = ["check_top", "cuts_for", "run_sweep"]
 
 DEFAULT_METRICS = ("total_return", "sharpe", "max_drawdown", "n_trades")
 
@@ -190,17 +190,27 @@ def _times_of(engine: Engine) -> dict[str, float]:
     return engine.times() if isinstance(engine, _OnDevice) else {}
 
 
+def check_top(top: Any, by: str, metrics: Sequence[str]) -> None:
+    """Refuse a number of best rows that is none, None being all of them.
+
+    :raises BadSetting: also for a metric to order them by that is not measured.
+    """
+    if top is None:
+        return
+    if isinstance(top, bool) or not isinstance(top, (int, np.integer)) or top < 1:
+        raise BadSetting(f"top {top} must be a number of rows, 1 or more")
+    if by not in metrics:
+        raise BadSetting(f"by={by!r} is not measured; choose from {', '.join(metrics)}")
+
+
 def _rows_kept(whole: SweepBlock, top: int | None, by: str, budget: int) -> int | None:
     """Return how many rows to keep, None for all.
 
     :raises BadSetting: for a number that is no count, a metric that is not measured, or a table
         that does not fit the budget.
     """
+    check_top(top, by, whole.metrics)
     if top is not None:
-        if not isinstance(top, (int, np.integer)) or top < 1:
-            raise BadSetting(f"top {top} must be a number of rows, 1 or more")
-        if by not in whole.metrics:
-            raise BadSetting(f"by={by!r} is not measured; choose from {', '.join(whole.metrics)}")
         return top
     rows = len(whole.sets) * len(whole.prices.symbols)
     # Metrics are there twice while the table is made; a symbol takes two columns, so do the places.
