@@ -10,8 +10,10 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
+import pytest
 from mts1b_foundation.funds import NavSnapshot
 from mts1b_foundation.nats import OMS_NAV_UPDATED, STREAMS, with_fund
+from mts1b_platform.eventbus import nats_messages
 from mts1b_platform.eventbus.nats import NatsBus
 from mts1b_platform.eventbus.server import NatsAddress, NatsServer
 from mts1b_platform.pump import Event, EventPump
@@ -158,3 +160,33 @@ async def test_a_reader_passes_over_messages_that_were_removed(tmp_path: Path) -
             await tell(near, "e", "f")
             await until(lambda: len(seen) == 3)
             assert seen == ["d", "e", "f"]
+
+
+async def test_a_reader_that_is_far_behind_has_little_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rest stays in the stream until it has caught up, and comes in its order."""
+    monkeypatch.setattr(nats_messages, "_MOST_MESSAGES", 10)
+    names = [f"n{number}" for number in range(35)]
+    async with two_buses(tmp_path) as (near, far, _):
+        await near.ensure_stream(STREAMS["OMS"])
+        await tell(near, *names)
+        follower = await far.consumer("OMS", "r", start_sequence=1, acknowledge=False)
+        await asyncio.sleep(0.3)
+        fetched = [m.message_id for _ in range(2) for m in await follower.fetch(50, timeout_s=1)]
+        assert fetched == names[:10]
+        async with a_reader(far, tmp_path) as seen:
+            await until(lambda: len(seen) == len(names))
+            assert seen == names
+
+
+async def test_large_messages_do_not_wait_in_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nats_messages, "_MOST_BYTES", 3 * len(DATA))
+    async with two_buses(tmp_path) as (near, far, _):
+        await near.ensure_stream(STREAMS["OMS"])
+        await tell(near, "a", "b", "c", "d")
+        follower = await far.consumer("OMS", "r", start_sequence=1, acknowledge=False)
+        await asyncio.sleep(0.3)
+        assert len(await follower.fetch(50, timeout_s=1)) == 3

@@ -102,6 +102,20 @@ async def test_an_unsubscribed_handler_hears_nothing_more(bus: EventBus) -> None
     assert gone.data == []
 
 
+async def test_a_handler_that_fails_hears_the_next_message(bus: EventBus) -> None:
+    heard = Heard()
+
+    async def hear(message: Message) -> None:
+        await heard(message)
+        if message.data == b"0":
+            raise ValueError("not this one")
+
+    await bus.subscribe("a", hear)
+    for index in range(3):
+        await bus.publish("a", str(index).encode())
+    await eventually(lambda: heard.data == [b"0", b"1", b"2"])
+
+
 async def test_headers_travel(bus: EventBus) -> None:
     heard = Heard()
     await bus.subscribe("h", heard)

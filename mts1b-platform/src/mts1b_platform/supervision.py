@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
-from mts1b_platform.eventbus.port import RemoteError, RequestHandler
+from mts1b_platform.eventbus.port import Message, MessageHandler, RemoteError, RequestHandler
+from mts1b_platform.logging import get_logger
 
-__all__ = ["OwnedTasks", "TaskGroupSupervisor", "answer", "end_tasks", "remote_code"]
+__all__ = ["OwnedTasks", "TaskGroupSupervisor", "answer", "end_tasks", "hand_over", "remote_code"]
 
 _AGAIN_S = 2.0
 
@@ -30,6 +31,16 @@ async def answer(handler: RequestHandler, data: bytes) -> bytes:
         raise
     except Exception as error:
         raise RemoteError(remote_code(error), str(error)) from error
+
+
+async def hand_over(handler: MessageHandler, message: Message) -> None:
+    """Run the handler of a subscription; what it raises is told, and the next message comes."""
+    try:
+        await handler(message)
+    except Exception as error:
+        get_logger("bus").error(
+            "handler failed", subject=message.subject, error=repr(error), exc_info=error
+        )
 
 
 class TaskGroupSupervisor:

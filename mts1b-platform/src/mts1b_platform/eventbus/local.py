@@ -26,7 +26,7 @@ from mts1b_platform.eventbus.port import (
     dead_letter_subject,
 )
 from mts1b_platform.ids import Ids, SystemIds
-from mts1b_platform.supervision import answer
+from mts1b_platform.supervision import answer, hand_over
 
 __all__ = ["LocalBus"]
 
@@ -181,7 +181,7 @@ class _LocalSubscription:
 
     async def _run(self) -> None:
         while True:
-            await self._handler(await self._inbox.get())
+            await hand_over(self._handler, await self._inbox.get())
 
     async def unsubscribe(self) -> None:
         self.end()

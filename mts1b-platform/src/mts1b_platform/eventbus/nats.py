@@ -55,7 +55,7 @@ from mts1b_platform.eventbus.port import (
 )
 from mts1b_platform.eventbus.server import NatsAddress
 from mts1b_platform.logging import get_logger
-from mts1b_platform.supervision import answer, end_tasks
+from mts1b_platform.supervision import answer, end_tasks, hand_over
 
 __all__ = ["NatsBus", "NatsUnavailable"]
 
@@ -188,7 +188,7 @@ class NatsBus:
         """Call ``handler`` for each message, in order."""
 
         async def deliver(raw: Msg) -> None:
-            await handler(NatsMessage.core(raw))
+            await hand_over(handler, NatsMessage.core(raw))
 
         return await self._subscribe(subject, queue, deliver)
 

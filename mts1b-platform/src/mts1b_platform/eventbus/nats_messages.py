@@ -31,6 +31,9 @@ NO_HEADERS: Mapping[str, str] = {}
 
 _ENDED_S = 0.1
 """How soon a reader whose follower has ended asks for another one."""
+_MOST_MESSAGES = 10_000
+_MOST_BYTES = 64_000_000
+"""What waits in memory for a reader that is behind; the stream keeps the rest."""
 
 
 def as_header(message_id: str) -> str:
@@ -148,7 +151,8 @@ class NatsFollower:
 
     A server that restarts forgets its followers: then nothing more comes, and the reader, which
     knows how far the stream should be, asks for a new one. What was on the wire when a connection
-    broke is lost and not sent again: a follower ends before the first message that it lacks.
+    broke is lost and not sent again: a follower ends before the first message that it lacks. It
+    also ends where the server is too far ahead of the reader for all of it to wait here.
     """
 
     def __init__(self) -> None:
@@ -156,14 +160,17 @@ class NatsFollower:
         self._waiting: deque[Message] = deque()
         self._arrived = asyncio.Event()
         self._taken = 0
+        self._bytes = 0
         self._ended = False
 
     async def take(self, raw: Msg) -> None:
         """Keep one pushed message until it is fetched, unless one before it is missing."""
-        if self._ended or raw.metadata.sequence.consumer != self._taken + 1:
+        full = len(self._waiting) >= _MOST_MESSAGES or self._bytes >= _MOST_BYTES
+        if self._ended or full or raw.metadata.sequence.consumer != self._taken + 1:
             self._ended = True
             return
         self._taken += 1
+        self._bytes += len(raw.data)
         message = NatsMessage.stored(raw)
         message.settled = True
         self._waiting.append(message)
@@ -171,6 +178,8 @@ class NatsFollower:
 
     async def fetch(self, max_messages: int, *, timeout_s: float) -> list[Message]:
         """Return up to ``max_messages`` as soon as any are there; [] on time-out."""
+        if self._ended:
+            await self.close()  # so that the server sends no more of what is thrown away
         if not self._waiting:
             self._arrived.clear()
             patience_s = min(timeout_s, _ENDED_S) if self._ended else timeout_s
@@ -178,10 +187,13 @@ class NatsFollower:
                 async with asyncio.timeout(patience_s):
                     await self._arrived.wait()
         count = min(max_messages, len(self._waiting))
-        return [self._waiting.popleft() for _ in range(count)]
+        taken = [self._waiting.popleft() for _ in range(count)]
+        self._bytes -= sum(len(message.data) for message in taken)
+        return taken
 
     async def close(self) -> None:
         """Stop reading."""
-        if self.subscription is not None:
+        subscription, self.subscription = self.subscription, None
+        if subscription is not None:
             with contextlib.suppress(NatsError):
-                await self.subscription.unsubscribe()
+                await subscription.unsubscribe()
