@@ -54,6 +54,7 @@ def test_one_is_loaded_by_name(site: Path) -> None:
     ("source", "told"),
     [
         ("raise SystemError('boom')", "SystemError: boom"),
+        ("import sys; sys.exit('bye')", "SystemExit: bye"),
         ("import no_such_module_x", "no_such_module_x"),
         ("x = ", "SyntaxError"),
         ("other = 1", "has no attribute 'thing'"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from functools import partial
 from importlib.metadata import EntryPoint, entry_points
@@ -12,6 +13,7 @@ from mts1b_platform.errors import FixConfiguration
 __all__ = [
     "PluginBroken",
     "PluginMissing",
+    "attempt",
     "load_entry_point",
     "load_plugin",
     "plugin_names",
@@ -67,7 +69,7 @@ def load_entry_point(point: EntryPoint) -> Any:
 
     :raises PluginBroken: when importing it fails, however it fails.
     """
-    loaded, error = _attempt(point.load)
+    loaded, error = attempt(point.load)
     if error is None:
         return loaded
     raise PluginBroken(
@@ -76,11 +78,15 @@ def load_entry_point(point: EntryPoint) -> Any:
     ) from error
 
 
-def _attempt(work: Callable[[], Any]) -> tuple[Any, Exception | None]:
-    """Run code of another package; return what it gave, or what it raised, whatever that is."""
+def attempt(work: Callable[[], Any]) -> tuple[Any, BaseException | None]:
+    """Run code of another package; return what it gave, or what it raised, whatever that is.
+
+    Also where it would end the interpreter, which is not its own to end. It waits for nothing, so a
+    cancellation in it is its own and not that of our task.
+    """
     try:
         return work(), None
-    except Exception as error:
+    except (Exception, SystemExit, asyncio.CancelledError) as error:
         return None, error
 
 
@@ -91,9 +97,10 @@ def refusal_of(settings: Any) -> Exception | None:
     service would raise, and creates nothing.
     """
     for name in plugin_names("mts1b.checks"):
-        _, error = _attempt(partial(_ask, name, settings))
+        _, error = attempt(partial(_ask, name, settings))
         if error is not None:
-            return error
+            said = f"mts1b.checks: {name!r} ended with {error!r}; mend or remove its package"
+            return error if isinstance(error, Exception) else PluginBroken(said)
     return None
 
 

@@ -2,42 +2,39 @@
 
 from __future__ import annotations
 
-import asyncio
 import traceback
-from types import TracebackType
+from collections.abc import Callable
+from typing import TypeVar
+
+from mts1b_platform.plugins import attempt
 
 from mts1b_research.errors import ResearchError, StrategyFailed
 
-__all__ = ["Fence"]
+__all__ = ["fenced"]
 
-_FAULTS = (Exception, SystemExit, asyncio.CancelledError)
-"""The code inside waits for nothing, so a cancellation there is its own and not of our task."""
+Given = TypeVar("Given")
 
 
-class Fence:
-    """Let nothing through that a strategy's code raises but one error of ours, which says it.
+def fenced(
+    strategy_id: str,
+    work: Callable[[], Given],
+    *,
+    raises: type[ResearchError] = StrategyFailed,
+) -> Given:
+    """Run a strategy's code; whatever it raises becomes one error of ours, which says it.
 
     Whatever its class: a package may have errors of its own, and one that ends the interpreter
     (``SystemExit``) may end no other strategy. Only code of the strategy belongs inside, so that
-    what is wrong with the machine is never taken for its fault.
+    what is wrong with the machine is never taken for its fault. Code that never returns stops the
+    service: nothing in one process ends it.
 
     :param raises: that error.
     """
-
-    def __init__(self, strategy_id: str, *, raises: type[ResearchError] = StrategyFailed) -> None:
-        self._strategy_id = strategy_id
-        self._raises = raises
-
-    def __enter__(self) -> None:
-        """Begin."""
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Raise our error from what was raised."""
-        if isinstance(error, _FAULTS) and not isinstance(error, self._raises):
-            said = "".join(traceback.format_exception_only(error)).strip()
-            raise self._raises(f"strategy {self._strategy_id}: {said}") from error
+    given: Given
+    given, error = attempt(work)
+    if error is None:
+        return given
+    if isinstance(error, raises):
+        raise error
+    said = "".join(traceback.format_exception_only(error)).strip()
+    raise raises(f"strategy {strategy_id}: {said}") from error

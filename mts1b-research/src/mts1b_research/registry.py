@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from mts1b_foundation.symbology import Symbol
@@ -11,7 +12,7 @@ from mts1b_platform.config import StrategySettings
 from mts1b_platform.plugins import load_plugin, plugin_names
 
 from mts1b_research.errors import StrategyConfigError, UnknownStrategy
-from mts1b_research.fence import Fence
+from mts1b_research.fence import fenced
 from mts1b_research.strategy import Strategy
 
 __all__ = ["StrategyRegistry"]
@@ -63,8 +64,11 @@ class StrategyRegistry:
                 f"strategy {settings.strategy_id}: {', '.join(twice)} is listed twice; name it once"
             )
         own = {name: value for name, value in settings.params.items() if name != _CAPITAL}
-        with Fence(settings.strategy_id, raises=StrategyConfigError):
-            return factory(settings.strategy_id, symbols, own)
+        return fenced(
+            settings.strategy_id,
+            partial(factory, settings.strategy_id, symbols, own),
+            raises=StrategyConfigError,
+        )
 
     def _factory(self, settings: StrategySettings) -> Factory:
         kind, known = settings.kind, self.kinds()

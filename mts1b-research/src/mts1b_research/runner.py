@@ -23,7 +23,7 @@ from mts1b_platform.store import Store
 from pydantic import TypeAdapter
 
 from mts1b_research.errors import StrategyFailed
-from mts1b_research.fence import Fence
+from mts1b_research.fence import fenced
 from mts1b_research.history import BarHistory
 from mts1b_research.pipeline import IntentPipeline, Work
 from mts1b_research.strategy import MarketView, Strategy, StrategyBook, flat_signal
@@ -208,9 +208,12 @@ class StrategyRunner:
             return await self._exit_plan(plan_id, sleeve, book, halt, as_of)
         if seen == 0:
             return []
-        with Fence(strategy.strategy_id):
-            view = self._history.view(strategy.symbols, as_of, strategy.history)
-            work = _decide(sleeve, view, book, seen)
+        work = fenced(
+            strategy.strategy_id,
+            lambda: _decide(
+                sleeve, self._history.view(strategy.symbols, as_of, strategy.history), book, seen
+            ),
+        )
         if self._store.keeps:
             try:
                 await self._record(plan_id, strategy.strategy_id, work)
@@ -293,8 +296,7 @@ class StrategyRunner:
 
 
 def _is_due(strategy: Strategy, seen: int) -> bool:
-    with Fence(strategy.strategy_id):
-        return strategy.is_due(seen)
+    return fenced(strategy.strategy_id, lambda: strategy.is_due(seen))
 
 
 def _decide(sleeve: Sleeve, view: MarketView, book: StrategyBook, seen: int) -> Work:

@@ -13,6 +13,7 @@ from tools.contracts.project import Module, Project
 __all__ = ["BROAD_EXCEPT"]
 
 _RULE = "broad-except"
+_PASSES = frozenset({"return", "return None", "return False"})
 _BROAD = frozenset({"Exception", "BaseException", "builtins.Exception", "builtins.BaseException"})
 
 
@@ -30,6 +31,19 @@ def _caught(module: Module) -> Iterator[tuple[int, str]]:
             yield node.lineno, f"except {ast.unparse(node.type)}" if node.type else "bare except"
         elif isinstance(node, ast.Call) and _suppresses(node):
             yield node.lineno, ast.unparse(node)
+        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and _stops(node):
+            yield node.lineno, f"{node.name} that lets not everything through"
+
+
+def _stops(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    """Return whether the end of a ``with`` block may swallow or change what the block raised."""
+    if node.name not in ("__exit__", "__aexit__"):
+        return False
+    return any(
+        isinstance(part, ast.Raise)
+        or (isinstance(part, ast.Return) and ast.unparse(part) not in _PASSES)
+        for part in ast.walk(node)
+    )
 
 
 def _suppresses(node: ast.Call) -> bool:
