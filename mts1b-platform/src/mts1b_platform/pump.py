@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -206,12 +207,17 @@ class EventPump:
                     f"{self._name}: stream {source.stream} stands at {source.position}, "
                     f"its publisher says {upto}"
                 )
-            await source.consumer.close()
-            attached = await self._attach(source.stream, anew=source.doubtful)
-            source.consumer, source.position = attached.consumer, attached.position
-            source.incarnation, source.fresh = attached.incarnation, True
-            source.memory, source.whole = attached.memory, attached.whole
-            self._sources[source.stream] = source
+            with contextlib.suppress(BusError):  # the bus is away: the next turn tries again
+                await self._attach_again(source)
+
+    async def _attach_again(self, source: _Source) -> None:
+        """Attach anew, and let what drains the source now read on with that."""
+        await source.consumer.close()
+        attached = await self._attach(source.stream, anew=source.doubtful)
+        source.consumer, source.position = attached.consumer, attached.position
+        source.incarnation, source.fresh = attached.incarnation, True
+        source.memory, source.whole = attached.memory, attached.whole
+        self._sources[source.stream] = source
 
     async def run(self, *, idle_s: float = 2.0, linger_s: float = 0.0) -> None:
         """Process events as they come, until cancelled.
