@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from mts1b_foundation import ActiveHalt, DenyCode, HaltRequest, Side
 from mts1b_foundation.commands import HaltReply
 from mts1b_platform.eventbus.port import NoResponders
+from mts1b_riskengine import EnvelopeLoosened
 from mts1b_riskengine.halting import HaltRequester
 from mts1b_riskengine.losses import LOSS_RULES, NavMarks, find_breach
 from riskengine_desk import (
@@ -231,6 +232,44 @@ async def test_a_breach_survives_a_restart(make_desk: MakeDesk) -> None:
     assert await requester.send_pending() == 1
     assert before.breach is not None
     assert operations.asked == [before.breach.halt_id]
+
+
+async def test_a_fund_is_resumed_while_risk_is_down(make_desk: MakeDesk) -> None:
+    desk = await make_desk()
+    await drop(desk, "100000", 0)
+    await drop(desk, "80000", 1)
+    requester, _ = wired(desk)
+    await requester.send_pending()
+    await desk.store.close()
+    desk.halts.lift("fund:alpha")
+    again = await make_desk(prices=False, at=AT + DAY)
+    assert (await again.engine.check(make_order(1))).approved
+    await again.store.close()
+    third = await make_desk(prices=False, at=AT + DAY)
+    assert third.book.funds.get(FUND).breach is None
+    await drop(third, "79000", 2)
+    assert (await third.engine.check(make_order(2))).approved, "the loss of before the halt is past"
+
+
+async def test_a_limit_is_not_loosened_between_a_breach_and_its_halt(desk: Desk) -> None:
+    await drop(desk, "100000", 0)
+    await drop(desk, "96000", 1)
+    with pytest.raises(EnvelopeLoosened, match="daily_loss_halt_pct"):
+        await desk.engine.update_envelope(make_envelope(version=2, daily_loss_halt_pct=0.5))
+    assert (await desk.engine.check(make_order(1))).code == DenyCode.DAILY_LOSS
+
+
+async def test_every_fund_in_breach_is_halted(desk: Desk) -> None:
+    beta = make_envelope(envelope_id="env-beta", fund_id="beta")
+    await desk.engine.seed_envelope(beta)
+    requester, operations = wired(desk)
+    for fund_id in ("beta", FUND):
+        await desk.feed(make_nav("100000", fund_id=fund_id))
+        await desk.feed(make_nav("50000", AT + DAY, fund_id=fund_id))
+    assert [fund.fund_id for fund in desk.book.funds.pending()] == [FUND, "beta"]
+    assert await requester.send_pending() == 2
+    assert len(set(operations.asked)) == 2
+    assert desk.book.funds.pending() == []
 
 
 async def test_a_strategys_nav_opens_no_breach_of_the_fund(desk: Desk) -> None:
