@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from mts1b_foundation import Order
+from mts1b_oms.parent_marks import ParentMarks
 from oms_works import Works, resting
 from test_oms_restored_terms import put_back
 
@@ -69,8 +70,7 @@ async def test_every_try_is_looked_for_where_the_marks_were_lost_too(
 ) -> None:
     async def since(desk: Any) -> None:
         await begun(desk, order)
-        for mark in (desk.home / "witness" / "parents").iterdir():
-            mark.unlink()
+        (desk.home / "witness" / "parents.log").unlink()
 
     desk = await put_back(await new_desk(), tmp_path, since)
     assert len(await asked_for(desk, order, monkeypatch)) == 18
@@ -86,14 +86,34 @@ async def test_every_try_is_looked_for_where_the_venue_alone_told_of_the_loss(
     assert len(await asked_for(desk, order, monkeypatch)) == 18
 
 
-async def test_a_mark_that_was_torn_proves_nothing(
+async def test_every_try_is_looked_for_where_a_mark_makes_no_sense(
     new_desk: Any, order: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def since(desk: Any) -> None:
         await begun(desk, order)
-        for mark in (desk.home / "witness" / "parents").iterdir():
-            if mark.name != "since":
-                mark.write_text("")
+        marks = desk.home / "witness" / "parents.log"
+        marks.write_text(marks.read_text() + "f00d\n")
 
     desk = await put_back(await new_desk(), tmp_path, since)
     assert len(await asked_for(desk, order, monkeypatch)) == 18
+
+
+def test_marks_are_read_again_but_for_one_that_a_crash_cut_off(tmp_path: Path) -> None:
+    path = tmp_path / "witness" / "parents.log"
+    marks = ParentMarks(path)
+    marks.begin(1)
+    marks.note("old", 1)
+    marks.note("new", 3)
+    marks.note("old", 3)
+    path.write_text(path.read_text() + "0123456789abcdef 1")
+    for _ in range(2):
+        life = ParentMarks(path)
+        assert not life.is_from("old", 2)
+        assert life.is_from("new", 2)
+        life.begin(4)
+        life.note("later", 4)
+        assert life.is_from("later", 2)
+    marks = ParentMarks(path)
+    marks.distrust(2)
+    assert not marks.is_from("new", 2)
+    assert len(path.read_text().splitlines()) == 5

@@ -43,7 +43,7 @@ class Witness:
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / "oms.json"
-        self.parents = ParentMarks(folder / "parents")
+        self.parents = ParentMarks(folder / "parents.log")
         self._noted: Extent | None = None
 
     def seen(self) -> Extent | None:
