@@ -143,6 +143,7 @@ _RISK_AND_HALT = (
             "test_riskengine_token_attack::test_p9_no_attack_of_any_kind_is_accepted",
             "test_riskengine_approval::test_each_field_is_bound_by_the_signature",
             _ORDERS + "test_an_approval_is_good_for_one_order_once",
+            _ORDERS + "test_a_consumed_approval_is_refused_in_the_transaction_of_the_send",
             "test_venue_door::test_a_send_outside_the_gateway_is_caught",
         ),
         ("make tokens COUNT=10000000",),
