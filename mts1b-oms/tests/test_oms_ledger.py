@@ -13,6 +13,8 @@ from mts1b_foundation import Fill, FundConfig, Side, Symbol
 from mts1b_oms.capital import UNALLOCATED, split_capital
 from mts1b_oms.ledger import Ledger, Owner, SubBook, quantise
 from mts1b_oms.nav import snapshots
+from mts1b_platform.config import ConfigError, Settings
+from mts1b_platform.plugins import refusal_of
 
 NOW = datetime(2020, 1, 2, 21, tzinfo=UTC)
 SPX, NDX = Symbol("SPX"), Symbol("NDX")
@@ -210,7 +212,23 @@ def test_capital_fractions_come_first_and_the_rest_is_shared() -> None:
 
 
 def test_capital_fractions_above_one_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"sum to 1\.2, the limit is 1"):
+    with pytest.raises(ConfigError, match=r"sum to 1\.2, the limit is 1"):
         split_capital(
             [FUND], [Strategy("a", capital_fraction=0.6), Strategy("b", capital_fraction=0.6)]
         )
+
+
+@pytest.mark.parametrize("given", ["abc", -1, 0, 2, float("nan"), float("inf"), True, [], ""])
+def test_a_share_that_is_none_is_refused(given: object) -> None:
+    with pytest.raises(ConfigError, match=r"capital_fraction: strategy a: .* is no share"):
+        split_capital([FUND], [Strategy("a", capital_fraction=given)])
+
+
+def test_mts_config_check_asks_for_the_shares() -> None:
+    strategy = {"strategy_id": "a", "fund_id": "alpha", "kind": "trend_following"}
+    shared = strategy | {"symbols": ["SPX"], "params": {"capital_fraction": "x"}}
+    envelope = {"envelope_id": "e", "fund_id": "alpha", "nav_usd": 100}
+    settings = Settings.model_validate(
+        {"funds": [{"fund": FUND, "envelope": envelope}], "strategies": [shared]}
+    )
+    assert "is no share of its fund" in str(refusal_of(settings))

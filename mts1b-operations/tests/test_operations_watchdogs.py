@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import math
+import re
+import sys
 from datetime import timedelta
 from decimal import Decimal
 from itertools import pairwise
@@ -29,8 +32,9 @@ from mts1b_operations.watchdogs import (
 from mts1b_operations.watchdogs.base import Latch
 from mts1b_operations.watchdogs.moments import Moments, two_sided_z
 from mts1b_operations.watchdogs.overrides import Override
-from mts1b_operations.watchdogs.settings import watchdog_settings
-from mts1b_platform.config import Settings, WatchdogSettings
+from mts1b_operations.watchdogs.settings import PARAMETERS, check_settings, watchdog_settings
+from mts1b_platform.config import ConfigError, Settings, WatchdogSettings
+from mts1b_platform.plugins import refusal_of
 from mts1b_platform.rng import SeededRng
 from operations_world import FUND, STRATEGY, day, fill, nav
 
@@ -250,3 +254,39 @@ def test_the_normal_quantile() -> None:
     assert two_sided_z(0.95) == pytest.approx(1.959964, abs=1e-6)
     with pytest.raises(ValueError, match="between 0 and 1"):
         two_sided_z(1.0)
+
+
+@pytest.mark.parametrize(
+    ("told", "key"),
+    [
+        ({"vpn": {}}, "watchdogs.vpn"),
+        ({"db_watchdog": {"params": {"backlgo": 5}}}, "watchdogs.db_watchdog.params.backlgo"),
+        ({"portfolio_vol_dd": {"params": {"window": 1}}}, "portfolio_vol_dd.params.window"),
+        ({"portfolio_vol_dd": {"params": {"target.f": -1}}}, "portfolio_vol_dd.params.target.f"),
+        ({"strategy_watchdog": {"params": {"history": 1e300}}}, "params.history"),
+        ({"bus_access": {"params": {"calm": 0}}}, "watchdogs.bus_access.params.calm"),
+    ],
+)
+def test_a_watchdog_that_could_not_be_made_is_refused_before_the_start(
+    told: dict[str, Any], key: str
+) -> None:
+    wrong = Settings.model_validate({"watchdogs": told})
+    with pytest.raises(ConfigError, match=key):
+        check_settings(wrong)
+    assert key in str(refusal_of(wrong))
+
+
+def test_what_a_watchdog_reads_is_taken() -> None:
+    told = {name: {"params": dict.fromkeys(known, 5)} for name, known in PARAMETERS.items()}
+    told["portfolio_vol_dd"]["params"] |= {"target.alpha": 0.2, "calm": 3}
+    made = Settings.model_validate({"watchdogs": told})
+    check_settings(made)
+    WatchdogRunner(watchdog_settings(made))
+
+
+def test_the_parameters_are_those_that_the_sources_read() -> None:
+    read = {}
+    for name, kind in WATCHDOGS.items():
+        source = inspect.getsource(sys.modules[kind.__module__])
+        read[name] = set(re.findall(r"params\.get\(\"(\w+)\"", source))
+    assert read == {name: set(PARAMETERS.get(name, ())) for name in WATCHDOGS}

@@ -33,7 +33,8 @@ __all__ = [
 ]
 
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
-Seconds = Annotated[float, Field(gt=0.0)]
+Seconds = Annotated[float, Field(gt=0.0, le=366 * 86_400.0, allow_inf_nan=False)]
+Margin = Annotated[float, Field(ge=0.0, le=86_400.0, allow_inf_nan=False)]
 
 
 class TradingState(StrEnum):
@@ -216,14 +217,10 @@ class RiskLimits(FrozenModel):
         Decimal(0), description="fees counted on purchases"
     )
     sessions_only: bool = Field(False, description="new risk only while the exchange is open")
-    session_open_margin_s: float = Field(
-        default=0.0, ge=0.0, description="not so soon after the open"
-    )
-    session_close_margin_s: float = Field(
-        default=0.0, ge=0.0, description="not so close to the close"
-    )
+    session_open_margin_s: Margin = Field(0.0, description="not so soon after the open")
+    session_close_margin_s: Margin = Field(0.0, description="not so close to the close")
     expiry_days: int | None = Field(
-        default=None, ge=0, description="no new risk so close to the end of a contract"
+        default=None, ge=0, le=36_500, description="no new risk so close to the end of a contract"
     )
     allowed_tifs: list[TimeInForce] = Field(default_factory=list, description="empty: all")
     max_order_age_s: Seconds | None = Field(None, description="since the order was created")

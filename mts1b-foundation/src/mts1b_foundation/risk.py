@@ -75,14 +75,14 @@ class RiskEnvelope(FrozenModel):
     )
     allowed_asset_classes: list[AssetClass] = Field(default_factory=lambda: [AssetClass.EQUITIES])
     enable_shorting: bool = False
-    max_short_fee_bps: float = Field(default=200.0, ge=0.0)
+    max_short_fee_bps: float = Field(default=200.0, ge=0.0, allow_inf_nan=False)
     require_borrow_locate: bool = False
     enable_synthetic_stop: bool = True
     synthetic_stop_pct: Share = 0.10
     cro_veto_enabled: bool = False
     cro_veto_confidence_threshold: float = Field(default=0.85, ge=0.0, le=1.0)
-    cro_veto_timeout_s: float = Field(default=5.0, gt=0.0)
-    version: int = Field(default=1, ge=1)
+    cro_veto_timeout_s: float = Field(default=5.0, gt=0.0, le=3600.0)
+    version: int = Field(default=1, ge=1, le=2**31 - 1)
     created_at: UtcDatetime = Field(default_factory=lambda: datetime(1970, 1, 1, tzinfo=UTC))
     notes: str = ""
 

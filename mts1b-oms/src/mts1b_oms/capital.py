@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any, Protocol
 
 from mts1b_foundation.funds import FundConfig
+from mts1b_platform.config import ConfigError, Settings
 
 from mts1b_oms.ledger import Owner, quantise
 
-__all__ = ["UNALLOCATED", "StrategyShare", "split_capital"]
+__all__ = ["UNALLOCATED", "StrategyShare", "check_settings", "split_capital"]
 
 FRACTION = "capital_fraction"
 UNALLOCATED = "unallocated"
@@ -49,7 +50,7 @@ def split_capital(
     Strategies with a ``capital_fraction`` get it; the others share the rest equally, the last
     of them takes the rounding. What is left to nobody stays in the sub-book ``unallocated``.
 
-    :raises ValueError: when the fractions of a fund exceed 1.
+    :raises ConfigError: for a fraction that is none, and when those of a fund exceed 1.
     """
     wanted = list(strategies)
     capital: dict[Owner, Decimal] = {}
@@ -59,18 +60,47 @@ def split_capital(
     return capital
 
 
+def check_settings(settings: Settings) -> None:
+    """Refuse shares of a fund that could not be given; part of ``mts config check``.
+
+    :raises ConfigError: as :func:`split_capital`.
+    """
+    split_capital([entry.fund for entry in settings.funds], settings.strategies)
+
+
+def _fraction(strategy: StrategyShare) -> Decimal:
+    """Return the share that a strategy asks for.
+
+    :raises ConfigError: for anything but a number above 0 and up to 1.
+    """
+    given = strategy.params[FRACTION]
+    try:
+        fraction = Decimal(str(given))
+    except InvalidOperation:
+        fraction = Decimal("NaN")
+    if isinstance(given, bool) or not 0 < (fraction if fraction.is_finite() else 0) <= 1:
+        raise ConfigError(
+            "",
+            f"strategies[].params.{FRACTION}",
+            f"strategy {strategy.strategy_id}: {given!r} is no share of its fund; use a number "
+            "above 0 and up to 1",
+        )
+    return fraction
+
+
 def _split(fund: FundConfig, strategies: Sequence[StrategyShare]) -> dict[Owner, Decimal]:
     shares: dict[Owner, Decimal] = {}
     for strategy in strategies:
         if strategy.params.get(FRACTION) is not None:
-            fraction = Decimal(str(strategy.params[FRACTION]))
-            shares[(fund.fund_id, strategy.strategy_id)] = quantise(fund.target_nav_usd * fraction)
+            part = quantise(fund.target_nav_usd * _fraction(strategy))
+            shares[(fund.fund_id, strategy.strategy_id)] = part
     rest = fund.target_nav_usd - sum(shares.values(), Decimal(0))
     if rest < 0:
         total = 1 - rest / fund.target_nav_usd
-        raise ValueError(
-            f"fund {fund.fund_id}: the {FRACTION} of its strategies sum to "
-            f"{total.normalize():f}, the limit is 1; lower some of them"
+        raise ConfigError(
+            "",
+            f"strategies[].params.{FRACTION}",
+            f"in fund {fund.fund_id} they sum to {total.normalize():f}, the limit is 1; lower some",
         )
     others = [s for s in strategies if (fund.fund_id, s.strategy_id) not in shares]
     for count, strategy in zip(range(len(others), 0, -1), others, strict=True):

@@ -47,7 +47,7 @@ from mts1b_operations.store_probe import probe_store
 from mts1b_operations.tables import METADATA
 from mts1b_operations.watchdogs.override_store import load_overrides
 from mts1b_operations.watchdogs.runner import WatchdogRunner
-from mts1b_operations.watchdogs.settings import watchdog_settings
+from mts1b_operations.watchdogs.settings import check_settings, watchdog_settings
 
 __all__ = ["OperationsService"]
 
@@ -73,6 +73,7 @@ class OperationsService(Service):
     def __init__(self, ctx: ServiceContext) -> None:
         super().__init__(ctx)
         self._board = Board()
+        check_settings(ctx.settings)
         self._runner = WatchdogRunner(watchdog_settings(ctx.settings))
         self._parts: Parts
         self._fill_times: FillTimes

@@ -19,6 +19,7 @@ from pydantic_settings import (
 )
 
 from mts1b_platform.config.misfit import Misfit
+from mts1b_platform.config.misread import misread
 from mts1b_platform.config.settings import PREFIX, Settings
 from mts1b_platform.errors import FixConfiguration
 
@@ -100,6 +101,9 @@ def load_settings(home: Path, *, environ: Mapping[str, str] | None = None) -> Se
         head = name[len(PREFIX) :].partition("__")[0].lower()
         raise ConfigError(name, "", f"no such section; {_known(head, list(Settings.model_fields))}")
     values = _read(path)
+    for place, wanted, found in misread(values, Settings):
+        key = ".".join(map(str, place))
+        raise ConfigError(str(path), key, f"{wanted} is wanted, got {found!r}")
     try:
         return _build(values, given)
     except SettingsError as error:

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
+from mts1b_foundation.orders import ExecutionMode
 from mts1b_foundation.symbology import Currency, Instrument
 
 from mts1b_platform.config.misfit import Misfit
+from mts1b_platform.config.words import MOST_USD
 
 if TYPE_CHECKING:
     from mts1b_platform.config.settings import Settings
 
 __all__ = ["check_relations"]
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:@/-]*")
+_TAKEN = frozenset({"unallocated", "unassigned"})
 
 
 def check_relations(settings: Settings) -> None:
@@ -28,13 +34,16 @@ def check_relations(settings: Settings) -> None:
     _once("api.signals", ".source", (entry.source for entry in settings.api.signals))
     pairs = (f"{one.strategy_id} for {one.fund_id}" for one in settings.mandates)
     _once("mandates", ".strategy_id", pairs)
+    _names_can_be_said(settings)
+    _capital_can_be_counted(settings)
     _funds_are_in_dollars(settings)
     _owners_exist(settings)
     _funds_name_their_strategies(settings)
     _signals_have_a_strategy(settings)
     _limits_name_what_is_there(settings)
     _increments_are_checked(settings)
-    _a_replay_ends_after_its_start(settings)
+    _ends_come_after_starts(settings)
+    _a_script_has_a_replay(settings)
 
 
 def _once(section: str, field: str, names: Iterable[str]) -> None:
@@ -44,6 +53,40 @@ def _once(section: str, field: str, names: Iterable[str]) -> None:
         if name in seen:
             raise Misfit(f"{section}.{index}{field}", f"{name} is listed twice")
         seen.add(name)
+
+
+def _names_can_be_said(settings: Settings) -> None:
+    """Refuse names that can be no part of a subject, or that books of the system have."""
+    named = [
+        *((f"funds.{i}.fund.fund_id", one.fund.fund_id) for i, one in enumerate(settings.funds)),
+        *(
+            (f"strategies.{i}.strategy_id", s.strategy_id)
+            for i, s in enumerate(settings.strategies)
+        ),
+        *((f"mandates.{i}.mandate_id", one.mandate_id) for i, one in enumerate(settings.mandates)),
+        *((f"mandates.{i}.strategy_id", m.strategy_id) for i, m in enumerate(settings.mandates)),
+    ]
+    for key, name in named:
+        if not _NAME.fullmatch(name):
+            raise Misfit(
+                key,
+                f"{name!r:.80} is no name; use letters, digits and _ . : @ / -, a letter or "
+                "digit first",
+            )
+        if name in _TAKEN:
+            raise Misfit(key, f"{name} is what the books call what belongs to nobody; use another")
+    subjects = (one.fund.fund_id.replace(".", "_") for one in settings.funds)
+    _once("funds", ".fund.fund_id", subjects)
+
+
+def _capital_can_be_counted(settings: Settings) -> None:
+    for index, entry in enumerate(settings.funds):
+        for key, amount in (
+            ("fund.target_nav_usd", entry.fund.target_nav_usd),
+            ("envelope.nav_usd", entry.envelope.nav_usd),
+        ):
+            if amount > MOST_USD:
+                raise Misfit(f"funds.{index}.{key}", f"{amount:.3g} USD is more than there is")
 
 
 def _funds_are_in_dollars(settings: Settings) -> None:
@@ -153,11 +196,22 @@ def _symbols(settings: Settings) -> set[str]:
     return traded | {*settings.replay.symbols} | {str(one.symbol) for one in settings.instruments}
 
 
-def _a_replay_ends_after_its_start(settings: Settings) -> None:
-    start, end = settings.replay.start, settings.replay.end
-    if start is not None and end is not None and start > end:
+def _ends_come_after_starts(settings: Settings) -> None:
+    spans = [("replay.end", settings.replay.start, settings.replay.end)]
+    for index, one in enumerate(settings.mandates):
+        spans.append((f"mandates.{index}.valid_until", one.valid_from, one.valid_until))
+    for key, start, end in spans:
+        if start is not None and end is not None and start > end:
+            raise Misfit(key, f"{end.isoformat()} is before it starts, {start.isoformat()}")
+
+
+def _a_script_has_a_replay(settings: Settings) -> None:
+    played = settings.replay.enabled or settings.mode is ExecutionMode.BACKTEST
+    if settings.operator.script and not played:
         raise Misfit(
-            "replay.end", f"the replay ends {end.isoformat()}, before it starts {start.isoformat()}"
+            "operator.script",
+            "a script resumes halts in a replay or a backtest alone, and replay.enabled is false; "
+            "remove it",
         )
 
 

@@ -10,13 +10,21 @@ from mts1b_foundation.limits import Mandate, RiskLimits
 from mts1b_foundation.model import Identifier, UtcDatetime
 from mts1b_foundation.orders import ExecutionMode
 from mts1b_foundation.risk import RiskEnvelope
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from mts1b_platform.config.instruments import ListedInstrument
 from mts1b_platform.config.misfit import Misfit
 from mts1b_platform.config.relations import check_relations
-from mts1b_platform.config.words import Interval, SymbolNames
+from mts1b_platform.config.words import (
+    MOST_USD,
+    BusUrl,
+    HostName,
+    Interval,
+    Seconds,
+    StoreUrl,
+    SymbolNames,
+)
 
 __all__ = [
     "PREFIX",
@@ -48,19 +56,20 @@ class BusSettings(_Section):
     """How services talk."""
 
     kind: Literal["nats", "local"] = Field("nats", description="nats, or local within a process")
-    url: str | None = Field(None, description="a running server; null: the one of this MTS_HOME")
+    url: BusUrl | None = Field(None, description="a running server; null: the one of this MTS_HOME")
 
 
 class StoreSettings(_Section):
     """Where services keep their records."""
 
-    url_template: str | None = Field(
+    url_template: StoreUrl | None = Field(
         None,
         description="postgresql+asyncpg:// URL, {name} is the store; null: SQLite in MTS_HOME/db",
     )
     keep_days: int | None = Field(
         90,
         ge=2,
+        le=36_500,
         description="days of running of which published events, and the ids of read ones, are "
         "kept; older ones do not fill a lost stream again; null: for ever",
     )
@@ -70,7 +79,9 @@ class ReplaySettings(_Section):
     """A replay of recorded bars in lockstep."""
 
     enabled: bool = Field(False, description="replay instead of live data")
-    dataset: str = Field("sample", description="dataset of the lake")
+    dataset: str = Field(
+        "sample", pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$", description="dataset of the lake"
+    )
     symbols: SymbolNames = Field(default_factory=list, description="symbols; empty: all of them")
     interval: Interval = Field("1d", description="bar interval")
     start: UtcDatetime | None = Field(None, description="first bar end; null: the first there is")
@@ -86,19 +97,22 @@ class VenueSettings(_Section):
         description="how long it remembers keys, or strict: all that makes a venue hard; "
         "see `mts mts1b-brokers profiles`",
     )
-    fee_bps_per_side: Decimal = Field(Decimal(5), ge=0, description="fee, basis points a side")
-    slippage_bps: Decimal = Field(Decimal(2), ge=0, description="slippage, basis points")
-    latency_ms: int = Field(0, ge=0, description="delay before an order can match")
+    fee_bps_per_side: Decimal = Field(
+        Decimal(5), ge=0, le=10_000, description="fee, basis points a side"
+    )
+    slippage_bps: Decimal = Field(Decimal(2), ge=0, lt=10_000, description="slippage, basis points")
+    latency_ms: int = Field(0, ge=0, le=86_400_000, description="delay before an order can match")
     max_participation: Decimal = Field(
         Decimal("0.1"), gt=0, le=1, description="share of a bar's volume that may fill"
     )
-    initial_cash_usd: Decimal | None = Field(None, description="null: the sum of all funds' NAV")
+    initial_cash_usd: Decimal | None = Field(
+        None, gt=0, le=MOST_USD, description="null: the sum of all funds' NAV"
+    )
     fill: Literal["next_open", "quote", "immediate"] = Field(
         "next_open", description="what an order fills against"
     )
-    dead_man_s: float | None = Field(
+    dead_man_s: Seconds | None = Field(
         None,
-        gt=0,
         description="the venue cancels everything unless the OMS renews it; null: the OMS asks "
         "for no such timer",
     )
@@ -152,7 +166,7 @@ class RiskSettings(_Section):
     unavailable: Literal["deny", "wait"] = Field(
         "deny", description="what the OMS does when risk does not answer"
     )
-    timeout_s: float = Field(2.0, gt=0, description="how long the OMS waits for risk")
+    timeout_s: Seconds = Field(2.0, description="how long the OMS waits for risk")
 
 
 class HaltSettings(_Section):
@@ -178,8 +192,10 @@ class WatchdogSettings(_Section):
     """One watchdog."""
 
     enabled: bool = Field(True, description="false: it does not watch")
-    threshold: float | None = Field(None, description="null: its own default")
-    params: dict[str, float] = Field(default_factory=dict, description="of its kind")
+    threshold: float | None = Field(
+        None, ge=0, allow_inf_nan=False, description="null: its own default"
+    )
+    params: dict[str, FiniteFloat] = Field(default_factory=dict, description="of its kind")
 
 
 class SignalSourceSettings(_Section):
@@ -196,7 +212,7 @@ class SignalSourceSettings(_Section):
 class ApiSettings(_Section):
     """The HTTP API: read-only, but for the signals of the sources that are listed."""
 
-    host: str = Field("127.0.0.1", description="address to listen on")
+    host: HostName = Field("127.0.0.1", description="address to listen on")
     port: int = Field(0, ge=0, le=65535, description="0: any free port")
     names: list[str] = Field(
         default_factory=list,
@@ -211,7 +227,7 @@ class ServiceSettings(_Section):
     """What every service has."""
 
     health_port: int = Field(0, ge=0, le=65535, description="0: any free port")
-    heartbeat_s: float = Field(5.0, gt=0, description="seconds between heartbeats")
+    heartbeat_s: Seconds = Field(5.0, description="seconds between heartbeats")
 
 
 class LogSettings(_Section):
