@@ -54,7 +54,8 @@ async def open_client(
     async def on_close() -> None:
         log.debug("bus closed")
 
-    try:
+    async with contextlib.AsyncExitStack() as undo:  # also of a cancellation as it has connected
+        undo.push_async_callback(_hang_up, client)
         await _in_time(
             client.connect(
                 address.url,
@@ -76,9 +77,7 @@ async def open_client(
                 pending_size=8 * 1024 * 1024,
             )
         )
-    except BaseException:  # also a cancellation that comes when it has connected
-        await _hang_up(client)
-        raise
+        undo.pop_all()
     return client
 
 

@@ -7,7 +7,7 @@ import contextlib
 import re
 import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -103,13 +103,13 @@ class Store:
             raise StoreError(f"store name {name!r} must be lower case letters, digits and _")
         text = str(url_or_path)
         store = cls(_backend(text, name, read_only=read_only), name, read_only=read_only)
-        try:
-            await store._prepare(metadata, version)
-        except BaseException as error:
-            await store._backend.close()
-            if isinstance(error, sa.exc.DBAPIError | sqlite3.Error | OSError):
+        async with AsyncExitStack() as undo:
+            undo.push_async_callback(store._backend.close)
+            try:
+                await store._prepare(metadata, version)
+            except (sa.exc.DBAPIError, sqlite3.Error, OSError) as error:
                 raise StoreError(f"store {text} can not be opened: {error}") from error
-            raise
+            undo.pop_all()
         return store
 
     async def _prepare(self, metadata: sa.MetaData | None, version: int) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, Concatenate, ParamSpec, TypeVar, cast
@@ -191,16 +191,15 @@ class SqliteFile:
         pragmas = ["busy_timeout=10000", "foreign_keys=ON"]
         if not self._read_only:
             pragmas += self.durable
-        try:
-            connection = sqlite3.connect(self._uri, uri=True, isolation_level=None)
+        with ExitStack() as undo:
             try:
+                connection = sqlite3.connect(self._uri, uri=True, isolation_level=None)
+                undo.callback(connection.close)
                 for pragma in pragmas:
                     connection.execute(f"PRAGMA {pragma}")
-            except BaseException:
-                connection.close()
-                raise
-        except sqlite3.Error as error:
-            raise _named(f"open {self._uri}", error) from error
+            except sqlite3.Error as error:
+                raise _named(f"open {self._uri}", error) from error
+            undo.pop_all()
         return InlineConnection(connection)
 
     @asynccontextmanager
