@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from mts1b_platform.config import Settings
 from mts1b_platform.eventbus.port import EventBus
 from mts1b_platform.service.base import Service, ServiceContext
+from mts1b_platform.service.lock import ServiceBusy
 from mts1b_platform.service.run import ServiceHost
 from mts1b_platform.store import StoreClosed, StorePruner
 
@@ -174,6 +176,24 @@ async def test_a_second_process_does_not_remove_the_mark_of_the_first(tmp_path: 
     with pytest.raises(ValueError, match="has the lock"):
         await ended(asyncio.create_task(host.run()))
     assert json.loads(mark.read_text()) == {"pid": 1}
+
+
+async def test_a_service_runs_once_on_a_home(tmp_path: Path) -> None:
+    """The second would share the work, and know half of what the first knows."""
+    first = Host(tmp_path)
+    running = asyncio.create_task(first.run())
+    await first.until("beat three")
+    second = Host(tmp_path, ("four", "two"))
+    with pytest.raises(ServiceBusy, match=f"process {os.getpid()} runs two on this home"):
+        await ended(asyncio.create_task(second.run()))
+    assert second.noted == []
+    first.stop()
+    await ended(running)
+    third = Host(tmp_path, ("two",))
+    running = asyncio.create_task(third.run())
+    await third.until("beat two")
+    third.stop()
+    await ended(running)
 
 
 async def test_a_task_that_fails_while_others_start_ends_the_start(tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ from mts1b_platform.rng import SystemRng
 from mts1b_platform.service.base import Service, ServiceContext
 from mts1b_platform.service.build import build_id, require_one_build
 from mts1b_platform.service.http import HealthServer
+from mts1b_platform.service.lock import only_one
 from mts1b_platform.store.engine import StoreClosed
 from mts1b_platform.supervision import TaskGroupSupervisor, end_tasks
 
@@ -85,10 +86,17 @@ class ServiceHost:
         """Start, wait for the end, stop.
 
         :raises BuildMismatch: when services of another build run on this home.
+        :raises ServiceBusy: when one of the services runs on this home already.
         :raises Exception: what made a service fail, after the others have stopped.
         """
         self._version = build_id()
         require_one_build(self._home / "run", self._names, self._version)
+        with only_one(self._home / "locks", self._names):
+            await self._run()
+        if self._failure is not None:
+            raise self._failure[1]
+
+    async def _run(self) -> None:
         http = HealthServer(self._settings.service.health_port, self._health)
         try:
             port = self.port = await http.start()
@@ -97,8 +105,6 @@ class ServiceHost:
                 await self._stopping.wait()
         finally:
             await self._shutdown(http)
-        if self._failure is not None:
-            raise self._failure[1]
 
     def _tell_ready(self, port: int) -> None:
         for service in self._services:
