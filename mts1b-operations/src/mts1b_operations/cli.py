@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +11,16 @@ import typer
 from mts1b_platform.cli import emit
 from mts1b_platform.exit_codes import ExitCode
 
+from mts1b_operations.acts import (
+    ActorOption,
+    JsonOption,
+    ReasonOption,
+    ScopeArgument,
+    YesOption,
+    confirm,
+    emit_done,
+    home_of,
+)
 from mts1b_operations.audit_cli import audit
 from mts1b_operations.errors import (
     BadSelection,
@@ -21,7 +30,8 @@ from mts1b_operations.errors import (
     ResidueLeft,
     ScopeUnknown,
 )
-from mts1b_operations.plain_text import for_terminal, sendable
+from mts1b_operations.flatten_cli import flatten, flatten_paper
+from mts1b_operations.plain_text import for_terminal
 from mts1b_operations.watchdog_cli import watchdog
 
 if TYPE_CHECKING:
@@ -30,19 +40,6 @@ if TYPE_CHECKING:
     from mts1b_operations.commands import HaltDone
 
 __all__ = ["app", "cmd", "doctor", "report", "status", "why"]
-
-JsonOption = Annotated[bool, typer.Option("--json", help="print JSON")]
-YesOption = Annotated[bool, typer.Option("--yes", help="do not ask; needs --reason")]
-ReasonOption = Annotated[str, typer.Option(help="why, for the audit log", callback=sendable)]
-ActorOption = Annotated[
-    str, typer.Option("--operator", help="your name, for the audit log", callback=sendable)
-]
-ScopeArgument = Annotated[
-    str | None,
-    typer.Argument(
-        help="a fund or strategy id, venue:NAME or symbol:SYMBOL; the whole firm without it"
-    ),
-]
 
 cmd = typer.Typer(no_args_is_help=True, add_completion=False, help="Operate the running system.")
 status = typer.Typer(add_completion=False, help="Show services, replay, funds and halts.")
@@ -54,47 +51,6 @@ app = typer.Typer(
 )
 app.add_typer(audit, name="audit")
 app.add_typer(watchdog, name="watchdog")
-
-
-def _home() -> Path:
-    from mts1b_platform.config import mts_home
-
-    return mts_home(os.environ)
-
-
-def _confirm(word: str, what: str, *, yes: bool, reason: str) -> str:
-    """Return the reason once the act is confirmed.
-
-    :raises NotConfirmed: without a terminal and --yes, for a wrong word, or without a reason.
-    """
-    if yes:
-        if not reason:
-            raise NotConfirmed("--yes needs --reason TEXT, which goes into the audit log")
-        return reason
-    if not sys.stdin.isatty():
-        raise NotConfirmed(f"no terminal to confirm at; give --yes --reason TEXT to {what}")
-    if typer.prompt(f"type {word} to {what}") != word:
-        raise NotConfirmed(f"that was not {word}; nothing was done")
-    return reason or "confirmed at the terminal"
-
-
-def _emit(facts: Any, as_json: bool, *, text: str, failure: OperationsError | None) -> None:
-    """Print what was done; what failed all the same is told last, in JSON in the same object.
-
-    :raises OperationsError: the failure, or, when it is told already, the exit with its code.
-    """
-    if failure is None or not as_json:
-        emit(facts, as_json, text=text)
-    if failure is None:
-        return
-    if not as_json:
-        raise failure
-    from mts1b_platform.security import redact
-
-    code = int(failure.exit_code)
-    told = {"error": type(failure).__name__, "message": redact(str(failure)), "exit_code": code}
-    emit(facts | told, True)
-    raise typer.Exit(code)
 
 
 @cmd.callback()
@@ -114,6 +70,9 @@ def halt(
     keep_orders: Annotated[
         bool, typer.Option("--keep-orders", help="leave open orders where they are")
     ] = False,
+    reduce_only: Annotated[
+        bool, typer.Option("--reduce-only", help="let orders pass that only reduce a position")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Stop trading at once and cancel what is open; works with the bus down.
@@ -123,12 +82,17 @@ def halt(
     from mts1b_operations import commands
     from mts1b_operations.scopes import scope_named, unknown_scope
 
-    home = _home()
+    home = home_of()
     chosen = scope_named(home, scope)
-    text = _confirm("HALT", f"halt {chosen}", yes=yes, reason=reason)
+    text = confirm("HALT", f"halt {chosen}", yes=yes, reason=reason)
     done = asyncio.run(
         commands.halt(
-            home, chosen, reason=text, actor=f"operator:{operator}", cancel=not keep_orders
+            home,
+            chosen,
+            reason=text,
+            actor=f"operator:{operator}",
+            cancel=not keep_orders,
+            reduce_only=reduce_only,
         )
     )
     unknown = unknown_scope(home, chosen)
@@ -143,7 +107,7 @@ def halt(
     stray = "" if chosen.startswith("symbol:") else unknown  # a symbol may come from outside
     failure = _halt_failure(done, cancelled=not keep_orders, unknown=stray)
     facts = _halt_facts(done) | {"unknown": unknown}
-    _emit(facts, as_json, text="\n".join(lines), failure=failure)
+    emit_done(facts, as_json, text="\n".join(lines), failure=failure)
 
 
 _REACHED = {
@@ -225,7 +189,7 @@ def resume(
 
     if not operator:
         raise NotConfirmed("a resume is signed: give --operator NAME (see `mts cmd operator-key`)")
-    home = _home()
+    home = home_of()
     chosen = scope_named(home, scope)
     if out is not None:
         half = commands.sign_only(home, chosen, operator=operator, reason=reason)
@@ -274,7 +238,7 @@ def cosign(
         half = ResumeRequest.model_validate_json(request.read_bytes())
     except (OSError, ValueError) as error:
         raise BadSelection(f"{request} is no signed resume: {error}") from error
-    home = _home()
+    home = home_of()
     done = asyncio.run(commands.cosign(home, half, operator=operator))
     text = f"resumed {done.scope}, signed by {done.cosigned_by} and operator:{operator}"
     _emit_resumed(home, done, as_json, text)
@@ -292,38 +256,20 @@ def cancel_all(
     from mts1b_operations import commands
     from mts1b_operations.scopes import scope_named
 
-    home = _home()
+    home = home_of()
     chosen = scope_named(home, scope)
-    text = _confirm("CANCEL", f"cancel all orders of {chosen}", yes=yes, reason=reason)
+    text = confirm("CANCEL", f"cancel all orders of {chosen}", yes=yes, reason=reason)
     reply = asyncio.run(
         commands.cancel_all(home, scope=chosen, reason=text, actor=f"operator:{operator}")
     )
     left = ", ".join(reply.residue)
     failure = ResidueLeft(f"these orders may still be open: {left}") if left else None
     told = f"canceled {len(reply.canceled)} orders"
-    _emit(reply.model_dump(mode="json"), as_json, text=told, failure=failure)
+    emit_done(reply.model_dump(mode="json"), as_json, text=told, failure=failure)
 
 
-@cmd.command("flatten-paper")
-def flatten_paper(
-    reason: ReasonOption = "",
-    operator: ActorOption = "terminal",
-    yes: YesOption = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Close every paper position at market; exit code 1 when an order is refused."""
-    from mts1b_operations import flatten
-
-    text = _confirm("FLATTEN", "close every paper position", yes=yes, reason=reason)
-    orders = asyncio.run(flatten.flatten_paper(_home(), reason=text, actor=f"operator:{operator}"))
-    lines = [f"{o.side.value} {o.quantity} {o.symbol}: {o.status.value}" for o in orders]
-    names = ", ".join(f"{o.symbol} ({o.rejected_code})" for o in flatten.left_open(orders))
-    _emit(
-        {"orders": [order.model_dump(mode="json") for order in orders]},
-        as_json,
-        text="\n".join(lines) or "no positions",
-        failure=ResidueLeft(f"these positions stay: {names}") if names else None,
-    )
+cmd.command()(flatten)
+cmd.command("flatten-paper")(flatten_paper)
 
 
 @cmd.command("restart-all")
@@ -331,7 +277,7 @@ def restart_all(as_json: JsonOption = False) -> None:
     """Restart the five services one after another; the supervisor starts them again."""
     from mts1b_operations import restart
 
-    done = asyncio.run(restart.restart_all(_home()))
+    done = asyncio.run(restart.restart_all(home_of()))
     lines = [f"{name}: pid {old} -> {new}" for name, (old, new) in done.items()]
     pids = {name: {"old": old, "new": new} for name, (old, new) in done.items()}
     emit(pids, as_json, text="\n".join(lines))
@@ -344,7 +290,7 @@ def operator_key(
     """Create the Ed25519 key that signs an operator's resumes; an existing key stays."""
     from mts1b_operations import commands
 
-    key_id, path, new = commands.create_operator_key(_home(), name)
+    key_id, path, new = commands.create_operator_key(home_of(), name)
     facts = {"operator": name, "key_id": key_id, "file": str(path), "created": new}
     emit(facts, as_json, text=f"{'created' if new else 'kept'} key {key_id} of {name} in {path}")
 
@@ -357,7 +303,7 @@ def signal_key(
     """Create the secret with which a source signs its signals; an existing one stays."""
     from mts1b_operations.signals import create_signal_key
 
-    path, new = create_signal_key(_home(), source)
+    path, new = create_signal_key(home_of(), source)
     facts = {"source": source, "file": str(path), "created": new}
     emit(facts, as_json, text=f"{'created' if new else 'kept'} the secret of {source} in {path}")
 
@@ -367,7 +313,7 @@ def run_status(as_json: JsonOption = False) -> None:
     """Show services, replay, funds and halts; exit code 1 when any of it is red or not known."""
     from mts1b_operations.status import collect_status, status_lines
 
-    found = collect_status(_home())
+    found = collect_status(home_of())
     red = any(service["state"] == "red" for service in found["services"])
     red = red or found["crashed"] is not None
     red = red or found["store"] not in ("ok", "none yet") or found["halt_record"] != "ok"
@@ -384,7 +330,7 @@ def run_doctor(as_json: JsonOption = False) -> None:
 
     from mts1b_operations.doctor import Verdict, examine
 
-    found = examine(_home(), environ=os.environ, clock=SystemClock())
+    found = examine(home_of(), environ=os.environ, clock=SystemClock())
     rows = [
         {"check": f.check, "verdict": f.verdict.value, "detail": f.detail, "remedy": f.remedy}
         for f in found
@@ -409,7 +355,7 @@ def run_why(
     from mts1b_operations.audit.reader import AuditReader
     from mts1b_operations.why import explain, lines_of
 
-    with AuditReader(_home()) as reader:
+    with AuditReader(home_of()) as reader:
         story = explain(reader, identifier)
     emit(story.as_dict(), as_json, text=for_terminal(lines_of(story)))
 
@@ -428,7 +374,7 @@ def build(
     from mts1b_operations.report import build_report
     from mts1b_operations.summary import summary
 
-    home = _home()
+    home = home_of()
     figures = summary(home)
     try:
         path = build_report(home, figures=figures)

@@ -81,10 +81,14 @@ def _manager(home: Path, clock: Clock) -> HaltManager:
     return HaltManager(home=home, clock=clock)
 
 
-def halt_request(scope: str, *, reason: str, actor: str, clock: Clock) -> HaltRequest:
-    """Return the request that halts ``scope`` now; nothing may leave, not even reduce-only.
+def halt_request(
+    scope: str, *, reason: str, actor: str, clock: Clock, reduce_only: bool = False
+) -> HaltRequest:
+    """Return the request that halts ``scope`` now.
 
     Whatever text it is given for reason and actor, there is a request.
+
+    :param reduce_only: orders that only reduce may leave; else nothing may.
     """
     now, why = clock.now(), sendable(reason) or "no reason was given"
     return HaltRequest(
@@ -94,6 +98,7 @@ def halt_request(scope: str, *, reason: str, actor: str, clock: Clock) -> HaltRe
         requested_by=sendable(actor)[:_LONGEST_ACTOR] or "unknown",
         requested_at=now,
         halt_id=derive_id("halt", scope, now.isoformat(), why),
+        reduce_only_allowed=reduce_only,
     )
 
 
@@ -124,6 +129,7 @@ async def halt(
     reason: str,
     actor: str,
     cancel: bool = True,
+    reduce_only: bool = False,
     patience_s: float = 10.0,
 ) -> HaltDone:
     """Halt a scope, then cancel its open orders until the venue shows none.
@@ -135,10 +141,11 @@ async def halt(
 
     :raises PlatformError, StoreError, OSError: when neither local record nor service has the halt.
     :param cancel: False leaves open orders where they are.
+    :param reduce_only: orders that only reduce a position may leave all the same.
     :param patience_s: how long to go on cancelling.
     """
     clock = SystemClock()
-    request = halt_request(scope, reason=reason, actor=actor, clock=clock)
+    request = halt_request(scope, reason=reason, actor=actor, clock=clock, reduce_only=reduce_only)
     asked = halt_of(request, clock.now())
     try:
         active, _ = put_in_force(HaltStore(home / HALT_FOLDER), asked)

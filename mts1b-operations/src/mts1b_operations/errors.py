@@ -13,6 +13,7 @@ __all__ = [
     "AuditUnavailable",
     "BadSelection",
     "ChainIntegrityError",
+    "FlattenRefused",
     "HaltUnaudited",
     "NotConfirmed",
     "NotFound",
@@ -70,6 +71,13 @@ class ResumeRefused(OperationsError):
     """Get a valid signature: the resume was not signed by a registered operator's key."""
 
     code = "RESUME_REFUSED"
+    exit_code = ExitCode.REFUSED
+
+
+class FlattenRefused(OperationsError):
+    """Sign it: positions are closed by an operator whose key is on this machine."""
+
+    code = "FLATTEN_REFUSED"
     exit_code = ExitCode.REFUSED
 
 
