@@ -1,4 +1,4 @@
-"""A real system is taken flat by one command: halted, cancelled, closed through risk, and proven."""
+"""A real system is taken flat by one command: halted, cancelled, closed through risk."""
 
 from __future__ import annotations
 
