@@ -109,6 +109,26 @@ def test_the_base_is_right(tmp_path: Path) -> None:
             "replay.end",
             "before it starts",
         ),
+        (
+            {"replay.enabled": True, "strategies.0.interval": "1h"},
+            "strategies.0.interval",
+            "the replay plays 1d",
+        ),
+        (
+            {
+                "mandates": [
+                    mandate(valid_from="2021-01-01T00:00Z", valid_until="2020-01-01T00:00Z")
+                ]
+            },
+            "mandates.0.valid_until",
+            "before it starts",
+        ),
+        (
+            {"funds.0.envelope.synthetic_stop_pct": 0.05},
+            "funds.0.envelope.synthetic_stop_pct",
+            "none would be placed",
+        ),
+        ({"strategies.0.strategy_id": "unallocated"}, "strategies.0.strategy_id", "use another"),
         ({"replay.symbols": ["A", "A"]}, "replay.symbols", "A is listed twice"),
         ({"replay.interval": "daily"}, "replay.interval", "is not one of"),
         (

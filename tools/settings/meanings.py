@@ -31,7 +31,7 @@ TITLES: Mapping[str, str] = {
 
 _FUND: Mapping[str, str] = {
     "fund_id": "name of this fund, unique",
-    "name": "name for people",
+    "name": _UNREAD,
     "description": _UNREAD,
     "base_currency": "USD: prices, fees and NAV are counted in it, and nothing is converted",
     "target_nav_usd": "capital with which it starts",
@@ -67,12 +67,12 @@ _ENVELOPE: Mapping[str, str] = {
     "max_short_fee_bps": "highest borrow fee a year of a short sale",
     "require_borrow_locate": "true: shares must be located before a short sale",
     "enable_synthetic_stop": "not built yet: no stop is placed for you",
-    "synthetic_stop_pct": "not built yet: no stop is placed for you",
+    "synthetic_stop_pct": "not built yet, so no other value is taken",
     "cro_veto_enabled": "ask for an opinion before each order; none is a denial",
     "cro_veto_confidence_threshold": "confidence from which an objection denies",
     "cro_veto_timeout_s": "how long to wait for the opinion",
     "version": "rises by one with each change",
-    "created_at": _UNREAD,
+    "created_at": "when they were set, as the audit log tells it",
     "notes": _UNREAD,
 }
 

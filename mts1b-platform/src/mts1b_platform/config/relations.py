@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
 from mts1b_foundation.orders import ExecutionMode
+from mts1b_foundation.risk import RiskEnvelope
 from mts1b_foundation.symbology import Currency, Instrument
 
 from mts1b_platform.config.misfit import Misfit
@@ -37,12 +38,14 @@ def check_relations(settings: Settings) -> None:
     _names_can_be_said(settings)
     _capital_can_be_counted(settings)
     _funds_are_in_dollars(settings)
+    _no_stop_is_asked_for(settings)
     _owners_exist(settings)
     _funds_name_their_strategies(settings)
     _signals_have_a_strategy(settings)
     _limits_name_what_is_there(settings)
     _increments_are_checked(settings)
     _ends_come_after_starts(settings)
+    _strategies_read_what_is_played(settings)
     _a_script_has_a_replay(settings)
 
 
@@ -97,6 +100,18 @@ def _funds_are_in_dollars(settings: Settings) -> None:
                 f"funds.{index}.fund.base_currency",
                 f"fund {entry.fund.fund_id} is in {base.value}, and prices, fees, cash and NAV are "
                 "counted in USD without conversion; set USD",
+            )
+
+
+def _no_stop_is_asked_for(settings: Settings) -> None:
+    """Refuse the distance of a stop that nobody would place."""
+    usual = RiskEnvelope.model_fields["synthetic_stop_pct"].default
+    for index, entry in enumerate(settings.funds):
+        if entry.envelope.synthetic_stop_pct != usual:
+            raise Misfit(
+                f"funds.{index}.envelope.synthetic_stop_pct",
+                "synthetic stops are not built, and none would be placed; remove it, and let the "
+                "strategy or the loss limits end a position",
             )
 
 
@@ -203,6 +218,22 @@ def _ends_come_after_starts(settings: Settings) -> None:
     for key, start, end in spans:
         if start is not None and end is not None and start > end:
             raise Misfit(key, f"{end.isoformat()} is before it starts, {start.isoformat()}")
+
+
+def _strategies_read_what_is_played(settings: Settings) -> None:
+    """Refuse an interval that the replay does not play: the strategy would read another.
+
+    A backtest is given its bars, and the replay's interval is not theirs.
+    """
+    played = settings.replay.interval
+    plays = settings.replay.enabled and settings.mode is not ExecutionMode.BACKTEST
+    for index, entry in enumerate(settings.strategies if plays else ()):
+        if entry.enabled and entry.interval != played:
+            raise Misfit(
+                f"strategies.{index}.interval",
+                f"strategy {entry.strategy_id} reads bars of {entry.interval}, and the replay "
+                f"plays {played}; make them the same",
+            )
 
 
 def _a_script_has_a_replay(settings: Settings) -> None:
