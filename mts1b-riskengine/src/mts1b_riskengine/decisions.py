@@ -134,11 +134,14 @@ class DecisionMemory:
         """Return the recorded decision on this order, or who holds its key."""
         terms = economics_of(order)
         mine = derive_id("dec", order.order_id, order.idempotency_key, terms)
-        holder = self._by_key.get(order.idempotency_key) or self._by_order.get(order.order_id)
+        of_key = self._by_key.get(order.idempotency_key)
+        of_order = self._by_order.get(order.order_id)
+        for own in (of_key, of_order):
+            if own is not None and own.decision_id == mine:
+                return Found(mine, terms, recorded=own.recorded)
+        holder = of_key or of_order
         if holder is None:
             return Found(mine, terms)
-        if holder.decision_id == mine:
-            return Found(mine, terms, recorded=holder.recorded)
         same = holder.terms == terms
         claim = Claim(holder.order_id, holder.idempotency_key, same)
         return Found(mine, terms, claim=claim)
