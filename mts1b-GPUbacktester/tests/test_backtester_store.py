@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from mts1b_GPUbacktester import BadSetting, panel_from, rules, run_sweep
+from mts1b_GPUbacktester import BadSetting, NotWritten, panel_from, rules, run_sweep
 from mts1b_GPUbacktester.engines import SweepBlock
 from mts1b_GPUbacktester.panels import Prices
 from mts1b_GPUbacktester.semantics import Settings
@@ -80,3 +83,32 @@ def test_a_folder_that_can_not_be_made_is_refused_before_the_sweep(tmp_path: Pat
 def test_the_digest_knows_the_code(tmp_path: Path) -> None:
     sweep(CLOSE, tmp_path)
     assert json.loads((tmp_path / "sweep.json").read_text())["code"] == source_digest(*PACKAGES)
+
+
+@contextmanager
+def full_disk(room: int) -> Iterator[None]:
+    """Let no file grow beyond ``room`` bytes, as on a disk that is full."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_full_disk_is_told_and_the_sweep_goes_on_later(tmp_path: Path) -> None:
+    close = 100 * np.exp(np.cumsum(np.random.default_rng(3).normal(0, 0.01, (200, 4)), 0))
+    whole = sweep(close, None)
+    with full_disk(500), pytest.raises(NotWritten, match=r"can not be written: .*out="):
+        sweep(close, tmp_path / "parts")
+    assert not [file for file in (tmp_path / "parts").iterdir() if file.name != "sweep.json"]
+    assert sweep(close, tmp_path / "parts").table.equals(whole.table)
+    for write in (whole.to_parquet, whole.report):
+        target = tmp_path / "written"
+        target.write_text("of before")
+        with full_disk(500), pytest.raises(NotWritten, match="written can not be written"):
+            write(target)
+        assert target.read_text() == "of before"
+        assert not list(tmp_path.glob("*.unfinished"))
+        write(target)
+        assert target.stat().st_size > 500

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         BadSetting,
         EngineMissing,
         ExecutorMissing,
+        NotWritten,
         WorkersLost,
     )
     from mts1b_GPUbacktester.factors import FactorSweep, sweep_factor
@@ -40,6 +41,7 @@ __all__ = [
     "ExecutorMissing",
     "FactorSweep",
     "Lookahead",
+    "NotWritten",
     "Parity",
     "PathSweep",
     "SearchStatistics",
@@ -79,6 +81,7 @@ _HOMES = {
     "SweepResult": "results",
     "Tolerance": "parity",
     "WalkForwardResult": "forward",
+    "NotWritten": "errors",
     "WorkersLost": "errors",
     "centred_weights": "single",
     "check_parity": "parity",

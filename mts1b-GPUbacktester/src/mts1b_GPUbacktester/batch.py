@@ -6,6 +6,7 @@ import json
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from mts1b_GPUbacktester.engines import choose_engine
 from mts1b_GPUbacktester.engines.port import check_metrics
 from mts1b_GPUbacktester.errors import BadPanel, BadRule, BadSetting, EngineMissing
 from mts1b_GPUbacktester.grid import parameter_sets, parse_bytes
-from mts1b_GPUbacktester.outputs import require_folder
+from mts1b_GPUbacktester.outputs import require_folder, write_whole
 from mts1b_GPUbacktester.panels import panel_from
 from mts1b_GPUbacktester.results import SweepResult
 from mts1b_GPUbacktester.rules import Rule, sides_of
@@ -104,7 +105,7 @@ def run_batch(config: Path, output: Path) -> list[SweepResult]:
             panel_from(item.panel), item.rule, grid=item.grid, where=item.keep, **item.options
         )
         result.to_parquet(output / f"{item.name}.parquet")
-        result.by_set.write_parquet(output / f"{item.name}.sets.parquet")
+        write_whole(output / f"{item.name}.sets.parquet", result.by_set.write_parquet)
         if "sharpe" in result.source.metrics:
             result.report(output / f"{item.name}.html")
         summary[item.name] = {
@@ -116,7 +117,7 @@ def run_batch(config: Path, output: Path) -> list[SweepResult]:
         }
         results.append(result)
         text = json.dumps(summary, indent=2, default=str) + "\n"
-        (output / "summary.json").write_text(text, encoding="utf-8")
+        write_whole(output / "summary.json", partial(Path.write_text, data=text, encoding="utf-8"))
     return results
 
 

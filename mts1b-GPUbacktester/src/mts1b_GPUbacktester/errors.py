@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from mts1b_platform.errors import DataError, FixConfiguration, Refused, RetryLater
 
-__all__ = ["BadPanel", "BadRule", "BadSetting", "EngineMissing", "ExecutorMissing", "WorkersLost"]
+__all__ = [
+    "BadPanel",
+    "BadRule",
+    "BadSetting",
+    "EngineMissing",
+    "ExecutorMissing",
+    "NotWritten",
+    "WorkersLost",
+]
 
 
 class BadPanel(DataError):
@@ -25,6 +33,10 @@ class EngineMissing(FixConfiguration):
 
 class ExecutorMissing(FixConfiguration):
     """The executor that was asked for is not installed or not connected."""
+
+
+class NotWritten(RetryLater):
+    """Results could not be written, as on a full disk; make room and run again."""
 
 
 class WorkersLost(RetryLater):

@@ -12,6 +12,7 @@ import numpy as np
 from mts1b_quantkit.metrics import drawdown_series
 
 from mts1b_GPUbacktester import charts
+from mts1b_GPUbacktester.outputs import write_whole
 from mts1b_GPUbacktester.search import SearchStatistics, returns_of_set, search_statistics
 from mts1b_GPUbacktester.semantics import FloatArray, Settings
 
@@ -170,4 +171,4 @@ def _write(path: Path | str, title: str, said: str, parts: list[str]) -> None:
         f"<style>{_STYLE}</style><h1>{escape(title)}</h1><p>{escape(said)}</p>"
         f"{''.join(parts)}</html>\n"
     )
-    Path(path).write_text(text, encoding="utf-8")
+    write_whole(Path(path), lambda file: file.write_text(text, encoding="utf-8"))

@@ -14,6 +14,7 @@ from mts1b_GPUbacktester.collect import SMALLER_IS_BETTER
 from mts1b_GPUbacktester.engines import EngineChoice, SweepBlock
 from mts1b_GPUbacktester.engines.port import METRICS, measure, returns_of
 from mts1b_GPUbacktester.errors import BadSetting
+from mts1b_GPUbacktester.outputs import write_whole
 from mts1b_GPUbacktester.semantics import FloatArray, Settings
 from mts1b_GPUbacktester.store import Store
 
@@ -99,8 +100,11 @@ class SweepResult:
         return self.table.lazy() if self.store is None else self.store.scan()
 
     def to_parquet(self, path: Path | str) -> None:
-        """Write the table as parquet."""
-        self.table.write_parquet(path)
+        """Write the table as parquet.
+
+        :raises NotWritten: as on a full disk; a file that was there is as it was.
+        """
+        write_whole(Path(path), self.table.write_parquet)
 
     def _check(self, metric: str) -> None:
         if metric not in self.source.metrics:

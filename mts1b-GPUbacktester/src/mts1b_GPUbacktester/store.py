@@ -14,6 +14,7 @@ from mts1b_GPUbacktester.blocks import Cut
 from mts1b_GPUbacktester.collect import frame_of
 from mts1b_GPUbacktester.engines import SweepBlock
 from mts1b_GPUbacktester.errors import BadSetting
+from mts1b_GPUbacktester.outputs import write_whole
 from mts1b_GPUbacktester.semantics import FloatArray
 
 if TYPE_CHECKING:
@@ -75,15 +76,16 @@ class Store:
         }
 
     def write(self, cut: Cut, values: dict[str, FloatArray]) -> None:
-        """Write a block; it is there whole or not at all."""
+        """Write a block; it is there whole or not at all.
+
+        :raises NotWritten: as on a full disk.
+        """
         rows, assets, _ = cut
         sets = np.repeat(np.arange(rows.start, rows.stop), assets.stop - assets.start)
         columns = np.tile(np.arange(assets.start, assets.stop), rows.stop - rows.start)
         flat = {name: found.reshape(-1) for name, found in values.items()}
-        path = self._path(cut)
-        unfinished = path.with_suffix(".unfinished")
-        frame_of(self._whole, sets, columns, flat).write_parquet(unfinished)
-        unfinished.replace(path)
+        frame = frame_of(self._whole, sets, columns, flat)
+        write_whole(self._path(cut), frame.write_parquet)
 
     def scan(self) -> pl.LazyFrame:
         """Return all parts as one lazy table."""
@@ -109,9 +111,7 @@ def _claim(folder: Path, mark: dict[str, Any]) -> None:
                 f"{folder} holds parts of a sweep, but {_MANIFEST} that says of which is gone; "
                 "name another folder in out=, or remove all of it"
             )
-        unfinished = path.with_suffix(".unfinished")
-        unfinished.write_text(json.dumps(mark))
-        unfinished.replace(path)
+        write_whole(path, lambda file: file.write_text(json.dumps(mark)))
         return
     try:
         found = json.loads(path.read_text())
