@@ -75,6 +75,56 @@ async def test_an_event_from_before_the_change_gives_nothing_back(desk: Desk) ->
     assert await _room(desk) == CAP - 300
 
 
+async def test_events_that_the_change_has_overtaken_give_nothing_back(desk: Desk) -> None:
+    """The OMS asks at version 7; risk has heard of 4, and 6 is still on its way."""
+    order = await _open(desk, 300)
+    asked = _changed(_replaced(order, 300, version=7), CAP)
+    assert (await desk.engine.check(asked, amends=order.order_id)).approved
+
+    await desk.feed(_replaced(order, 300, version=6))
+    assert await _room(desk) == 0
+
+    await desk.feed(_replaced(order, 300, version=8))
+    assert await _room(desk) == CAP - 300
+
+
+async def test_a_bust_after_the_last_unit_filled_is_reserved_for_again(desk: Desk) -> None:
+    order = await _open(desk, 300)
+    await desk.fill(order, "300")
+    assert await _room(desk) == CAP - 300
+    bust = FillCorrection(
+        correction_id="c-1",
+        fill_id=f"f-{order.order_id}-300",
+        order_id=order.order_id,
+        kind=CorrectionKind.BUST,
+        venue="paper",
+        timestamp=AT,
+    )
+    await desk.feed(bust)
+    line = desk.book.positions.of_fund("alpha").get(("trend", order.symbol))
+    assert line is not None
+    assert (line.quantity, line.open_buy) == (0, 300)
+
+
+async def test_a_bust_of_what_was_one_too_many_reserves_nothing(desk: Desk) -> None:
+    order = await _open(desk, 300)
+    await desk.fill(order, "300")
+    await desk.feed(order.with_(status=OrderStatus.FILLED, filled_quantity=Decimal(300), version=5))
+    await desk.fill(order, "40")
+    bust = FillCorrection(
+        correction_id="c-1",
+        fill_id=f"f-{order.order_id}-40",
+        order_id=order.order_id,
+        kind=CorrectionKind.BUST,
+        venue="paper",
+        timestamp=AT,
+    )
+    await desk.feed(bust)
+    line = desk.book.positions.of_fund("alpha").get(("trend", order.symbol))
+    assert line is not None
+    assert (line.quantity, line.open_buy) == (300, 0)
+
+
 async def test_a_question_that_the_order_has_overtaken_reserves_nothing(desk: Desk) -> None:
     """It waited in risk while the OMS gave it up and said so: no later event takes it back."""
     order = await _open(desk, 300)

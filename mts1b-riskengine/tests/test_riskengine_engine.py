@@ -214,6 +214,37 @@ async def test_a_live_order_that_risk_never_approved_counts_too(desk: Desk) -> N
     assert desk.book.reservations.open_ids() == ["o-stray"]
 
 
+async def test_a_stray_sale_counts_over_a_restart_and_is_not_given_back(
+    make_desk: MakeDesk,
+) -> None:
+    desk = await make_desk()
+    stray = make_order("stray", side=Side.SELL)
+    await desk.feed(make_order("asked", status=OrderStatus.PENDING_RISK))
+    await desk.fill(stray, "3")
+    await desk.feed(stray.with_(status=OrderStatus.ACCEPTED, submitted_at=AT, version=2))
+    for _ in range(2):
+        assert line(desk) == ("-3", "0", "7")
+        assert desk.book.reservations.open_ids() == ["o-stray"]
+        with pytest.raises(ReservationInUse):
+            await desk.engine.release("o-stray")
+        await desk.store.close()
+        desk = await make_desk(prices=False)
+
+
+async def test_an_order_whose_fill_came_first_is_not_given_back(desk: Desk) -> None:
+    """Fills can overtake the event that tells of the sending."""
+    order = make_order()
+    await desk.engine.check(order)
+    await desk.fill(order, "4")
+    with pytest.raises(ReservationInUse, match="6 may still fill"):
+        await desk.engine.release(order.order_id)
+    assert line(desk) == ("4", "6", "0")
+
+
+async def test_nothing_is_agreed_on_an_order_that_holds_nothing(desk: Desk) -> None:
+    assert not await desk.engine.agree("nobody", None, asked_at=desk.clock.monotonic())
+
+
 async def test_a_fill_of_nobody_is_booked_to_nobody(desk: Desk) -> None:
     from mts1b_foundation import Fill
 
