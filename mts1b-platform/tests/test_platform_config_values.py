@@ -161,6 +161,24 @@ def test_what_would_fail_later_fails_at_the_reading(
     assert (error.key, told in error.message) == (key, True), str(error)
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("bus.url", "nats:/s3cret@host"),
+        ("bus.url", "nats://user:s3cret/x@host"),
+        ("store.url_template", "postgresql://mts:s3cret@db/{name}"),
+        ("store.url_template", "postgresql+asyncpg://mts:s3cret@db/{nme}"),
+    ],
+)
+def test_an_address_that_is_none_does_not_tell_its_password(
+    tmp_path: Path, key: str, value: str
+) -> None:
+    error = read(tmp_path, changed(tuple(key.split(".")), value))
+    assert error is not None
+    assert error.key == key
+    assert "s3cret" not in str(error)
+
+
 @pytest.mark.parametrize("name", [" ", "a b", "a>b", "*", "ü", "../x", "a\nb", "unassigned"])
 def test_a_fund_has_a_name_that_can_be_said_on_the_bus(tmp_path: Path, name: str) -> None:
     text = yaml.safe_dump(BASE).replace("alpha", "FUND")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from mts1b_foundation.orders import ExecutionMode
 from mts1b_foundation.risk import RiskEnvelope
-from mts1b_foundation.symbology import Currency, Instrument
+from mts1b_foundation.symbology import Currency, Instrument, Symbol
 
 from mts1b_platform.config.misfit import Misfit
 from mts1b_platform.config.words import MOST_USD
@@ -35,6 +35,7 @@ def check_relations(settings: Settings) -> None:
     _once("api.signals", ".source", (entry.source for entry in settings.api.signals))
     pairs = (f"{one.strategy_id} for {one.fund_id}" for one in settings.mandates)
     _once("mandates", ".strategy_id", pairs)
+    _symbols_are_some(settings)
     _names_can_be_said(settings)
     _capital_can_be_counted(settings)
     _funds_are_in_dollars(settings)
@@ -56,6 +57,22 @@ def _once(section: str, field: str, names: Iterable[str]) -> None:
         if name in seen:
             raise Misfit(f"{section}.{index}{field}", f"{name} is listed twice")
         seen.add(name)
+
+
+def _symbols_are_some(settings: Settings) -> None:
+    """Refuse what is no symbol, and one that is listed twice."""
+    lists = [("replay.symbols", settings.replay.symbols)]
+    lists += [
+        (f"strategies.{index}.symbols", entry.symbols)
+        for index, entry in enumerate(settings.strategies)
+    ]
+    for key, names in lists:
+        _once(key, "", names)
+        for index, name in enumerate(names):
+            try:
+                Symbol(name)
+            except ValueError as error:
+                raise Misfit(f"{key}.{index}", str(error)) from error
 
 
 def _names_can_be_said(settings: Settings) -> None:

@@ -23,7 +23,6 @@ from mts1b_platform.config.words import (
     Interval,
     Seconds,
     StoreUrl,
-    SymbolNames,
 )
 
 __all__ = [
@@ -82,7 +81,7 @@ class ReplaySettings(_Section):
     dataset: str = Field(
         "sample", pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$", description="dataset of the lake"
     )
-    symbols: SymbolNames = Field(default_factory=list, description="symbols; empty: all of them")
+    symbols: list[str] = Field(default_factory=list, description="symbols; empty: all of them")
     interval: Interval = Field("1d", description="bar interval")
     start: UtcDatetime | None = Field(None, description="first bar end; null: the first there is")
     end: UtcDatetime | None = Field(None, description="last bar end; null: the last there is")
@@ -144,7 +143,7 @@ class StrategySettings(_Section):
     strategy_id: Identifier = Field(description="name of this strategy, unique")
     fund_id: Identifier = Field(description="the fund that it trades for")
     kind: Identifier = Field(description="a name of the entry-point group mts1b.strategies")
-    symbols: SymbolNames = Field(min_length=1, description="what it may trade")
+    symbols: list[str] = Field(min_length=1, description="what it may trade")
     params: dict[str, Any] = Field(default_factory=dict, description="of its kind")
     enabled: bool = Field(True, description="false: it makes no orders")
     interval: Interval = Field("1d", description="bar interval that it reads")

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from mts1b_foundation.symbology import Symbol
 from mts1b_foundation.time import interval_length
 from pydantic import AfterValidator, Field
 
-__all__ = ["MOST_USD", "BusUrl", "HostName", "Interval", "Seconds", "StoreUrl", "SymbolNames"]
+from mts1b_platform.config.misfit import Misfit
+
+__all__ = ["MOST_USD", "BusUrl", "HostName", "Interval", "Seconds", "StoreUrl"]
 
 MOST_USD = 10**15
 """More money than there is: a larger capital is a slip, and its cents would be rounded."""
@@ -22,44 +23,36 @@ def _interval(text: str) -> str:
     return text
 
 
-def _each_once(names: list[str]) -> list[str]:
-    seen: set[str] = set()
-    for name in map(Symbol, names):
-        if name in seen:
-            raise ValueError(f"{name} is listed twice")
-        seen.add(name)
-    return names
-
-
 def _bus_url(text: str) -> str:
-    url = urlsplit(text)
-    try:
-        port = url.port
-    except ValueError as error:
-        raise ValueError(f"no address of a bus: {error}") from error
-    if url.scheme not in _BUS_SCHEMES or not url.hostname or port == 0:
-        raise ValueError(
-            f"no address of a bus; use nats://HOST:PORT (or {', '.join(_BUS_SCHEMES[1:])})"
-        )
+    if not _is_address(text, _BUS_SCHEMES):
+        raise Misfit("", "this is no address of a bus; use nats://HOST:PORT (or tls, ws, wss)")
     return text
 
 
 def _store_url(text: str) -> str:
     try:
         made = text.format(name="oms")
-    except (IndexError, KeyError, ValueError) as error:
-        raise ValueError("{name} is all that may stand in braces") from error
-    url = urlsplit(made)
-    if url.scheme != "postgresql+asyncpg" or not (url.hostname or "host=" in url.query):
-        raise ValueError("no address of a database; use postgresql+asyncpg://USER@HOST/DATABASE")
+    except (AttributeError, IndexError, KeyError, ValueError) as error:
+        raise Misfit("", "{name} is all that may stand in braces") from error
+    if not _is_address(made, ("postgresql+asyncpg",)):
+        raise Misfit(
+            "", "this is no address of a database; use postgresql+asyncpg://USER@HOST/DATABASE"
+        )
     return text
+
+
+def _is_address(text: str, schemes: tuple[str, ...]) -> bool:
+    """Return whether a text is a URL of one of the schemes, with a host."""
+    try:
+        url = urlsplit(text)
+        port = url.port
+    except ValueError:
+        return False
+    return url.scheme in schemes and port != 0 and bool(url.hostname or "host=" in url.query)
 
 
 Interval = Annotated[str, AfterValidator(_interval)]
 """The length of a bar: ``1d``."""
-
-SymbolNames = Annotated[list[str], AfterValidator(_each_once)]
-"""Symbols, each spelled as a symbol and listed once."""
 
 BusUrl = Annotated[str, AfterValidator(_bus_url)]
 """The address of a message server."""
