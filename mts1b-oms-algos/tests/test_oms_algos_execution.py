@@ -163,7 +163,13 @@ async def test_children_come_when_they_are_due_and_not_before() -> None:
     clock.advance(1)
     assert (await waiting).created_at == NEW_YORK_OPEN + timedelta(minutes=10)
     clock.advance(3600)
-    late = await anext(stream)
+    overdue = asyncio.ensure_future(anext(stream))
+    await asyncio.sleep(0)
+    clock.advance(149)
+    await asyncio.sleep(0)
+    assert not overdue.done(), "a quarter of ten minutes after whoever was late asks for it"
+    clock.advance(1)
+    late = await overdue
     assert late.created_at == NEW_YORK_OPEN + timedelta(minutes=20)
     with pytest.raises(StopAsyncIteration):
         await anext(stream)

@@ -49,6 +49,7 @@ def settings_of(*, replay: bool = True, **risk: Any) -> Settings:
                 fund_id=name,
                 nav_usd=Decimal(1_000_000),
                 max_position_pct=0.5,
+                max_sector_pct=1.0,
                 max_order_notional_usd=Decimal(400_000),
                 enable_shorting=True,
                 allowed_brokers=["paper"],

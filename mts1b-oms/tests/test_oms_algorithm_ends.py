@@ -99,3 +99,48 @@ async def test_a_mistake_of_an_algorithm_ends_its_parent_and_not_the_oms(
     await works.dispatcher.stop()
     assert (over.status, over.filled_quantity) == (OrderStatus.CANCELED, 4)
     assert over.rejected_code == ALGORITHM_FAILED
+
+
+class Held:
+    """An algorithm that holds something until it is closed, and that somebody else refers to."""
+
+    def __init__(self, *, raises: bool = False) -> None:
+        self.raises, self.closed = raises, False
+        self.made: AsyncIterator[Order] | None = None
+
+    def __call__(self, parent: Order, *, params: dict[str, Any]) -> AsyncIterator[Order]:
+        self.made = self._work(parent)
+        return self.made
+
+    async def _work(self, parent: Order) -> AsyncIterator[Order]:
+        try:
+            for number in range(2):
+                yield child_order(
+                    parent,
+                    number,
+                    Decimal(4),
+                    order_type=parent.order_type,
+                    created_at=parent.created_at,
+                )
+        finally:
+            self.closed = True
+            if self.raises:
+                raise RuntimeError("it can not be closed")
+
+
+@pytest.mark.parametrize("raises", [False, True])
+async def test_an_algorithm_whose_child_ended_it_is_closed(
+    new_desk: Any, order: Any, deny: tuple[str, str], raises: bool
+) -> None:
+    """It was left to the collector of garbage, whenever that came."""
+    held = Held(raises=raises)
+    works = Works(await new_desk(), held=held)
+    works.desk.risk.denials["parent/0"] = deny
+    parent = await works.begin(resting(order, quantity=Decimal(8)), algo="held")
+    await works.until(lambda: not works.desk.record.open_orders)
+    found = await works.desk.record.order(parent.order_id)
+    await works.dispatcher.stop()
+    assert (found.status, found.rejected_code) == (OrderStatus.CANCELED, ALGORITHM_FAILED)
+    assert deny[1] in (found.rejected_reason or "")
+    assert held.closed
+    assert works.failed == []

@@ -29,19 +29,25 @@ class Algorithm(Protocol):
 
 
 def algorithms(
-    *, clock: Clock, rng: Rng, volume: VolumeFeed | None = None, look: OrderLook | None = None
+    *,
+    clock: Clock,
+    rng: Rng,
+    volume: VolumeFeed | None = None,
+    look: OrderLook | None = None,
+    spreads: bool = True,
 ) -> dict[str, Algorithm]:
     """Return ``twap vwap pov iceberg almgren_chriss is_``.
 
     :param volume: what POV observes; None: it takes part in an expected volume.
-    :param look: tells orders by id, for POV to take up a restart and for the iceberg to see what
+    :param look: tells orders by id, for a restart to be taken up and for the iceberg to see what
         is left of its children; None: whoever asks for a child of an iceberg has filled the last.
+    :param spreads: whether a schedule spreads what is overdue; False for a clock that leaps.
     """
     return {
-        "twap": Twap(clock, rng).execute,
-        "vwap": Vwap(clock, rng).execute,
+        "twap": Twap(clock, rng, look, spreads).execute,
+        "vwap": Vwap(clock, rng, look, spreads).execute,
         "pov": Pov(clock, volume, look).execute,
         "iceberg": Iceberg(clock, look).execute,
-        "almgren_chriss": AlmgrenChriss(clock, rng).execute,
-        "is_": ImplementationShortfall(clock, rng).execute,
+        "almgren_chriss": AlmgrenChriss(clock, rng, look, spreads).execute,
+        "is_": ImplementationShortfall(clock, rng, look, spreads).execute,
     }

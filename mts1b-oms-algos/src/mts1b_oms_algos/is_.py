@@ -13,6 +13,7 @@ from mts1b_platform.clock import Clock, SystemClock
 from mts1b_platform.rng import Rng, SystemRng
 
 from mts1b_oms_algos.almgren_chriss import optimal_shares, trajectory_of
+from mts1b_oms_algos.observed_volume import OrderLook
 from mts1b_oms_algos.parameters import ShortfallParameters, read_parameters
 from mts1b_oms_algos.schedule import (
     Slice,
@@ -42,10 +43,14 @@ class ImplementationShortfall:
 
     :ivar clock: tells and waits for the time of each slice.
     :ivar rng: draws the jitter, of which there is none unless asked.
+    :ivar look: tells which children are on record: a restart waits for none of them.
+    :ivar spreads: whether what is overdue is spread, see :func:`~mts1b_oms_algos.schedule.run`.
     """
 
     clock: Clock
     rng: Rng
+    look: OrderLook | None = None
+    spreads: bool = True
 
     def schedule(self, parent: Order, parameters: ShortfallParameters) -> tuple[Slice, ...]:
         """Return the ``n_slices`` steps; their quantities depend on the arguments alone."""
@@ -69,7 +74,10 @@ class ImplementationShortfall:
             priced = parent.with_(reference_price=parameters.arrival_price)
         require_sliceable(priced, parameters)
         slices = self.schedule(priced, parameters)
-        async for child in run(priced, slices, parameters, clock=self.clock):
+        children = run(
+            priced, slices, parameters, clock=self.clock, look=self.look, spreads=self.spreads
+        )
+        async for child in children:
             yield child
 
 

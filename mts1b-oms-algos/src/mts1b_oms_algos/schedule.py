@@ -14,6 +14,7 @@ from mts1b_platform.ids import derive_id
 from mts1b_platform.rng import Rng
 
 from mts1b_oms_algos.errors import BadParameter, MissingLimitPrice, UnsliceableOrder
+from mts1b_oms_algos.observed_volume import OrderLook
 from mts1b_oms_algos.parameters import ChildParameters, ScheduleParameters
 
 __all__ = [
@@ -32,6 +33,9 @@ __all__ = [
 _SLICEABLE_TYPES = frozenset({OrderType.MARKET, OrderType.LIMIT, OrderType.MARKETABLE_LIMIT})
 _WHOLE_TIMES = frozenset({TimeInForce.FOK, TimeInForce.OPG})
 _DIGITS = 120
+_FASTEST = 4
+"""How many times as fast as planned a late schedule is caught up with, at most."""
+
 _LONGEST_KEY = 180
 """Keys have 200 characters at most, and those of children add the slice, and the try of it."""
 
@@ -171,14 +175,24 @@ def child_order(
 
 
 async def run(
-    parent: Order, slices: Sequence[Slice], parameters: ScheduleParameters, *, clock: Clock
+    parent: Order,
+    slices: Sequence[Slice],
+    parameters: ScheduleParameters,
+    *,
+    clock: Clock,
+    look: OrderLook | None = None,
+    spreads: bool = True,
 ) -> AsyncIterator[Order]:
     """Wait for each slice's time and yield its child; a slice without quantity yields none.
 
     The window begins at ``start_at``. Without it, it begins now, and a restarted schedule begins
     now with its first open slice, keeping the distances between slices. A child's ``created_at`` is
-    its slice's time; a consumer that is late gets the overdue children at once.
+    its slice's time. To a consumer that is late, as after a halt, what is overdue comes spread
+    evenly over the time that is left, at most four times as fast as planned; what that leaves no
+    time for comes after the window at this pace.
 
+    :param look: tells which children are on record; those come again at once. None: none is.
+    :param spreads: False for a clock that leaps, as from bar to bar: what is overdue comes at once.
     :raises BadParameter: for a checkpoint beyond the last slice.
     :raises UnsliceableOrder: when the parent expires before the last slice.
     """
@@ -192,14 +206,30 @@ async def run(
     start = parameters.start_at or clock.now() - pending[0].offset
     require_alive(parent, start + pending[-1].offset)
     order_type = OrderType(parameters.child_order_type)
-    for step in pending:
-        if not step.quantity:
-            continue
+    steps = [step for step in pending if step.quantity]
+    gap = timedelta(0)
+    for place, step in enumerate(steps):
         due = start + step.offset
-        wait = (due - clock.now()).total_seconds()
-        if wait > 0:
-            await clock.sleep(wait)
-        yield child_order(parent, step.number, step.quantity, order_type=order_type, created_at=due)
+        child = child_order(
+            parent, step.number, step.quantity, order_type=order_type, created_at=due
+        )
+        if look is not None and await look(child.order_id) is not None:
+            yield child
+            continue
+        late = clock.now() >= due
+        wait = gap if late else due - clock.now()
+        if wait > timedelta(0):
+            await clock.sleep(wait.total_seconds())
+        yield child
+        if spreads:
+            gap = _gap(steps[place:], left=start + pending[-1].offset - clock.now())
+
+
+def _gap(steps: Sequence[Slice], *, left: timedelta) -> timedelta:
+    """Return how long the step after the first of ``steps`` waits where it is overdue."""
+    if len(steps) < 2:
+        return timedelta(0)
+    return max(left / (len(steps) - 1), (steps[1].offset - steps[0].offset) / _FASTEST)
 
 
 def require_alive(parent: Order, last: datetime) -> None:

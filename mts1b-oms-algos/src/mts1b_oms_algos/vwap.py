@@ -13,6 +13,7 @@ from mts1b_platform.clock import Clock, SystemClock
 from mts1b_platform.rng import Rng, SystemRng
 
 from mts1b_oms_algos.errors import ParticipationExceeded
+from mts1b_oms_algos.observed_volume import OrderLook
 from mts1b_oms_algos.parameters import VwapParameters, read_parameters
 from mts1b_oms_algos.schedule import (
     Slice,
@@ -32,10 +33,14 @@ class Vwap:
 
     :ivar clock: tells and waits for the time of each slice.
     :ivar rng: draws the jitter, of which VWAP has none unless asked.
+    :ivar look: tells which children are on record: a restart waits for none of them.
+    :ivar spreads: whether what is overdue is spread, see :func:`~mts1b_oms_algos.schedule.run`.
     """
 
     clock: Clock
     rng: Rng
+    look: OrderLook | None = None
+    spreads: bool = True
 
     def schedule(self, parent: Order, parameters: VwapParameters) -> tuple[Slice, ...]:
         """Return one step per minute, or ``n_slices``; quantities depend on the arguments alone.
@@ -66,7 +71,10 @@ class Vwap:
         parameters = read_parameters(VwapParameters, params)
         require_sliceable(parent, parameters)
         slices = self.schedule(parent, parameters)
-        async for child in run(parent, slices, parameters, clock=self.clock):
+        children = run(
+            parent, slices, parameters, clock=self.clock, look=self.look, spreads=self.spreads
+        )
+        async for child in children:
             yield child
 
 

@@ -61,6 +61,7 @@ never the service."""
 
 _PAUSE_S, _LONGEST_PAUSE_S = 1.0, 30.0
 _WATCH_S = 5.0
+_CLOSES_WITHIN_S = 1.0
 _NO_MORE = object()
 Cancel = Callable[..., Awaitable[object]]
 """Cancels an order as :meth:`mts1b_oms.cancels.Canceller.cancel` does."""
@@ -218,6 +219,7 @@ class Dispatcher:
         """Submit children until one, or the parent, ends it; return what failed, or ''."""
         sent = Decimal(0)
         held_until: datetime | None = None
+        coming: AsyncIterator[Order] | None = None
         try:
             coming = self._algorithm(algo)(parent, params=params)
             while (child := await self._next(parent, algo, coming)) is not None:
@@ -232,6 +234,8 @@ class Dispatcher:
             return over.failure
         except _FAILURES as error:
             return f"{algo}: {error}"
+        finally:
+            await _close(coming)
         return ""
 
     async def _next(self, parent: Order, algo: str, children: AsyncIterator[Order]) -> Order | None:
@@ -371,6 +375,20 @@ class Dispatcher:
 async def _step(children: AsyncIterator[object]) -> object:
     """Return what an algorithm yields next."""
     return await anext(children, _NO_MORE)
+
+
+async def _close(children: AsyncIterator[object] | None) -> None:
+    """Let an algorithm give back what it holds; what it raises then says nothing any more."""
+    close = getattr(children, "aclose", None)
+    if close is None:
+        return
+    closing = asyncio.create_task(_called(close))
+    await asyncio.wait([closing], timeout=_CLOSES_WITHIN_S)
+    await end_tasks([closing])
+
+
+async def _called(close: Callable[[], Awaitable[None]]) -> None:
+    await close()
 
 
 def _is_same_work(stored: StoredOrder, algo: str, params: dict[str, Any]) -> bool:

@@ -195,7 +195,13 @@ class OmsService(Service):
             tasks=OwnedTasks(ctx.tasks),
             clock=ctx.clock,
             restoration=self._restoration,
-            algorithms=algorithms(clock=ctx.clock, rng=ctx.rng, volume=self._tape, look=look),
+            algorithms=algorithms(
+                clock=ctx.clock,
+                rng=ctx.rng,
+                volume=self._tape,
+                look=look,
+                spreads=not ctx.replay,  # between two bars of a replay there is no time
+            ),
         )
 
     def _build_recovery(self) -> None:
