@@ -59,6 +59,24 @@ def test_a_reference_without_value_is_a_total_loss(reference: str) -> None:
     assert marks.change(LOSS_RULES[0]) == -1
 
 
+@pytest.mark.parametrize(
+    ("nav", "brought", "left"),
+    [("0", "500", "500"), ("-20", "520", "500"), ("100", "-100", "0"), ("100", "-150", "-50")],
+)
+def test_where_no_proportion_has_a_meaning_all_begins_with_the_capital(
+    nav: str, brought: str, left: str
+) -> None:
+    """Nothing was there, or nothing is left: a share of it says nothing."""
+    begun = NavMarks.first(Decimal(1000), AT).observe(Decimal(nav), AT + DAY)
+    after = begun.with_capital(Decimal(brought))
+    assert after == NavMarks.first(Decimal(left), AT + DAY)
+
+
+def test_a_nav_of_the_same_moment_takes_the_place_of_the_first() -> None:
+    marks = NavMarks.first(Decimal(100), AT).observe(Decimal(90), AT)
+    assert (marks.nav, marks.day_nav, marks.peak) == (90, 100, 100)
+
+
 def test_the_shortest_period_is_named_first() -> None:
     marks = NavMarks.first(Decimal(100), AT).observe(Decimal(50), AT + 40 * DAY)
     breach = find_breach(marks, make_envelope())
