@@ -13,6 +13,7 @@ from mts1b_foundation import Side
 from mts1b_foundation.nats import OPERATIONS_SIGNALS_RECEIVED, with_fund
 from mts1b_foundation.signals import Signal
 from mts1b_research.errors import StrategyConfigError
+from mts1b_research.sleeves import check_settings
 from mts1b_research.strategies import Webhook
 from research_desk import view_of
 from research_office import (
@@ -160,3 +161,13 @@ def test_it_never_acts_on_a_bar_and_its_parameters_are_checked() -> None:
     assert strategy.generate_intents(view_of([100.0], [AAA])) == []
     with pytest.raises(StrategyConfigError, match="max_weight"):
         Webhook.configure("hook", [AAA], {"max_weigth": 2})
+
+
+def test_signals_for_a_strategy_that_trades_none_are_refused_at_the_start() -> None:
+    rule = HOOK | {"strategy_id": "r", "kind": "rule", "params": {"long_when": "close > 1"}}
+    api = {"signals": [{"source": "s", "strategy_id": "hook"}, {"source": "t", "strategy_id": "r"}]}
+    wrong = fund_settings(HOOK, rule, api=api)
+    with pytest.raises(StrategyConfigError, match=r"api\.signals\.1\.strategy_id: r is not of"):
+        check_settings(wrong)
+    check_settings(fund_settings(HOOK, rule | {"enabled": False}, api=api))
+    check_settings(SETTINGS)
