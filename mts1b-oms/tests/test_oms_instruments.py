@@ -92,14 +92,28 @@ async def test_increments_of_the_settings_bind(
     assert (taken.rejected_code or "") == code
 
 
+@pytest.mark.parametrize(("session", "code"), [("XNYS", DenyCode.OUTSIDE_SESSION), ("24/7", "")])
+async def test_the_calendar_of_the_settings_binds(session: str, code: str) -> None:
+    closed_at_night = RiskLimits(sessions_only=True)
+    run = await begun(
+        with_instruments(configured(), listed("AAA", session=session), limits=closed_at_night)
+    )
+    assert ((await run.submit(order(1, 1))).rejected_code or "") == code
+
+
 async def test_the_services_hold_to_the_instruments_of_the_settings(
     tmp_path: Path, order: Any
 ) -> None:
+    funds = [
+        entry.model_copy(update={"envelope": entry.envelope.with_(max_sector_pct=0.3)})
+        for entry in settings_of().funds
+    ]
     settings = with_instruments(
         settings_of(),
         listed("SPX", sector="broad", lot_size=100),
         listed("NDX", sector="broad", lot_size=1),
         limits=RiskLimits(check_increments=True),
+        funds=funds,
     )
     async with running(tmp_path, settings) as (system, _):
         client = OmsClient(bus=system.bus)
