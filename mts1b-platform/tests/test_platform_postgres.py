@@ -166,7 +166,7 @@ async def test_a_commit_without_an_answer_stops_the_store(
         async with store.transaction() as tx:
             await tx.execute(tallies.update().values(count=7))
             await end_sessions(postgres_url)
-    with pytest.raises(StoreError, match="unknown whether that is kept"):
+    with pytest.raises(StoreError, match="unknown whether it is kept"):
         await add_one(store)
     again = await opened(postgres_url, schema)
     assert await total(again) == 0
