@@ -279,6 +279,26 @@ def test_an_operator_is_called_what_a_file_can_be(mts: Run, home: Path, name: st
     assert set((home / "keys").iterdir()) == before
 
 
+def test_a_store_that_is_being_made_is_none_yet(tmp_path: Path) -> None:
+    (tmp_path / "db").mkdir()
+    (tmp_path / "db" / "operations.sqlite").touch()
+    runner = CliRunner(env={"MTS_HOME": str(tmp_path)})
+    found = runner.invoke(cli.status, ["--json"])
+    assert (found.exit_code, json.loads(found.output)["store"]) == (0, "none yet")
+
+
+def test_a_halt_says_at_once_that_it_is_in_force_and_status_what_passes(mts: Run) -> None:
+    halted = mts(cli.cmd, "halt", FUND, "--reduce-only", "--yes", "--reason", "x")
+    assert f"fund:{FUND} is halted from now on" in halted.stderr
+    as_json = mts(cli.cmd, "halt", STRATEGY, "--yes", "--reason", "x", "--json")
+    assert "halted from now on" not in as_json.stderr
+    shown = mts(cli.status).output.splitlines()
+    (fund,) = [line for line in shown if line.startswith(f"HALTED    fund:{FUND}")]
+    (strategy,) = [line for line in shown if line.startswith("HALTED    strategy:")]
+    assert "but for reduce-only orders" in fund
+    assert "reduce-only" not in strategy
+
+
 def test_an_empty_home_is_told_what_to_do(tmp_path: Path) -> None:
     runner = CliRunner(env={"MTS_HOME": str(tmp_path)})
     for group, arguments in ((cli.why, ["x"]), (cli.app, ["audit", "verify"])):

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -93,6 +96,7 @@ def halt(
             actor=f"operator:{operator}",
             cancel=not keep_orders,
             reduce_only=reduce_only,
+            in_force=partial(_told_at_once, chosen, as_json),
         )
     )
     unknown = unknown_scope(home, chosen)
@@ -108,6 +112,13 @@ def halt(
     failure = _halt_failure(done, cancelled=not keep_orders, unknown=stray)
     facts = _halt_facts(done) | {"unknown": unknown}
     emit_done(facts, as_json, text="\n".join(lines), failure=failure)
+
+
+def _told_at_once(scope: str, as_json: bool) -> None:
+    line = f"{scope} is halted from now on; telling who sends orders"
+    with contextlib.suppress(OSError, ValueError):  # nobody to tell is no reason to stop halfway
+        if not as_json:
+            print(for_terminal([line]), file=sys.stderr, flush=True)
 
 
 _REACHED = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -131,6 +132,7 @@ async def halt(
     cancel: bool = True,
     reduce_only: bool = False,
     patience_s: float = 10.0,
+    in_force: Callable[[], None] = lambda: None,
 ) -> HaltDone:
     """Halt a scope, then cancel its open orders until the venue shows none.
 
@@ -143,6 +145,7 @@ async def halt(
     :param cancel: False leaves open orders where they are.
     :param reduce_only: orders that only reduce a position may leave all the same.
     :param patience_s: how long to go on cancelling.
+    :param in_force: called once the record is written: what follows may take seconds.
     """
     clock = SystemClock()
     request = halt_request(scope, reason=reason, actor=actor, clock=clock, reduce_only=reduce_only)
@@ -151,9 +154,11 @@ async def halt(
         active, _ = put_in_force(HaltStore(home / HALT_FOLDER), asked)
     except OSError:
         active = None  # told to senders and service all the same; both write the record too
-    in_force = active or asked
+    else:
+        in_force()
+    halted = active or asked
     announcing = asyncio.create_task(_announced(home, request, clock))
-    confirmed, silent = await senders.tell(home, in_force)
+    confirmed, silent = await senders.tell(home, halted)
     canceled, residue = (
         await senders.cancel_until_none(
             home,
@@ -171,7 +176,7 @@ async def halt(
     if failure is not None and active is None:
         raise failure
     return HaltDone(
-        in_force,
+        halted,
         reached,
         tuple(confirmed),
         tuple(silent),

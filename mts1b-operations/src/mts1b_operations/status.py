@@ -60,6 +60,8 @@ def _funds(home: Path) -> tuple[list[dict[str, Any]], str]:
         return [], "none yet"
     try:
         with AuditReader(home) as reader:
+            if reader.is_new:
+                return [], "none yet"
             found = [
                 {
                     "fund_id": fund,
@@ -110,8 +112,9 @@ def status_lines(status: dict[str, Any]) -> Iterator[str]:
     if status["store"] not in ("ok", "none yet"):
         yield f"fund      not known: {status['store']}"
     for halt in status["halts"]:
+        passes = " but for reduce-only orders" if halt["reduce_only_allowed"] else ""
         yield (
-            f"HALTED    {halt['scope']}: {halt['reason']} ({halt['requested_by']}, "
+            f"HALTED    {halt['scope']}{passes}: {halt['reason']} ({halt['requested_by']}, "
             f"{halt['requested_at'][:19]}Z)"
         )
     if status["halt_record"] != "ok":

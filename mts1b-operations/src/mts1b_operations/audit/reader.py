@@ -80,6 +80,17 @@ class AuditReader:
             raise _unreadable(error) from error
 
     @property
+    def is_new(self) -> bool:
+        """Return whether the store holds no table yet, as while it is being made.
+
+        :raises AuditUnavailable: when it can not be read.
+        """
+        try:
+            return self._connection.execute("SELECT 1 FROM sqlite_master").fetchone() is None
+        except sqlite3.DatabaseError as error:
+            raise _unreadable(error) from error
+
+    @property
     def size(self) -> int:
         """Return the number of entries that the last sequence implies."""
         found = next(self._select("ORDER BY sequence DESC LIMIT 1"), None)
