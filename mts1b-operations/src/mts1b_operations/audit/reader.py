@@ -81,14 +81,17 @@ class AuditReader:
 
     @property
     def is_new(self) -> bool:
-        """Return whether the store holds no table yet, as while it is being made.
+        """Return whether the store holds no table yet, and no entry was ever put aside.
+
+        So it is while it is being made; one that was emptied is not new.
 
         :raises AuditUnavailable: when it can not be read.
         """
         try:
-            return self._connection.execute("SELECT 1 FROM sqlite_master").fetchone() is None
+            tables = self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
         except sqlite3.DatabaseError as error:
             raise _unreadable(error) from error
+        return not tables and not (self._home / AUDIT_FOLDER).exists()
 
     @property
     def size(self) -> int:
