@@ -12,7 +12,10 @@ from hypothesis import strategies as st
 from mts1b_foundation import Side, Symbol
 from mts1b_research import IntentPipeline, Mandate, StrategyBook
 from mts1b_research.pipeline import Work
+from mts1b_research.registry import StrategyRegistry
+from mts1b_research.sleeves import sleeves_of
 from research_desk import AAA, BBB, START, book, signal
+from research_office import fund_settings
 
 CCC = Symbol("CCC")
 PIPELINE = IntentPipeline(Mandate("s1", "f1", frozenset({AAA, BBB})))
@@ -31,6 +34,34 @@ def test_a_weight_becomes_whole_lots_of_the_strategys_nav() -> None:
     work = PIPELINE.run([signal(AAA, 0.5, price=33.0)], book(nav=1000), START)
     assert orders(work) == [("AAA", Side.BUY, Decimal(15), False)]
     assert work.decisions[0].order_ids == (work.orders[0].order.order_id,)
+
+
+def test_each_symbol_has_its_lot() -> None:
+    lots = IntentPipeline(
+        Mandate("s1", "f1", frozenset({AAA, BBB})), lots={AAA: Decimal(100), BBB: Decimal("0.01")}
+    )
+    signals = [signal(BBB, 0.3, price=33.0), signal(AAA, 0.5, price=33.0)]
+    work = lots.run(signals, book(nav=10_000), START)
+    assert orders(work) == [
+        ("AAA", Side.BUY, Decimal(100), False),
+        ("BBB", Side.BUY, Decimal("90.90"), False),
+    ]
+    held = book(nav=10_000, positions={AAA: Decimal(250)})
+    closed = lots.run([signal(AAA, 0.0)], held, START)
+    assert [quantity for _, _, quantity, _ in orders(closed)] == [Decimal(200), Decimal(50)]
+    assert len({planned.order.idempotency_key for planned in closed.orders}) == 2
+
+
+def test_the_lots_are_those_of_the_settings() -> None:
+    rule = {"strategy_id": "s1", "fund_id": "f1", "kind": "rule", "symbols": ["AAA"]}
+    lot = {"symbol": "AAA", "asset_class": "equities", "lot_size": 100}
+    known = fund_settings(
+        rule | {"params": {"long_when": "close > 1"}},
+        instruments=[lot],
+        limits={"check_increments": True},
+    )
+    (sleeve,) = sleeves_of(known, StrategyRegistry())
+    assert (sleeve.pipeline.lot_of(AAA), sleeve.pipeline.lot_of(BBB)) == (Decimal(100), Decimal(1))
 
 
 def test_what_is_working_counts_as_held() -> None:

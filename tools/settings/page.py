@@ -27,7 +27,7 @@ wrong, `mts config show` prints what is in force. A variable of the environment 
 the fields of a fund and of a symbol explained; `python -m tools.settings --write` makes it.
 
 Units are in the names: `_pct` is a fraction (0.05 is 5 %), `_bps` basis points, `_s` seconds, `_ms`
-milliseconds, `_usd` money in the fund's base currency. Money may be written as text, so that no
+milliseconds, `_usd` US dollars. Money may be written as text, so that no
 digit is lost. `[]` stands for each entry of a list, `NAME` for a name of your own. *Optional* is
 empty unless the meaning says otherwise. A limit with the default `null` is off.
 """

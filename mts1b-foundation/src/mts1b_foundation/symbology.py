@@ -166,7 +166,7 @@ class Instrument(FrozenModel):
         Decimal("0.01"), description="step of its prices; see limits.check_increments"
     )
     lot_size: PositiveDecimal = Field(
-        Decimal(1), description="step of its quantities; see limits.check_increments"
+        Decimal(1), description="step of its quantities and of sizes; see limits.check_increments"
     )
     minimum_notional: NonNegativeDecimal = Field(
         Decimal(0), description="least value of an order; see limits.check_increments"

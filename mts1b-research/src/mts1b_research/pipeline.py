@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -52,6 +52,7 @@ class IntentPipeline:
 
     :param lot_size: orders are whole multiples of it, rounded toward zero; what is left of a
         position that is closed goes in an order of its own.
+    :param lots: the lots of symbols that have another one.
     :param no_trade_band: a change smaller than this fraction of the strategy's NAV is left
         undone (closing a position is always done).
     """
@@ -61,6 +62,11 @@ class IntentPipeline:
     broker: str = "paper"
     lot_size: Decimal = Decimal(1)
     no_trade_band: Decimal = Decimal("0.01")
+    lots: Mapping[Symbol, Decimal] = field(default_factory=dict)
+
+    def lot_of(self, symbol: Symbol) -> Decimal:
+        """Return the lot of a symbol."""
+        return self.lots.get(symbol, self.lot_size)
 
     def run(self, signals: Sequence[Signal], book: StrategyBook, as_of: datetime) -> Work:
         """Pass the signals through every stage."""
@@ -94,10 +100,18 @@ class IntentPipeline:
         if work.book.nav_usd <= 0:
             self._only_close(work)
             return
-        weights = {str(one.symbol): one.target_weight or 0.0 for one in work.signals}
-        prices = {str(signal.symbol): signal.reference_price for signal in work.signals}
-        sized = weights_to_quantities(weights, work.book.nav_usd, prices, lot_size=self.lot_size)
-        work.targets = {Symbol(symbol): quantity for symbol, quantity in sized.items()}
+        signals = {signal.symbol: signal for signal in work.signals}
+        for lot, symbols in self._by_lot(signals).items():
+            weights = {str(one): signals[one].target_weight or 0.0 for one in symbols}
+            prices = {str(one): signals[one].reference_price for one in symbols}
+            sized = weights_to_quantities(weights, work.book.nav_usd, prices, lot_size=lot)
+            work.targets |= {Symbol(symbol): quantity for symbol, quantity in sized.items()}
+
+    def _by_lot(self, symbols: Iterable[Symbol]) -> dict[Decimal, list[Symbol]]:
+        groups: dict[Decimal, list[Symbol]] = {}
+        for symbol in symbols:
+            groups.setdefault(self.lot_of(symbol), []).append(symbol)
+        return groups
 
     def _only_close(self, work: Work) -> None:
         reason = f"the strategy's NAV is {work.book.nav_usd} USD: there is nothing to size by"
@@ -113,7 +127,11 @@ class IntentPipeline:
             signal.symbol: self._worth_trading(signal, work.targets[signal.symbol], current, work)
             for signal in work.signals
         }
-        deltas = list(net_to_orders(wanted, current, lot_size=self.lot_size))
+        deltas: list[OrderDelta] = []
+        for lot, symbols in self._by_lot(wanted).items():
+            goals, have = ({one: all_of[one] for one in symbols} for all_of in (wanted, current))
+            deltas += net_to_orders(goals, have, lot_size=lot)
+        deltas.sort(key=lambda delta: delta.symbol)
         work.deltas = (*deltas, *self._odd_lots(wanted, current, deltas))
 
     def _odd_lots(
@@ -151,7 +169,7 @@ class IntentPipeline:
         by_symbol = {signal.symbol: signal for signal in work.signals}
         for delta in work.deltas:
             signal = by_symbol[delta.symbol]
-            odd = "" if delta.quantity % self.lot_size == 0 else "-odd"
+            odd = "" if delta.quantity % self.lot_of(delta.symbol) == 0 else "-odd"
             key = (
                 f"{self.mandate.strategy_id}-{work.as_of.isoformat()}"
                 f"-{delta.symbol}-{delta.side.value}{odd}"

@@ -23,6 +23,7 @@ def sleeves_of(settings: Settings, registry: StrategyRegistry) -> list[Sleeve]:
     :raises StrategyConfigError: when signals from outside are for one that takes none.
     """
     brokers = {fund.fund.fund_id: fund.fund.broker for fund in settings.funds}
+    lots = {one.symbol: one.lot_size for one in settings.instruments}
     made = [
         Sleeve(
             registry.build(entry),
@@ -30,6 +31,7 @@ def sleeves_of(settings: Settings, registry: StrategyRegistry) -> list[Sleeve]:
                 Mandate.from_settings(entry),
                 mode=ExecutionMode(settings.mode),
                 broker=brokers[entry.fund_id],
+                lots=lots,
             ),
         )
         for entry in settings.strategies

@@ -114,6 +114,7 @@ class UnwatchedPositions:
                 Mandate(strategy_id, fund_id, frozenset()),
                 mode=ExecutionMode(self.settings.mode),
                 broker=brokers.get(fund_id, "paper"),
+                lots={one.symbol: one.lot_size for one in self.settings.instruments},
             ),
         )
 
