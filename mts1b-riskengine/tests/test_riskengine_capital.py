@@ -116,6 +116,75 @@ async def test_what_is_no_part_of_the_parent_that_is_told_is_denied(
     assert outcome(denied) == ("parent_cap", DenyCode.PARENT_MISMATCH)
 
 
+async def test_a_child_that_is_judged_again_or_changed_counts_once(make_desk: MakeDesk) -> None:
+    limits = RiskLimits(children_within_parent=True)
+    desk = await make_desk(limits=limits)
+    one = slice_of(1)
+    for _ in range(2):
+        assert (await desk.engine.check(one, parent=told())).approved
+        desk.clock.advance(3)
+    working = one.with_(status=OrderStatus.ACCEPTED, submitted_at=one.created_at, version=4)
+    await desk.feed(working)
+    for quantity, code in ((101, DenyCode.PARENT_EXCEEDED), (100, "")):
+        wanted = working.with_(
+            order_id=f"o-1-{quantity}",
+            idempotency_key=f"k-1-{quantity}",
+            quantity=D(quantity),
+            status=OrderStatus.PENDING_RISK,
+        )
+        decision = await desk.engine.check(wanted, amends="o-1", parent=told())
+        assert decision.code == code
+    assert (await desk.engine.check(slice_of(2, quantity=D(1)), parent=told())).code == (
+        DenyCode.PARENT_EXCEEDED
+    )
+
+
+async def test_a_restart_remembers_what_a_parent_asks_for(make_desk: MakeDesk) -> None:
+    limits = RiskLimits(children_within_parent=True)
+    desk = await make_desk(limits=limits)
+    await desk.feed(told())
+    assert (await desk.engine.check(slice_of(1))).approved
+    await desk.store.close()
+    again = await make_desk(limits=limits, prices=False)
+    assert (await again.engine.check(slice_of(2, quantity=D(41)))).code == DenyCode.PARENT_EXCEEDED
+    assert (await again.engine.check(slice_of(3, quantity=D(40)))).approved
+
+
+async def test_a_parent_at_any_price_may_have_children_at_a_limit(make_desk: MakeDesk) -> None:
+    desk = await make_desk(limits=RiskLimits(children_within_parent=True))
+    any_price = told(order_type=OrderType.MARKET, limit_price=None)
+    assert (await desk.engine.check(slice_of(1), parent=any_price)).approved
+
+
+async def test_a_child_that_shrinks_gives_back_when_the_venue_says_so(make_desk: MakeDesk) -> None:
+    desk = await make_desk(limits=RiskLimits(children_within_parent=True))
+    one = slice_of(1)
+    assert (await desk.engine.check(one, parent=told())).approved
+    working = one.with_(status=OrderStatus.ACCEPTED, submitted_at=one.created_at, version=4)
+    await desk.feed(working)
+    smaller = working.with_(
+        order_id="o-1-r",
+        idempotency_key="k-1-r",
+        quantity=D(30),
+        status=OrderStatus.PENDING_RISK,
+    )
+    assert (await desk.engine.check(smaller, amends="o-1", parent=told())).approved
+    over = await desk.engine.check(slice_of(2, quantity=D(41)), parent=told())
+    assert over.code == DenyCode.PARENT_EXCEEDED
+    await desk.feed(working.with_(quantity=D(30), version=6))
+    assert (await desk.engine.check(slice_of(3, quantity=D(70)), parent=told())).approved
+
+
+async def test_a_child_at_work_keeps_its_value(make_desk: MakeDesk) -> None:
+    desk = await make_desk(limits=RiskLimits(max_parent_usd=D(10_000)))
+    one = slice_of(1)
+    assert (await desk.engine.check(one)).approved
+    await desk.feed(one.with_(status=OrderStatus.ACCEPTED, submitted_at=one.created_at, version=4))
+    over = await desk.engine.check(slice_of(2, quantity=D("40.01")))
+    assert outcome(over) == ("parent_cap", DenyCode.MAX_PARENT)
+    assert (await desk.engine.check(slice_of(3, quantity=D(40)))).approved
+
+
 async def test_a_parent_does_not_grow_between_two_children(make_desk: MakeDesk) -> None:
     desk = await market(make_desk)
     parent = told()

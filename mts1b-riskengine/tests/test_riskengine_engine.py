@@ -231,6 +231,12 @@ async def test_a_stray_sale_counts_over_a_restart_and_is_not_given_back(
         desk = await make_desk(prices=False)
 
 
+async def test_a_stray_order_of_which_nobody_knows_whether_it_arrived_counts(desk: Desk) -> None:
+    """It was neither sent nor accepted on record, and is no parent for that."""
+    await desk.feed(make_order("stray", status=OrderStatus.UNKNOWN))
+    assert line(desk) == ("0", "10", "0")
+
+
 async def test_an_order_whose_fill_came_first_is_not_given_back(desk: Desk) -> None:
     """Fills can overtake the event that tells of the sending."""
     order = make_order()

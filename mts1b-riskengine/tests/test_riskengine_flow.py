@@ -10,7 +10,7 @@ from mts1b_foundation.nats import OMS_ORDERS_CANCELED
 from mts1b_platform.pump import Event
 from mts1b_riskengine.feed import RiskFeed
 from riskengine_desk import FUND, MakeDesk, outcome
-from riskengine_limits import MSFT, mandates, plain, simple
+from riskengine_limits import MSFT, OPEN, mandates, plain, simple
 
 D = Decimal
 
@@ -24,16 +24,19 @@ async def test_messages_are_limited_per_scope(make_desk: MakeDesk, scope: str) -
     third = await desk.engine.check(simple(3))
     assert outcome(third) == ("message_limit", DenyCode.MESSAGE_LIMIT)
     assert scope in third.reason
+    assert (third.gates[-1].limit, third.gates[-1].value) == ("2", "3")
     elsewhere = await desk.engine.check(simple(4, strategy_id="carry"))
     assert elsewhere.approved is (scope == "strategy")
     desk.clock.advance(1)
     assert (await desk.engine.check(simple(5))).approved
 
 
-async def test_amendments_have_a_limit_of_their_own_and_cancels_none(make_desk: MakeDesk) -> None:
+@pytest.mark.parametrize("amend", [{"broker_order_id": "v-1"}, {"submitted_at": OPEN}])
+async def test_amendments_have_a_limit_of_their_own_and_cancels_none(
+    make_desk: MakeDesk, amend: dict[str, Any]
+) -> None:
     sizes = MessageLimits(firm_new=2, firm_amend=1, window_s=60.0)
     desk = await make_desk(limits=RiskLimits(messages=sizes))
-    amend = {"broker_order_id": "v-1"}
     assert (await desk.engine.check(simple(1))).approved
     assert (await desk.engine.check(simple(2, **amend))).approved
     assert outcome(await desk.engine.check(simple(3, **amend)))[1] == DenyCode.MESSAGE_LIMIT
