@@ -5,6 +5,7 @@ import contextlib
 import signal
 import socket
 import sys
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from mts1b_brokers import (
 from mts1b_brokers.paper import FillPolicy
 from mts1b_brokers.registry import check_settings
 from mts1b_brokers.remote import RemoteVenue, VenueServer
+from mts1b_foundation.adjustments import AdjustBooks, AdjustmentKind
 from mts1b_foundation.protocols import (
     AccountQuery,
     BrokerProtocol,
@@ -130,6 +132,26 @@ async def test_replace_corrections_and_the_dead_man_go_over_the_line(desk, make_
     assert await venue.corrections_since(cursor) == ([], cursor)
     with pytest.raises(BrokerRefused, match="dead-man"):
         await venue.cancel_all_after(5.0)
+
+
+async def test_what_moves_the_account_without_an_order_goes_over_the_line(desk):
+    paper, _, venue, _ = desk
+    one = AdjustBooks(
+        adjustment_id="a-1",
+        kind=AdjustmentKind.DEPOSIT,
+        fund_id="f",
+        strategy_id="s",
+        cash_usd=D(500),
+        reason="a test",
+        signed_by="operator:ann",
+        requested_at=datetime(2026, 3, 2, tzinfo=UTC),
+    )
+    before = (await venue.account_snapshot()).cash_usd
+    assert await venue.play_adjustment(one) == one
+    await venue.play_adjustment(one)
+    assert (await paper.account_snapshot()).cash_usd == before + 500
+    with pytest.raises(BrokerRefused, match="says something else"):
+        await venue.play_adjustment(one.with_(cash_usd=D(5)))
 
 
 async def test_what_the_venue_refuses_is_refused_here(desk, make_order):

@@ -20,6 +20,7 @@ from mts1b_oms.adjuster import Adjuster, sign_adjustment
 from mts1b_oms.corrections import take_corrections
 from mts1b_oms.errors import AdjustmentRefused, OrderRefused
 from mts1b_oms.manual import BadOrder
+from mts1b_oms.reconcile import TheirBooks
 from mts1b_oms.tables.books import read_fills
 from mts1b_platform.rng import SeededRng
 from mts1b_platform.signing import KeyRing
@@ -343,8 +344,7 @@ async def test_over_the_bus_risk_follows_and_the_audit_can(
 
         monkeypatch.setattr(by_hand, "connect", connect)
         await replay(system, order)
-        account = Account(SimpleNamespace(venue=oms._venue))
-        account.cash = Decimal(-400_000)
+        before = (await oms._venue.account_snapshot()).cash_usd
         words = {"kind": "withdrawal", "reason": "statement", "cash_usd": "-400000", **MONEY}
 
         first = await by_hand.adjust_by_hand(tmp_path, words, operator="ann")
@@ -358,8 +358,11 @@ async def test_over_the_bus_risk_follows_and_the_audit_can(
         assert marks is not None
         assert marks.nav == oms.record.navs["alpha", None].nav_usd
         assert abs(marks.changes()[0]) < Decimal("0.01"), "capital that went is no loss"
-        with pytest.raises(AdjustmentRefused, match="does not show it"):
-            await by_hand.adjust_by_hand(tmp_path, words | {"reason": "twice"}, operator="ann")
+        account = await oms._venue.account_snapshot()
+        assert account.cash_usd == before - 400_000, "the paper venue's account moved, and once"
+        assert oms.gate.is_open
+        with pytest.raises(AdjustmentRefused, match="can not be withdrawn"):
+            await by_hand.adjust_by_hand(tmp_path, words | {"cash_usd": "-9000000"}, operator="ann")
         with pytest.raises(AdjustmentRefused, match="mts cmd operator-key bob"):
             await by_hand.adjust_by_hand(tmp_path, words, operator="bob")
         with pytest.raises(BadOrder, match=r"no adjustment: .*negative amount"):
@@ -368,3 +371,60 @@ async def test_over_the_bus_risk_follows_and_the_audit_can(
 
 async def _nothing() -> None:
     """A bus that others still use is not closed."""
+
+
+async def test_a_paper_account_is_funded_and_split_by_the_operators_word(
+    new_desk: Any, order: Any
+) -> None:
+    """Every deposit was refused: a simulated venue has no bank that could show one."""
+    profile = VenueProfile(fee_bps_per_side=Decimal(0), initial_cash=Decimal(1_000_000))
+    desk = await new_desk(profile=profile)
+    await desk.orders.submit(order("k-1"))
+    await desk.tick(1, {SPX: ("100", "100")})
+    office = Office(desk)
+    adjuster = Adjuster(desk.record, desk.reconciler, office.ring, desk.venue.paper)
+
+    for said in (
+        office.word("deposit", cash_usd=Decimal(5_000), **MONEY),
+        office.word("split", adjustment_id="a-2", symbol=SPX, ratio="2", price="50"),
+        office.word("dividend", adjustment_id="a-3", cash_usd=Decimal(7), symbol=SPX, **MONEY),
+    ):
+        await adjuster.adjust(said)
+        assert (await adjuster.adjust(said)).again
+        assert desk.gate.is_open, desk.gate.reason
+
+    account = await desk.venue.paper.account_snapshot()
+    assert (account.cash_usd, desk.record.ledger.cash()) == (1_004_007, 1_004_007)
+    assert [p.quantity for p in account.positions] == [20]
+    assert desk.record.ledger.quantities() == {SPX: 20}
+    with pytest.raises(AdjustmentRefused, match="can not be withdrawn"):
+        await adjuster.adjust(
+            office.word("withdrawal", adjustment_id="a-4", cash_usd=Decimal(-9_000_000), **MONEY)
+        )
+    assert desk.gate.is_open
+
+
+async def test_what_the_paper_venue_has_moved_and_nobody_booked_is_booked_by_the_same_word(
+    new_desk: Any,
+) -> None:
+    """The OMS died between the two."""
+    desk = await new_desk()
+    office = Office(desk)
+    word = office.word("deposit", cash_usd=Decimal(5_000), **MONEY)
+    await desk.venue.paper.play_adjustment(word)
+    assert await office.is_shut()
+    await Adjuster(desk.record, desk.reconciler, office.ring, desk.venue.paper).adjust(word)
+    assert desk.gate.is_open
+    assert (await desk.venue.paper.account_snapshot()).cash_usd == 1_005_000
+
+
+async def test_money_is_not_booked_where_a_venue_states_none(office: Office) -> None:
+    """It was booked unchecked, whatever the amount."""
+
+    async def silent() -> TheirBooks:
+        return TheirBooks({SPX: Decimal(10)}, None)
+
+    office.desk.reconciler.their_books = silent
+    with pytest.raises(AdjustmentRefused, match="states no cash"):
+        await office.book("deposit", cash_usd=Decimal(5_000), **MONEY)
+    assert office.desk.record.ledger.cash() == 999_000

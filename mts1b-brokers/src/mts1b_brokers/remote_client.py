@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any, cast
 
 from mts1b_foundation import Bar, Fill, Order, Position, Quote
+from mts1b_foundation.adjustments import AdjustBooks
 from mts1b_foundation.orders import FillCorrection
 from mts1b_foundation.protocols import AccountSnapshot, VenueCard
 from pydantic import ValidationError
@@ -208,6 +209,11 @@ class RemoteVenue:
     async def cancel_all_after(self, seconds: float) -> None:
         """Cancel all ``seconds`` from now unless called again; 0 disarms."""
         await self._ask(wire.AskDeadMan, seconds=seconds)
+
+    async def play_adjustment(self, one: AdjustBooks) -> AdjustBooks:
+        """Move money or stock of the account without an order, once for each id."""
+        played: AdjustBooks = await self._ask(wire.AskAdjustment, adjustment=one)
+        return played
 
     def set_time(self, now: datetime) -> None:
         """Set the venue's time (aware); it is told with the next bars."""

@@ -119,6 +119,8 @@ class VenueServer:
                 )
             case wire.AskDeadMan(seconds=seconds) if isinstance(venue, DeadManTimer):
                 return await venue.cancel_all_after(seconds)
+            case wire.AskAdjustment(adjustment=one):
+                return await self.paper.play_adjustment(one)
             case wire.AskCorrections(cursor=cursor):
                 return await self._corrections(cursor)
             case _:

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 from mts1b_foundation import Bar, Fill, Order, Position, Quote
+from mts1b_foundation.adjustments import AdjustBooks
 from mts1b_foundation.model import FiniteDecimal, FrozenModel, UtcDatetime
 from mts1b_foundation.orders import FillCorrection
 from mts1b_foundation.protocols import AccountSnapshot, VenueCard
@@ -23,6 +24,7 @@ __all__ = [
     "Answer",
     "Ask",
     "AskAccount",
+    "AskAdjustment",
     "AskBars",
     "AskByKey",
     "AskCancel",
@@ -158,6 +160,13 @@ class AskDeadMan(Ask):
     seconds: float
 
 
+class AskAdjustment(Ask):
+    """Move the account without an order."""
+
+    act: Literal["adjustment"] = "adjustment"
+    adjustment: AdjustBooks
+
+
 class AskBars(Ask):
     """Let a simulated market move: first the time, then the bars."""
 
@@ -186,6 +195,7 @@ ANY_ASK: TypeAdapter[Ask] = TypeAdapter(
         | AskFills
         | AskCorrections
         | AskDeadMan
+        | AskAdjustment
         | AskBars
         | AskQuote,
         Field(discriminator="act"),
@@ -204,6 +214,7 @@ VALUES: dict[type[Ask], TypeAdapter[Any]] = {
     AskFills: TypeAdapter(tuple[list[Fill], str]),
     AskCorrections: TypeAdapter(tuple[list[FillCorrection], str]),
     AskDeadMan: TypeAdapter(None),
+    AskAdjustment: TypeAdapter(AdjustBooks),
     AskBars: TypeAdapter(None),
     AskQuote: TypeAdapter(None),
 }

@@ -234,7 +234,7 @@ class OmsService(Service):
         self._doubt = DoubtWork(self.orders, self._replacer, clock=ctx.system_clock, log=ctx.log)
         operators = KeyRing(ctx.home / "keys", ctx.rng)
         self._resolver = Resolver(self.orders, operators)
-        self._adjuster = Adjuster(self.record, self._reconciler, operators)
+        self._adjuster = Adjuster(self.record, self._reconciler, operators, self._venue)
         self._socket = HaltSocket(ctx.home / "run", "oms", self._answer_socket)
         self._tasks = OwnedTasks(ctx.tasks)
         self._pump = EventPump(

@@ -6,11 +6,13 @@ from datetime import datetime
 from decimal import Decimal
 
 from mts1b_foundation import Fill, Liquidity, Order
+from mts1b_foundation.adjustments import AdjustBooks
 from mts1b_foundation.orders import CorrectionKind, FillCorrection
 from mts1b_platform.ids import derive_id
 
 from mts1b_brokers.errors import BrokerRefused
 from mts1b_brokers.paper.correcting import Restatement, correct, order_after
+from mts1b_brokers.paper.moving import move
 from mts1b_brokers.paper.session import PaperSession
 from mts1b_brokers.paper.state import Draft
 from mts1b_brokers.paper.venue import PaperVenue
@@ -51,6 +53,15 @@ class VenueDesk(PaperSession):
         return await self._act(
             lambda venue, now: correct(venue.state, fill_id, new, now=now, venue=self.name)
         )
+
+    async def play_adjustment(self, one: AdjustBooks) -> AdjustBooks:
+        """Move money or stock of the account without an order, as a bank or an issuer does.
+
+        Once for each id. A split ends what is open in its symbol.
+
+        :raises BrokerRefused: for an id that said something else, and for money that is not there.
+        """
+        return await self._act(lambda venue, now: move(venue.state, one, now=now, venue=self.name))
 
     async def external(self, order: Order) -> Order:
         """Take an order that a person placed by hand in the same account."""

@@ -10,6 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from mts1b_foundation import Fill, Order
+from mts1b_foundation.adjustments import AdjustBooks
 from mts1b_foundation.orders import FillCorrection
 from mts1b_platform.store import Prepared, Store
 from mts1b_platform.store.connection import AsyncConnection
@@ -82,6 +83,9 @@ class Ledger:
             stands = Fill.model_validate_json(row.stands) if row.stands is not None else None
             state.corrections.append(correction)
             state.corrected[correction.fill_id] = stands
+        moves = sa.select(tables.adjustments).order_by(tables.adjustments.c.position)
+        for row in await tx.execute(moves):
+            state.adjustments.append((row.fills, AdjustBooks.model_validate_json(row.payload)))
 
     async def _load_books(self, tx: AsyncConnection, state: VenueState) -> None:
         for row in await tx.execute(sa.select(tables.positions)):
@@ -111,7 +115,7 @@ class Ledger:
             for working in draft.orders.values():
                 await self._write_order(tx, working)
             await self._write_executions(tx, draft, state)
-            if draft.fills or draft.corrections:
+            if draft.moves_books:
                 await self._write_books(tx, draft)
             if draft.sets_timer or draft.spends:
                 await self._write_limits(tx, draft)
@@ -153,6 +157,14 @@ class Ledger:
                 "stands": stands.model_dump_json() if stands is not None else None,
             }
             await tx.execute(sa.insert(tables.corrections).values(row))
+        for place, one in enumerate(draft.adjustments, start=len(state.adjustments) + 1):
+            row = {
+                "position": place,
+                "adjustment_id": one.adjustment_id,
+                "fills": len(state.fills),
+                "payload": one.model_dump_json(),
+            }
+            await tx.execute(sa.insert(tables.adjustments).values(row))
 
     async def _write_books(self, tx: AsyncConnection, draft: Draft) -> None:
         for held in draft.positions.values():

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from typing import NamedTuple
 
 from mts1b_foundation import Fill, Order, Quote
+from mts1b_foundation.adjustments import AdjustBooks
 from mts1b_foundation.orders import FillCorrection
 
 from mts1b_brokers.paper.budget import MessageBudget
@@ -94,17 +96,29 @@ class AccountPosition(NamedTuple):
 
     def after(self, fill: Fill) -> AccountPosition:
         """Return the position after a fill."""
-        held, traded = self.quantity, fill.signed_quantity
+        return self.traded(fill.signed_quantity, fill.price, fill.fees)
+
+    def traded(self, traded: Decimal, price: Decimal, fees: Decimal = _NOTHING) -> AccountPosition:
+        """Return the position after signed units came or went at a price."""
+        held = self.quantity
         left = held + traded
         if held * traded >= 0:
-            cost = held * self.average_price + traded * fill.price
+            cost = held * self.average_price + traded * price
             average, gain = cost / left, _NOTHING
         else:
             closed = min(abs(held), abs(traded)) * (1 if held > 0 else -1)
-            gain = closed * (fill.price - self.average_price)
-            average = self.average_price if left * held > 0 else fill.price if left else _NOTHING
+            gain = closed * (price - self.average_price)
+            average = self.average_price if left * held > 0 else price if left else _NOTHING
         return AccountPosition(
-            self.symbol, left, average, self.realized_pnl + gain, self.fees + fill.fees
+            self.symbol, left, average, self.realized_pnl + gain, self.fees + fees
+        )
+
+    def adjusted(self, one: AdjustBooks) -> AccountPosition:
+        """Return the position after stock came or went without an order, or was split."""
+        if one.ratio is None:
+            return self.traded(one.quantity, one.price or _NOTHING)
+        return self._replace(
+            quantity=self.quantity * one.ratio, average_price=self.average_price / one.ratio
         )
 
 
@@ -127,6 +141,8 @@ class VenueState:
     corrections: list[FillCorrection] = field(default_factory=list)
     corrected: dict[str, Fill | None] = field(default_factory=dict)
     """What stands of each execution that was corrected; None: it was taken back."""
+    adjustments: list[tuple[int, AdjustBooks]] = field(default_factory=list)
+    """What moved the account without an order, each with the number of executions before it."""
     timer: datetime | None = None
     """When the dead-man timer fires."""
     budget: MessageBudget | None = None
@@ -135,7 +151,8 @@ class VenueState:
         """Take over everything that a draft changed."""
         for working in draft.orders.values():
             self.put(working)
-        if draft.fills or draft.corrections:
+        if draft.moves_books:
+            self.adjustments.extend((len(self.fills), one) for one in draft.adjustments)
             self.fills.extend(draft.fills)
             self.positions.update(draft.positions)
             self.holdings.update(draft.holdings)
@@ -198,6 +215,7 @@ class Draft:
 
     __slots__ = (
         "_state",
+        "adjustments",
         "budget",
         "cash",
         "corrected",
@@ -222,8 +240,14 @@ class Draft:
         self.cash = state.cash
         self.corrections: list[FillCorrection] = []
         self.corrected: dict[str, Fill | None] = {}
+        self.adjustments: list[AdjustBooks] = []
         self.timer = state.timer
         self.budget = state.budget
+
+    @property
+    def moves_books(self) -> bool:
+        """Return whether positions or cash change, or what explains them."""
+        return bool(self.fills or self.corrections or self.adjustments)
 
     @property
     def sets_timer(self) -> bool:
@@ -238,7 +262,8 @@ class Draft:
     @property
     def must_be_recorded(self) -> bool:
         """Return whether losing this draft could change a later fill."""
-        kept = bool(self.orders or self.corrections) or self.sets_timer or self.spends
+        books = bool(self.orders or self.corrections or self.adjustments)
+        kept = books or self.sets_timer or self.spends
         return kept or any(self._state.open.get(symbol) for symbol, _ in self.marks)
 
     def open_orders(self, symbol: str) -> list[WorkingOrder]:
@@ -287,16 +312,50 @@ class Draft:
         self.cash += _paid(before) - (_paid(after) if after else _NOTHING)
         self.corrections.append(correction)
         self.corrected[before.fill_id] = after
+        moved *= self._splits_since(before)
         self.holdings[owner.fund_id, owner.strategy_id, symbol] = self.held_by(owner) + moved
         self.positions[symbol] = self._rebuilt(symbol)
 
+    def adjust(self, one: AdjustBooks) -> None:
+        """Move money or stock without an order; a split moves every holder's."""
+        self.adjustments.append(one)
+        self.cash += one.cash_usd
+        if one.symbol is None or not one.moves_stock:
+            return
+        symbol, known = str(one.symbol), self._state
+        position = known.positions.get(symbol) or AccountPosition(symbol)
+        self.positions[symbol] = position.adjusted(one)
+        if one.ratio is not None:
+            held = {owner: units for owner, units in known.holdings.items() if owner[2] == symbol}
+            self.holdings.update({owner: units * one.ratio for owner, units in held.items()})
+        elif one.fund_id is not None and one.strategy_id is not None:
+            owner = (one.fund_id, one.strategy_id, symbol)
+            self.holdings[owner] = known.holdings.get(owner, _NOTHING) + one.quantity
+
+    def _splits_since(self, fill: Fill) -> Decimal:
+        """Return how many units there are now for one of an execution."""
+        ids = (one.fill_id for one in self._state.fills)
+        place = next(number for number, fill_id in enumerate(ids) if fill_id == fill.fill_id)
+        units = Decimal(1)
+        for before, one in self._state.adjustments:
+            if before > place and one.symbol == fill.symbol and one.ratio is not None:
+                units *= one.ratio
+        return units
+
     def _rebuilt(self, symbol: str) -> AccountPosition:
-        position = AccountPosition(symbol)
-        for fill in [*self._state.fills, *self.fills]:
-            if fill.symbol == symbol:
-                stands = self.standing(fill)
-                position = position.after(stands) if stands is not None else position
+        position, moves = AccountPosition(symbol), deque(self._moves_of(symbol))
+        for place, fill in enumerate([*self._state.fills, *self.fills]):
+            while moves and moves[0][0] <= place:
+                position = position.adjusted(moves.popleft()[1])
+            stands = self.standing(fill) if fill.symbol == symbol else None
+            position = position.after(stands) if stands is not None else position
+        for _, one in moves:
+            position = position.adjusted(one)
         return position
+
+    def _moves_of(self, symbol: str) -> list[tuple[int, AdjustBooks]]:
+        found = self._state.adjustments
+        return [(place, one) for place, one in found if one.symbol == symbol and one.moves_stock]
 
     def standing(self, fill: Fill) -> Fill | None:
         """Return what stands of an execution after its corrections; None: nothing."""

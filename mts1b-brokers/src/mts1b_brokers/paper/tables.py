@@ -12,6 +12,7 @@ from mts1b_platform.store.migrations import register_migration
 __all__ = [
     "VERSION",
     "account",
+    "adjustments",
     "corrections",
     "fills",
     "holdings",
@@ -109,6 +110,16 @@ corrections = sa.Table(
     sa.Column("stands", sa.Text, nullable=True),
 )
 """``stands`` is the execution afterwards, null when it was taken back."""
+
+adjustments = sa.Table(
+    "venue_adjustments",
+    metadata,
+    sa.Column("position", sa.Integer, primary_key=True),
+    sa.Column("adjustment_id", sa.Text, nullable=False, unique=True),
+    sa.Column("fills", sa.Integer, nullable=False),
+    sa.Column("payload", sa.Text, nullable=False),
+)
+"""What moved the account without an order; ``fills`` are the executions before it."""
 
 limits = sa.Table(
     "venue_limits",
