@@ -115,6 +115,7 @@ def test_what_is_not_in_the_log_or_not_signed_yet_has_no_proof(home: Path) -> No
         proven(home, 11)
     with sqlite3.connect(home / "db" / "operations.sqlite") as store:
         store.execute("DELETE FROM audit_checkpoints")
+    store.close()
     (home / "audit" / "checkpoints").unlink()
     with pytest.raises(NotFound, match="no signed checkpoint yet"):
         proven(home, 5)
@@ -123,6 +124,7 @@ def test_what_is_not_in_the_log_or_not_signed_yet_has_no_proof(home: Path) -> No
 def test_a_log_that_was_touched_proves_nothing(home: Path) -> None:
     with sqlite3.connect(home / "db" / "operations.sqlite") as store:
         store.execute("UPDATE audit_entries SET actor = 'nobody' WHERE sequence = 3")
+    store.close()
     with pytest.raises(ChainIntegrityError) as caught:
         proven(home, 5)
     assert caught.value.index == 3
