@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from mts1b_foundation import Symbol
+from mts1b_foundation import Fill, Symbol
 from mts1b_foundation.adjustments import AdjustBooks
+from mts1b_foundation.orders import FillCorrection
 from riskengine_desk import AT, Desk, MakeDesk, make_nav, make_order
 
 MONEY = {"fund_id": "alpha", "strategy_id": "trend"}
@@ -72,6 +74,55 @@ async def test_a_split_moves_positions_and_the_price(desk: Desk) -> None:
     assert held(desk) == 400
     assert desk.book.positions.marks[SYMBOL].price == price / 4
     assert desk.book.positions.of_fund("alpha").lines["trend", SYMBOL].gross == 100 * price
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+async def test_a_correction_of_a_fill_from_before_a_split_counts_in_units_of_after(
+    desk: Desk, make_desk: MakeDesk, restarts: bool
+) -> None:
+    """Taking 100 units back took 100 of 400: 300 were left of nothing."""
+    old, new = (fill_of(name) for name in ("old", "new"))
+    await desk.feed(old)
+    await desk.feed(word("split", symbol=SYMBOL, ratio="4", price="25"))
+    await desk.feed(new)
+    await desk.feed(word("split", adjustment_id="a-2", symbol=SYMBOL, ratio="2", price="12.5"))
+    assert held(desk) == 100 * 4 * 2 + 100 * 2
+    again = await make_desk(prices=False) if restarts else desk
+
+    await again.feed(correction(old, "60"))
+    assert held(again) == 60 * 4 * 2 + 100 * 2
+    await again.feed(correction(new, "50"))
+    assert held(again) == 60 * 4 * 2 + 50 * 2
+    await again.feed(correction(old, None, later=1))
+    assert held(again) == 50 * 2
+
+
+def fill_of(name: str) -> Fill:
+    return Fill(
+        fill_id=name,
+        order_id=f"order-{name}",
+        symbol=SYMBOL,
+        side="buy",
+        quantity=Decimal(100),
+        price=Decimal(100),
+        venue="paper",
+        timestamp=AT,
+        fund_id="alpha",
+        strategy_id="trend",
+    )
+
+
+def correction(fill: Fill, quantity: str | None, *, later: int = 0) -> FillCorrection:
+    amends = {} if quantity is None else {"quantity": Decimal(quantity), "price": fill.price}
+    return FillCorrection(
+        correction_id=f"{fill.fill_id}-{quantity}",
+        fill_id=fill.fill_id,
+        order_id=fill.order_id,
+        kind="bust" if quantity is None else "amend",
+        venue="paper",
+        timestamp=AT + timedelta(seconds=later),
+        **amends,
+    )
 
 
 async def test_stock_that_comes_counts_against_the_caps(desk: Desk) -> None:

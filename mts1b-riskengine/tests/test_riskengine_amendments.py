@@ -251,6 +251,7 @@ ADDED = (
     ("fills", "strategy_id"),
     ("fills", "symbol"),
     ("fills", "corrected_at"),
+    ("fills", "splits_before"),
     ("reservations", "version"),
     ("reservations", "amended"),
 )

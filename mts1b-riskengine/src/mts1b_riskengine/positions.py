@@ -80,6 +80,8 @@ class PositionBook:
         self._unit_values: dict[Symbol, Decimal] = {}
         """What one unit is worth in base currency, where a price is known."""
         self.marks: dict[Symbol, Mark] = {}
+        self._splits: dict[Symbol, list[Decimal]] = {}
+        """The ratios of every split of a symbol, oldest first."""
 
     def of_fund(self, fund_id: str) -> FundLines:
         """Return the lines of one fund."""
@@ -163,6 +165,7 @@ class PositionBook:
                 "fund_id": fund_id,
                 "strategy_id": strategy_id,
                 "symbol": str(fill.symbol),
+                "splits_before": len(self._splits.get(fill.symbol, ())),
             },
         )
         return recorded.rowcount != 0
@@ -170,6 +173,7 @@ class PositionBook:
     async def correct(self, tx: AsyncConnection, correction: FillCorrection) -> Decimal:
         """Take back or restate an execution; return by how many units it grew, unsigned.
 
+        In the units of its order; what is held moves by those of now, after every split since.
         One whose execution is not known yet waits for it.
         """
         row = (await _FILL.run(tx, {"fill_id": correction.fill_id})).first()
@@ -192,7 +196,10 @@ class PositionBook:
         values = {"b_quantity": signed, "b_at": correction.timestamp}
         await _RESTATE.run(tx, {"b_fill_id": correction.fill_id, **values})
         if move:
-            await self._move(tx, row.fund_id, row.strategy_id, Symbol(row.symbol), move)
+            symbol = Symbol(row.symbol)
+            for ratio in self._splits.get(symbol, [])[row.splits_before :]:
+                move *= ratio
+            await self._move(tx, row.fund_id, row.strategy_id, symbol, move)
         known: Decimal = abs(row.signed_quantity)
         return restated - known
 
@@ -214,6 +221,9 @@ class PositionBook:
             held = self.of_fund(fund_id).lines[strategy_id, symbol].quantity
             if held:
                 await self._move(tx, fund_id, strategy_id, symbol, held * (ratio - 1))
+        self._splits.setdefault(symbol, []).append(ratio)
+        if self._keeps:
+            await tx.execute(sa.insert(tables.splits), {"symbol": str(symbol), "ratio": ratio})
         known = self.marks.get(symbol)
         if known is not None:
             await self._put_mark(tx, symbol, Mark(price, max(at, known.as_of), known.interval))
@@ -240,7 +250,9 @@ class PositionBook:
     async def load(self, tx: AsyncConnection) -> None:
         """Replace the memory by what the store holds; open orders are the ledger's to add."""
         self._funds, self._owners = {}, {}
-        self.marks, self._unit_values = {}, {}
+        self.marks, self._unit_values, self._splits = {}, {}, {}
+        for row in await tx.execute(sa.select(tables.splits).order_by(tables.splits.c.position)):
+            self._splits.setdefault(Symbol(row.symbol), []).append(row.ratio)
         waiting = await tx.execute(sa.select(tables.early_corrections.c.fill_id))
         self._awaited = set(waiting.scalars())
         for row in await tx.execute(sa.select(tables.marks)):

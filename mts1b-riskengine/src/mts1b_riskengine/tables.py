@@ -22,10 +22,11 @@ __all__ = [
     "metadata",
     "positions",
     "reservations",
+    "splits",
     "volumes",
 ]
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 metadata = sa.MetaData()
 
 book_version = sa.Table(
@@ -63,9 +64,20 @@ fills = sa.Table(
     sa.Column("strategy_id", sa.Text, nullable=False, server_default=""),
     sa.Column("symbol", sa.Text, nullable=False, server_default=""),
     sa.Column("corrected_at", UtcText, nullable=True),
+    sa.Column("splits_before", sa.Integer, nullable=False, server_default="0"),
 )
 """Every execution as it counts now; its owner is empty where version 1 recorded it.
+``splits_before`` are the splits of its symbol that came earlier: it is in units of after those.
 ``corrected_at`` is the time of the newest correction: an older one, coming late, says nothing."""
+
+splits = sa.Table(
+    "splits",
+    metadata,
+    sa.Column("position", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("symbol", sa.Text, nullable=False),
+    sa.Column("ratio", DecimalText, nullable=False),
+)
+"""The splits of every symbol in their order: units afterwards for each one before."""
 
 reservations = sa.Table(
     "reservations",
@@ -179,4 +191,10 @@ def _name_owners_and_versions(alter: Any) -> None:
     alter.add_column("reservations", amended)
 
 
+def _count_splits(alter: Any) -> None:
+    column = sa.Column("splits_before", sa.Integer, nullable=False, server_default="0")
+    alter.add_column("fills", column)
+
+
 register_migration("riskengine", 2, _name_owners_and_versions)
+register_migration("riskengine", 3, _count_splits)
