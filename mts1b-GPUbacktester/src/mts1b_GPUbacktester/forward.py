@@ -14,7 +14,8 @@ from mts1b_quantkit.cv import WalkForward
 from mts1b_quantkit.errors import BadInput
 
 from mts1b_GPUbacktester.collect import SMALLER_IS_BETTER
-from mts1b_GPUbacktester.engines import EngineName, SweepBlock, choose_engine
+from mts1b_GPUbacktester.engines import EngineName, SweepBlock
+from mts1b_GPUbacktester.engines.choose import choose_for_sweep
 from mts1b_GPUbacktester.engines.port import Engine, check_metrics, measure
 from mts1b_GPUbacktester.errors import BadSetting
 from mts1b_GPUbacktester.grid import Grid, Params, parameter_sets, parse_bytes
@@ -98,7 +99,8 @@ def run_walk_forward(
             f"train {train}, purge {purge} and test {test} must be at least 2, 0 and 1 bars, and "
             f"fit into the {bars} of the panel"
         )
-    worker, choice = choose_engine(engine, prices.close.size * len(sets))
+    whole = SweepBlock(prices, rule, sets, used, (by,), budget)
+    worker, choice = choose_for_sweep(engine, whole)
     try:
         splits = WalkForward(train, test, step=step, expanding=expanding, purge=purge)
     except BadInput as error:

@@ -13,7 +13,8 @@ from mts1b_platform.clock import Clock, SystemClock
 
 from mts1b_GPUbacktester.blocks import Cut, blocks
 from mts1b_GPUbacktester.collect import Collected
-from mts1b_GPUbacktester.engines import EngineName, SweepBlock, choose_engine
+from mts1b_GPUbacktester.engines import EngineName, SweepBlock
+from mts1b_GPUbacktester.engines.choose import choose_for_sweep
 from mts1b_GPUbacktester.engines.port import Engine, check_metrics
 from mts1b_GPUbacktester.errors import BadSetting
 from mts1b_GPUbacktester.executors import Executor, check_executor, run_blocks
@@ -113,7 +114,7 @@ def _run(
     report: Callable[[float], None],
     clock: Clock,
 ) -> SweepResult:
-    worker, choice = choose_engine(engine, whole.prices.close.size * len(whole.sets))
+    worker, choice = choose_for_sweep(engine, whole)
     whole = _fitted(whole, worker)
     began = clock.monotonic()
     if client is None:

@@ -9,15 +9,28 @@ from typing import Literal
 
 from mts1b_GPUbacktester.engines.cuda_device import cuda_problem, is_simulated
 from mts1b_GPUbacktester.engines.numpy_engine import NumpyEngine
-from mts1b_GPUbacktester.engines.port import Engine
+from mts1b_GPUbacktester.engines.port import Engine, SweepBlock
 from mts1b_GPUbacktester.errors import BadSetting, EngineMissing
+from mts1b_GPUbacktester.program import is_plain
 
-__all__ = ["EngineChoice", "EngineName", "choose_engine", "choose_for_weights"]
+__all__ = [
+    "EngineChoice",
+    "EngineName",
+    "choose_engine",
+    "choose_for_sweep",
+    "choose_for_weights",
+]
 
 EngineName = Literal["auto", "numpy", "numba", "cuda"]
 
-WORTH_COMPILING = 20_000_000
-"""Bars x parameter sets above which loading compiled code pays (about a second)."""
+WORTH_COMPILING = 5_000_000
+"""Microseconds of numpy's work, about, above which loading compiled code pays.
+
+That takes a second, or half a minute where it was never compiled before.
+"""
+
+_PLAIN_BAR, _WALKED_BAR, _SET = 1, 5, 2_000
+"""The same for a bar of a plain rule, of any other, and for each parameter set."""
 
 WORTH_A_GPU = 5_000_000_000
 """Bars x parameter sets above which a GPU is looked for: seconds of work for two cores."""
@@ -35,10 +48,15 @@ class EngineChoice:
 
 
 def choose_engine(
-    wanted: EngineName, work: int, *, find: Callable[[str], object | None] = find_spec
+    wanted: EngineName,
+    work: int,
+    *,
+    effort: int | None = None,
+    find: Callable[[str], object | None] = find_spec,
 ) -> tuple[Engine, EngineChoice]:
     """Return the engine for ``work`` bars x parameter sets; ``find`` looks for a package.
 
+    :param effort: microseconds that numpy takes, about; None for one of each unit of work.
     :raises EngineMissing: for numba where it is not installed, for cuda where there is no GPU.
     :raises BadSetting: for an unknown name.
     """
@@ -59,19 +77,25 @@ def choose_engine(
                 raise EngineMissing(f"engine 'cuda' can not run: {problem}; or use engine='auto'")
             return _cuda(), EngineChoice("cuda", "asked for")
         case "auto":
-            return _automatic(work, installed=installed, find=find)
+            effort = work * _PLAIN_BAR if effort is None else effort
+            return _automatic(work, effort, installed=installed, find=find)
     raise BadSetting(f"engine {wanted!r} is not one of auto, numpy, numba, cuda")
 
 
+def choose_for_sweep(wanted: EngineName, whole: SweepBlock) -> tuple[Engine, EngineChoice]:
+    """Return the engine for a sweep; raises as :func:`choose_engine`."""
+    bars, sets = whole.prices.close.size, len(whole.sets)
+    a_bar = _PLAIN_BAR if is_plain(whole.rule, whole.settings) else _WALKED_BAR
+    return choose_engine(wanted, bars * sets, effort=sets * (bars * a_bar + _SET))
+
+
 def _automatic(
-    work: int, *, installed: bool, find: Callable[[str], object | None]
+    work: int, effort: int, *, installed: bool, find: Callable[[str], object | None]
 ) -> tuple[Engine, EngineChoice]:
     if not installed:
         return NumpyEngine(), EngineChoice("numpy", "numba is not installed")
-    if work < WORTH_COMPILING:
-        reason = (
-            f"{work:,} bars x sets are less than the {WORTH_COMPILING:,} that pay for compiling"
-        )
+    if effort < WORTH_COMPILING:
+        reason = f"{work:,} bars x sets are less than what pays for compiling"
         return NumpyEngine(), EngineChoice("numpy", reason)
     said = f"{work:,} bars x sets"
     if work < WORTH_A_GPU:
