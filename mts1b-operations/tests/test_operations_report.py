@@ -247,6 +247,73 @@ def test_what_is_long_or_would_turn_the_line_leaves_room_for_the_rest(figures: R
     assert "…" in bar_chart({"x" * 60: 1}, title="t")
 
 
+def test_what_is_halted_now_is_told_first(figures: RunSummary) -> None:
+    assert "Still halted" not in render_report(figures)
+    lasting = figures.halts[0].with_(resumed_at=None, resumed_by="")
+    page = render_report(figures.with_(halts=(lasting, lasting)))
+    assert page.index("Still halted") < page.index("NAV, USD")
+    assert page.count(f"Still halted: fund:{FUND}<") == 1, "each scope once"
+
+
+def test_a_long_name_is_clipped_and_whole_where_it_is_pointed_at(figures: RunSummary) -> None:
+    name = "W" * 190
+    page = render_report(figures.with_(funds=(figures.funds[0].with_(fund_id=name),)))
+    assert f'title="{name}"' in page
+    assert f">{name}" not in re.sub(r"<title>.*?</title>", "", page)
+    assert "W" * 29 + "…" in page
+    assert "…" + "W" * 4 + " gross<" in page, "what tells two lines of a fund apart"
+
+
+def test_nothing_to_list_is_said_and_no_empty_table() -> None:
+    page = render_report(figures_of([]))
+    assert "<th>Fund</th>" not in page
+    assert page.count('<p class="none">None yet.</p>') == 2
+
+
+def heights(drawn: str) -> list[float]:
+    (points,) = re.findall(r'polyline class="line[^"]*" points="([^"]*)"', drawn)
+    return [float(point.partition(",")[2]) for point in points.split()]
+
+
+def test_a_flat_line_has_an_axis_around_it() -> None:
+    times = [day(0), day(1)]
+    deep = line_chart([Series("a", times, [0.0, 0.0])], title="d", label="{:.0%}".format, area=True)
+    assert heights(deep)[0] == 12.0, "no drawdown is the top of its chart"
+    assert ">-10%<" in deep
+    for value in (0.0, 5.0, -5.0):
+        drawn = line_chart([Series("a", times, [value, value])], title="t")
+        assert drawn.count('class="grid"') > 1
+        assert 12.0 <= heights(drawn)[0] <= 254.0
+
+
+def test_one_point_is_a_dot() -> None:
+    drawn = line_chart([Series("a", [day(0)], [5.0])], title="t")
+    assert 'class="line dot k0 s0"' in drawn
+    assert len(heights(drawn)) == 2
+
+
+def test_bars_of_rebates_stay_in_their_chart() -> None:
+    for values in ({"a": -5.0, "b": -2.0}, {"a": -5.0, "b": 100.0}, {"a": 0.0}):
+        widths = re.findall(r'class="bar" [^/]*width="([0-9.]+)"', bar_chart(values, title="t"))
+        assert all(0 < float(width) <= 520 for width in widths), values
+
+
+def test_nine_lines_are_told_apart(figures: RunSummary) -> None:
+    many = [Series(f"f{n}", [day(0), day(1)], [1.0 * n, 2.0 * n]) for n in range(9)]
+    drawn = re.findall(r'class="line ([^"]*)"', line_chart(many, title="t"))
+    assert len(set(drawn)) == 9
+    funds = [figures.funds[0].with_(fund_id=f"f{n}") for n in range(9)]
+    marks = re.findall(r"<i class=\"(k\d s\d)\">", render_report(figures.with_(funds=tuple(funds))))
+    assert len(set(marks[:9])) == 9
+
+
+def test_no_exposure_is_told_where_the_nav_is_not_positive(figures: RunSummary) -> None:
+    fund = figures.funds[0]
+    gone = tuple(point.with_(nav_usd=Decimal(-1)) for point in fund.curve)
+    page = render_report(figures.with_(funds=(fund.with_(curve=gone),)))
+    assert "No data for: Exposure" in page
+
+
 def test_the_terminal_takes_no_markup_from_a_name(figures: RunSummary) -> None:
     odd = figures.halts[0].with_(scope="fund:[/b][red]x", resumed_at=None)
     console = Console(file=StringIO(), width=140)

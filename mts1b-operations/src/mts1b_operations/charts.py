@@ -9,7 +9,10 @@ from datetime import datetime, timedelta
 from html import escape
 from itertools import pairwise
 
-__all__ = ["Series", "bar_chart", "line_chart", "thin"]
+__all__ = ["COLOURS", "KINDS", "Series", "bar_chart", "line_chart", "thin"]
+
+COLOURS, KINDS = 6, 3
+"""How many colours lines have, and kinds of stroke once these are used up."""
 
 _WIDTH, _HEIGHT = 960, 280
 _LEFT, _RIGHT, _TOP, _BOTTOM = 84, 12, 12, 26
@@ -41,12 +44,16 @@ def _last(bucket: list[float]) -> float:
 
 def _ticks(low: float, high: float, count: int = 5) -> list[float]:
     """Return round values that cover [low, high]."""
-    span = (high - low) or abs(high) or 1.0
+    span = high - low
     raw = span / count
     power = 10.0 ** math.floor(math.log10(raw))
     step = next(m * power for m in (1, 2, 2.5, 5, 10) if m * power >= raw)
     first = math.floor(low / step)
     return [i * step for i in range(first, math.ceil(high / step) + 1)]
+
+
+def _around(value: float) -> float:
+    return abs(value) / 10 or 1.0
 
 
 class _Frame:
@@ -57,6 +64,8 @@ class _Frame:
         low, high = min(values), max(values)
         if zero:
             low, high = min(low, 0.0), max(high, 0.0)
+        if low == high:  # a flat line: an axis around it, below it where it is a drawdown of zero
+            low, high = (-0.1, 0.0) if zero else (low - _around(low), high + _around(low))
         self.ticks = _ticks(low, high)
         self._low, self._high = self.ticks[0], self.ticks[-1]
         self._start = min(one.times[0] for one in series)
@@ -123,7 +132,7 @@ def line_chart(
     frame = _Frame(drawn, zero=area)
     parts = [_shade(frame, *span) for span in spans] + _axes(frame, label)
     for number, one in enumerate(drawn):
-        parts.append(_line(frame, one, number % 6, pick=pick, area=area))
+        parts.append(_line(frame, one, number, pick=pick, area=area))
     return (
         f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(title)}">'
         + "".join(parts)
@@ -142,7 +151,7 @@ def _shade(frame: _Frame, start: datetime, end: datetime) -> str:
 def _line(
     frame: _Frame,
     one: Series,
-    colour: int,
+    number: int,
     *,
     pick: Callable[[list[float]], float],
     area: bool,
@@ -156,12 +165,16 @@ def _line(
         for moment, value in zip(times, values, strict=True)
     )
     name = f"<title>{escape(one.name)}</title>"
-    drawn = f'<polyline class="line s{colour}" points="{points}">{name}</polyline>'
+    if count == 1:
+        points = f"{points} {points}"  # without a length it is a dot, by its round ends
+    look = f"k{number // COLOURS % KINDS} s{number % COLOURS}"
+    look = f"dot {look}" if count == 1 else look
+    drawn = f'<polyline class="line {look}" points="{points}">{name}</polyline>'
     if not area:
         return drawn
     base = frame.y(0.0)
     closed = f"{frame.x(times[0]):.1f},{base:.1f} {points} {frame.x(times[-1]):.1f},{base:.1f}"
-    return f'<polygon class="area s{colour}" points="{closed}"/>{drawn}'
+    return f'<polygon class="area s{number % COLOURS}" points="{closed}"/>{drawn}'
 
 
 def _clipped(name: str) -> str:
@@ -174,7 +187,7 @@ def bar_chart(values: Mapping[str, float], *, title: str, unit: str = "") -> str
     if not values:
         return f'<p class="none">None: {escape(title)}.</p>'
     rows = sorted(values.items(), key=lambda item: -item[1])
-    largest = max(value for _, value in rows) or 1.0
+    largest = max(0.0, *values.values()) or 1.0
     parts = []
     for number, (name, value) in enumerate(rows):
         y, width = 8 + number * 28, max(value / largest * 520, 1.0)

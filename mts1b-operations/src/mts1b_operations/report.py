@@ -10,13 +10,14 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from mts1b_operations.charts import Series, bar_chart, line_chart
+from mts1b_operations.charts import COLOURS, KINDS, Series, bar_chart, line_chart
 from mts1b_operations.plain_text import one_line
 from mts1b_operations.summary import FundFigures, RunSummary, summary
 
 __all__ = ["build_report", "render_report"]
 
 _LONGEST = 300
+_LONGEST_NAME, _LAST = 40, 10
 
 
 def build_report(home: Path, *, figures: RunSummary | None = None) -> Path:
@@ -43,7 +44,12 @@ def render_report(figures: RunSummary) -> str:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        money=_money, percent=_percent, grouped=_grouped, minute=_minute, said=_said
+        money=_money,
+        percent=_percent,
+        grouped=_grouped,
+        minute=_minute,
+        said=_said,
+        clipped=_clipped,
     )
     return environment.get_template("report.html.j2").render(
         period=_period(figures),
@@ -53,6 +59,7 @@ def render_report(figures: RunSummary) -> str:
         charts=_charts(figures),
         statuses=list(figures.orders),
         halts=figures.halts,
+        lasting=list(dict.fromkeys(h.scope for h in figures.halts if h.resumed_at is None)),
         alert_counts=_alert_counts(figures),
         latency=figures.latency,
     )
@@ -78,6 +85,14 @@ def _said(text: str) -> str:
     """Return what somebody wrote, as one line of a length that a table has room for."""
     shown = one_line(text)
     return shown if len(shown) <= _LONGEST else f"{shown[:_LONGEST]}… (the whole is in the log)"
+
+
+def _clipped(text: str) -> str:
+    """Return both ends of a name that a column has no room for; its title is the whole."""
+    shown = one_line(text)
+    if len(shown) <= _LONGEST_NAME:
+        return shown
+    return f"{shown[: _LONGEST_NAME - _LAST - 1]}…{shown[-_LAST:]}"
 
 
 def _period(figures: RunSummary) -> str:
@@ -111,22 +126,21 @@ def _series(fund: FundFigures, name: str) -> Series:
 
 
 def _share_series(fund: FundFigures, name: str, word: str) -> Series:
-    values = [
-        float(getattr(point, name) / point.nav_usd) if point.nav_usd > 0 else 0.0
-        for point in fund.curve
-    ]
-    return Series(f"{fund.fund_id} {word}", [point.as_of for point in fund.curve], values)
+    known = [point for point in fund.curve if point.nav_usd > 0]
+    values = [float(getattr(point, name) / point.nav_usd) for point in known]
+    return Series(f"{fund.fund_id} {word}", [point.as_of for point in known], values)
 
 
 def _charts(figures: RunSummary) -> list[dict[str, Any]]:
     funds = figures.funds
     spans = _halt_spans(figures)
     share = "{:.0%}".format
-    exposure = [
+    shares = [
         _share_series(fund, f"{word}_exposure_usd", word)
         for fund in funds
         for word in ("gross", "net")
     ]
+    exposure = [one for one in shares if one.values]
     equity = line_chart([_series(f, "nav_usd") for f in funds], title="Equity, USD", spans=spans)
     drawdown = line_chart(
         [_series(f, "drawdown") for f in funds],
@@ -155,7 +169,11 @@ def _charts(figures: RunSummary) -> list[dict[str, Any]]:
 def _chart(
     title: str, svg: str, legend: list[str] | None = None, *, halted: bool = False
 ) -> dict[str, Any]:
-    return {"title": title, "svg": svg, "legend": legend or [], "halts": halted}
+    marks = [
+        {"name": name, "look": f"k{number // COLOURS % KINDS} s{number % COLOURS}"}
+        for number, name in enumerate(legend or [])
+    ]
+    return {"title": title, "svg": svg, "legend": marks, "halts": halted}
 
 
 def _fees(figures: RunSummary) -> dict[str, float]:
