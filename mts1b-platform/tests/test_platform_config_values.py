@@ -137,6 +137,8 @@ def test_odd_values_are_told_by_their_key_or_taken(tmp_path: Path, path: Path_) 
         ("venue.dead_man_s", math.inf, "finite"),
         ("risk.timeout_s", 1e300, "less than or equal to"),
         ("service.heartbeat_s", math.inf, "finite"),
+        ("service.heartbeat_s", 1e-9, "greater than or equal to 0.01"),
+        ("halt.renew_s", 1e-9, "greater than or equal to 0.01"),
         ("limits.session_open_margin_s", 1e300, "less than or equal to 86400"),
         ("limits.expiry_days", 10**9, "less than or equal to 36500"),
         ("limits.block_ttl_s", math.inf, "finite"),
@@ -199,3 +201,24 @@ def test_two_funds_that_the_bus_would_call_the_same_are_refused(tmp_path: Path) 
     error = read(tmp_path, data)
     assert error is not None
     assert error.key == "funds.2.fund.fund_id"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "key"),
+    [
+        ("MTS_LIMITS", '{"repeat_max": true}', "limits.repeat_max"),
+        ("MTS_REPLAY", '{"start": 2000}', "replay.start"),
+        ("MTS_LIMITS__SYMBOLS", '{"SPX": {"lot_size": true}}', "limits.symbols.SPX.lot_size"),
+        (
+            "MTS_INSTRUMENTS",
+            '[{"symbol": "ES@202612", "asset_class": "futures", "multiplier": 50}]',
+            "instruments.0.multiplier",
+        ),
+    ],
+)
+def test_a_variable_is_held_to_the_same_and_blamed(
+    tmp_path: Path, variable: str, value: str, key: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_settings(tmp_path, environ={variable: value})
+    assert (caught.value.source, caught.value.key) == (variable, key)

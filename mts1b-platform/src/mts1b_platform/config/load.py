@@ -101,19 +101,40 @@ def load_settings(home: Path, *, environ: Mapping[str, str] | None = None) -> Se
         head = name[len(PREFIX) :].partition("__")[0].lower()
         raise ConfigError(name, "", f"no such section; {_known(head, list(Settings.model_fields))}")
     values = _read(path)
-    for place, wanted, found in misread(values, Settings):
-        key = ".".join(map(str, place))
-        raise ConfigError(str(path), key, f"{wanted} is wanted, got {found!r}")
+    _require_as_written(values, path, {})
     try:
-        return _build(values, given)
+        return _build(values, path, given)
     except SettingsError as error:
         raise ConfigError("environment", "", f"{error}; write it as JSON") from error
     except ValidationError as error:
         raise _explained(path, given, error) from error
 
 
-def _build(values: dict[str, Any], environ: Mapping[str, str]) -> Settings:
+def _require_as_written(values: Mapping[str, Any], path: Path, environ: Mapping[str, str]) -> None:
+    """Refuse what would be read as something that nobody wrote.
+
+    :raises ConfigError: with the file or the variable, the key and what is wanted.
+    """
+    for place, wanted, found in misread(dict(values), Settings):
+        parts = [str(part) for part in place]
+        source = _source_of(parts, path, environ)
+        raise ConfigError(source, ".".join(parts), f"{wanted} is wanted, got {found!r}")
+
+
+def _source_of(parts: list[str], path: Path, environ: Mapping[str, str]) -> str:
+    """Return the variable that gives a setting, or the section that it is in; else the file."""
+    wanted = (PREFIX + "__".join(parts)).upper()
+    told = (name for name in environ if f"{wanted}__".startswith(f"{name.upper()}__"))
+    return max(told, key=len, default=str(path))
+
+
+def _build(values: dict[str, Any], path: Path, environ: Mapping[str, str]) -> Settings:
     class Environment(EnvSettingsSource):
+        def __call__(self) -> dict[str, Any]:
+            found = super().__call__()
+            _require_as_written(found, path, environ)
+            return found
+
         def _load_env_vars(self) -> Mapping[str, str | None]:
             return {name.lower(): value for name, value in environ.items()}
 
@@ -142,8 +163,7 @@ def _explained(path: Path, environ: Mapping[str, str], error: ValidationError) -
     below = cause.key.split(".") if isinstance(cause, Misfit) and cause.key else []
     path_of = [*(str(part) for part in location), *below]
     key = ".".join(path_of)
-    variable = (PREFIX + "__".join(path_of)).upper()
-    source = next((name for name in environ if name.upper() == variable), str(path))
+    source = _source_of(path_of, path, environ)
     tail = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
     if first["type"] == "extra_forbidden":
         hint = _known(str(location[-1]), _keys_beside(location))

@@ -174,7 +174,9 @@ class HaltSettings(_Section):
     lease: Literal["required", "off"] = Field(
         "required", description="whether an order may leave without a lease from operations"
     )
-    renew_s: float = Field(0.5, gt=0, le=1.5, description="seconds between renewals of the lease")
+    renew_s: float = Field(
+        0.5, ge=0.01, le=1.5, description="seconds between renewals of the lease"
+    )
 
 
 class OperatorSettings(_Section):
@@ -226,7 +228,7 @@ class ServiceSettings(_Section):
     """What every service has."""
 
     health_port: int = Field(0, ge=0, le=65535, description="0: any free port")
-    heartbeat_s: Seconds = Field(5.0, description="seconds between heartbeats")
+    heartbeat_s: Seconds = Field(5.0, ge=0.01, description="seconds between heartbeats")
 
 
 class LogSettings(_Section):
