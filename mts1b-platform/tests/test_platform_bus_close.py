@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from mts1b_platform import supervision
+from mts1b_platform.errors import FixConfiguration
 from mts1b_platform.eventbus import nats, nats_client
 from mts1b_platform.eventbus.nats import NatsBus, NatsUnavailable
 from mts1b_platform.eventbus.port import BusError, Message, RequestTimeout
@@ -171,3 +172,32 @@ async def test_a_connection_that_loses_its_cancellation_is_given_up(
     async with asyncio.timeout(5):
         with pytest.raises(NatsUnavailable, match="TimeoutError"):
             await NatsBus.connect(lambda: NatsAddress("nats://127.0.0.1:1"), patience_s=0.0)
+
+
+async def test_a_client_comes_back_although_it_could_not_read_where_the_server_is(
+    tmp_path: Path,
+) -> None:
+    """The folder of users is there before all of them are, while a server starts with none."""
+    server = NatsServer(tmp_path)
+    address = await server.start()
+    asked = 0
+
+    def locate() -> NatsAddress:
+        nonlocal asked
+        asked += 1
+        if asked == 2:
+            raise FixConfiguration("the bus knows no such user")
+        return address
+
+    bus = await NatsBus.connect(locate)
+    os.kill(server.pid or 0, signal.SIGKILL)
+    await server.wait()
+    async with asyncio.timeout(10):
+        while asked < 2:  # noqa: ASYNC110 (nothing tells)
+            await asyncio.sleep(0.02)
+        await server.stop()
+        await server.start()
+        while not bus.connected:  # noqa: ASYNC110 (nothing tells)
+            await asyncio.sleep(0.02)
+    await bus.close()
+    await server.stop()

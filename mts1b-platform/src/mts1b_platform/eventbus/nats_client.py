@@ -11,6 +11,7 @@ from typing import Any
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
+from mts1b_platform.errors import PlatformError
 from mts1b_platform.eventbus.permissions import inbox_of
 from mts1b_platform.eventbus.server import NatsAddress
 from mts1b_platform.logging import get_logger
@@ -40,7 +41,14 @@ async def open_client(
     async def on_error(error: Exception) -> None:
         log.warning("bus error", error=repr(error))
         denied.update(_DENIED.findall(str(error).lower()))
-        now = None if client.is_connected or client.is_closed else locate()
+        if client.is_connected or client.is_closed:
+            return
+        try:
+            now = locate()
+        except (PlatformError, OSError, ValueError, LookupError) as unreadable:
+            # Raised from here it would end the library's tries to connect, for ever.
+            log.warning("the server's address can not be read now", error=repr(unreadable))
+            return
         if now is not None:  # a server that restarts may have had to take another port
             client.set_server_pool([now.url])
 
