@@ -150,6 +150,8 @@ def test_odd_values_are_told_by_their_key_or_taken(tmp_path: Path, path: Path_) 
         ("watchdogs.db_watchdog.threshold", -1, "greater than or equal to 0"),
         ("watchdogs.db_watchdog.threshold", math.nan, "finite"),
         ("api.host", "my host", "pattern"),
+        ("instruments.0.lot_size", "1e300", "not from 1E-18 to 1E+12"),
+        ("limits.symbols.SPX.tick_size", "1e-30", "not from 1E-18 to 1E+12"),
         ("mandates.0.mandate_id", "a b", "is no name"),
         ("operator.script", True, "in a replay or a backtest alone"),
     ],

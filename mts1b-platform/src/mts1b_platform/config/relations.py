@@ -12,7 +12,7 @@ from mts1b_foundation.risk import RiskEnvelope
 from mts1b_foundation.symbology import Currency, Instrument, Symbol
 
 from mts1b_platform.config.misfit import Misfit
-from mts1b_platform.config.words import MOST_USD
+from mts1b_platform.config.words import MOST_USD, STEPS
 
 if TYPE_CHECKING:
     from mts1b_platform.config.settings import Settings
@@ -44,6 +44,7 @@ def check_relations(settings: Settings) -> None:
     _funds_name_their_strategies(settings)
     _signals_have_a_strategy(settings)
     _limits_name_what_is_there(settings)
+    _steps_can_be_divided_by(settings)
     _increments_are_checked(settings)
     _ends_come_after_starts(settings)
     _strategies_read_what_is_played(settings)
@@ -204,6 +205,17 @@ def _limits_name_what_is_there(settings: Settings) -> None:
                     f"limits.{key}",
                     f"{name} is not among {_list(known, word)}, so it binds nobody{hint}",
                 )
+
+
+def _steps_can_be_divided_by(settings: Settings) -> None:
+    listed = [(f"instruments.{index}", one) for index, one in enumerate(settings.instruments)]
+    limited = [(f"limits.symbols.{name}", row) for name, row in settings.limits.symbols.items()]
+    least, most = STEPS
+    for key, steps in (*listed, *limited):
+        for name in ("tick_size", "lot_size"):
+            step = getattr(steps, name)
+            if step is not None and not least <= step <= most:
+                raise Misfit(f"{key}.{name}", f"{step} is not from {least} to {most}")
 
 
 def _increments_are_checked(settings: Settings) -> None:

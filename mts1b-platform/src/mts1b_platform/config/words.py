@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -10,7 +11,10 @@ from pydantic import AfterValidator, Field
 
 from mts1b_platform.config.misfit import Misfit
 
-__all__ = ["MOST_USD", "BusUrl", "HostName", "Interval", "Seconds", "StoreUrl"]
+__all__ = ["MOST_USD", "STEPS", "BusUrl", "HostName", "Interval", "Seconds", "StoreUrl"]
+
+STEPS = (Decimal("1E-18"), Decimal("1E12"))
+"""The least and the largest step of a price or a quantity: others leave no digits to divide."""
 
 MOST_USD = 10**15
 """More money than there is: a larger capital is a slip, and its cents would be rounded."""
