@@ -197,7 +197,12 @@ _RESTART = (
     Scenario(
         "D9",
         "the position moves without an order",
-        counters=("D9 money without an order", "D9 adjustment booked"),
+        counters=(
+            "D9 money without an order",
+            "D9 split without an order",
+            "D9 transfer without an order",
+            "D9 adjustment booked",
+        ),
     ),
     Scenario("D10", "reconciliation races a fill"),
 )

@@ -71,13 +71,10 @@ class TrueVenue:
         self.taken_at: dict[str, float] = {}
         self.orders: dict[str, Order] = {}
         self.shown_at: dict[str, float] = {}
-        self.paid = Decimal(0)
-        """What came without an order, USD."""
 
     async def account(self) -> AccountSnapshot:
-        """Return cash and positions: what was traded, and what came without an order."""
-        traded = await self.paper.account_snapshot()
-        return traded.with_(cash_usd=traded.cash_usd + self.paid)
+        """Return cash and positions."""
+        return await self.paper.account_snapshot()
 
     async def submit(self, order: Order) -> Order:
         """Take an order."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mts1b_foundation.adjustments import AdjustBooks, AdjustmentKind
 from mts1b_foundation.orders import Fill, Order, OrderStatus, OrderType, Side, TimeInForce
 from mts1b_platform.ids import derive_id
 
-from mts1b_oms.simulation.desk import PRICE, SYMBOLS
+from mts1b_oms.simulation.desk import PRICE, STOCK, SYMBOLS
 
 if TYPE_CHECKING:
     from mts1b_brokers.simulation import TrueVenue
@@ -28,6 +28,13 @@ _PAYMENTS = (
     AdjustmentKind.FEE,
 )
 _PAID = frozenset({AdjustmentKind.WITHDRAWAL, AdjustmentKind.FEE})
+_OF_STOCK = 1 / 3
+"""How many of the movements are of stock: transfers and splits."""
+_COUNTED = {
+    AdjustmentKind.SPLIT: "D9 split without an order",
+    AdjustmentKind.TRANSFER: "D9 transfer without an order",
+}
+_RATIOS = (Decimal(2), Decimal(3), Decimal("0.5"))
 _RECENT = 20
 _AWAY = Decimal(5)
 """How far from the market an order by hand rests: it is open to the end, for a report to name."""
@@ -47,6 +54,7 @@ class Accidents:
         self.by_hand: list[str] = []
         self.payments: list[AdjustBooks] = []
         """What came or went without an order, as an operator reads it in the venue's statement."""
+        self._stock, self._stock_price = Decimal(0), PRICE
 
     async def overfill(self) -> None:
         """Execute some of a recent order of ours, whatever is open of it."""
@@ -100,25 +108,57 @@ class Accidents:
         net.counters.hit("B12 order by hand")
         net.trace.record(net.loop.time(), "by-hand", order.order_id, order.quantity)
 
-    def pay(self) -> None:
-        """Let money come to the account, or go, without an order."""
-        net, number = self._net, len(self.payments) + 1
+    async def pay(self) -> None:
+        """Let money or stock come to the account, or go, or be split, without an order."""
         if self._truth.is_closed:
             return
+        of_stock = self._net.rng.random() < _OF_STOCK
+        one = self._stock_moved() if of_stock else self._money_moved()
+        self.payments.append(one)
+        await self._truth.paper.play_adjustment(one)
+        self._net.counters.hit(_COUNTED.get(one.kind, "D9 money without an order"))
+        self._net.trace.record(
+            self._net.loop.time(), "payment", one.kind.value, one.cash_usd, one.quantity, one.ratio
+        )
+
+    def _stock_moved(self) -> AdjustBooks:
+        rng = self._net.rng
+        if self._stock and rng.random() < 0.5:
+            ratio = _RATIOS[rng.integer(0, len(_RATIOS) - 1)]
+            self._stock, self._stock_price = self._stock * ratio, self._stock_price / ratio
+            return self._said(
+                AdjustmentKind.SPLIT, symbol=STOCK, ratio=ratio, price=self._stock_price
+            )
+        units = Decimal(rng.integer(1, 30))
+        units = -units if units <= self._stock and rng.random() < 0.5 else units
+        self._stock += units
+        return self._said(
+            AdjustmentKind.TRANSFER,
+            fund_id="alpha",
+            strategy_id="trend",
+            symbol=STOCK,
+            quantity=units,
+            price=self._stock_price,
+        )
+
+    def _money_moved(self) -> AdjustBooks:
+        net = self._net
         kind = _PAYMENTS[net.rng.integer(0, len(_PAYMENTS) - 1)]
         amount = Decimal(net.rng.integer(1, 500_000)) / 100
-        one = AdjustBooks(
-            adjustment_id=f"payment-{number}",
-            kind=kind,
+        return self._said(
+            kind,
             fund_id="alpha",
             strategy_id="trend",
             cash_usd=-amount if kind in _PAID else amount,
+        )
+
+    def _said(self, kind: AdjustmentKind, **terms: Any) -> AdjustBooks:
+        return AdjustBooks(
+            adjustment_id=f"payment-{len(self.payments) + 1}",
+            kind=kind,
             in_part=True,
             reason="the venue's statement",
             signed_by=OPERATOR,
-            requested_at=net.loop.clock.now(),
+            requested_at=self._net.loop.clock.now(),
+            **terms,
         )
-        self.payments.append(one)
-        self._truth.paid += one.cash_usd
-        net.counters.hit("D9 money without an order")
-        net.trace.record(net.loop.time(), "payment", kind.value, one.cash_usd)

@@ -18,13 +18,15 @@ from mts1b_platform.config import (
     VenueSettings,
 )
 
-__all__ = ["CAP_UNITS", "OWNERS", "PRICE", "PROBE", "SYMBOLS", "settings"]
+__all__ = ["CAP_UNITS", "OWNERS", "PRICE", "PROBE", "STOCK", "SYMBOLS", "settings"]
 
 PRICE = Decimal(100)
 CAP_UNITS = Decimal(40)
 SYMBOLS = (Symbol("AAA"), Symbol("BBB"))
 PROBE = Symbol("ZZZ")
 """What is ordered at the end alone, to see whether the path is open again."""
+STOCK = Symbol("SSS")
+"""What comes, goes and is split without an order: nobody trades it."""
 OWNERS = (("alpha", "trend"), ("alpha", "carry"), ("beta", "parity"))
 
 
@@ -61,7 +63,7 @@ def settings(*, dead_man_s: float | None = None, self_match: bool = False) -> Se
             strategy_id=strategy,
             fund_id=fund,
             kind="sim",
-            symbols=[str(s) for s in (*SYMBOLS, PROBE)],
+            symbols=[str(s) for s in (*SYMBOLS, PROBE, STOCK)],
         )
         for fund, strategy in OWNERS
     ]

@@ -133,7 +133,7 @@ class Weather:
         if net.takes(faults.external_per_min / 60.0, "venue.external"):
             await self._accidents.trade_by_hand()
         if net.takes(faults.payment_per_min / 60.0, "venue.payment"):
-            self._accidents.pay()
+            await self._accidents.pay()
 
     async def _keep_backups(self) -> None:
         """Back the OMS's store up now and then, and put a backup back where the fault says so."""
@@ -275,7 +275,7 @@ class Weather:
 
     async def _keep_books(self) -> None:
         """Book what moved the account without an order, until it is booked; all of it after a
-        restore, which may have forgotten some."""
+        restore, which may have forgotten some. Stock is booked in its order: splits multiply."""
         world, restores, booked = self._world, 0, set[str]()
         while True:
             await asyncio.sleep(1.0)
@@ -284,9 +284,14 @@ class Weather:
             if self._restores != restores:
                 restores = self._restores
                 booked.clear()
+            waits = False
             for one in self._accidents.payments:
-                if one.adjustment_id not in booked and await self._booked(one):
+                if one.adjustment_id in booked or (waits and one.moves_stock):
+                    continue
+                if await self._booked(one):
                     booked.add(one.adjustment_id)
+                else:
+                    waits = waits or one.moves_stock
 
     async def _booked(self, one: AdjustBooks) -> bool:
         """Sign and send an adjustment; return whether the OMS says that it is booked."""
