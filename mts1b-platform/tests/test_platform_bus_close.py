@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import socket
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,9 +16,10 @@ import pytest
 from mts1b_platform import supervision
 from mts1b_platform.errors import FixConfiguration
 from mts1b_platform.eventbus import nats, nats_client
+from mts1b_platform.eventbus import server as server_module
 from mts1b_platform.eventbus.nats import NatsBus, NatsUnavailable
 from mts1b_platform.eventbus.port import BusError, Message, RequestTimeout
-from mts1b_platform.eventbus.server import NatsAddress, NatsServer
+from mts1b_platform.eventbus.server import NatsAddress, NatsServer, NatsServerFailed
 from mts1b_platform.supervision import end_tasks
 from nats.aio.client import Client
 
@@ -201,3 +203,23 @@ async def test_a_client_comes_back_although_it_could_not_read_where_the_server_i
             await asyncio.sleep(0.02)
     await bus.close()
     await server.stop()
+
+
+async def test_another_program_that_took_the_port_and_is_silent_ends_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server_module, "_START_S", 0.5)
+    silent = tmp_path / "silent"
+    silent.write_text("#!/bin/sh\nexec sleep 30\n")
+    silent.chmod(0o755)
+    listener = socket.create_server(("127.0.0.1", 0))
+    port = listener.getsockname()[1]
+    (tmp_path / "nats").mkdir()
+    (tmp_path / "nats" / "server.log").touch()
+    server = NatsServer(tmp_path, environ={"MTS_NATS_SERVER_BIN": str(silent)})
+    monkeypatch.setattr(server, "_free_port", lambda: port)
+    with listener:
+        async with asyncio.timeout(5):
+            with pytest.raises(NatsServerFailed, match=f"did not come up on port {port}"):
+                await server.start()
+    assert server.pid is None

@@ -320,20 +320,12 @@ class NatsServer:
         )
 
     async def _until_ready(self, port: int) -> None:
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + _START_S
-        while loop.time() < deadline:
-            if self._child is not None and self._child.returncode is not None:
-                break
-            try:
-                reader, writer = await asyncio.open_connection("127.0.0.1", port)
-            except OSError:
-                await asyncio.sleep(0.01)
-                continue
-            greeting = await reader.readline()
-            writer.close()
-            if greeting.startswith(b"INFO"):
-                return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_START_S):
+                while self._child is None or self._child.returncode is None:
+                    if await _greets(port):
+                        return
+                    await asyncio.sleep(0.01)
         log = (self._folder / "server.log").read_text(errors="replace").strip().splitlines()
         raise NatsServerFailed(
             f"nats-server did not come up on port {port}: {' | '.join(log[-2:]) or 'no output'}; "
@@ -361,6 +353,20 @@ class NatsServer:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+
+
+async def _greets(port: int) -> bool:
+    """Return whether a NATS server listens there; wait for one that says nothing yet."""
+    try:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    try:
+        return (await reader.readline()).startswith(b"INFO")
+    except OSError:
+        return False
+    finally:
+        writer.close()
 
 
 async def make_streams(address: NatsAddress) -> None:
