@@ -229,3 +229,10 @@ def test_a_walk_stays_within_its_memory() -> None:
         tracemalloc.stop()
     assert walk.folds.equals(whole.folds)
     assert peak < 12 * 2**20  # 400 averages of 20 assets take 51 MB at once
+
+
+@pytest.mark.parametrize("splits", [0, 7, 26, 2.0, "10"])
+def test_splits_that_can_not_be_are_told(splits: Any) -> None:
+    result = run_sweep(trending(0.001), CROSS, grid=GRID, fill="next_close", progress=False)
+    with pytest.raises(BadSetting, match=r"n_splits .* even and 2 to 24"):
+        search_statistics(result, n_splits=splits)

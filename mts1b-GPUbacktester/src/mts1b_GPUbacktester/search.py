@@ -27,6 +27,7 @@ __all__ = [
 
 _COST_STEPS = (0.0, 1.0, 2.0, 4.0)
 _WHOLE_BPS = 10_000.0
+_MOST_SPLITS = 24
 _STILL = 1e-3
 """Spread of a block, over the largest one of the set, at which it counts as one without moves."""
 
@@ -67,13 +68,12 @@ def search_statistics(
 ) -> SearchStatistics:
     """Simulate up to ``max_trials`` sets again, the best among them, and compare their returns.
 
-    :param n_splits: blocks of the cross-validation, an even number.
+    :param n_splits: blocks of the cross-validation, an even number up to 24.
     :raises BadSetting: for a sweep without a Sharpe ratio, or numbers that make no sense.
     """
-    if max_trials < 2 or n_splits < 2 or n_splits % 2:
-        raise BadSetting(
-            f"max_trials {max_trials} must be 2 or more, n_splits {n_splits} even and 2 or more"
-        )
+    if max_trials < 2:
+        raise BadSetting(f"max_trials {max_trials} must be 2 or more")
+    _require_splits(n_splits)
     best = result.best_params(by="sharpe")
     chosen = _chosen(result.source.sets, best, max_trials)
     simulator = _Simulator(result)
@@ -154,11 +154,24 @@ def deflated_of(best: FloatArray, returns: FloatArray, trials: int | None = None
     return float(quantkit.deflated_sharpe(best, n_trials=count, variance=variance))
 
 
+def _require_splits(count: int) -> None:
+    """Refuse a number of blocks that no cross-validation has.
+
+    :raises BadSetting: saying which there are.
+    """
+    whole = isinstance(count, (int, np.integer)) and not isinstance(count, bool)
+    if not whole or not 2 <= count <= _MOST_SPLITS or count % 2:
+        raise BadSetting(f"n_splits {count!r} must be a number that is even and 2 to 24")
+
+
 def overfitting_of(returns: FloatArray, n_splits: int) -> float:
     """Return the probability of overfitting among the sets that move in every half, or NaN.
 
     A half of the blocks in which a set does not move would have no Sharpe ratio of it.
+
+    :raises BadSetting: for an odd number of blocks, or one outside 2 to 24.
     """
+    _require_splits(n_splits)
     length = len(returns) // n_splits
     if length < 2:
         return float("nan")
