@@ -272,9 +272,12 @@ def test_a_threshold_is_a_number_of_zero_or_more(mts: Run, value: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["../x", "Ada L", "", ".", "a" * 65])
-def test_an_operator_is_called_what_a_file_can_be(mts: Run, home: Path, name: str) -> None:
+@pytest.mark.parametrize("command", ["operator-key", "signal-key"])
+def test_an_operator_and_a_source_are_called_what_a_file_can_be(
+    mts: Run, home: Path, command: str, name: str
+) -> None:
     before = set((home / "keys").iterdir())
-    refused = mts(cli.cmd, "operator-key", name, code=2)
+    refused = mts(cli.cmd, command, name, code=2)
     assert isinstance(refused.exception, BadSelection)
     assert set((home / "keys").iterdir()) == before
 

@@ -29,11 +29,12 @@ from mts1b_foundation.positions import Position
 from mts1b_foundation.risk import ResumeRequest
 from mts1b_operations import asking, commands, flatten, restart
 from mts1b_operations.audit import AuditReader
-from mts1b_operations.errors import NothingRuns, ResumeRefused
+from mts1b_operations.errors import HaltNotInForce, NothingRuns, ResumeRefused
 from mts1b_operations.probes import SERVICES
 from mts1b_platform.config import ConfigError
 from mts1b_platform.eventbus.nats import NatsBus
 from mts1b_platform.eventbus.server import NatsServer
+from mts1b_platform.exit_codes import ExitCode
 from mts1b_platform.halt import HaltSocket, HaltStore
 from mts1b_platform.store import StoreError
 from operations_world import FUND, STRATEGY, World, day
@@ -190,10 +191,14 @@ async def test_a_halt_that_no_record_takes_is_an_error_once_the_orders_are_cance
     (tmp_path / "mts.yaml").write_text("rsk: {}\n")
     sender = Sender(tmp_path, 3)
     await sender.socket.start()
-    with pytest.raises(ConfigError):
+    with pytest.raises(HaltNotInForce, match=r"NO halt of firm is on record.*oms said") as caught:
         await commands.halt(tmp_path, "firm", reason="drill", actor="operator:jane")
+    assert isinstance(caught.value.__cause__, ConfigError)
+    assert caught.value.exit_code == ExitCode.UNAVAILABLE
     assert (sender.told, sender.left) == (["firm"], [])
     await sender.socket.close()
+    with pytest.raises(HaltNotInForce, match=r"NO halt of firm is on record.*nobody said"):
+        await commands.halt(tmp_path, "firm", reason="drill", actor="operator:jane")
 
 
 async def test_orders_are_cancelled_while_a_service_that_hangs_is_waited_for(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +33,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from mts1b_operations import senders
 from mts1b_operations.asking import ask, command_bus, note
 from mts1b_operations.errors import (
-    BadSelection,
+    HaltNotInForce,
     NotFound,
     NothingRuns,
     OperationsError,
@@ -51,7 +50,7 @@ from mts1b_operations.halt_record import (
     unreadable_record,
 )
 from mts1b_operations.places import HALT_FOLDER, KEY_FOLDER
-from mts1b_operations.plain_text import sendable
+from mts1b_operations.plain_text import require_key_name, sendable
 from mts1b_operations.resume import cosign_resume, sign_resume
 
 if TYPE_CHECKING:
@@ -72,7 +71,6 @@ __all__ = [
 _NOT_TOLD = (PlatformError, StoreError, SQLAlchemyError, OSError)
 """What may be wrong with settings, bus, store and audit log while a halt is announced."""
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _LONGEST_ACTOR = 200
 
 
@@ -141,7 +139,7 @@ async def halt(
     service is told by the bus; where it does not answer, the halt is audited here. Where that
     fails, as with broken settings, the orders are cancelled no less.
 
-    :raises PlatformError, StoreError, OSError: when neither local record nor service has the halt.
+    :raises HaltNotInForce: when neither local record nor service has the halt.
     :param cancel: False leaves open orders where they are.
     :param reduce_only: orders that only reduce a position may leave all the same.
     :param patience_s: how long to go on cancelling.
@@ -174,7 +172,7 @@ async def halt(
     )
     reached, failure = await announcing  # a service that hangs takes long, and no order waits
     if failure is not None and active is None:
-        raise failure
+        raise _not_in_force(scope, confirmed, failure) from failure
     return HaltDone(
         halted,
         reached,
@@ -184,6 +182,14 @@ async def halt(
         residue,
         unaudited="" if failure is None else plain_cause(failure),
         unreadable=unreadable_record(home),
+    )
+
+
+def _not_in_force(scope: str, confirmed: list[str], failure: Exception) -> HaltNotInForce:
+    stopped = f"{', '.join(confirmed)} said that it stopped" if confirmed else "nobody said so"
+    return HaltNotInForce(
+        f"NO halt of {scope} is on record: {plain_cause(failure)}; {stopped}. Halt again where the "
+        "home can be written, or stop the system with `mts down`"
     )
 
 
@@ -320,10 +326,7 @@ def create_operator_key(home: Path, name: str) -> tuple[str, Path, bool]:
 
     :raises BadSelection: for a name that no file could be called by.
     """
-    if not _NAME.fullmatch(name):
-        raise BadSelection(
-            f"{name!r} is no operator's name; use letters, digits, '.', '_' and '-', at most 64"
-        )
+    require_key_name(name, "operator")
     ring = KeyRing(home / KEY_FOLDER, SystemRng())
     key = operator_key(f"operator:{name}")
     known = ring.exists(key)

@@ -14,6 +14,7 @@ __all__ = [
     "BadSelection",
     "ChainIntegrityError",
     "FlattenRefused",
+    "HaltNotInForce",
     "HaltUnaudited",
     "NotConfirmed",
     "NotFound",
@@ -98,6 +99,13 @@ class ScopeUnknown(OperationsError):
     """Look at the spelling: a halt is in force that stops nothing which is configured."""
 
     code = "SCOPE_UNKNOWN"
+
+
+class HaltNotInForce(OperationsError):
+    """Halt again, or stop the system: the halt that was asked for could be written nowhere."""
+
+    code = "HALT_NOT_IN_FORCE"
+    exit_code = ExitCode.UNAVAILABLE
 
 
 class HaltUnaudited(OperationsError):

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable
 
-__all__ = ["for_terminal", "one_line", "sendable"]
+from mts1b_operations.errors import BadSelection
+
+__all__ = ["for_terminal", "one_line", "require_key_name", "sendable"]
+
+_KEY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 def one_line(text: str) -> str:
@@ -16,6 +21,18 @@ def one_line(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def require_key_name(name: str, who: str) -> None:
+    """Return when a key may be called so.
+
+    :raises BadSelection: for a name that no file could have.
+    """
+    if not _KEY_NAME.fullmatch(name):
+        raise BadSelection(
+            f"{name[:80]!r} names no {who}; use letters, digits, '.', '_' and '-', at most "
+            "64, a letter or digit first"
+        )
 
 
 def for_terminal(lines: Iterable[str], *, encoding: str | None = None) -> str:

@@ -19,6 +19,7 @@ from mts1b_platform.store.tables import outbox
 from mts1b_operations.api.signals import Door, Kept, SignalIntake
 from mts1b_operations.audit.chain import AuditRecord
 from mts1b_operations.places import KEY_FOLDER
+from mts1b_operations.plain_text import require_key_name
 
 __all__ = ["SignalRecord", "create_signal_key", "intake_of"]
 
@@ -30,7 +31,11 @@ def _key_name(source: str) -> str:
 
 
 def create_signal_key(home: Path, source: str) -> tuple[Path, bool]:
-    """Create the secret of a source; return its file, and whether it is new."""
+    """Create the secret of a source; return its file, and whether it is new.
+
+    :raises BadSelection: for a name that no file could be called by.
+    """
+    require_key_name(source, "source")
     ring, name = KeyRing(home / KEY_FOLDER, SystemRng()), _key_name(source)
     known = ring.exists(name)
     ring.create(name)
