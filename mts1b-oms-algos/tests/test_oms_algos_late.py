@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import sys
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -120,3 +122,20 @@ async def test_a_clock_that_leaps_from_bar_to_bar_has_no_time_between() -> None:
     """A replay of daily bars: a slice a day would be no thirty minutes."""
     came, _ = await times("twap", held_after=3, held_s=300.0, spreads=False)
     assert came[3:8] == [7.0] * 5
+
+
+@EACH
+async def test_a_closed_algorithm_leaves_nothing_to_the_collector_of_garbage(name: str) -> None:
+    """What it left was closed some time later, in the midst of other work."""
+    left: list[object] = []
+    hooks = sys.get_asyncgen_hooks()
+    sys.set_asyncgen_hooks(firstiter=hooks.firstiter, finalizer=left.append)
+    try:
+        stream = algorithms(clock=Leaping(START), rng=SeededRng(7))[name](parent(), params={})
+        await anext(stream)
+        await stream.aclose()  # type: ignore[attr-defined]
+        del stream
+        gc.collect()
+    finally:
+        sys.set_asyncgen_hooks(*hooks)
+    assert left == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import timedelta
 from fractions import Fraction
@@ -91,8 +92,9 @@ class AlmgrenChriss:
         children = run(
             parent, slices, parameters, clock=self.clock, look=self.look, spreads=self.spreads
         )
-        async for child in children:
-            yield child
+        async with aclosing(children):
+            async for child in children:
+                yield child
 
 
 async def execute(parent: Order, *, params: dict[str, Any]) -> AsyncIterator[Order]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal, localcontext
@@ -182,7 +182,7 @@ async def run(
     clock: Clock,
     look: OrderLook | None = None,
     spreads: bool = True,
-) -> AsyncIterator[Order]:
+) -> AsyncGenerator[Order, None]:
     """Wait for each slice's time and yield its child; a slice without quantity yields none.
 
     The window begins at ``start_at``. Without it, it begins now, and a restarted schedule begins

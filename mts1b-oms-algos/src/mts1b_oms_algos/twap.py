@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -62,8 +63,9 @@ class Twap:
         children = run(
             parent, slices, parameters, clock=self.clock, look=self.look, spreads=self.spreads
         )
-        async for child in children:
-            yield child
+        async with aclosing(children):
+            async for child in children:
+                yield child
 
 
 async def execute(parent: Order, *, params: dict[str, Any]) -> AsyncIterator[Order]:
