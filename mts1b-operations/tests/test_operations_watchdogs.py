@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mts1b_foundation.model import FrozenModel
+from mts1b_operations.audit import AuditEntry
 from mts1b_operations.errors import BadSelection
 from mts1b_operations.watchdogs import (
     WATCHDOGS,
@@ -36,7 +38,7 @@ from mts1b_operations.watchdogs.settings import PARAMETERS, check_settings, watc
 from mts1b_platform.config import ConfigError, Settings, WatchdogSettings
 from mts1b_platform.plugins import refusal_of
 from mts1b_platform.rng import SeededRng
-from operations_world import FUND, STRATEGY, day, fill, nav
+from operations_world import FUND, START, STRATEGY, day, fill, nav
 
 
 def returns(count: int, scale: float, seed: int = 7) -> list[float]:
@@ -198,6 +200,61 @@ def test_a_pause_keeps_alerts_back_and_ends_by_itself() -> None:
         runner.observe(poll(number, True), wall=day(9))
     raised = [runner.observe(poll(n, False), wall=day(10) + timedelta(seconds=n)) for n in range(3)]
     assert [len(alerts) for alerts in raised] == [0, 0, 1]
+
+
+def test_what_broke_in_a_pause_and_is_broken_after_it_is_told_then_once() -> None:
+    runner = WatchdogRunner()
+    runner.apply({"dependency_watchdog": Override("dependency_watchdog", paused_until=day(10))})
+    for number in range(5):
+        assert not runner.observe(poll(number, False), wall=day(9))
+    raised = [runner.observe(poll(n, False), wall=day(11)) for n in range(5, 8)]
+    assert [len(alerts) for alerts in raised] == [1, 0, 0]
+    assert "red for 6 polls" in raised[0][0].message
+    (status,) = [dog for dog in runner.status() if dog.name == "dependency_watchdog"]
+    assert status.alerts == 1, "what nobody was told is no alert"
+
+
+def test_a_pause_does_not_tell_again_what_was_told_before_it() -> None:
+    runner = WatchdogRunner()
+    before = [runner.observe(poll(n, False), wall=day(1)) for n in range(3)]
+    assert sum(map(len, before)) == 1
+    runner.apply({"dependency_watchdog": Override("dependency_watchdog", paused_until=day(10))})
+    for number in range(3, 6):
+        assert not runner.observe(poll(number, False), wall=day(9))
+    assert not runner.observe(poll(6, False), wall=day(11))
+
+
+VOLATILITY = {"portfolio_vol_dd": WatchdogSettings(params={"target": 0.16, "window": 21})}
+
+
+def test_a_restart_knows_what_a_pause_kept_back() -> None:
+    """The log holds what was seen and what was told; what was not told is told after it."""
+    seen, told = WatchdogRunner(VOLATILITY), WatchdogRunner(VOLATILITY)
+    seen.remember(_rows(tell=False))
+    told.remember(_rows(tell=True))
+    assert f"fund:{FUND}" in _tripped(told)
+    assert not _tripped(seen)
+
+
+def _rows(*, tell: bool) -> list[AuditEntry]:
+    """Return the entries of a fund that crashes, with the alerts that told it or without."""
+    runner, rows, value = WatchdogRunner(VOLATILITY), list[AuditEntry](), 1_000_000.0
+    for number, change in enumerate([*returns(50, 0.01), *returns(30, 0.03)]):
+        value *= 1 + change
+        snapshot = nav(number, f"{value:.2f}")
+        rows.append(_entry(len(rows), "nav_updated", snapshot))
+        for alert in runner.observe(snapshot, wall=day(number)) if tell else ():
+            rows.append(_entry(len(rows), "watchdog_alert", alert))
+    return rows
+
+
+def _entry(sequence: int, action: str, model: FrozenModel) -> AuditEntry:
+    data = model.model_dump(mode="json")
+    return AuditEntry(sequence, "", START, "x", action, "x", data, "")
+
+
+def _tripped(runner: WatchdogRunner) -> list[str]:
+    return [scope for dog in runner.status() for scope in dog.tripped]
 
 
 def test_a_threshold_is_changed_and_given_back() -> None:

@@ -46,7 +46,7 @@ from mts1b_operations.signals import SignalRecord, intake_of
 from mts1b_operations.store_probe import probe_store
 from mts1b_operations.tables import METADATA
 from mts1b_operations.watchdogs.override_store import load_overrides
-from mts1b_operations.watchdogs.runner import WatchdogRunner
+from mts1b_operations.watchdogs.runner import ALERT, WatchdogRunner
 from mts1b_operations.watchdogs.settings import check_settings, watchdog_settings
 
 __all__ = ["OperationsService"]
@@ -385,7 +385,7 @@ class OperationsService(Service):
 def _alert_record(alert: WatchdogAlert) -> AuditRecord:
     return AuditRecord(
         actor=_ACTOR,
-        action="watchdog_alert",
+        action=ALERT,
         subject_id=alert.scope,
         data=alert.model_dump(mode="json"),
         timestamp=alert.raised_at,

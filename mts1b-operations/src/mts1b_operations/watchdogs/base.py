@@ -46,6 +46,14 @@ class Latch:
         self._quiet[key] = 0
         return fresh
 
+    def is_armed(self, key: str) -> bool:
+        """Return whether the next breach of a key deserves an alert."""
+        return key not in self._quiet
+
+    def arm(self, key: str) -> None:
+        """Let the next breach of a key deserve an alert."""
+        self._quiet.pop(key, None)
+
     @property
     def tripped(self) -> tuple[str, ...]:
         """Return the keys that are not armed."""
@@ -118,17 +126,27 @@ class Watchdog(ABC):
     def judge(self, observation: object) -> Breach | None:
         """Return a judgement, or None where the observation says nothing (yet)."""
 
-    def observe(self, observation: object) -> list[WatchdogAlert]:
-        """Take one observation; return the alerts that it raises."""
+    def observe(self, observation: object, *, quiet: bool = False) -> list[WatchdogAlert]:
+        """Take one observation; return the alerts that it raises.
+
+        :param quiet: nobody is to be told now; what is still broken afterwards is told then.
+        """
         breach = self.judge(observation)
         if breach is None:
             return []
         self._counts.observed += 1
         self._counts.last_value = breach.value
+        if quiet and breach.broken and self._latch.is_armed(breach.scope):
+            return []
         if not self._latch.fire(breach.scope, broken=breach.broken):
             return []
         self._counts.alerts += 1
         return [self._alert(breach)]
+
+    def not_told(self, scope: str) -> None:
+        """Take back the last alert of a scope, which reached nobody."""
+        self._latch.arm(scope)
+        self._counts.alerts -= 1
 
     def _alert(self, breach: Breach) -> WatchdogAlert:
         return WatchdogAlert(

@@ -23,7 +23,7 @@ from mts1b_operations.watchdogs.position_anomaly import PositionAnomaly
 from mts1b_operations.watchdogs.predictive_health import PredictiveHealth
 from mts1b_operations.watchdogs.strategy_watchdog import StrategyWatchdog
 
-__all__ = ["WATCHDOGS", "WatchdogRunner", "find_watchdog"]
+__all__ = ["ALERT", "WATCHDOGS", "WatchdogRunner", "find_watchdog"]
 
 WATCHDOGS: dict[str, type[Watchdog]] = {
     kind.name: kind
@@ -38,6 +38,9 @@ WATCHDOGS: dict[str, type[Watchdog]] = {
     )
 }
 """The watchdogs, by name, in the order in which they see things."""
+
+ALERT = "watchdog_alert"
+"""The action of an alert in the audit log."""
 
 _REPLAYED: dict[str, type[FrozenModel]] = {"nav_updated": NavSnapshot, "fill_created": Fill}
 
@@ -69,6 +72,7 @@ class WatchdogRunner:
         self._watchdogs = [_build(kind, given.get(name)) for name, kind in WATCHDOGS.items()]
         self._configured = {dog.name: dog.threshold for dog in self._watchdogs}
         self._overrides: Mapping[str, Override] = {}
+        self._untold: dict[tuple[str, str], Watchdog] = {}
         self.seen = 0
 
     def apply(self, overrides: Mapping[str, Override]) -> None:
@@ -81,26 +85,43 @@ class WatchdogRunner:
 
     def observe(self, observation: object, *, wall: datetime) -> list[WatchdogAlert]:
         """Return the alerts of the watchdogs that run and are not paused at ``wall``."""
+        self._take_back()
         alerts: list[WatchdogAlert] = []
         for dog in self._watchdogs:
             if not dog.enabled:
                 continue
-            raised = dog.observe(observation)
             override = self._overrides.get(dog.name)
-            if override is None or not override.paused(wall):
-                alerts.extend(raised)
+            paused = override is not None and override.paused(wall)
+            alerts.extend(dog.observe(observation, quiet=paused))
         return alerts
 
     def remember(self, entries: Iterable[AuditEntry]) -> None:
-        """Rebuild what the watchdogs know from the audit log, raising nothing."""
+        """Rebuild what the watchdogs know from the audit log, raising nothing.
+
+        An alert follows in the log on what raised it; where it does not, a pause kept it back.
+        """
         for entry in entries:
-            model = _REPLAYED.get(entry.action)
-            if model is not None:
-                observation = model.model_validate(entry.data)
-                for dog in self._watchdogs:
-                    if dog.enabled:
-                        dog.observe(observation)
+            if entry.action == ALERT:
+                self._untold.pop((entry.data["watchdog"], entry.data["scope"]), None)
+            else:
+                self._take_back()
+                self._look_back(entry)
             self.seen = entry.sequence + 1
+
+    def _look_back(self, entry: AuditEntry) -> None:
+        model = _REPLAYED.get(entry.action)
+        if model is None:
+            return
+        observation = model.model_validate(entry.data)
+        for dog in self._watchdogs:
+            for alert in dog.observe(observation) if dog.enabled else ():
+                self._untold[dog.name, alert.scope] = dog
+
+    def _take_back(self) -> None:
+        """Have what was told to nobody deserve an alert still."""
+        for (_, scope), dog in self._untold.items():
+            dog.not_told(scope)
+        self._untold.clear()
 
     def subject_of(self, alert: WatchdogAlert) -> str:
         """Return the subject that an alert goes to."""
@@ -108,6 +129,7 @@ class WatchdogRunner:
 
     def status(self) -> list[WatchdogStatus]:
         """Return what is known of each."""
+        self._take_back()
         return [
             dog.status(paused_until=getattr(self._overrides.get(dog.name), "paused_until", None))
             for dog in self._watchdogs
