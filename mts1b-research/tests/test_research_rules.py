@@ -139,6 +139,8 @@ async def test_a_rule_by_text_trades_in_the_runner_and_survives_a_restart(
     ("changes", "message"),
     [
         ({"fast": 3}, "unknown parameter 'fast'"),
+        ({"long_when": 5}, "long_when must be the text of a condition"),
+        ({"short_when": ["x"]}, "short_when must be the text of a condition"),
         ({"values": {}}, "needs n; given: none"),
         ({"long_when": "close >"}, "is not understood"),
         ({"size": 2.0}, "size 2.0"),

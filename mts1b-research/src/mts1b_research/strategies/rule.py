@@ -93,6 +93,12 @@ class RuleStrategy:
                 f"strategy {strategy_id}: unknown parameter {unknown[0]!r} "
                 f"(known: {', '.join((*_TEXTS, *_OTHERS))}); numbers of the rule go under values"
             )
+        for name in ("long_when", "short_when"):
+            if not isinstance(params.get(name, ""), str):
+                raise StrategyConfigError(
+                    f"strategy {strategy_id}: {name} must be the text of a condition, e.g. "
+                    f"'close > sma(close, 20)'; got {params[name]!r}"
+                )
         try:
             rule = rule_of(**{to: params[name] for name, to in _TEXTS.items() if name in params})
             size = params.get("size", "all_cash")
