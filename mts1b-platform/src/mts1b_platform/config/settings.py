@@ -143,7 +143,7 @@ class StrategySettings(_Section):
     strategy_id: Identifier = Field(description="name of this strategy, unique")
     fund_id: Identifier = Field(description="the fund that it trades for")
     kind: Identifier = Field(description="a name of the entry-point group mts1b.strategies")
-    symbols: list[str] = Field(min_length=1, description="what it may trade")
+    symbols: list[str] = Field(min_length=1, description="what it may trade, priced in USD")
     params: dict[str, Any] = Field(default_factory=dict, description="of its kind")
     enabled: bool = Field(True, description="false: it makes no orders")
     interval: Interval = Field("1d", description="bar interval that it reads")
