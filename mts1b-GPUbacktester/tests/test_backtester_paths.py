@@ -165,3 +165,9 @@ def test_a_rule_without_parameters_and_a_folder(tmp_path: Path) -> None:
     assert again.table.filter(pl.col("path") != 1).equals(first.table.filter(pl.col("path") != 1))
     with pytest.raises(BadSetting, match="holds another sweep"):
         sweep_paths(history(), rule, **{**options, "seed": 2})
+
+
+@pytest.mark.parametrize("wrong", [{"paths": 1.5}, {"seed": "1"}, {"block": "x"}, {"seed": True}])
+def test_paths_of_another_kind_are_told(wrong: dict[str, Any]) -> None:
+    with pytest.raises(BadSetting, match=f"{next(iter(wrong))} .* must be a"):
+        sweep_paths(history(), CROSS, grid=GRID, **{"paths": 2, "seed": 1, **wrong})

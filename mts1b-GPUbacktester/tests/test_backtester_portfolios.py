@@ -278,3 +278,24 @@ def test_a_factor_is_swept_as_it_is_run(engine: Any) -> None:
     assert 0.0 <= sweep.overfitting_probability() <= 1.0
     with pytest.raises(BadSetting, match="was not measured"):
         sweep.best(1, by="calmar")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"initial_cash": "5"}, {"initial_cash": None}, {"initial_cash": float("nan")},
+        {"volume_share": "5"}, {"volume_share": [1]}, {"lots": "x"}, {"lots": [1, None]},
+        {"fees": 5}, {"impact": "x"}, {"impact": {"A0": 5}},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_settings_of_another_kind_are_told(wrong: dict[str, Any]) -> None:
+    closes = [[10.0], [11.0], [12.0]]
+    with pytest.raises(BadSetting, match=next(iter(wrong))):
+        run(closes, [[1.0]] * 3, **wrong)
+
+
+@pytest.mark.parametrize("weights", ["x", [["a"]], None, [[1.0], [1.0, 2.0]]], ids=str)
+def test_weights_that_are_no_numbers_are_told(weights: Any) -> None:
+    with pytest.raises(BadSetting, match="target_weights"):
+        run_portfolio({"close": [1.0, 2.0]}, weights, fill="next_close")

@@ -52,10 +52,12 @@ def bootstrap_paths(
 
     :raises BadSetting: for a number of paths below 1, a negative seed, or a block outside [1, T].
     """
-    if paths < 1:
-        raise BadSetting(f"paths {paths} must be 1 or more")
-    if seed < 0:
-        raise BadSetting(f"seed {seed} must be a whole number, 0 or more")
+    for name, given, least in (("paths", paths, 1), ("seed", seed, 0)):
+        whole = isinstance(given, (int, np.integer)) and not isinstance(given, bool)
+        if not whole or given < least:
+            raise BadSetting(f"{name} {given!r} must be a whole number, {least} or more")
+    if isinstance(block, bool) or not isinstance(block, (int, float, np.number)):
+        raise BadSetting(f"block {block!r} must be a number of bars")
     ratios = _Ratios(prices)
     length: int = prices.close.shape[1]
     yield 0, prices

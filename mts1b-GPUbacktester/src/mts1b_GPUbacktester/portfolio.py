@@ -66,10 +66,11 @@ def run_portfolio(
         periods_per_year=periods_per_year,
     )
     universe = panel_from(panel)
-    if not 0 < initial_cash < float("inf"):
-        raise BadSetting(f"initial_cash {initial_cash} must be positive")
-    if volume_share is not None and not 0 < volume_share <= 1:
-        raise BadSetting(f"volume_share {volume_share} must be a fraction in (0, 1]")
+    if not _is_number(initial_cash) or not 0 < initial_cash < float("inf"):
+        raise BadSetting(f"initial_cash {initial_cash!r} must be positive")
+    if volume_share is not None and not (_is_number(volume_share) and 0 < volume_share <= 1):
+        raise BadSetting(f"volume_share {volume_share!r} must be a fraction in (0, 1]")
+    _require_models(fees, impact)
     orders = Orders(
         settings=settings,
         lots=_lots(lots, universe.shape[1]),
@@ -79,6 +80,24 @@ def run_portfolio(
         symbols=tuple(str(symbol) for symbol in universe.symbols),
     )
     return simulate_weights(universe, target_weights, rebalance, orders, initial_cash, engine)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+
+
+def _require_models(fees: Any, impact: Any) -> None:
+    """Refuse what prices no fill.
+
+    :raises BadSetting: naming it.
+    """
+    if fees is not None and not callable(getattr(fees, "fee", None)):
+        raise BadSetting(f"fees {fees!r} is no fee model of quantkit; use fees_bps for a number")
+    for model in impact.values() if isinstance(impact, Mapping) else [impact]:
+        if model is not None and not callable(getattr(model, "fraction", None)):
+            raise BadSetting(
+                f"impact {model!r} is no slippage model of quantkit; use slippage_bps for a number"
+            )
 
 
 def simulate_weights(
@@ -160,7 +179,10 @@ class _Recorded:
 def _tape(
     panel: UniversePanel, target_weights: Any, rebalance: Rebalance, orders: Orders, bars: slice
 ) -> Tape:
-    weights = np.ascontiguousarray(target_weights, dtype=np.float64)
+    try:
+        weights = np.ascontiguousarray(target_weights, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise BadSetting(f"target_weights are no numbers (T, A): {error}") from None
     shape = (len(range(panel.shape[0])[bars]), panel.shape[1])
     if weights.shape != shape:
         raise BadSetting(f"target_weights have shape {weights.shape}; the panel asks for {shape}")
@@ -249,7 +271,10 @@ def _trading(weights: FloatArray, rebalance: Rebalance) -> BoolArray:
 
 
 def _lots(lots: float | Sequence[float] | None, assets: int) -> FloatArray:
-    given = np.asarray(0.0 if lots is None else lots, dtype=np.float64)
+    try:
+        given = np.asarray(0.0 if lots is None else lots, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise BadSetting(f"lots {lots!r} are no numbers: {error}") from None
     if given.shape not in ((), (assets,)) or not np.isfinite(given).all() or (given < 0).any():
         raise BadSetting(f"lots {lots!r} must be a number, 0 or more, or {assets} of them")
     return np.array(np.broadcast_to(given, (assets,)))

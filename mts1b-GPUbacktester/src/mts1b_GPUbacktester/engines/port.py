@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Protocol
 
@@ -199,6 +199,8 @@ def check_metrics(metrics: Sequence[str]) -> tuple[str, ...]:
     :raises BadSetting: otherwise.
     """
     metrics = [metrics] if isinstance(metrics, str) else metrics
+    if not isinstance(metrics, Iterable):
+        raise BadSetting(f"metrics {metrics!r} must be a list of names")
     unknown = [name for name in metrics if name not in METRICS]
     if unknown or not metrics:
         raise BadSetting(
