@@ -21,7 +21,9 @@ LOST = ConnectionError("reset before anything arrived")
 
 
 def doubt_of(desk: Any) -> DoubtWork:
-    return DoubtWork(desk.orders, desk.replacer, clock=desk.clock, log=get_logger("test"))
+    return DoubtWork(
+        desk.orders, desk.replacer, desk.canceller, clock=desk.clock, log=get_logger("test")
+    )
 
 
 async def go_on(desk: Any, work: DoubtWork, seconds: float) -> None:

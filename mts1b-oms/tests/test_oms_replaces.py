@@ -435,7 +435,9 @@ async def test_a_change_that_died_at_risk_and_nobody_asks_for_again_is_given_bac
     assert desk.fuse.passed[-1] == "after risk"
 
     desk = await desk.reopen()
-    work = DoubtWork(desk.orders, desk.replacer, clock=desk.clock, log=get_logger("test"))
+    work = DoubtWork(
+        desk.orders, desk.replacer, desk.canceller, clock=desk.clock, log=get_logger("test")
+    )
     for _ in range(3):
         await work.work()
         desk.clock.advance(1.0)

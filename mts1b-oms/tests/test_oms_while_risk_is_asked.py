@@ -105,7 +105,9 @@ async def test_an_odd_execution_stops_what_waits_for_risk(new_desk: Any, order: 
 
 
 async def look_for(desk: Any, seconds: float) -> None:
-    work = DoubtWork(desk.orders, desk.replacer, clock=desk.clock, log=get_logger("test"))
+    work = DoubtWork(
+        desk.orders, desk.replacer, desk.canceller, clock=desk.clock, log=get_logger("test")
+    )
     for _ in range(round(seconds * 4)):
         desk.clock.advance(0.25)
         async with asyncio.timeout(5.0):

@@ -1,4 +1,5 @@
-"""Go after orders that nobody knows the fate of, until there is evidence."""
+"""Go after orders that nobody knows the fate of, and cancels without an answer, until there is
+evidence."""
 
 from __future__ import annotations
 
@@ -7,8 +8,10 @@ from typing import Any
 from mts1b_foundation.orders import Order, OrderStatus
 from mts1b_platform.clock import Clock
 
+from mts1b_oms.cancels import Canceller
 from mts1b_oms.errors import OmsError
 from mts1b_oms.orders import IN_DOUBT, OrderService
+from mts1b_oms.parents import is_parent
 from mts1b_oms.replaces import Replacer
 
 __all__ = ["ALARM_AFTER_S", "DoubtWork"]
@@ -25,14 +28,23 @@ _LONGEST_S = 30.0
 class DoubtWork:
     """Ask the venue again and again, each time after twice the pause, at most every 30 s.
 
+    A cancel that is on record was asked for by somebody, who may have gone: the venue is asked for
+    it again as long as it gives no answer.
     An order that is being sent right now is not in doubt: it is looked at from the second round on.
     One that somebody works on, or that waits for risk, holds up no other.
     """
 
     def __init__(
-        self, service: OrderService, replacer: Replacer, *, clock: Clock, log: Any
+        self,
+        service: OrderService,
+        replacer: Replacer,
+        canceller: Canceller,
+        *,
+        clock: Clock,
+        log: Any,
     ) -> None:
         self._service = service
+        self._canceller = canceller
         self._replacer = replacer
         self._clock = clock
         self._log = log
@@ -51,7 +63,9 @@ class DoubtWork:
         doubtful = {
             order.order_id: order
             for order in self._service.record.open_orders.values()
-            if order.status in _DOUBTFUL or order.order_id in self._service.record.replacing
+            if order.status in _DOUBTFUL
+            or order.order_id in self._service.record.replacing
+            or _is_to_be_cancelled(order)
         }
         for gone in set(self._since) - set(doubtful):
             del self._since[gone]
@@ -72,9 +86,16 @@ class DoubtWork:
 
     async def _look(self, order: Order) -> None:
         try:
-            if order.order_id in self._service.record.replacing:
+            if order.status is OrderStatus.PENDING_CANCEL:
+                await self._canceller.cancel(order.order_id, actor="oms", reason="asked for before")
+            elif order.order_id in self._service.record.replacing:
                 await self._replacer.settle(order.order_id)
             else:
                 await self._service.carry_on(order.order_id, waits=False)
         except OmsError as error:
             self._log.warning("order in doubt", order_id=order.order_id, error=str(error))
+
+
+def _is_to_be_cancelled(order: Order) -> bool:
+    """Return whether the venue has a cancel to answer; a parent's are those of its children."""
+    return order.status is OrderStatus.PENDING_CANCEL and not is_parent(order)

@@ -231,7 +231,13 @@ class OmsService(Service):
             record=self.record, venue=self._venue, sync=self._sync, latency=ctx.latency
         )
         self._quarantine = Quarantine(ctx, self.record)
-        self._doubt = DoubtWork(self.orders, self._replacer, clock=ctx.system_clock, log=ctx.log)
+        self._doubt = DoubtWork(
+            self.orders,
+            self._replacer,
+            self._canceller,
+            clock=ctx.system_clock,
+            log=ctx.log,
+        )
         operators = KeyRing(ctx.home / "keys", ctx.rng)
         self._resolver = Resolver(self.orders, operators)
         self._adjuster = Adjuster(self.record, self._reconciler, operators, self._venue)
