@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sqlite3
 import subprocess
 from collections.abc import Callable
@@ -80,6 +81,42 @@ def test_a_file_that_can_not_be_written_is_a_wrong_argument(mts: Run, home: Path
     mts(cli.app, "audit", "export", str(home / "absent" / "out.log"), code=2)
     (home / "reports").touch()
     assert "can not be written" in str(mts(cli.report, "build", code=2).exception)
+
+
+def unboxed(text: str) -> str:
+    """Return what stands in a box on the terminal, as one line."""
+    return re.sub(r"[│\s]+", " ", text)
+
+
+def test_what_can_not_be_written_leaves_nothing_half_done(
+    mts: Run, home: Path, tmp_path: Path
+) -> None:
+    target = tmp_path / "folder"
+    target.mkdir()
+    for words in (
+        ("export", str(target)),
+        ("prove", "0", "--out", str(target)),
+    ):
+        assert "can not be written" in unboxed(mts(cli.app, "audit", *words, code=2).stderr)
+    assert not list(tmp_path.glob("*.partial"))
+
+
+def test_a_file_without_a_checkpoint_shows_nothing(mts: Run, tmp_path: Path) -> None:
+    (tmp_path / "none").touch()
+    refused = mts(cli.app, "audit", "compare", str(tmp_path / "none"), code=2)
+    assert "holds no checkpoint" in unboxed(refused.stderr)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("audit", "tail", "-n", "9" * 30),
+        ("watchdog", "pause", "--watchdog", "vol_dd", "--minutes", "1e300"),
+        ("watchdog", "pause", "--watchdog", "vol_dd", "--minutes", "inf"),
+    ],
+)
+def test_a_number_without_measure_is_a_wrong_argument(mts: Run, words: tuple[str, ...]) -> None:
+    mts(cli.app, *words, code=2)
 
 
 def test_one_row_that_makes_no_sense_is_told(mts: Run, home: Path) -> None:

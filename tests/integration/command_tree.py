@@ -66,7 +66,9 @@ def _value(kind: Any, text: str | None) -> str:
         return str(next(iter(kind)).value)
     if get_origin(kind) is Literal:
         return str(get_args(kind)[0])
-    return "1" if kind in (int, float) else text or "x"
+    if kind in (int, float):
+        return "1" if text is None else "9" * 30 if kind is int else "1e300"
+    return text or "x"
 
 
 def _nothing() -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["audit"]
 
 JsonOption = Annotated[bool, typer.Option("--json", help="print JSON")]
+_MOST = 1_000_000
 _FAILED = {"exit_code": int(ExitCode.FAILED)}
 
 audit = typer.Typer(
@@ -67,7 +68,9 @@ def show(
 
 @audit.command()
 def tail(
-    count: Annotated[int, typer.Option("--lines", "-n", min=1, help="how many entries")] = 20,
+    count: Annotated[
+        int, typer.Option("--lines", "-n", min=1, max=_MOST, help="how many entries")
+    ] = 20,
     as_json: JsonOption = False,
 ) -> None:
     """Show the last entries."""
@@ -115,6 +118,8 @@ def compare(
     ring = KeyRing(home / KEY_FOLDER, SystemRng())
     try:
         checkpoints = read_checkpoints(theirs)
+        if not checkpoints:
+            raise typer.BadParameter(f"{theirs} holds no checkpoint")
         with _reader() as reader:
             hashes = [row[1] for row in reader.rows()]
         view = compare_views(hashes, checkpoints, ring, evidence=home / AUDIT_FOLDER)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -87,6 +88,8 @@ def _hand_over(proof: Proof, out: Path, what: str, as_json: bool, **facts: int) 
         partial.write_text(proof.model_dump_json(indent=1) + "\n", encoding="utf-8")
         os.replace(partial, out)
     except OSError as error:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
         raise typer.BadParameter(f"{out} can not be written: {error}") from error
     text = (
         f"{what}: {out}\n"

@@ -20,6 +20,9 @@ JsonOption = Annotated[bool, typer.Option("--json", help="print JSON")]
 NameOption = Annotated[str, typer.Option("--watchdog", help="a watchdog's name")]
 ActorOption = Annotated[str, typer.Option("--operator", help="your name, for the audit log")]
 
+_LONGEST = 10 * 366 * 24 * 60.0
+"""Minutes of ten years; a pause without end is `enabled: false` in the settings."""
+
 watchdog = typer.Typer(
     no_args_is_help=True, add_completion=False, help="Show, tune and pause the watchdogs."
 )
@@ -72,7 +75,9 @@ def config(
 @watchdog.command()
 def pause(
     watchdog: NameOption,
-    minutes: Annotated[float, typer.Option(min=0.0, help="for how long; 0 ends a pause")] = 60.0,
+    minutes: Annotated[
+        float, typer.Option(min=0.0, max=_LONGEST, help="for how long; 0 ends a pause")
+    ] = 60.0,
     operator: ActorOption = "terminal",
     as_json: JsonOption = False,
 ) -> None:

@@ -63,7 +63,7 @@ def _strategy_line(row: dict[str, Any]) -> str:
 @app.command()
 def plans(
     strategy: Annotated[str | None, typer.Option(help="only this strategy's")] = None,
-    last: Annotated[int, typer.Option(min=1, help="how many, the latest")] = 20,
+    last: Annotated[int, typer.Option(min=1, max=1_000_000, help="how many, the latest")] = 20,
     as_json: JsonOption = False,
 ) -> None:
     """Print the latest plans with their orders, from the store (the service need not run)."""

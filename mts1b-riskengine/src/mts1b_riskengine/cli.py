@@ -109,7 +109,9 @@ def override(
     reason: Annotated[str, typer.Option(help="why it may pass, at least ten characters")],
     operator: Annotated[str, typer.Option(help="who asks; the key must be on this machine")],
     second: Annotated[str, typer.Option(help="who agrees, another operator")],
-    minutes: Annotated[float, typer.Option(help="how long the order may take to come")] = 5.0,
+    minutes: Annotated[
+        float, typer.Option(min=0.0, max=525_600.0, help="how long the order may take to come")
+    ] = 5.0,
     as_json: JsonOption = False,
 ) -> None:
     """Let one order with the economics of a soft block pass, signed by two operators."""

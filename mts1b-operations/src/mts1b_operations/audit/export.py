@@ -25,16 +25,19 @@ def export_log(reader: AuditReader, keyring: KeyRing, target: Path) -> int:
     public = signer.public.hex() if isinstance(signer, Ed25519Signer) else ""
     partial = target.with_name(f"{target.name}.partial")
     count = 0
-    with partial.open("w", encoding="utf-8", newline="\n") as file:
-        file.write(f"{HEADER} {public}\n")
-        for row in reader.rows():
-            file.write(f"{row[1]} {entry_bytes(row).decode()}\n")
-            count += 1
-        for checkpoint in reader.checkpoints():
-            file.write(f"checkpoint {_line(checkpoint)}\n")
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(partial, target)
+    try:
+        with partial.open("w", encoding="utf-8", newline="\n") as file:
+            file.write(f"{HEADER} {public}\n")
+            for row in reader.rows():
+                file.write(f"{row[1]} {entry_bytes(row).decode()}\n")
+                count += 1
+            for checkpoint in reader.checkpoints():
+                file.write(f"checkpoint {_line(checkpoint)}\n")
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, target)
+    finally:
+        partial.unlink(missing_ok=True)
     return count
 
 
