@@ -15,7 +15,7 @@ from mts1b_platform.eventbus.port import EventBus
 from mts1b_platform.service.base import Service, ServiceContext
 from mts1b_platform.service.lock import ServiceBusy
 from mts1b_platform.service.run import ServiceHost
-from mts1b_platform.store import StoreClosed, StorePruner
+from mts1b_platform.store import Store, StoreClosed, StorePruner
 
 SETTINGS = Settings.model_validate({"bus": {"kind": "local"}, "service": {"heartbeat_s": 0.05}})
 
@@ -69,7 +69,9 @@ class Host(ServiceHost):
 
     def _build(self, name: str, bus: EventBus) -> Service:
         given: Any = type(
-            "Given", (), {"name": name, "bus": bus, "relays": [], "latency": _Latency(self)}
+            "Given",
+            (),
+            {"name": name, "bus": bus, "relays": [], "opened": [], "latency": _Latency(self)},
         )()
         self.made[name] = given
         part = Part(given, self)
@@ -142,6 +144,45 @@ async def test_a_stop_before_the_start_leaves_nothing_running(tmp_path: Path) ->
     gone = [line.split()[1] for line in lines if not line.startswith("start")]
     assert gone == begun[::-1]
     assert all(not given.bus.connected for given in host.made.values())
+
+
+async def test_a_start_that_is_stopped_closes_the_store_that_it_has_opened(tmp_path: Path) -> None:
+    class Waits(Service):
+        """Opens its store, and waits for ever."""
+
+        name = "waits"
+
+        async def start(self) -> None:
+            """Use the store without end."""
+            self.ctx.tasks.start("waits.work", self._work(await self.ctx.open_store("waits")))
+            await for_ever()
+
+        async def _work(self, store: Store) -> None:
+            while True:
+                async with store.transaction():
+                    begun.set()
+                await asyncio.sleep(0)
+
+        async def stop(self) -> None:
+            """Do nothing."""
+
+    class Plain(ServiceHost):
+        """Runs this one service."""
+
+        def _build(self, name: str, bus: EventBus) -> Service:
+            made.append(Waits(self._context(name, bus)))
+            return made[0]
+
+    begun, made = asyncio.Event(), list[Waits]()
+    host = Plain(("waits",), tmp_path, SETTINGS)
+    running = asyncio.create_task(host.run())
+    await begun.wait()
+    host.stop()
+    await ended(running)
+    (store,) = made[0].ctx.opened
+    with pytest.raises(StoreClosed):
+        async with store.read():
+            pass
 
 
 async def test_what_made_a_start_fail_is_what_is_told(tmp_path: Path) -> None:
@@ -285,7 +326,6 @@ async def test_a_process_is_healthy_once_all_of_it_has_started(tmp_path: Path) -
 async def test_pruning_ends_with_its_store(tmp_path: Path) -> None:
     """The store is closed before the tasks of its service end: that is no failure."""
     from mts1b_platform.clock import SystemClock
-    from mts1b_platform.store import Store
 
     store = await Store.open(tmp_path / "s.sqlite")
     pruner = StorePruner(store, clock=SystemClock(), keep_days=2)

@@ -70,6 +70,8 @@ class ServiceContext:
     sockets: bool = True
     relays: list[OutboxRelay] = field(default_factory=list)
     """What :meth:`relay` has made."""
+    opened: list[Store] = field(default_factory=list)
+    """What :meth:`open_store` has opened; the service closes them."""
 
     async def open_store(
         self, name: str, metadata: sa.MetaData | None = None, *, version: int = 1
@@ -82,6 +84,7 @@ class ServiceContext:
             template = self.settings.store.url_template
             target = template.format(name=name) if template else self.home / "db" / f"{name}.sqlite"
             store = await Store.open(target, metadata=metadata, name=name, version=version)
+        self.opened.append(store)
         pruner = self._pruner(store)
         if pruner is not None:
             await pruner.begin_day()

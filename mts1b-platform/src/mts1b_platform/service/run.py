@@ -147,8 +147,12 @@ class ServiceHost:
 
     def _build(self, name: str, bus: EventBus) -> Service:
         kind = load_plugin("mts1b.services", name)
+        service: Service = kind(self._context(name, bus))
+        return service
+
+    def _context(self, name: str, bus: EventBus) -> ServiceContext:
         clock: Clock = VirtualClock(_EPOCH) if self._settings.replay.enabled else SystemClock()
-        context = ServiceContext(
+        return ServiceContext(
             name=name,
             home=self._home,
             settings=self._settings,
@@ -160,8 +164,6 @@ class ServiceHost:
             tasks=self._tasks,
             replay=self._settings.replay.enabled,
         )
-        service: Service = kind(context)
-        return service
 
     def _announce(self, service: Service, port: int) -> None:
         path = self._home / "run" / f"{service.name}.json"
@@ -210,6 +212,9 @@ class ServiceHost:
             await self._end(f"{service.name}.stop", service.stop())
             self._save_latency(service)
         await self._tasks.stop()
+        if self._begun is not None:
+            for store in self._begun.ctx.opened:
+                store.abandon()
         for bus in self._buses:
             await self._end(f"{bus.name}.close", bus.close())
         await self._end("health.stop", http.stop())
