@@ -126,6 +126,7 @@ class Desk:
         self.restoration = Restoration(
             self.record, self.gateway, Witness(self.home / "witness"), log=get_logger("test")
         )
+        self.orders.before_send = self.restoration.note_ahead
         self.reconciler = Reconciler(
             record=self.record,
             venue=self.venue,

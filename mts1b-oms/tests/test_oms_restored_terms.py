@@ -234,3 +234,22 @@ async def test_d7_a_new_order_waits_for_nothing_once_all_that_was_lost_must_be_s
     await desk.recover()
     desk.record.unhalted.clear()
     assert (await desk.orders.submit(resting(order, "new"))).status is OrderStatus.ACCEPTED
+
+
+async def test_d7_what_left_a_moment_before_its_backup_came_back_is_missed_by_the_witness(
+    new_desk: Any, order: Any, tmp_path: Path
+) -> None:
+    """Simulated seed 740044: nobody had noted it yet, and the venue shows it late: sent twice."""
+    desk = await new_desk()
+    desk.restoration.note()
+    async with desk.store.read() as tx:  # as a snapshot of the disk, while it runs
+        await tx.execute(select(outbox))
+        shutil.copytree(desk.home / "db", tmp_path / "backup")
+    await desk.orders.submit(resting(order, "lost"))
+    await desk.close()
+    for log in (desk.home / "db").glob("oms.sqlite*"):
+        log.unlink()
+    for kept in (tmp_path / "backup").glob("oms.*"):
+        shutil.copy(kept, desk.home / "db" / kept.name)
+    desk = await desk.reopen(lag_s=30.0, recover=False)
+    assert desk.record.restored

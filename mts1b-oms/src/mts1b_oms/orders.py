@@ -85,6 +85,8 @@ class OrderService:
         self.load = load or Load()
         self.keys = KeyedLocks()
         self.cancel_wanted: set[str] = set()
+        self.before_send: Callable[[], None] = lambda: None
+        """Called when a send is on record, before it leaves."""
         self._refusals: dict[str, Refused] = {}
         """What the venue refused, by order, until it is on record: few venues tell it twice."""
         self._gateway = gateway
@@ -290,6 +292,7 @@ class OrderService:
 
     async def _send(self, approved: ApprovedOrder) -> Order:
         with self._latency.stage("oms.gateway"):
+            self.before_send()
             known = await self._known_there(approved.order) if self.record.restored else None
             outcome = known or await self._gateway.send(approved)
         return await self._recorded(approved.order.order_id, outcome)

@@ -213,6 +213,7 @@ class Replacer:
             admitted = await self._begin(change, admitted, why)
         if isinstance(admitted, Fenced):
             return await self._fenced(order, change, admitted)
+        self._service.before_send()
         outcome = await self._gateway.replace(order, admitted)
         await self._record_outcome(order.order_id, change, outcome)
         return await self._reply(change)

@@ -94,6 +94,13 @@ class Restoration:
         """Let the witness know how far the record is."""
         self._witness.note(self._extent())
 
+    def note_ahead(self) -> None:
+        """Let the witness know at once, as something is about to leave for the venue.
+
+        A backup of a moment ago lacks that, and a venue that shows orders late does not tell.
+        """
+        self._witness.note_ahead(self._extent())
+
     def _extent(self) -> Extent:
         record = self._record
         return Extent(

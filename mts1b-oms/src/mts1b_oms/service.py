@@ -187,6 +187,7 @@ class OmsService(Service):
         self._restoration = Restoration(
             self.record, self._gateway, Witness(ctx.home / "witness"), log=ctx.log
         )
+        self.orders.before_send = self._restoration.note_ahead
         self._tape = VolumeTape()
         look = partial(last_try, self.record)
         self._dispatcher = Dispatcher(
