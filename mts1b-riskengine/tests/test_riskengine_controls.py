@@ -125,6 +125,7 @@ CASES: list[tuple[str, str, Change, Change]] = [
         {},
     ),
     ("unit_safety", DenyCode.UNIT_MISMATCH, {}, {"reference_price": D(1)}),
+    ("unit_safety", DenyCode.UNIT_MISMATCH, {}, {"reference_price": D(10_000)}),
     ("unit_safety", DenyCode.UNIT_MISMATCH, {}, {"reference_price": None}),
     ("order_value", DenyCode.MAX_ORDER_VALUE, {}, {"quantity": D(201)}),
     ("order_value", DenyCode.FAT_FINGER, {}, {"quantity": D(151)}),
