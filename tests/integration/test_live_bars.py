@@ -30,10 +30,7 @@ SETTINGS = live_settings(
     nav="300000",
 )
 
-DEPOSIT = (
-    *("deposit", "--fund", "f1", "--strategy", "climb", "--cash", "1000"),
-    *("--operator", "ann", "--reason", "statement"),
-)
+OF_CLIMB = ("--fund", "f1", "--strategy", "climb", "--operator", "ann", "--reason", "statement")
 
 
 async def test_a_rule_trades_on_bars_as_they_come_goes_on_after_a_restart_and_is_halted(
@@ -65,9 +62,10 @@ async def test_a_rule_trades_on_bars_as_they_come_goes_on_after_a_restart_and_is
         await publish_bar(home, SYMBOL, "101")
         await until(lambda: settled(3))
         mts(home, "cmd", "operator-key", "ann")
-        booked = mts(home, "oms", "adjust", *DEPOSIT, check=False)
-        assert booked.returncode == ExitCode.REFUSED
-        assert "the venue does not show it" in booked.stderr
+        paid = mts(home, "oms", "adjust", "deposit", "--cash", "1000", *OF_CLIMB)
+        assert "is booked" in paid.stdout
+        away = ("withdrawal", "--cash", "-9000000", *OF_CLIMB)
+        assert mts(home, "oms", "adjust", *away, check=False).returncode == ExitCode.REFUSED
         mts(home, "cmd", "halt", "f1", "--reason", "a test", "--yes")
         await publish_bar(home, SYMBOL, "100")
         await until(lambda: settled(4))

@@ -25,6 +25,8 @@ __all__ = [
 
 ModelT = TypeVar("ModelT", bound="FrozenModel")
 
+_MOST_PLACES = 1_000
+
 
 def _require_aware(value: datetime) -> datetime:
     if value.tzinfo is UTC:
@@ -129,6 +131,8 @@ def canonical_text(value: object) -> str:
     """Return the one text of a value that signatures cover: 100, 100.0 and 1E+2 are the same.
 
     None is the empty text; times are UTC with microseconds.
+
+    :raises ValueError: for a decimal of more than a thousand places.
     """
     return WRITERS[type(value)](value)
 
@@ -148,6 +152,8 @@ def signing_fields_of(
 
 
 def _decimal_text(value: Decimal) -> str:
+    if abs(value.adjusted()) > _MOST_PLACES:  # 1E-999999999 would be a text of a gigabyte
+        raise ValueError(f"{value} has more places than are ever written out")
     text = f"{value:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
 

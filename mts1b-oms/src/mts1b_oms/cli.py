@@ -233,7 +233,8 @@ def adjust(
 ) -> None:
     """Book what moved the account without an order; a signed act that is audited.
 
-    Only what the venue shows is booked, and once: the same words sent again change nothing.
+    Only what the venue shows is booked, and once: the same words sent again change nothing. A
+    paper account is moved first.
     """
     from mts1b_oms.by_hand import adjust_by_hand
 
