@@ -1,7 +1,8 @@
 """Faults planted in the order path one at a time: a simulator that finds none of them proves none.
 
 The table is ``mutants.toml`` beside this file. Each entry replaces a text that occurs once in a
-module; the module on disk stays as it is.
+module; the module on disk stays as it is. One that shows only after a rare accident names it under
+``faults``, with the strength that it has in each of its seeds.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ import asyncio
 import json
 import sys
 import tomllib
-from collections.abc import AsyncIterator, Iterable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 
@@ -35,6 +36,7 @@ class Mutant:
     module: str
     old: str
     new: str
+    faults: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,7 @@ async def judge(mutant: Mutant, *, seeds: Iterable[int], orders: int) -> Verdict
         "new": mutant.new,
         "seeds": given,
         "orders": orders,
+        "faults": dict(mutant.faults),
     }
     child = await asyncio.create_subprocess_exec(
         sys.executable,

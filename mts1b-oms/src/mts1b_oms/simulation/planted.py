@@ -1,6 +1,7 @@
 """Run seeds with one fault planted in the source. A script: it must come before every import.
 
-Reads one JSON object from standard input (module, old, new, seeds, orders) and prints one.
+Reads one JSON object from standard input (module, old, new, seeds, orders, and faults by name with
+the strength that they have in every seed) and prints one.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import sys
+from dataclasses import replace
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
@@ -53,6 +55,9 @@ def main() -> None:
     """Run the seeds until one is violated."""
     asked = json.load(sys.stdin)
     sys.meta_path.insert(0, _Finder(asked["module"], asked["old"], asked["new"]))
+    from mts1b_platform.rng import SeededRng
+    from mts1b_platform.simulation import Faults
+
     from mts1b_oms.simulation.world import run_seed  # not earlier: the fault is planted now
 
     if asked["module"] not in sys.modules:
@@ -60,7 +65,8 @@ def main() -> None:
     found: dict[str, Any] = {"seeds": 0, "violation": ""}
     for seed in asked["seeds"]:
         found["seeds"] += 1
-        found["violation"] = run_seed(seed, orders=asked["orders"]).violation
+        faults = replace(Faults.swarm(SeededRng(seed)), **asked["faults"])
+        found["violation"] = run_seed(seed, orders=asked["orders"], faults=faults).violation
         if found["violation"]:
             break
     print(json.dumps(found))
