@@ -171,6 +171,7 @@ def test_every_mutant_can_be_planted() -> None:
         assert spec.origin is not None
         text = Path(spec.origin).read_text(encoding="utf-8")
         assert text.count(mutant.old) == 1, mutant.name
+        assert set(mutant.faults) <= set(Faults.names()), mutant.name
         compile(text.replace(mutant.old, mutant.new), spec.origin, "exec")
 
 

@@ -1,6 +1,6 @@
 """Run seeds with one fault planted in the source. A script: it must come before every import.
 
-Reads one JSON object from standard input (module, old, new, seeds, orders, and faults by name with
+Reads one JSON object from standard input (module, old, new, seeds, orders; faults by name with
 the strength that they have in every seed) and prints one.
 """
 
@@ -65,7 +65,7 @@ def main() -> None:
     found: dict[str, Any] = {"seeds": 0, "violation": ""}
     for seed in asked["seeds"]:
         found["seeds"] += 1
-        faults = replace(Faults.swarm(SeededRng(seed)), **asked["faults"])
+        faults = replace(Faults.swarm(SeededRng(seed)), **asked.get("faults", {}))
         found["violation"] = run_seed(seed, orders=asked["orders"], faults=faults).violation
         if found["violation"]:
             break
