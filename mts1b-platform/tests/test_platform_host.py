@@ -15,7 +15,7 @@ from mts1b_platform.eventbus.port import EventBus
 from mts1b_platform.service.base import Service, ServiceContext
 from mts1b_platform.service.lock import ServiceBusy
 from mts1b_platform.service.run import ServiceHost
-from mts1b_platform.store import Store, StoreClosed, StorePruner
+from mts1b_platform.store import Store, StoreClosed, StoreError, StorePruner
 
 SETTINGS = Settings.model_validate({"bus": {"kind": "local"}, "service": {"heartbeat_s": 0.05}})
 
@@ -335,3 +335,16 @@ async def test_pruning_ends_with_its_store(tmp_path: Path) -> None:
         await pruner.run()
     with pytest.raises(StoreClosed):
         await pruner.begin_day()
+
+
+async def test_f2_a_store_in_doubt_ends_its_service_at_once(tmp_path: Path) -> None:
+    host = Host(tmp_path, ("one",))
+
+    async def opens() -> None:
+        store = await host._context("one", host.made["one"].bus).open_store("one")
+        store.on_doubt(StoreError("a commit was cut off"))
+
+    host.at_start["one"] = opens
+    with pytest.raises(StoreError, match="a commit was cut off"):
+        await ended(asyncio.create_task(host.run()))
+    assert "stop one" in host.noted

@@ -373,6 +373,7 @@ rows = sa.Table("rows", metadata, sa.Column("number", sa.Integer), sa.Column("da
 
 async def main(path):
     store = await Store.open(path, metadata=metadata)
+    store.on_doubt = lambda error: print("told", type(error).__name__)
     for number in range(3):
         if number == 1:
             size = path.with_name(path.name + "-wal").stat().st_size
@@ -395,7 +396,8 @@ async def test_f2_after_a_disk_that_failed_in_a_commit_a_store_takes_no_more(
     ran = await asyncio.create_subprocess_exec(
         sys.executable, "-c", _A_FILE_THAT_MAY_NOT_GROW, path, stdout=asyncio.subprocess.PIPE
     )
-    failed, refused = (await ran.communicate())[0].decode().splitlines()
+    told, failed, refused = (await ran.communicate())[0].decode().splitlines()
+    assert told == "told StoreError"
     assert failed == "OperationalError (sqlite3.OperationalError) disk I/O error"
     assert refused.startswith("StoreError")
     assert "restart the service" in refused

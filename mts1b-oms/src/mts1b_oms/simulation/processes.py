@@ -52,7 +52,10 @@ class FaultyStore(Store):
                 if not kept:
                     self._fail()
         if kept:
-            self._fail()
+            try:
+                self._fail()
+            finally:
+                self._tell_doubt()
         self.committed()
 
     def _fail(self) -> None:

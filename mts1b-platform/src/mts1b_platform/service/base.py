@@ -6,6 +6,7 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeVar
 
@@ -24,7 +25,7 @@ from mts1b_platform.eventbus.port import (
 from mts1b_platform.ids import Ids
 from mts1b_platform.latency import StageLatency
 from mts1b_platform.rng import Rng
-from mts1b_platform.store.engine import Store
+from mts1b_platform.store.engine import Store, StoreError
 from mts1b_platform.store.outbox import OutboxRelay
 from mts1b_platform.store.pruning import StorePruner
 from mts1b_platform.supervision import TaskGroupSupervisor
@@ -33,6 +34,10 @@ __all__ = ["Service", "ServiceContext", "StoreOpener"]
 
 Req = TypeVar("Req", bound=FrozenModel)
 Rep = TypeVar("Rep", bound=FrozenModel)
+
+
+async def _raise(error: StoreError) -> None:
+    raise error
 
 
 class StoreOpener(Protocol):
@@ -85,10 +90,15 @@ class ServiceContext:
             target = template.format(name=name) if template else self.home / "db" / f"{name}.sqlite"
             store = await Store.open(target, metadata=metadata, name=name, version=version)
         self.opened.append(store)
+        store.on_doubt = partial(self._end_by, name)
         pruner = self._pruner(store)
         if pruner is not None:
             await pruner.begin_day()
         return store
+
+    def _end_by(self, store: str, error: StoreError) -> None:
+        """End the service at once: it would act on what its record may contradict."""
+        self.tasks.start(f"{self.name}.{store}.doubt", _raise(error))
 
     def _pruner(self, store: Store) -> StorePruner | None:
         """Return what keeps the store small; a replay ends, and keeps everything."""

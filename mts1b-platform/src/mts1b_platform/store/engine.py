@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import re
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -79,6 +79,8 @@ class Store:
         self.dialect = "sqlite" if isinstance(backend, SqliteFile) else "postgresql"
         self.outbox = Outbox()
         self.inbox = Inbox(self.dialect)
+        self.on_doubt: Callable[[StoreError], None] = lambda error: None
+        """Called where a commit was cut off: what its service holds in memory counts no more."""
 
     @classmethod
     async def open(
@@ -142,16 +144,25 @@ class Store:
             if self.read_only:
                 raise StoreClosed(f"store {self.name} was opened for reading only")
             if self._backend.in_doubt:
-                raise StoreError(
-                    f"store {self.name}: a commit was cut off, by a lost connection or a failing "
-                    "disk, and it is unknown whether it is kept; restart the service, which then "
-                    "reads its record"
-                )
+                raise self._doubt()
             self.outbox.begun()
-            async with self._backend.write() as tx:
-                yield tx
-                await self.outbox.record_position(tx)
+            try:
+                async with self._backend.write() as tx:
+                    yield tx
+                    await self.outbox.record_position(tx)
+            finally:
+                self._tell_doubt()
             self.outbox.committed()
+
+    def _doubt(self) -> StoreError:
+        return StoreError(
+            f"store {self.name}: a commit was cut off, by a lost connection or a failing disk, and "
+            "it is unknown whether it is kept; restart the service, which then reads its record"
+        )
+
+    def _tell_doubt(self) -> None:
+        if self._backend.in_doubt:
+            self.on_doubt(self._doubt())
 
     def read(self) -> AbstractAsyncContextManager[AsyncConnection]:
         """Run reads that see one state and take no part in the writer's turn."""
