@@ -393,7 +393,6 @@ async def test_a_crash_anywhere_in_a_change_leaves_one_truth(
         died = True
     desk = await desk.reopen()
     reply = await desk.replacer.replace(wanted)
-
     theirs = await at_venue(desk)
     ours = await desk.record.order(sent.order_id)
     assert died == (point <= 12), desk.lives[0].fuse.passed
@@ -441,7 +440,6 @@ async def test_a_change_that_died_at_risk_and_nobody_asks_for_again_is_given_bac
     for _ in range(3):
         await work.work()
         desk.clock.advance(1.0)
-
     ours = await desk.record.order(sent.order_id)
     assert (ours.status, ours.quantity) == (OrderStatus.ACCEPTED, 10)
     assert ours.version > sent.version, "who counts it at 25 takes this for news"

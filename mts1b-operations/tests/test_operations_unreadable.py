@@ -116,7 +116,7 @@ def test_a_file_without_a_checkpoint_shows_nothing(mts: Run, tmp_path: Path) -> 
     ],
 )
 def test_a_number_without_measure_is_a_wrong_argument(mts: Run, words: tuple[str, ...]) -> None:
-    mts(cli.app, *words, code=2)
+    assert "Traceback" not in mts(cli.app, *words, code=2).output
 
 
 def test_one_row_that_makes_no_sense_is_told(mts: Run, home: Path) -> None:

@@ -77,6 +77,7 @@ def test_close_while_the_server_is_frozen_and_much_is_unsaid(tmp_path: Path, loo
             os.kill(server.pid or 0, signal.SIGSTOP)
             for _ in range(60):
                 await bus.publish("y", b"x" * 100_000)
+        assert not bus.connected
 
     run(loop, work())
 
@@ -98,6 +99,7 @@ async def test_what_was_said_before_the_close_arrives(tmp_path: Path) -> None:
     async with asyncio.timeout(5):
         while len(heard) < 60:  # noqa: ASYNC110 (nothing tells)
             await asyncio.sleep(0.02)
+    assert [int(data.split()[0]) for data in heard] == list(range(60))
     await listener.close()
     await server.stop()
 
@@ -201,6 +203,7 @@ async def test_a_client_comes_back_although_it_could_not_read_where_the_server_i
         await server.start()
         while not bus.connected:  # noqa: ASYNC110 (nothing tells)
             await asyncio.sleep(0.02)
+    assert asked >= 2, "it was told that nobody knows where the server is"
     await bus.close()
     await server.stop()
 

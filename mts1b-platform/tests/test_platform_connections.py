@@ -24,11 +24,13 @@ async def nothing_left(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
-async def hung_up(reader: asyncio.StreamReader) -> None:
+async def hung_up(reader: asyncio.StreamReader) -> bool:
+    """Return whether the other side has ended the connection, whatever it sent before."""
     with contextlib.suppress(ConnectionError):
         async with asyncio.timeout(2):
             while await reader.read(65536):
                 pass
+    return reader.at_eof() or reader.exception() is not None
 
 
 async def yes(request: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -44,7 +46,7 @@ async def test_a_client_of_the_halt_socket_that_says_nothing_keeps_nobody(
     await ask(socket.path, {}, timeout_s=2)
     async with nothing_left(monkeypatch):
         await socket.close()
-    await hung_up(reader)
+    assert await hung_up(reader)
     writer.close()
 
 
@@ -101,5 +103,5 @@ async def test_a_client_of_the_health_keeps_nobody(
     await asyncio.sleep(0.3)
     async with nothing_left(monkeypatch):
         await server.stop()
-    await hung_up(reader)
+    assert await hung_up(reader)
     writer.close()
