@@ -108,7 +108,7 @@ async def test_nothing_is_started_during_a_stop(
 
 
 async def test_what_ends_again_and_again_is_given_up_with_its_last_words(
-    make_supervisor: MakeSupervisor,
+    tmp_path: Path, make_supervisor: MakeSupervisor
 ) -> None:
     supervisor = make_supervisor("oms", script=FAILS)
     await supervisor.start()
@@ -118,6 +118,12 @@ async def test_what_ends_again_and_again_is_given_up_with_its_last_words(
     assert "the port oms is taken; see " in str(error)
     assert str(error).endswith("logs/oms.out")
     assert error.exit_code == 4
+    record = tmp_path / "run" / "given-up.json"
+    assert json.loads(record.read_text()) == {"process": "oms", "message": str(error)}
+    await supervisor.stop()
+    assert record.exists()  # who comes later is told why nothing runs
+    await make_supervisor("a").start()
+    assert not record.exists()
 
 
 async def test_a_replay_gives_up_what_ends_slowly_again_and_again(

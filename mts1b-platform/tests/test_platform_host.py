@@ -323,6 +323,33 @@ async def test_a_process_is_healthy_once_all_of_it_has_started(tmp_path: Path) -
     await ended(running)
 
 
+async def test_a_service_whose_heart_does_not_beat_is_unhealthy(tmp_path: Path) -> None:
+    class Stuck:
+        """A bus on which nothing gets through."""
+
+        connected = True
+
+        async def publish(self, subject: str, data: bytes) -> None:
+            await for_ever()
+
+    host = Host(tmp_path)
+    host._late_s = 0.1
+
+    async def cut_off() -> None:
+        host.made["two"].bus = Stuck()  # type: ignore[assignment]
+
+    host.at_start["two"] = cut_off
+    running = asyncio.create_task(host.run())
+    await host.until("beat three")
+    async with asyncio.timeout(5):
+        while (await ask(host, "/healthz"))[0] == 200:
+            pass
+    services = json.loads((await ask(host, "/healthz"))[1])["services"]
+    assert services["two"]["heartbeat"].startswith("none for ")
+    host.stop()
+    await ended(running)
+
+
 async def test_pruning_ends_with_its_store(tmp_path: Path) -> None:
     """The store is closed before the tasks of its service end: that is no failure."""
     from mts1b_platform.clock import SystemClock

@@ -5,12 +5,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from mts1b_platform.config import Settings
 from mts1b_platform.plugins import (
     PluginBroken,
     PluginMissing,
     load_plugin,
     plugin_names,
+    refusal_of,
     require_plugin,
+    warnings_of,
 )
 
 GROUP = "mts1b.test_things"
@@ -88,3 +91,13 @@ def test_a_distribution_seen_twice_is_one(site: Path) -> None:
     install(site, "pack-g", {"one": "works_g:thing"})
     install(site, "pack-g-again", {"one": "works_g:thing"})
     assert load_plugin(GROUP, "one") == 1
+
+
+def test_what_a_check_finds_odd_is_told_and_refuses_nothing(site: Path) -> None:
+    (site / "odd_e.py").write_text("def check(settings):\n    return [f'{settings.mode} is odd']\n")
+    (site / "plain_e.py").write_text("def check(settings):\n    return 'said of nothing'\n")
+    group = {"odd": "odd_e:check", "plain": "plain_e:check"}
+    install(site, "pack-e", group, group="mts1b.checks")
+    lines = warnings_of(Settings())
+    assert lines == [f"{Settings().mode} is odd"]  # and the letters of a text are no lines
+    assert refusal_of(Settings()) is None

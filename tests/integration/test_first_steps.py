@@ -61,6 +61,22 @@ def test_config_check_says_what_the_start_would_say(tmp_path: Path, name: str) -
     assert not any(home.glob("*/")), "nothing was created"
 
 
+def test_config_check_warns_of_a_cap_that_an_earlier_profile_had(tmp_path: Path) -> None:
+    """An index is of no sector: the cap of one denied what the profile's funds ordered."""
+    fund, *others = FUNDS
+    narrow = fund | {"envelope": fund["envelope"] | {"max_sector_pct": 0.3}}
+    capped = {"funds": [narrow, *others]}
+    home = make_home(tmp_path / "home", CALM | capped)
+    runner = CliRunner(env={"MTS_HOME": str(home)})
+    (line,) = json.loads(runner.invoke(root, ["config", "check", "--json"]).output)["warnings"]
+    assert "of which 0.3 of NAV may be held" in line
+    assert f"warning: {line}" in runner.invoke(root, ["config", "check"]).output
+    (home / "mts.yaml").write_text(
+        (home / "mts.yaml").read_text().replace("sector_pct: 0.3", "sector_pct: 1")
+    )
+    assert json.loads(runner.invoke(root, ["config", "check", "--json"]).output)["warnings"] == []
+
+
 def test_up_in_an_empty_home_has_the_tape_that_its_profile_names(tmp_path: Path) -> None:
     home = tmp_path / "home"
     running = subprocess.Popen(

@@ -23,6 +23,7 @@ _WINDOW_S = 30.0
 _MOST_STARTS = 8
 _STOP_GRACE_S = 15.0
 _AGAIN_S = 1.0
+_RUNNING, _GIVEN_UP = "supervisor.json", "given-up.json"
 
 
 class Supervisor:
@@ -75,6 +76,7 @@ class Supervisor:
         """
         await self.hold()
         self.failed = asyncio.get_running_loop().create_future()
+        (self._home / "run" / _GIVEN_UP).unlink(missing_ok=True)
         started = False
         try:
             for process in self._processes:
@@ -139,20 +141,24 @@ class Supervisor:
         with contextlib.suppress(OSError):
             tail = log.read_text(errors="replace").strip().splitlines()[-3:]
         last = " | ".join(tail) or "it printed nothing"
+        message = (
+            f"{process.name} ended {_MOST_STARTS} times within {window_s:.0f} s "
+            f"(last exit code {code}): {last}; see {log}"
+        )
         if self.failed is not None and not self.failed.done():
-            self.failed.set_result(
-                ServiceFailed(
-                    f"{process.name} ended {_MOST_STARTS} times within {window_s:.0f} s "
-                    f"(last exit code {code}): {last}; see {log}"
-                )
-            )
+            self.failed.set_result(ServiceFailed(message))
+            with contextlib.suppress(OSError):  # without room for it, the exit code still tells
+                self._record(_GIVEN_UP, {"process": process.name, "message": message})
 
     def _announce(self) -> None:
         pids = {name: child.pid for name, child in self._children.items()}
-        path = self._home / "run" / "supervisor.json"
+        self._record(_RUNNING, {"pid": os.getpid(), "processes": pids})
+
+    def _record(self, name: str, facts: Mapping[str, object]) -> None:
+        path = self._home / "run" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_suffix(".partial")
-        partial.write_text(json.dumps({"pid": os.getpid(), "processes": pids}))
+        partial.write_text(json.dumps(facts))
         os.replace(partial, path)
 
     async def stop(self) -> None:
@@ -165,7 +171,7 @@ class Supervisor:
         self._watchers.clear()
         for process in reversed(self._processes):
             await self._end(self._children.get(process.name))
-        (self._home / "run" / "supervisor.json").unlink(missing_ok=True)
+        (self._home / "run" / _RUNNING).unlink(missing_ok=True)
         self._lock.release()
 
     async def _end(self, child: asyncio.subprocess.Process | None) -> None:

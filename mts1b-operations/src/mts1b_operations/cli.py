@@ -326,7 +326,7 @@ def run_status(as_json: JsonOption = False) -> None:
 
     found = collect_status(home_of())
     red = any(service["state"] == "red" for service in found["services"])
-    red = red or found["crashed"] is not None
+    red = red or found["crashed"] is not None or found["given_up"] != ""
     red = red or found["store"] not in ("ok", "none yet") or found["halt_record"] != "ok"
     found["exit_code"] = int(ExitCode.FAILED if red else ExitCode.OK)
     emit(found, as_json, text=for_terminal(status_lines(found)))

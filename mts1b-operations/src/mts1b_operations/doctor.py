@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import socket
@@ -19,11 +20,18 @@ from mts1b_platform.clock import Clock
 from mts1b_platform.config import ConfigError, Settings, load_settings
 from mts1b_platform.errors import PlatformError
 from mts1b_platform.halt import HaltStore
-from mts1b_platform.plugins import refusal_of
+from mts1b_platform.plugins import refusal_of, warnings_of
 
 from mts1b_operations.halt_record import active_halts, unreadable_record
 from mts1b_operations.places import AUDIT_FOLDER, HALT_FOLDER, KEY_FOLDER, STORE_NAME
-from mts1b_operations.probes import running_services
+from mts1b_operations.probes import (
+    ServiceState,
+    dead_supervisor,
+    given_up,
+    look_at_services,
+    running_services,
+    supervised,
+)
 
 __all__ = ["Finding", "Verdict", "examine"]
 
@@ -68,7 +76,7 @@ def examine(home: Path, *, environ: Mapping[str, str], clock: Clock) -> list[Fin
         lambda: _halts(home),
         lambda: _clock(clock),
     ]
-    return [check() for check in checks]
+    return [*(check() for check in checks), *_odd_settings(settings), *_services(home)]
 
 
 def _ok(check: str, detail: str) -> Finding:
@@ -112,6 +120,14 @@ def _config(home: Path, environ: Mapping[str, str]) -> tuple[Finding, Settings |
         return Finding("config", Verdict.WARN, "no fund is configured", remedy), settings
     names = ", ".join(entry.fund.fund_id for entry in settings.funds)
     return _ok("config", f"mode {settings.mode.value}, funds {names}"), settings
+
+
+def _odd_settings(settings: Settings | None) -> list[Finding]:
+    """Return a finding for what is allowed, and seldom meant."""
+    if settings is None or refusal_of(settings) is not None:
+        return []
+    odd = (line.partition("; ") for line in warnings_of(settings))
+    return [Finding("config", Verdict.WARN, detail, remedy) for detail, _, remedy in odd]
 
 
 def _nats(environ: Mapping[str, str], settings: Settings | None) -> Finding:
@@ -208,3 +224,34 @@ def _clock(clock: Clock) -> Finding:
     if now.year < _FIRST_SANE_YEAR:
         return Finding("clock", Verdict.FAIL, f"it says {now:%Y-%m-%d}", "set the system clock")
     return _ok("clock", f"{now:%Y-%m-%d %H:%M:%S} UTC")
+
+
+def _services(home: Path) -> list[Finding]:
+    """Return a finding for each service that is red, or one that says that none is."""
+    killed, gave_up = dead_supervisor(home), given_up(home)
+    if killed is not None:
+        detail = f"the supervisor (pid {killed}) was killed, and the services with it"
+        return [Finding("services", Verdict.FAIL, detail, "start them again with `mts up`")]
+    if gave_up:
+        remedy = "mend the cause, then start the system with `mts up`"
+        return [Finding("services", Verdict.FAIL, gave_up, remedy)]
+    found = asyncio.run(look_at_services(home))
+    if all(one.state == "stopped" for one in found):
+        return [_ok("services", "none runs; `mts up` starts them")]
+    wrong = [
+        Finding("services", Verdict.FAIL, f"{one.name}: {one.detail or 'not running'}", remedy)
+        for one in found
+        if one.state != "ok" and (remedy := _remedy(home, one))
+    ]
+    return wrong or [_ok("services", "all of them run and are healthy")]
+
+
+def _remedy(home: Path, service: ServiceState) -> str:
+    """Return what to do about a service that is not well."""
+    record = supervised(home)
+    if record is None:
+        return f"start it again with `mts service run {service.name}`, or all with `mts up`"
+    log = home / "logs" / f"{service.name if service.name in record['processes'] else 'all'}.out"
+    if service.pid is None:
+        return f"wait a moment; then read {log}"
+    return f"read {log}; `kill -9 {service.pid}` lets the supervisor start it again"

@@ -5,16 +5,39 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from mts1b_platform.clock import Clock
 
 from mts1b_operations.watchdogs.dependency_watchdog import HealthPoll
 
-__all__ = ["SERVICES", "dead_supervisor", "health_of", "poll_services", "running_services"]
+__all__ = [
+    "SERVICES",
+    "ServiceState",
+    "dead_supervisor",
+    "given_up",
+    "health_of",
+    "look_at_services",
+    "poll_services",
+    "running_services",
+    "supervised",
+]
 
 SERVICES = ("operations", "riskengine", "oms", "research", "marketdata")
 _TIMEOUT_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceState:
+    """How a service is: ``stopped``, ``ok`` or ``red``, and what is wrong with it."""
+
+    name: str
+    state: str
+    detail: str = ""
+    pid: int | None = None
+    health_port: int | None = None
 
 
 def running_services(home: Path) -> dict[str, dict[str, int]]:
@@ -39,6 +62,52 @@ def dead_supervisor(home: Path) -> int | None:
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return None
+
+
+def supervised(home: Path) -> dict[str, Any] | None:
+    """Return the record of a supervisor that lives: its ``pid`` and its ``processes``."""
+    record = _record(home, "supervisor.json")
+    return None if record is None or dead_supervisor(home) is not None else record
+
+
+def given_up(home: Path) -> str:
+    """Return why the last supervisor ended by itself, or ""."""
+    return str((_record(home, "given-up.json") or {}).get("message", ""))
+
+
+def _record(home: Path, name: str) -> dict[str, Any] | None:
+    try:
+        record = json.loads((home / "run" / name).read_text())
+    except (OSError, ValueError):
+        return None
+    return record if isinstance(record, dict) else None
+
+
+async def look_at_services(home: Path) -> list[ServiceState]:
+    """Return how each service of the system is, in the order in which they start."""
+    return list(await asyncio.gather(*(_look(home, name) for name in SERVICES)))
+
+
+async def _look(home: Path, name: str) -> ServiceState:
+    place = running_services(home).get(name)
+    if place is None and supervised(home) is not None:
+        return ServiceState(
+            name, "red", "not running: it starts, or ends as often as it is started"
+        )
+    if place is None:
+        return ServiceState(name, "stopped")
+    healthy, told = await health_of(place["health_port"])
+    detail = "" if healthy else _wrong(told, name)
+    return ServiceState(name, "red" if detail else "ok", detail, **place)
+
+
+def _wrong(told: str, name: str) -> str:
+    """Return which checks of a service its page calls wrong; "" where they are another's."""
+    try:
+        checks = json.loads(told)["services"][name]
+        return "; ".join(f"{check}: {value}" for check, value in checks.items() if value != "ok")
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return told.strip() or "its health page is empty"
 
 
 async def health_of(port: int) -> tuple[bool, str]:

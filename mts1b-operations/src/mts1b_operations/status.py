@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,12 @@ from mts1b_operations.audit.reader import AuditReader, has_store
 from mts1b_operations.errors import AuditUnavailable
 from mts1b_operations.halt_record import active_halts, halt_epoch, unreadable_record
 from mts1b_operations.places import HALT_FOLDER
-from mts1b_operations.probes import SERVICES, dead_supervisor, health_of, running_services
+from mts1b_operations.probes import (
+    ServiceState,
+    dead_supervisor,
+    given_up,
+    look_at_services,
+)
 
 __all__ = ["collect_status", "status_lines"]
 
@@ -26,7 +32,8 @@ def collect_status(home: Path) -> dict[str, Any]:
     return {
         "home": str(home),
         "crashed": dead_supervisor(home),
-        "services": asyncio.run(_services(home)),
+        "given_up": given_up(home),
+        "services": [_facts(one) for one in asyncio.run(look_at_services(home))],
         "replay": _read(home / "run" / "progress.json"),
         "result": _read(home / "run" / "result.json"),
         "api": _read(home / "run" / "operations-api.json"),
@@ -38,20 +45,8 @@ def collect_status(home: Path) -> dict[str, Any]:
     }
 
 
-async def _services(home: Path) -> list[dict[str, Any]]:
-    running = running_services(home)
-    asked = [name for name in SERVICES if name in running]
-    answers = await asyncio.gather(*(health_of(running[name]["health_port"]) for name in asked))
-    found = dict(zip(asked, answers, strict=True))
-    return [
-        {
-            "name": name,
-            "state": "stopped" if name not in found else "ok" if found[name][0] else "red",
-            "detail": "" if name not in found or found[name][0] else found[name][1],
-            **running.get(name, {}),
-        }
-        for name in SERVICES
-    ]
+def _facts(service: ServiceState) -> dict[str, Any]:
+    return {name: value for name, value in asdict(service).items() if value is not None}
 
 
 def _funds(home: Path) -> tuple[list[dict[str, Any]], str]:
@@ -93,6 +88,8 @@ def status_lines(status: dict[str, Any]) -> Iterator[str]:
             f"CRASHED   the supervisor (pid {status['crashed']}) was killed, and the services with "
             "it; start them again with `mts up`"
         )
+    if status["given_up"]:
+        yield f"GAVE UP   {status['given_up']}"
     for service in status["services"]:
         place = f"pid {service['pid']}" if "pid" in service else ""
         detail = f"  {service['detail']}" if service["detail"] else ""

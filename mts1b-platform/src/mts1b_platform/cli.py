@@ -151,24 +151,27 @@ def exit_codes(as_json: JsonOption = False) -> None:
 def check(as_json: JsonOption = False) -> None:
     """Read the settings and say whether they are right, as the services that read them would."""
     from mts1b_platform.config import load_settings, mts_home
-    from mts1b_platform.plugins import refusal_of
+    from mts1b_platform.plugins import refusal_of, warnings_of
 
     home = mts_home(os.environ)
     settings = load_settings(home)
     refusal = refusal_of(settings)
     if refusal is not None:
         raise refusal
+    warnings = warnings_of(settings)
     facts = {
         "home": str(home),
         "mode": settings.mode.value,
         "funds": [entry.fund.fund_id for entry in settings.funds],
         "strategies": [entry.strategy_id for entry in settings.strategies],
+        "warnings": warnings,
     }
-    text = (
+    right = (
         f"settings of {home} are right: mode {facts['mode']}, {len(settings.funds)} funds, "
         f"{len(settings.strategies)} strategies"
     )
-    emit(facts, as_json, text=text)
+    lines = [right, *(f"warning: {line}" for line in warnings)]
+    emit(facts, as_json, text="\n".join(lines))
 
 
 @config.command()

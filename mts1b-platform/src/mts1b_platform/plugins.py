@@ -19,7 +19,10 @@ __all__ = [
     "plugin_names",
     "refusal_of",
     "require_plugin",
+    "warnings_of",
 ]
+
+_CHECKS = "mts1b.checks"
 
 
 class PluginMissing(FixConfiguration):
@@ -94,15 +97,21 @@ def refusal_of(settings: Any) -> Exception | None:
     """Return why a package would refuse these settings at the start, as it words it; else None.
 
     A package adds a function of the settings to the group ``mts1b.checks``; it raises what its
-    service would raise, and creates nothing.
+    service would raise, and creates nothing. What it finds odd and allows, it returns as lines.
     """
-    for name in plugin_names("mts1b.checks"):
+    for name in plugin_names(_CHECKS):
         _, error = attempt(partial(_ask, name, settings))
         if error is not None:
-            said = f"mts1b.checks: {name!r} ended with {error!r}; mend or remove its package"
+            said = f"{_CHECKS}: {name!r} ended with {error!r}; mend or remove its package"
             return error if isinstance(error, Exception) else PluginBroken(said)
     return None
 
 
-def _ask(name: str, settings: Any) -> None:
-    load_plugin("mts1b.checks", name)(settings)
+def warnings_of(settings: Any) -> list[str]:
+    """Return what packages find odd in settings that none of them refuses."""
+    answers = [_ask(name, settings) for name in plugin_names(_CHECKS)]
+    return [str(line) for answer in answers if isinstance(answer, list) for line in answer]
+
+
+def _ask(name: str, settings: Any) -> Any:
+    return load_plugin(_CHECKS, name)(settings)

@@ -13,8 +13,10 @@ from mts1b_riskengine.lines import BASE_CURRENCY
 __all__ = ["check_settings", "unknown_groups"]
 
 
-def check_settings(settings: Settings) -> None:
+def check_settings(settings: Settings) -> list[str]:
     """Refuse strategies and mandates of symbols that their fund could never order.
+
+    Return what :func:`unknown_groups` finds odd.
 
     It is what this package adds to ``mts config check``, and what a book of the settings asks.
 
@@ -34,6 +36,7 @@ def check_settings(settings: Settings) -> None:
                 f"{allowed}; add {one} to funds[].fund.asset_classes and to "
                 "funds[].envelope.allowed_asset_classes, or take the symbol out",
             )
+    return unknown_groups(settings)
 
 
 def unknown_groups(settings: Settings) -> list[str]:
@@ -51,7 +54,9 @@ def unknown_groups(settings: Settings) -> list[str]:
             if share < 1 and unknown:
                 lines.append(
                     f"fund {fund_id}: no {kind} of {', '.join(unknown)} is known, so they count in "
-                    f"every one, of which {share:g} of NAV may be held; list them in `instruments`"
+                    f"every one, of which {share:g} of NAV may be held, and an order beyond "
+                    "is denied; list them in `instruments`, or set "
+                    f"funds[].envelope.max_{kind}_pct to 1.0 where none has one, as an index"
                 )
     return lines
 

@@ -40,6 +40,8 @@ SERVICES = ("operations", "riskengine", "oms", "research", "marketdata")
 
 _BREATH_S = 0.001
 _NOT_READY = {"start": "not done"}
+_LATE_BEATS, _LEAST_LATE_S = 3, 5.0
+"""So many heartbeats that did not come make a service unhealthy, but not within five seconds."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -55,6 +57,8 @@ class ServiceHost:
         self._tasks = TaskGroupSupervisor(self._failed)
         self._ends = TaskGroupSupervisor(self._failed)
         self._services: list[Service] = []
+        self._beaten: dict[str, float] = {}
+        self._late_s = max(_LATE_BEATS * settings.service.heartbeat_s, _LEAST_LATE_S)
         self._begun: Service | None = None
         """The service whose start has not ended yet; it can not stop in order."""
         self._ending = False
@@ -175,11 +179,21 @@ class ServiceHost:
         self._announced.append(path)
 
     async def _health(self) -> dict[str, dict[str, str]]:
-        known = {service.name: await service.health() for service in self._services}
+        known = {
+            service.name: await service.health() | self._beats(service.name)
+            for service in self._services
+        }
         return {name: known.get(name, _NOT_READY) for name in self._names}
+
+    def _beats(self, name: str) -> dict[str, str]:
+        """Return the check of a heartbeat that should have come, if there is one."""
+        now = asyncio.get_running_loop().time()
+        silent_s = now - self._beaten.get(name, now)
+        return {"heartbeat": f"none for {silent_s:.0f} s"} if silent_s > self._late_s else {}
 
     async def _heartbeat(self, service: Service) -> None:
         sequence = 0
+        self._beaten[service.name] = asyncio.get_running_loop().time()
         while True:
             checks = await service.health()
             bad = [f"{key}: {value}" for key, value in checks.items() if value != "ok"]
@@ -197,6 +211,7 @@ class ServiceHost:
                         PLATFORM_SERVICES_HEARTBEAT, beat.model_dump_json().encode()
                     )
             sequence += 1
+            self._beaten[service.name] = asyncio.get_running_loop().time()
             self._save_latency(service)
             await asyncio.sleep(self._settings.service.heartbeat_s)
 
