@@ -286,6 +286,28 @@ async def test_the_bus_serves_in_the_foreground_until_it_is_told_to_stop(machine
     assert not (machine.home / "run" / "nats.json").exists()
 
 
+async def test_a_command_that_has_told_where_it_runs_prints_no_second_object(
+    machine: Machine,
+) -> None:
+    child = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "mts1b_platform.cli", "bus", "serve", "--json"),
+        env=machine.environ(),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert child.stdout is not None
+    assert "url" in json.loads(await child.stdout.readline())
+    os.kill(json.loads((machine.home / "run" / "nats.json").read_text())["pid"], signal.SIGKILL)
+    out, errors = await child.communicate()
+    assert (child.returncode, out) == (ExitCode.UNAVAILABLE, b"")
+    assert errors.startswith(b"error: ")
+    (machine.home / "locks").touch()  # where a folder should be
+    failed = machine.mts("service", "run", "operations", "--json")
+    assert (failed.code, failed.data["services"]) == (ExitCode.UNAVAILABLE, ["operations"])
+    assert "error: " in failed.err
+
+
 def test_the_readme_lists_the_exit_codes() -> None:
     readme = (Path(__file__).parents[1] / "README.md").read_text()
     for code in ExitCode:

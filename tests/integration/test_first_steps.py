@@ -95,6 +95,26 @@ def test_up_in_an_empty_home_has_the_tape_that_its_profile_names(tmp_path: Path)
     running.communicate()
 
 
+def test_up_as_json_is_one_object_also_when_its_end_fails(tmp_path: Path) -> None:
+    home = make_home(tmp_path / "home", CALM | {"replay": {"enabled": False}, "operator": {}})
+    running = subprocess.Popen(
+        [MTS, "up", "--layout", "one", "--bus", "local", "--json"],
+        env=environment(home),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert running.stdout is not None
+    assert json.loads(running.stdout.readline())["processes"] == ["all"]
+    record = home / "run" / "supervisor.json"
+    record.unlink()
+    record.mkdir()  # which can not be removed as the file that it should be
+    running.send_signal(signal.SIGTERM)
+    out, errors = running.communicate(timeout=60)
+    assert (running.returncode, out) == (4, "")
+    assert "error: " in errors
+
+
 def test_paper_as_json_is_one_object(tmp_path: Path) -> None:
     home = make_home(tmp_path / "home", settings("1999-01-04T00:00:00Z", "1999-01-20T00:00:00Z"))
     done = mts(home, "paper", "--layout", "one", "--json")

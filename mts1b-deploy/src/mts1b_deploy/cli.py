@@ -7,8 +7,9 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -27,6 +28,7 @@ paper = typer.Typer(help="Trade the sample tape on paper.", add_completion=False
 LayoutOption = Annotated[str, typer.Option(help="five: a process per service; one: all in one")]
 BusOption = Annotated[str, typer.Option(help="nats, or local (only with --layout one)")]
 JsonOption = Annotated[bool, typer.Option("--json", help="print one JSON object")]
+Tell = Callable[[dict[str, Any], str], None]
 
 
 def _home() -> Path:
@@ -85,21 +87,28 @@ def _layout(text: str) -> Layout:
 
 @up.command()
 def run_up(
+    ctx: typer.Context,
     layout: LayoutOption = "five",
     bus: BusOption = "nats",
     profile: Annotated[str, typer.Option(help="settings for a new MTS_HOME")] = "paper",
     as_json: JsonOption = False,
 ) -> None:
     """Start the system in the foreground and keep its services running until interrupted."""
+    state: dict[str, bool] = ctx.ensure_object(dict)
+
+    def tell(facts: dict[str, Any], line: str) -> None:
+        state["told"] = True  # from here on there is no second object, whatever ends it
+        print(json.dumps(facts) if as_json else line, flush=True)
+
     try:
-        asyncio.run(_up(_home(), _layout(layout), bus, profile, as_json))
+        asyncio.run(_up(_home(), _layout(layout), bus, profile, tell))
     except DeployError as error:
-        raise _fail(error, error.exit_code, as_json) from error
+        raise _fail(error, error.exit_code, as_json and "told" not in state) from error
     except ValueError as error:
-        raise _fail(error, 2, as_json) from error
+        raise _fail(error, 2, as_json and "told" not in state) from error
 
 
-async def _up(home: Path, layout: Layout, bus: str, profile: str, as_json: bool) -> None:
+async def _up(home: Path, layout: Layout, bus: str, profile: str, tell: Tell) -> None:
     from mts1b_deploy.launch import run_mts
     from mts1b_deploy.profile import is_new, processes, write_profile
     from mts1b_deploy.supervisor import Supervisor
@@ -118,8 +127,7 @@ async def _up(home: Path, layout: Layout, bus: str, profile: str, as_json: bool)
             await run_mts(home, "data", "import", "--sample", tell=sys.stderr)
         await supervisor.start()
         names = [process.name for process in wanted]
-        line = f"running in {home}: {', '.join(names)}"
-        print(json.dumps({"home": str(home), "processes": names}) if as_json else line, flush=True)
+        tell({"home": str(home), "processes": names}, f"running in {home}: {', '.join(names)}")
         await _until(stop, supervisor)
     finally:
         await supervisor.stop()

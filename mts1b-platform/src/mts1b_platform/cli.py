@@ -121,6 +121,13 @@ def emit(data: Any, as_json: bool, *, text: str | None = None, code: int = ExitC
             print(f"{key}: {value}")
 
 
+def emit_running(ctx: typer.Context, facts: dict[str, Any], as_json: bool, *, text: str) -> None:
+    """Print where a command runs that has not ended: its one object, whatever ends it later."""
+    ctx.ensure_object(dict)["told"] = True
+    if as_json or text:
+        print(json.dumps(facts) if as_json else text, flush=True)
+
+
 @root.callback()
 def _root() -> None:
     pass
@@ -207,7 +214,9 @@ def list_services(as_json: JsonOption = False) -> None:
 
 @service.command()
 def run(
-    name: Annotated[str, typer.Argument(help="a service, or all")], as_json: JsonOption = False
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(help="a service, or all")],
+    as_json: JsonOption = False,
 ) -> None:
     """Run a service (or all of them) in this process until it is told to stop."""
     from mts1b_platform.config import load_settings, mts_home, secret_values
@@ -222,13 +231,13 @@ def run(
     if name != "all":
         require_plugin("mts1b.services", name)
     names = list(SERVICES) if name == "all" else [name]
-    if as_json:
-        print(json.dumps({"services": names, "home": str(home)}), flush=True)
+    emit_running(ctx, {"services": names, "home": str(home)}, as_json, text="")
     run_services(names, home=home, settings=settings)
 
 
 @bus.command()
 def serve(
+    ctx: typer.Context,
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="0: the last one, or any free port")
     ] = 0,
@@ -242,23 +251,23 @@ def serve(
 
     def ready(address: NatsAddress) -> None:
         line = f"nats-server listens on {address.url}"
-        print(json.dumps({"url": address.url}) if as_json else line, flush=True)
+        emit_running(ctx, {"url": address.url}, as_json, text=line)
 
     asyncio.run(run_server(mts_home(os.environ), port, ready))
 
 
 def main() -> None:
     """Run ``mts``. Whatever fails ends here as one line and a documented exit code."""
-    as_json = "--json" in sys.argv
+    as_json, state = "--json" in sys.argv, dict[str, bool]()
     try:
-        code = root(standalone_mode=False)
+        code = root(standalone_mode=False, obj=state)
         sys.stdout.flush()
     except Exception as error:
         cause = _cause(error)
         number = _exit_code(cause)
         if number == ExitCode.INTERNAL and os.environ.get("MTS_TRACEBACK"):
             raise
-        _report(cause, number, as_json)
+        _report(cause, number, as_json and not state.get("told", False))
         raise SystemExit(number) from error
     raise SystemExit(code if isinstance(code, int) else ExitCode.OK)
 
