@@ -81,7 +81,7 @@ async def sender(tmp_path: Path) -> AsyncIterator[Sender]:
         limiter=PeerLimiter(clock, burst=1_000),
         signals=intake_of(Settings.model_validate(SETTINGS), tmp_path, record, clock),
     )
-    transport = httpx2.ASGITransport(app=app)
+    transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
     async with httpx2.AsyncClient(transport=transport, base_url="http://home") as client:
         yield Sender(client, world, clock, bytes.fromhex(path.read_text()))
     await world.stop()
@@ -256,6 +256,18 @@ async def test_a_rotated_secret_is_good_until_the_next_rotation(sender: Sender) 
 async def test_without_a_secret_nobody_is_let_in(sender: Sender) -> None:
     (sender.world.home / "keys" / f"signals-{SOURCE}.key").unlink()
     assert (await sender.send(body())).status_code == 401
+
+
+async def test_a_signal_that_the_record_can_not_take_is_to_be_sent_again(sender: Sender) -> None:
+    """It was a defect to who sent it while operations stopped: 500, and nothing of trying again."""
+    world = sender.world
+    await world.service._parts.store.close()
+    answer = await sender.send(body())
+    assert (answer.status_code, answer.json()["code"]) == (503, "NOT_NOW")
+    assert answer.headers["retry-after"] == "1"
+    await world.ctx.tasks.stop()
+    await world.start()
+    assert await sender.kept() == []
 
 
 async def test_other_paths_stay_read_only(sender: Sender) -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from mts1b_platform.config import Settings
-from mts1b_platform.eventbus.port import EventBus
+from mts1b_platform.eventbus.port import EventBus, NoResponders, RequestTimeout
 from mts1b_platform.service.base import Service, ServiceContext
 from mts1b_platform.service.lock import ServiceBusy
 from mts1b_platform.service.run import ServiceHost
@@ -68,13 +70,9 @@ class Host(ServiceHost):
         self.made: dict[str, ServiceContext] = {}
 
     def _build(self, name: str, bus: EventBus) -> Service:
-        given: Any = type(
-            "Given",
-            (),
-            {"name": name, "bus": bus, "relays": [], "opened": [], "latency": _Latency(self)},
-        )()
-        self.made[name] = given
-        part = Part(given, self)
+        latency: Any = _Latency(self)
+        self.made[name] = replace(self._context(name, bus), latency=latency)
+        part = Part(self.made[name], self)
         part.name = name  # type: ignore[misc]
         return part
 
@@ -348,6 +346,45 @@ async def test_a_service_whose_heart_does_not_beat_is_unhealthy(tmp_path: Path) 
     assert services["two"]["heartbeat"].startswith("none for ")
     host.stop()
     await ended(running)
+
+
+async def test_who_asks_while_a_service_stops_is_answered_or_finds_nobody(tmp_path: Path) -> None:
+    """The store was closed while the service still answered: who asked was told of a defect."""
+    host, asked, gate = Host(tmp_path, ("one",)), asyncio.Event(), asyncio.Event()
+
+    async def begin() -> None:
+        ctx = host.made["one"]
+        store = await ctx.open_store("one")
+
+        async def answer(data: bytes) -> bytes:
+            asked.set()
+            await gate.wait()
+            async with store.transaction():
+                return data.upper()
+
+        async def close() -> None:
+            await store.close()
+            with pytest.raises(NoResponders):
+                await ctx.bus.request("demo.shout", b"late", timeout_s=1)
+
+        host.at_stop["one"] = close
+        await ctx.serve("demo.shout", answer)
+
+    host.at_start["one"] = begin
+    running = asyncio.create_task(host.run())
+    await host.until("beat one")
+    bus = host.made["one"].bus
+    early = asyncio.create_task(bus.request("demo.shout", b"early", timeout_s=5))
+    await asked.wait()
+    host.stop()
+    with pytest.raises(NoResponders):
+        while True:
+            with contextlib.suppress(RequestTimeout):
+                await bus.request("demo.shout", b"late", timeout_s=0.01)
+    gate.set()
+    assert await early == b"EARLY"
+    await ended(running)
+    assert without_beats(host) == ["start one", "stop one"]
 
 
 async def test_pruning_ends_with_its_store(tmp_path: Path) -> None:

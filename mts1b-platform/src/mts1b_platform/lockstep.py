@@ -121,10 +121,10 @@ class LockstepParticipant:
             self._run_id, self._last = str(row.run_id), int(row.tick)
             self._unsure = int(self._lazy)
             self._move_clock(row.as_of)
-        bus = self._ctx.bus
-        await bus.serve(advance_subject(self._segment), self._serve_advance)
-        await bus.serve(position_subject(self._segment), self._serve_position)
-        await bus.serve(digest_subject(self._segment), self._serve_digest)
+        serve = self._ctx.serve
+        await serve(advance_subject(self._segment), self._serve_advance)
+        await serve(position_subject(self._segment), self._serve_position)
+        await serve(digest_subject(self._segment), self._serve_digest)
 
     def _move_clock(self, moment: datetime) -> None:
         if isinstance(self._ctx.clock, VirtualClock):

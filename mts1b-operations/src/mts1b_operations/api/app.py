@@ -13,6 +13,8 @@ from mts1b_foundation.market_data import Bar, Quote
 from mts1b_foundation.risk import ActiveHalt
 from mts1b_foundation.time import INTERVALS
 from mts1b_platform.hosts import is_own_host
+from mts1b_platform.store import StoreError
+from sqlalchemy.exc import DBAPIError
 
 from mts1b_operations.api.board import Board, FundStatus
 from mts1b_operations.api.limiter import PeerLimiter
@@ -64,7 +66,15 @@ def create_app(
     _state(app, board, halts, health)
     if signals is not None:
         mount_signals(app, signals)
+    for kind in (StoreError, DBAPIError):
+        app.add_exception_handler(kind, _not_now)
     return app
+
+
+async def _not_now(request: Request, error: Exception) -> Response:
+    """Answer what the record does not take: the service stops, or the disk is full."""
+    body = {"code": "NOT_NOW", "detail": "the record can not take it now; send it again"}
+    return JSONResponse(body, status_code=503, headers={"Retry-After": "1"})
 
 
 def _guard(

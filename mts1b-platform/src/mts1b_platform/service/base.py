@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar, cast
 
 import sqlalchemy as sa
 from mts1b_foundation.model import FrozenModel
@@ -19,6 +19,7 @@ from mts1b_platform.config import Settings
 from mts1b_platform.eventbus.port import (
     EventBus,
     NoResponders,
+    RequestHandler,
     RequestTimeout,
     Subscription,
 )
@@ -34,6 +35,8 @@ __all__ = ["Service", "ServiceContext", "StoreOpener"]
 
 Req = TypeVar("Req", bound=FrozenModel)
 Rep = TypeVar("Rep", bound=FrozenModel)
+
+_ANSWER_S = 2.0
 
 
 async def _raise(error: StoreError) -> None:
@@ -77,6 +80,10 @@ class ServiceContext:
     """What :meth:`relay` has made."""
     opened: list[Store] = field(default_factory=list)
     """What :meth:`open_store` has opened; the service closes them."""
+    served: list[Subscription] = field(default_factory=list)
+    """What :meth:`serve` answers to."""
+    answering: dict[asyncio.Task[Any], None] = field(default_factory=dict)
+    """Who is being answered."""
 
     async def open_store(
         self, name: str, metadata: sa.MetaData | None = None, *, version: int = 1
@@ -120,18 +127,44 @@ class ServiceContext:
             self.tasks.start(f"{self.name}.pruning", pruner.run())
         return relay
 
+    async def serve(
+        self, subject: str, handler: RequestHandler, *, queue: str | None = None
+    ) -> None:
+        """Answer requests until :meth:`stop_serving`."""
+
+        async def answer(data: bytes) -> bytes:
+            task = cast("asyncio.Task[Any]", asyncio.current_task())
+            self.answering[task] = None
+            try:
+                return await handler(data)
+            finally:
+                del self.answering[task]
+
+        self.served.append(await self.bus.serve(subject, answer, queue=queue))
+
+    async def stop_serving(self, patience_s: float = _ANSWER_S) -> None:
+        """Take no more requests, and finish those that are begun: a store is closed after that.
+
+        Who asks later learns that nobody is there, and not that something failed.
+        """
+        while self.served:
+            await self.served.pop().unsubscribe()
+        if self.answering:
+            await asyncio.wait(list(self.answering), timeout=patience_s)
+
     async def serve_model(
         self,
         subject: str,
         request: type[Req],
         handler: Callable[[Req], Awaitable[FrozenModel]],
     ) -> Subscription:
-        """Serve a command whose request and reply are models."""
+        """Serve a command whose request and reply are models, until :meth:`stop_serving`."""
 
         async def answer(data: bytes) -> bytes:
             return (await handler(request.model_validate_json(data))).model_dump_json().encode()
 
-        return await self.bus.serve(subject, answer, queue=self.name)
+        await self.serve(subject, answer, queue=self.name)
+        return self.served[-1]
 
     async def call(
         self,

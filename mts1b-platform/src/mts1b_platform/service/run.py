@@ -222,8 +222,10 @@ class ServiceHost:
         """Let go of everything, in order; what fails to end keeps nothing else from it."""
         self._ending = True
         if self._begun is not None:
+            await self._end(f"{self._begun.name}.serving", self._begun.ctx.stop_serving())
             await self._end(f"{self._begun.name}.abandon", _abandon(self._begun))
         for service in reversed(self._services):
+            await self._end(f"{service.name}.serving", service.ctx.stop_serving())
             await self._end(f"{service.name}.stop", service.stop())
             self._save_latency(service)
         await self._tasks.stop()
