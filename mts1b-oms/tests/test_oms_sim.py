@@ -61,6 +61,13 @@ def test_a_run_without_faults_answers_every_order() -> None:
     assert outcome.counters["answer.accepted"] > 0
 
 
+def test_p8_nobody_is_told_of_anything_while_nothing_happens_after_every_fault() -> None:
+    outcome = run_seed(8, orders=20, quiet_s=600.0)
+    assert outcome.violation == ""
+    assert outcome.virtual_s > 700
+    assert outcome.counters["B8 bust"] > 0, "the weather was too good"
+
+
 def plant(
     old: str, new: str, module: str = "mts1b_oms.gateway", *, first: int = 1
 ) -> subprocess.CompletedProcess[str]:

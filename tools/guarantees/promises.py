@@ -122,11 +122,13 @@ _ORDER_PATH = (
     Promise(
         8,
         "Breaks are found",
-        "A difference between our books and the venue's closes the gate and is named.",
-        "a statement of a clearer; 24 quiet hours without a false alarm.",
+        "A difference between our books and the venue's closes the gate and is named; where there "
+        "is none nobody is told of one.",
+        "a statement of a clearer; quiet hours of a real venue.",
         (
             "test_oms_recovery::test_the_gate_stays_closed_on_a_difference_and_says_which",
             "test_oms_recovery::test_a_foreign_trade_at_the_venue_closes_the_gate",
+            "test_oms_sim::test_p8_nobody_is_told_of_anything_while_nothing_happens_after_every_fault",
         ),
         figures=("breaks",),
     ),

@@ -29,6 +29,9 @@ def run(
     without: Without = None,
     trace: Annotated[Path | None, typer.Option(help="write every line of the trace here")] = None,
     smallest: Annotated[bool, typer.Option(help="shrink the run when it fails")] = True,
+    quiet_hours: Annotated[
+        float, typer.Option(min=0.0, help="hours of nothing at the end, without an alarm")
+    ] = 0.0,
 ) -> None:
     """Replay one seed: equal arguments give an equal trace, to the byte."""
     from mts1b_platform.rng import SeededRng
@@ -42,7 +45,7 @@ def run(
         if name not in faults.names():
             raise typer.BadParameter(f"{name}: one of {', '.join(faults.names())}")
         faults = faults.without(name)
-    outcome = run_seed(seed, orders=orders, faults=faults, keep=None)
+    outcome = run_seed(seed, orders=orders, faults=faults, keep=None, quiet_s=quiet_hours * 3600.0)
     if trace is not None:
         trace.write_text("\n".join(outcome.trace) + "\n", encoding="utf-8")
     typer.echo(f"seed {seed}: {len(outcome.trace)} events in {outcome.virtual_s:.1f} s")

@@ -12,7 +12,18 @@ from typing import Any
 import sqlalchemy as sa
 from mts1b_brokers.simulation import SimVenue, TrueVenue
 from mts1b_foundation import Bar, Quote
-from mts1b_foundation.nats import STREAMS, bars_subject
+from mts1b_foundation.nats import (
+    OMS_FILLS_CREATED,
+    OMS_NAV_UPDATED,
+    OMS_ORDERS_ACCEPTED,
+    OMS_ORDERS_CANCELED,
+    OMS_ORDERS_CREATED,
+    OMS_ORDERS_FILLED,
+    OMS_ORDERS_SUBMITTED,
+    STREAMS,
+    bars_subject,
+    base_subject,
+)
 from mts1b_foundation.orders import Order
 from mts1b_platform.eventbus.port import BusError
 from mts1b_platform.halt import HaltStore
@@ -20,6 +31,7 @@ from mts1b_platform.rng import SeededRng
 from mts1b_platform.service.base import ServiceContext
 from mts1b_platform.simulation import Counters, DeterministicLoop, Faults, SimNet, SimProcess, Trace
 from mts1b_platform.store import Store, StoreError
+from mts1b_platform.store.tables import outbox
 from mts1b_riskengine.service import RiskEngineService
 
 from mts1b_oms.service import OmsService
@@ -46,6 +58,14 @@ _SECONDS_PER_ORDER = 1.8
 order is in doubt, or hidden at the venue, for many seconds, and so is what is halted beside it."""
 _SHORTEST_S = 60.0
 _SETTLE_S = 120
+_AT_WORK = (
+    OMS_ORDERS_CREATED,
+    OMS_ORDERS_SUBMITTED,
+    OMS_ORDERS_ACCEPTED,
+    OMS_ORDERS_FILLED,
+    OMS_ORDERS_CANCELED,
+    OMS_FILLS_CREATED,
+)
 
 
 @dataclass(slots=True)
@@ -72,9 +92,11 @@ class World:
         orders: int,
         faults: Faults,
         keep: int | None,
+        quiet_s: float = 0.0,
     ) -> None:
         self.loop = loop
         self.seed = seed
+        self.quiet_s = quiet_s
         self.home = home
         self.trading_s = max(_SHORTEST_S, _SECONDS_PER_ORDER * orders)
         self.rng = SeededRng(seed * 7919 + 1)
@@ -263,6 +285,8 @@ class World:
             await asyncio.sleep(2.0)
             await self.clients.probe()
             await self._settle()
+        if self.violation is None and self.quiet_s:
+            await self._rest()
         for task in self._background:
             task.cancel()
         for process in self.processes.values():
@@ -304,6 +328,27 @@ class World:
             return
         if last is not None:
             self.fail(last)
+
+    async def _rest(self) -> None:
+        """Let hours pass in which nothing happens: of values alone is anybody told (P8).
+
+        The clients have something in mind for a while yet, and an algorithm that was begun while
+        a clock was ahead works on when that time comes.
+        """
+        await asyncio.sleep(_SETTLE_S)
+        oms = self.oms
+        if oms is None:
+            return
+        async with oms.record.store.read() as tx:
+            known = (await tx.execute(sa.select(sa.func.max(outbox.c.position)))).scalar_one()
+        await asyncio.sleep(self.quiet_s)
+        async with oms.record.store.read() as tx:
+            told = sa.select(outbox.c.subject).where(outbox.c.position > known)
+            alarms = {base_subject(subject) for subject in (await tx.execute(told)).scalars()}
+        alarms -= {OMS_NAV_UPDATED, *(_AT_WORK if self.clocks_step else ())}
+        if alarms:
+            self.fail(Violation(f"P8 nothing happened, and the OMS told {', '.join(alarms)}"))
+        await self._settle()
 
     def _look(self) -> None:
         """Check what holds at every moment, of the processes that are up.
@@ -370,12 +415,18 @@ class World:
 
 
 def run_seed(
-    seed: int, *, orders: int = 200, faults: Faults | None = None, keep: int | None = 200
+    seed: int,
+    *,
+    orders: int = 200,
+    faults: Faults | None = None,
+    keep: int | None = 200,
+    quiet_s: float = 0.0,
 ) -> Outcome:
     """Run one seed from beginning to end; the same arguments give the same trace.
 
     :param faults: None draws them from the seed.
     :param keep: lines of the trace to keep; None for all.
+    :param quiet_s: virtual seconds in which nothing happens any more, after everything has settled.
     """
     drawn = Faults.swarm(SeededRng(seed)) if faults is None else faults
     with tempfile.TemporaryDirectory(prefix="mts-sim-", dir=_memory()) as folder:
@@ -385,7 +436,15 @@ def run_seed(
 
             async def main() -> World:
                 nonlocal world
-                world = World(loop, seed, Path(folder), orders=orders, faults=drawn, keep=keep)
+                world = World(
+                    loop,
+                    seed,
+                    Path(folder),
+                    orders=orders,
+                    faults=drawn,
+                    keep=keep,
+                    quiet_s=quiet_s,
+                )
                 await world.run()
                 return world
 
