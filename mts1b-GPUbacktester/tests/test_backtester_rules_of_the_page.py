@@ -230,6 +230,23 @@ def test_backtest_rule_17_an_early_exit_waits_for_a_new_beginning(engine: Any) -
     assert again.trades["entry_price"].to_list() == [2, 4]
 
 
+def test_backtest_rule_17_a_side_that_begins_beside_the_other_counts_once_that_one_ends(
+    engine: Any,
+) -> None:
+    # Long below 2.5 and short above 1.5: at 2 both are true, and the short side begins there.
+    levels = r.long_when(r.volume < 2.5).short_when(r.volume > 1.5).time_exit(1)
+    panel = bars([1, 2, 3, 4, 5, 6], signal=[1, 1, 1, 2, 3, 3])
+    found = run(panel, engine, levels, direction="both")
+    assert found.trades.select("side", "entry_price").rows() == [("long", 2), ("short", 6)]
+    # 1 enters long, 2 enters short, 3 leaves short; 5 is nothing.
+    entered = r.enter_long(r.volume < 1.5).exit_long(r.volume < 0)
+    short = entered.enter_short((r.volume > 1.5) & (r.volume < 2.5))
+    events = short.exit_short((r.volume > 2.5) & (r.volume < 3.5)).time_exit(1)
+    panel = bars([1, 2, 3, 4, 5, 6, 7], signal=[1, 5, 2, 1, 3, 5, 5])
+    found = run(panel, engine, events, direction="both")
+    assert found.trades.select("side", "entry_price").rows() == [("long", 2), ("long", 6)]
+
+
 def test_backtest_rule_18_ruin_ends_an_account(engine: Any) -> None:
     panel = bars([10, 10, 25, 5, 5], signal=[-1, -1, -1, -1, -1])
     found = run(panel, engine, BOTH, direction="both")

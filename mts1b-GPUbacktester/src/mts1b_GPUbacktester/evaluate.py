@@ -121,14 +121,16 @@ class Evaluator:
         """
         bound = rule.bind(params)
         shape = self._prices.close.shape
-        wants, starts = [], []
+        wants, entered = [], []
         for side in sides_of(bound, settings.direction):
             nothing = np.zeros(shape, dtype=np.bool_)
             wants.append(nothing if side is None else self._wanted(side))
-            starts.append(nothing if side is None else self._started(side))
+            entered.append(self._entered(side) if isinstance(side, Events) else nothing)
         long, short = wants
         want = (long & ~short).astype(np.int8) - (short & ~long).astype(np.int8)
-        start = (starts[0] & (want > 0)) | (starts[1] & (want < 0))
+        turned = want != 0
+        turned[:, 1:] &= want[:, 1:] != want[:, :-1]
+        start = turned | (entered[0] & (want > 0)) | (entered[1] & (want < 0))
         fraction = np.minimum(self._value(settings.fraction.bind(params)), 1.0)
         return Signals(want, start, np.broadcast_to(fraction, shape), *early_exits(bound))
 
@@ -137,13 +139,8 @@ class Evaluator:
             return _between(self._condition(side.entry), self._condition(side.exit))
         return self._condition(side.condition)
 
-    def _started(self, side: Side) -> BoolArray:
-        if isinstance(side, Events):
-            return self._condition(side.entry) & ~self._condition(side.exit)
-        now = self._condition(side.condition)
-        before = np.zeros_like(now)
-        before[:, 1:] = now[:, :-1]
-        return now & ~before
+    def _entered(self, side: Events) -> BoolArray:
+        return self._condition(side.entry) & ~self._condition(side.exit)
 
     def _condition(self, node: r.Condition) -> BoolArray:
         match node:

@@ -46,7 +46,6 @@ class Op(IntEnum):
     OR = 4
     NOT = 5
     LATCH = 6
-    RISE = 7
 
 
 @dataclass(slots=True)
@@ -75,7 +74,7 @@ def compile_rule(rule: Rule, settings: Settings) -> Program:
     """Return the program of a rule.
 
     A plain one (:func:`is_plain`) leaves one word, where the rule wants to be long; another leaves
-    four: long, short, and where each of them starts anew. Its last leaf is the size.
+    four: long, short, and where an event enters each of them. Its last leaf is the size.
 
     :raises BadRule: for a rule of more parts than the stack holds.
     """
@@ -90,8 +89,8 @@ def compile_rule(rule: Rule, settings: Settings) -> Program:
             for base, side, emit in (
                 (0, long, _emit_side),
                 (1, short, _emit_side),
-                (2, long, _emit_start),
-                (3, short, _emit_start),
+                (2, long, _emit_entry),
+                (3, short, _emit_entry),
             )
         )
         program.leaves.append(settings.fraction)
@@ -121,12 +120,10 @@ def _emit_side(program: Program, side: Side) -> int:
     return depth
 
 
-def _emit_start(program: Program, side: Side) -> int:
-    """Append the steps that leave the bars at which the side starts anew."""
+def _emit_entry(program: Program, side: Side) -> int:
+    """Append the steps that leave the bars at which an event enters the side."""
     if not isinstance(side, Events):
-        depth = _emit(program, side.condition)
-        program.add(Op.RISE)
-        return depth
+        return _emit(program, _NEVER)
     return _emit(program, e.Both(side.entry, e.Negation(side.exit)))
 
 

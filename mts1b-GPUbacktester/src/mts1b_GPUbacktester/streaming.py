@@ -71,6 +71,7 @@ class _Line:
         self._sides = [None if side is None else self._side(side) for side in sides]
         self._fraction = self._value(fraction)
         self._row: Row = [nan] * len(self._steps)
+        self._want = 0
 
     def step(self, bar: Mapping[str, float]) -> tuple[int, bool, float]:
         """Return the side that is wanted, whether it begins anew, and the fraction."""
@@ -79,11 +80,13 @@ class _Line:
             row[place] = bar[name]
         for place, step in enumerate(self._steps):
             row[place] = step(row)
-        (long, long_starts), (short, short_starts) = (
-            (False, False) if side is None else (row[side[0]], row[side[1]]) for side in self._sides
+        (long, long_entered), (short, short_entered) = (
+            (False, False) if side is None else (row[side[0]], side[1] is not None and row[side[1]])
+            for side in self._sides
         )
         want = int(long and not short) - int(short and not long)
-        start = (long_starts and want > 0) or (short_starts and want < 0)
+        entered = (long_entered and want > 0) or (short_entered and want < 0)
+        start, self._want = entered or want not in (0, self._want), want
         fraction = row[self._fraction]
         return want, bool(start), 1.0 if fraction > 1.0 else fraction
 
@@ -92,14 +95,13 @@ class _Line:
         self._steps.append(step)
         return place
 
-    def _side(self, side: Side) -> tuple[int, int]:
-        """Return where it stands whether the side is wanted, and whether that begins anew."""
+    def _side(self, side: Side) -> tuple[int, int | None]:
+        """Return where it stands whether the side is wanted, and whether an event enters it."""
         if isinstance(side, Events):
             entry, leave = self._condition(side.entry), self._condition(side.exit)
             held = self._add(("held", side), _Latch(entry, leave))
-            return held, self._add(("start", side), lambda row: row[entry] and not row[leave])
-        wanted = self._condition(side.condition)
-        return wanted, self._add(("start", side), _Rise(wanted))
+            return held, self._add(("entered", side), lambda row: row[entry] and not row[leave])
+        return self._condition(side.condition), None
 
     def _condition(self, node: e.Condition) -> int:
         known = self._places.get(node)
@@ -196,17 +198,6 @@ class _Latch:
         elif row[self._entry]:
             self._held = True
         return self._held
-
-
-class _Rise:
-    """True where a condition is and was not a bar ago."""
-
-    def __init__(self, place: int) -> None:
-        self._place, self._before = place, False
-
-    def __call__(self, row: Row) -> bool:
-        before, self._before = self._before, row[self._place]
-        return self._before and not before
 
 
 class _Crossing:

@@ -113,9 +113,6 @@ def _decide(
             stack = (stack >> 1) | (stack & 1)
         elif code == 5:
             stack = stack ^ 1
-        elif code == 7:
-            following = stack & 1
-            stack = stack & (-2 | (1 - carry))
         else:
             following = (((stack >> 1) & 1) | carry) & (1 - (stack & 1))
             stack = ((stack >> 1) & -2) | following
@@ -188,7 +185,8 @@ def sweep_walks(
 ) -> None:
     """Walk any rule into ``out`` (7, P, A); a thread a set and asset.
 
-    The program leaves four truths: long, short, and where each starts; its last leaf is the size.
+    The program leaves four truths: long, short, and whether an event enters each; its last leaf is
+    the size.
     """
     at = cuda.grid(1)
     length, assets = market.shape[1], market.shape[2]
@@ -200,13 +198,16 @@ def sweep_walks(
     entry_bar, entry_price, best, blocked_at = -1, 0.0, 0.0, -1
     value, peak, worst = 1.0, 1.0, 1.0
     total, squares, below, largest = 0.0, 0.0, 0.0, 0.0
+    wished = 0
     for bar in range(length):
         wanted, started, fraction = 0, False, 0.0
         if bar >= lag:
             stack, carries = _decide(steps, slots, row, series, bar - lag, asset, carries)
             long, short = (stack >> 3) & 1, (stack >> 2) & 1
             wanted = long - short
-            started = ((stack >> 1) & 1) * (wanted > 0) + (stack & 1) * (wanted < 0) > 0
+            entered = ((stack >> 1) & 1) * (wanted > 0) + (stack & 1) * (wanted < 0) > 0
+            started = entered or (wanted != 0 and wanted != wished)
+            wished = wanted
             fraction = series[bar - lag, size, asset]
         before = value
         cash, units, side, entry_bar, entry_price, best, blocked_at, trades, value = advance(

@@ -188,8 +188,8 @@ def sweep_walks(
     """Walk every set (P) on every asset (A) into ``out`` (P, A, 6).
 
     ``prices`` is (A, 5, T), ``exits`` (P, 3), and the program leaves four words: long, short, and
-    where each starts; its last leaf is the size. ``out``: final equity, mean and deviation of
-    returns, deepest fall, trades, and 0. Shared out over the cores by asset and ``stretch`` sets.
+    where an event enters each; its last leaf is the size. ``out``: final equity, mean and deviation
+    of returns, deepest fall, trades, and 0. Shared out by asset and ``stretch`` sets.
     """
     sets, assets, length = len(slots), len(prices), prices.shape[2]
     words = (length + WORD - 1) // WORD
@@ -216,11 +216,14 @@ def sweep_walks(
 
 @compiled()
 def _spread_bits(sides: Any, want: Any, start: Any) -> None:
-    """Turn words into wishes; where both sides are true the account is flat."""
-    one = np.uint64(1)
+    """Turn words into wishes and where they begin anew; with both sides true it is flat."""
+    one, top_bit = np.uint64(1), np.uint64(63)
+    were_long = were_short = np.uint64(0)
     for word in range(sides.shape[1]):
         long, short = sides[0, word] & ~sides[1, word], sides[1, word] & ~sides[0, word]
-        fresh = (sides[2, word] & long) | (sides[3, word] & short)
+        turned = (long & ~((long << one) | were_long)) | (short & ~((short << one) | were_short))
+        fresh = turned | (sides[2, word] & long) | (sides[3, word] & short)
+        were_long, were_short = long >> top_bit, short >> top_bit
         base = word * WORD
         for bit in range(min(WORD, len(want) - base)):
             at = np.uint64(bit)

@@ -57,7 +57,7 @@ def run_words(
             out[0, word - first] = above_word(flat, flat, left + word * WORD, right + word * WORD)
         return
     stack = np.empty(_DEPTH, dtype=np.uint64)
-    one, top_bit = np.uint64(1), np.uint64(63)
+    top_bit = np.uint64(63)
     for word in range(first, last):
         depth = 0
         for step in range(len(steps)):
@@ -75,10 +75,6 @@ def run_words(
                 stack[depth - 1] |= stack[depth]
             elif code == 5:
                 stack[depth - 1] = ~stack[depth - 1]
-            elif code == 7:
-                now = stack[depth - 1]
-                stack[depth - 1] = now & ~((now << one) | carries[at, step])
-                carries[at, step] = now >> top_bit
             else:
                 depth -= 1
                 made = latched(stack[depth - 1], stack[depth], carries[at, step])
