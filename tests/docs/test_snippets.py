@@ -12,12 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mts1b_platform import cli
+from typer.core import TyperGroup
+from typer.main import get_command
 
 ROOT = Path(__file__).resolve().parents[2]
 RUNNER = Path(__file__).with_name("run_snippets.py")
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\((?!\w+:|#)([^)#\s]+)(?:#[^)]*)?\)")
 COMMAND = re.compile(r"^\$ (?:\.venv/bin/)?(?P<program>mts|make)(?P<rest>( .*)?)$", re.MULTILINE)
 WORD = re.compile(r"^[a-z][a-z0-9-]*$")
+OPTION = re.compile(r"^--[a-z][a-z-]*$")
 
 
 def _run(page_name: str, blocks: list[dict[str, Any]], folder: Path) -> str | None:
@@ -56,11 +60,21 @@ def test_a_snippet_that_can_not_be_parsed_is_told(tmp_path: Path) -> None:
     assert "SyntaxError" in (_run("README.md", [{"line": 1, "text": "x = = 1\n"}], tmp_path) or "")
 
 
-@cache
-def _mts_answers(words: tuple[str, ...]) -> bool:
-    mts = Path(sys.executable).with_name("mts")
-    done = subprocess.run([mts, *words, "--help"], capture_output=True, text=True, timeout=60)
-    return done.returncode == 0
+def _mts_knows(rest: str) -> bool:
+    """Return whether ``mts`` has the command, and the command each option."""
+    command = get_command(cli.root)
+    context = command.context_class(command, info_name="mts")
+    words = rest.partition(" #")[0].split()
+    for word in words:
+        if not isinstance(command, TyperGroup) or word.startswith("-"):
+            break
+        below = command.get_command(context, word)
+        if below is None:
+            return False
+        command, context = below, below.context_class(below, parent=context, info_name=word)
+    options = {name for one in command.params for name in (*one.opts, *one.secondary_opts)}
+    given = {word for word in words if OPTION.match(word)}
+    return given <= options | {"--json", "--help"}
 
 
 @cache
@@ -68,27 +82,17 @@ def _make_targets() -> frozenset[str]:
     return frozenset(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 
 
-def _words(rest: str) -> tuple[str, ...]:
-    words: list[str] = []
-    for word in rest.split():
-        if not WORD.match(word):
-            break
-        words.append(word)
-    return tuple(words)
-
-
 def _known(program: str, rest: str) -> bool:
-    words = _words(rest)
     if program == "make":
-        return set(words) <= _make_targets()
-    return _mts_answers(words)
+        return {word for word in rest.split() if WORD.match(word)} <= _make_targets()
+    return _mts_knows(rest)
 
 
 def test_the_commands_of_a_page_exist(page: Any) -> None:
     unknown = [
         f"{page.name}:{fence.line}: {found[0]}"
         for fence in page.fences("console")
-        for found in COMMAND.finditer(fence.text)
+        for found in COMMAND.finditer(fence.text.replace("\\\n", " "))
         if not _known(found["program"], found["rest"])
     ]
     assert unknown == []
@@ -98,6 +102,12 @@ def test_the_commands_of_a_page_exist(page: Any) -> None:
 def test_a_command_that_does_not_exist_is_told(rest: str) -> None:
     assert not _known("mts", rest)
     assert not _known("make", rest)
+
+
+def test_an_option_that_does_not_exist_is_told() -> None:
+    assert _known("mts", " cmd halt FUND --yes")
+    assert not _known("mts", " cmd halt FUND --sure")
+    assert not _known("mts", " cmd stop FUND --yes")
 
 
 def test_the_links_of_a_page_lead_somewhere(page: Any) -> None:
