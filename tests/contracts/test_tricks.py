@@ -41,6 +41,7 @@ UPWARD = [
     "_HOMES = {'OmsClient': 'mts1b_oms.client'}  # <-",
     "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import mts1b_oms  # <-",
     "try:\n    import mts1b_oms  # <-\nexcept ImportError:\n    mts1b_oms = None",
+    "import importlib\nload: Any = importlib.import_module\nx = load(name)  # <-",
 ]
 
 
@@ -130,6 +131,24 @@ def test_an_allowance_lets_one_name_pass_and_is_told_when_stale(plant: Plant) ->
         "import sqlite3\nc = getattr(sqlite3, 'connect')('x')  # <-",
         "import sqlite3\ndb = sqlite3\nc = db.connect('x')  # <-",
         "import sqlalchemy\ne = sqlalchemy.engine_from_config({})  # <-",
+        "FeeModel = NewType('FeeModel', Other)  # <-",
+        "from collections import namedtuple\nFeeModel = namedtuple('FeeModel', 'bps')  # <-",
+        "from typing import NamedTuple\nX = NamedTuple('FeeModel', [('bps', int)])  # <-",
+        "from mts1b_quantkit.cost_models import FeeModel\nclass Flat(FeeModel):  # <-\n    bps = 5",
+        "from mts1b_quantkit import cv\nclass Mine(cv.PurgedKFold):  # <-\n    x = 1",
+        "def f(r):\n    sharpe = r.mean() / r.std() * 16  # <-\n    return sharpe",
+        "def f(self, e):\n    self.max_drawdown = (e / e.cummax() - 1).min()  # <-",
+        "def f(e):\n    worst = max_drawdown = float(min(e / peak - 1))  # <-\n    return worst",
+        "def f(r):\n    return Report(sharpe=mean(r) / deviation(r))  # <-",
+        "def f(r):\n    return {'sharpe_ratio': -(mean(r) / deviation(r))}  # <-",
+        "def f(r):\n    if (sharpe := r.mean() / r.std()) > 1:  # <-\n        return 1",
+        "def annual_sharpe(r):  # <-\n    return r + 1",
+        "def sharpe_ratio_annualised(r):  # <-\n    return r + 1",
+        "import empyrical\nx = empyrical.sharpe_ratio(r)  # <-",
+        "import quantstats as qs\nx = qs.stats.sharpe(r)  # <-",
+        "import os\nx = os.environ['MTS_BUS']  # <-",
+        "import os\nx = os.environ.get('MTS_BUS')  # <-",
+        "from os import environ, getenv\nx = environ['A'], getenv('A')  # <-",
     ],
 )
 def test_a_second_definition_by_another_way_is_caught(plant: Plant, text: str) -> None:
@@ -148,6 +167,12 @@ def test_a_second_definition_by_another_way_is_caught(plant: Plant, text: str) -
         "def f(row):\n    sharpe = row.sharpe\n    return sharpe",
         "sharpe = 1.5\nrow = {'sharpe': 2}\nrow['sharpe'] = 3",
         "setattr(x, 'colour', 1)\nx = type(thing)",
+        "from mts1b_platform.config import mts_home\nimport os\nx = mts_home(os.environ)",
+        "from mts1b_quantkit.metrics import sharpe as ratio\nsharpe = ratio(after - before)",
+        "def f(row):\n    return Report(sharpe=row['sharpe'], max_drawdown=limit)",
+        "from mts1b_quantkit import metrics\nsharpe = float(metrics.sharpe(a / b))",
+        "x = OrderedDict(sharpe=1)\nsharpe = -1",
+        "slack = limit - used",
     ],
 )
 def test_values_and_handed_on_names_pass(plant: Plant, text: str) -> None:

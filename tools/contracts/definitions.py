@@ -11,11 +11,17 @@ from typing import TypeGuard
 from tools.contracts.imports import dotted
 from tools.contracts.project import Module
 
-__all__ = ["Definition", "definitions_of", "last", "snake"]
+__all__ = ["Definition", "computed_in", "definitions_of", "last", "snake"]
 
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _IMPORTS = (ast.Import, ast.ImportFrom)
-_MAKERS = frozenset({"make_dataclass", "create_model", "new_class"})
+_MAKERS = frozenset(
+    {
+        "make_dataclass", "create_model", "new_class", "NewType", "namedtuple", "NamedTuple",
+        "TypedDict",
+    }
+)  # fmt: skip
+_ROUNDING = frozenset({"abs", "float", "int", "max", "min", "round"})
 _SPACES = frozenset({"globals", "vars", "locals"})
 
 
@@ -56,6 +62,48 @@ def definitions_of(module: Module) -> Iterator[Definition]:
             yield from _bound(node, made)
         elif isinstance(node, ast.Call):
             yield from _built(node)
+
+
+def computed_in(module: Module) -> Iterator[Definition]:
+    """Yield the names of values that are worked out where they are used: ``x = a / b``."""
+    for node in module.nodes:
+        for name, value in _valued(node):
+            if _is_arithmetic(value):
+                yield Definition(value.lineno, name)
+
+
+def _valued(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
+    """Yield names with the expressions that give them their values."""
+    match node:
+        case ast.Assign(targets=targets, value=value):
+            yield from ((last(target), value) for target in targets)
+        case ast.AnnAssign(target=target, value=ast.expr() as value):
+            yield last(target), value
+        case ast.NamedExpr(target=ast.Name(id=name), value=value):
+            yield name, value
+        case ast.keyword(arg=str(name), value=value):
+            yield name, value
+        case ast.Dict(keys=keys, values=values):
+            for key, value in zip(keys, values, strict=True):
+                if isinstance(key, ast.Constant) and isinstance(key.value, str):
+                    yield key.value, value
+
+
+def _is_arithmetic(value: ast.expr) -> bool:
+    """Tell whether a value is arithmetic, also rounded or reduced: ``(a - b).min()``."""
+    match value:
+        case ast.BinOp(op=ast.Add() | ast.Sub() | ast.Mult() | ast.Div() | ast.Pow()):
+            return True
+        case ast.UnaryOp(operand=inner):
+            return _is_arithmetic(inner)
+        case ast.IfExp(body=one, orelse=other):
+            return _is_arithmetic(one) or _is_arithmetic(other)
+        case ast.Call(func=ast.Name(id=name), args=[first, *_]) if name in _ROUNDING:
+            return _is_arithmetic(first)
+        case ast.Call(func=ast.Attribute(value=inner)):
+            return _is_arithmetic(inner)
+        case _:
+            return False
 
 
 def _bound(node: ast.Assign | ast.AnnAssign, made: Mapping[str, str]) -> Iterator[Definition]:

@@ -136,10 +136,12 @@ def aliases(module: Module) -> Mapping[str, str]:
 def _follow(module: Module, bound: dict[str, str]) -> None:
     """Add the names that are only another name of something imported: ``tick = time.time``."""
     for node in module.nodes:
-        if not (isinstance(node, ast.Assign) and isinstance(node.value, (ast.Name, ast.Attribute))):
+        if not isinstance(node, (ast.Assign, ast.AnnAssign)):
+            continue
+        if not isinstance(node.value, (ast.Name, ast.Attribute)):
             continue
         path = resolve(node.value, bound)
-        for target in node.targets:
+        for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
             if path is not None and isinstance(target, ast.Name):
                 bound.setdefault(target.id, path)
 

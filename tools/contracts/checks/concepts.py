@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tools.contracts.check import Check
-from tools.contracts.definitions import definitions_of, last, snake
+from tools.contracts.definitions import computed_in, definitions_of, last, snake
 from tools.contracts.imports import aliases, imports_of, resolve
 from tools.contracts.outcome import Violation
 from tools.contracts.project import Module, Project
@@ -37,11 +37,17 @@ def _facts(project: Project, module: Module) -> Iterator[_Fact]:
     yield from _taken(project, module)
     for made in definitions_of(module):
         yield _Fact(made.line, "definition", made.name, snake(made.name), made.forwards)
+    for made in computed_in(module):
+        yield _Fact(made.line, "computed", made.name, snake(made.name))
     for node in module.nodes:
         if isinstance(node, (ast.Attribute, ast.Name)):
             path = resolve(node, bound)
             if path is not None:
                 yield _Fact(node.lineno, "use", path)
+        elif isinstance(node, ast.Subscript):
+            path = resolve(node.value, bound)
+            if path is not None:
+                yield _Fact(node.lineno, "use", f"{path}[]")
         elif isinstance(node, ast.ClassDef):
             for base in node.bases:
                 yield _Fact(node.lineno, "base", node.name, last(base))
@@ -51,14 +57,23 @@ def _facts(project: Project, module: Module) -> Iterator[_Fact]:
 
 def _taken(project: Project, module: Module) -> Iterator[_Fact]:
     """Yield what is taken from a package that is not of this house, by its name there and here."""
+    bound = aliases(module)
     for node in module.nodes:
+        if isinstance(node, ast.Attribute):
+            source, _, name = (resolve(node, bound) or "").rpartition(".")
+            if source and _is_foreign(project, module, source):
+                yield _Fact(node.lineno, "taken", name, snake(name), source)
         if not isinstance(node, ast.ImportFrom) or node.level or not node.module:
             continue
-        top = node.module.partition(".")[0]
-        if top != module.top and project.policy.row_of(top) is None:
+        if _is_foreign(project, module, node.module):
             for alias in node.names:
                 for name in {alias.name, alias.asname or alias.name}:
                     yield _Fact(node.lineno, "taken", name, snake(name), node.module)
+
+
+def _is_foreign(project: Project, module: Module, source: str) -> bool:
+    top = source.partition(".")[0]
+    return top != module.top and project.policy.row_of(top) is None
 
 
 def _matches(path: str, pattern: str) -> bool:
@@ -71,13 +86,15 @@ def _problem(fact: _Fact, concept: Concept) -> str | None:
         case "definition" if concept.definitions.search(fact.path):
             forwards = concept.definitions.search(fact.target) is not None
             return None if forwards else f"defines {fact.name}"
+        case "computed" if concept.numeric and concept.definitions.search(fact.path):
+            return f"works out {fact.name} by itself"
         case "taken" if concept.definitions.search(fact.path):
             return f"takes {fact.name} from {fact.target}"
         case "import" if fact.name in concept.imports:
             return f"imports {fact.name}"
         case "use" if any(_matches(fact.name, pattern) for pattern in concept.uses):
             return f"uses {fact.name}"
-        case "base" if fact.path in concept.bases:
+        case "base" if fact.path in concept.bases or concept.definitions.search(snake(fact.path)):
             return f"derives {fact.name} from {fact.path}"
         case "text" if concept.texts.search(fact.name):
             return "holds the address of a chat service"

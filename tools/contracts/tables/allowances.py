@@ -88,6 +88,26 @@ CONCEPT_ALLOWANCES: tuple[ConceptAllowance, ...] = (
         "sqlite3.connect",
         "asks SQLite itself, read-only, whether a store is sound; the store layer would repair it",
     ),
+    ConceptAllowance(
+        "mts1b_GPUbacktester.engines.numba_engine",
+        "sharpe",
+        "from the sums of a compiled kernel; tests hold it to quantkit's",
+    ),
+    ConceptAllowance(
+        "mts1b_GPUbacktester.engines.numba_engine",
+        "calmar",
+        "from the sums of a compiled kernel; tests hold it to quantkit's",
+    ),
+    ConceptAllowance(
+        "mts1b_deploy.cli",
+        "os.environ.get",
+        "reads MTS_HOME alone; a package of layer 1 can not ask the platform for it",
+    ),
+    ConceptAllowance(
+        "mts1b_platform.cli",
+        "os.environ.get",
+        "MTS_TRACEBACK says what a crash prints, also where no settings can be read",
+    ),
 )
 
 REACH_ALLOWANCES: tuple[ReachAllowance, ...] = (

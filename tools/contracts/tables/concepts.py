@@ -23,6 +23,7 @@ class Concept:
     :param name: what it is called in messages.
     :param homes: modules (with all below them) that may define it.
     :param definitions: names of functions and classes, in snake case, that would define it again.
+    :param numeric: whether a value of such a name, worked out in place, defines it again too.
     :param uses: dotted names that only a home may touch (``*`` at the end: all below).
     :param imports: foreign packages that only a home may import.
     :param bases: base classes that only a home may derive from.
@@ -32,6 +33,7 @@ class Concept:
     name: str
     homes: tuple[str, ...]
     definitions: re.Pattern[str] = _NOTHING
+    numeric: bool = False
     uses: tuple[str, ...] = ()
     imports: frozenset[str] = frozenset()
     bases: frozenset[str] = frozenset()
@@ -61,9 +63,11 @@ CONCEPTS: tuple[Concept, ...] = (
         name="Sharpe, Sortino, Calmar and maximum drawdown",
         homes=("mts1b_quantkit",),
         definitions=_named(
-            r"(?:probabilistic_|deflated_|information_)?(?:sharpe|sortino|calmar)"
-            r"(?:_ratio|_value|_from_\w+)?|max_?drawdown|maximum_drawdown|max_?dd"
+            r"(?:probabilistic_|deflated_|information_|ann(?:ual)?_)?(?:sharpe|sortino|calmar)"
+            r"(?:_ratio|_value|_from_\w+)?(?:_ann(?:ual(?:i[sz]ed)?)?)?"
+            r"|max_?drawdown|maximum_drawdown|max_?dd"
         ),
+        numeric=True,
     ),
     Concept(
         name="Kelly and volatility targeting",
@@ -72,6 +76,7 @@ CONCEPTS: tuple[Concept, ...] = (
             r"(?:\w+_)?kelly(?:_\w+)?|vol(?:atility)?_target(?:_weights|_scale|_sizer|ing)?"
             r"|target_vol(?:atility)?(?:_\w+)?"
         ),
+        numeric=True,
     ),
     Concept(
         name="Telegram and Slack dispatch",
@@ -87,6 +92,7 @@ CONCEPTS: tuple[Concept, ...] = (
             r"(?:\w+_)?(?:fee|commission|slippage|impact|cost)_model"
             r"|(?:square_root|almgren|linear|market)_impact(?:_\w+)?|slippage_cost"
         ),
+        numeric=True,
     ),
     Concept(
         name="calendars and holidays",
@@ -109,6 +115,7 @@ CONCEPTS: tuple[Concept, ...] = (
             r"(?:adv|liquidity|average_daily_volume)_filter|filter_(?:by_)?(?:adv|liquidity)"
             r"|(?:adv|average_daily_(?:dollar_)?volume)|liquid_universe"
         ),
+        numeric=True,
     ),
     Concept(
         name="logging set-up",
@@ -120,6 +127,7 @@ CONCEPTS: tuple[Concept, ...] = (
     Concept(
         name="configuration from the environment",
         homes=("mts1b_platform.config",),
+        uses=("os.environ.get", "os.environ[]", "os.getenv"),
         imports=frozenset({"pydantic_settings", "dotenv", "dynaconf"}),
         bases=frozenset({"BaseSettings"}),
     ),
