@@ -179,6 +179,13 @@ def test_the_store_and_what_can_be_wrong_with_it() -> None:
         assert [alert.message for alert in alerts] == [text]
 
 
+def test_a_mismatch_stands_until_the_next_count() -> None:
+    dog = DbWatchdog()
+    looks = [{}, {"audit_entries": 100}, *[{"consumed_events": None}] * 8, {"audit_entries": 100}]
+    told = [number for number, one in enumerate(looks) if dog.observe(probe(number, **one))]
+    assert told == [1]  # and not anew at every count
+
+
 def test_the_runner_knows_them_all_and_refuses_others() -> None:
     assert {dog.name for dog in WatchdogRunner().status()} == set(WATCHDOGS)
     assert find_watchdog("vol_dd") is PortfolioVolDd

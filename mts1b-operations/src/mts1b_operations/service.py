@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 from collections.abc import Awaitable, Callable
@@ -43,7 +44,7 @@ from mts1b_operations.places import STORE_NAME
 from mts1b_operations.probes import poll_services
 from mts1b_operations.pulse import AuditPulse
 from mts1b_operations.signals import SignalRecord, intake_of
-from mts1b_operations.store_probe import probe_store
+from mts1b_operations.store_probe import StoreLook
 from mts1b_operations.tables import METADATA
 from mts1b_operations.watchdogs.override_store import load_overrides
 from mts1b_operations.watchdogs.runner import ALERT, WatchdogRunner
@@ -282,8 +283,10 @@ class OperationsService(Service):
         """
         if self._runner.seen > size:
             self._runner = WatchdogRunner(watchdog_settings(self.ctx.settings))
-        while entries := await self._parts.audit.entries(since=self._runner.seen):
+        while entries := await self._parts.audit.watched(since=self._runner.seen):
             self._runner.remember(entries)
+            await asyncio.sleep(0)  # a stop may come in between: a year of them takes a while
+        self._runner.seen = size
         self._runner.apply(await load_overrides(self._parts.store))
 
     async def _on_step(self, step: ReplayStep, mark: Mark) -> None:
@@ -329,11 +332,12 @@ class OperationsService(Service):
 
     async def _probe_often(self) -> None:
         clock = self.ctx.system_clock
+        look = StoreLook(self._parts.store, clock)
         while True:
             await clock.sleep(self.ctx.settings.service.heartbeat_s)
             seen = [
                 *await poll_services(self.ctx.home, clock),
-                await probe_store(self._parts.store, clock),
+                await look.probe(),
             ]
             for observation in seen:
                 alerts = self._runner.observe(observation, wall=clock.now())

@@ -10,6 +10,7 @@ __all__ = [
     "HALTS",
     "METADATA",
     "WATCHDOG_OVERRIDES",
+    "WATCHED",
 ]
 
 METADATA = sa.MetaData()
@@ -27,6 +28,18 @@ AUDIT_ENTRIES = sa.Table(
     sa.Column("previous_hash", sa.Text, nullable=False),
 )
 """The log. Times and data are kept as the text that is hashed."""
+
+WATCHED = "action IN ('fill_created', 'nav_updated', 'watchdog_alert')"
+"""The entries that a start looks back on. A query finds their index by these very words."""
+
+sa.Index(
+    "ix_audit_entries_watched",
+    AUDIT_ENTRIES.c.sequence,
+    AUDIT_ENTRIES.c.action,
+    AUDIT_ENTRIES.c.subject_id,
+    sqlite_where=sa.text(WATCHED),
+    postgresql_where=sa.text(WATCHED),
+)
 
 AUDIT_CHECKPOINTS = sa.Table(
     "audit_checkpoints",

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 import sqlalchemy as sa
 from mts1b_platform.clock import Clock
@@ -28,7 +28,7 @@ from mts1b_operations.audit.evidence import Witness, Witnessed, witnessed
 from mts1b_operations.audit.proof import LogCheck
 from mts1b_operations.audit.tree import CompactRange
 from mts1b_operations.errors import ChainIntegrityError
-from mts1b_operations.tables import AUDIT_CHECKPOINTS, AUDIT_ENTRIES
+from mts1b_operations.tables import AUDIT_CHECKPOINTS, AUDIT_ENTRIES, WATCHED
 
 __all__ = ["AuditChain", "AuditRecord"]
 
@@ -71,6 +71,9 @@ class AuditChain:
     :param keyring: signs checkpoints; without it the log has none.
     :param witness: keeps hashes and the last checkpoint outside of the store.
     """
+
+    hashes_at_once: ClassVar[int] = 20_000
+    """So many of a log are in memory while it is looked through."""
 
     def __init__(
         self,
@@ -184,19 +187,39 @@ class AuditChain:
 
         :raises ChainIntegrityError: when it is not.
         """
-        size = known.tree.size
-        stored = await tx.execute(
-            sa.select(AUDIT_ENTRIES.c.hash)
-            .where(AUDIT_ENTRIES.c.sequence >= size)
-            .order_by(AUDIT_ENTRIES.c.sequence)
-        )
-        leaves = [bytes.fromhex(value) for value in stored.scalars()]
+        tree = known.tree
+        async for leaves in self._stored(tx, tree.size):
+            if self._witness is not None:
+                self._witness.require(tree, leaves)
+            tree = tree.add(leaves)
         if self._witness is not None:
-            self._witness.require(known.tree, leaves)
-            if self._witness.size < size + len(leaves):
-                self._witness.record(size, leaves)
+            self._witness.require_no_more(tree.size)
+            await self._put_aside(tx, self._witness, tree.size)
         checkpoint = await tx.scalar(sa.select(sa.func.max(AUDIT_CHECKPOINTS.c.size)))
-        return _Head(known.tree.add(leaves), last_hash, int(checkpoint or 0))
+        return _Head(tree, last_hash, int(checkpoint or 0))
+
+    async def _put_aside(self, tx: AsyncConnection, witness: Witness, size: int) -> None:
+        """Put aside what the witness lacks of a log that all of it agrees with."""
+        at = witness.size
+        if at < size:
+            async for leaves in self._stored(tx, at):
+                witness.record(at, leaves)
+                at += len(leaves)
+
+    async def _stored(self, tx: AsyncConnection, first: int) -> AsyncIterator[list[bytes]]:
+        """Yield the hashes of the store from sequence ``first`` on, some at a time."""
+        while True:
+            found = await tx.execute(
+                sa.select(AUDIT_ENTRIES.c.sequence, AUDIT_ENTRIES.c.hash)
+                .where(AUDIT_ENTRIES.c.sequence >= first)
+                .order_by(AUDIT_ENTRIES.c.sequence)
+                .limit(self.hashes_at_once)
+            )
+            rows = found.all()
+            if not rows:
+                return
+            yield [bytes.fromhex(row.hash) for row in rows]
+            first = rows[-1].sequence + 1
 
     async def _store_checkpoint(self, tx: AsyncConnection) -> None:
         if self._signer is None:
@@ -261,6 +284,17 @@ class AuditChain:
     async def entries(self, *, since: int = 0, limit: int = _CHUNK) -> list[AuditEntry]:
         """Return up to ``limit`` entries from sequence ``since`` on, oldest first."""
         return [AuditEntry.from_row(row) for row in await self.rows(since, limit)]
+
+    async def watched(self, *, since: int = 0, limit: int = _CHUNK) -> list[AuditEntry]:
+        """Return up to ``limit`` entries of :data:`WATCHED` from sequence ``since`` on."""
+        query = (
+            sa.select(*_COLUMNS)
+            .where(AUDIT_ENTRIES.c.sequence >= since, sa.text(WATCHED))
+            .order_by(AUDIT_ENTRIES.c.sequence)
+            .limit(limit)
+        )
+        async with self._store.read() as connection:
+            return [AuditEntry.from_row(_row(r)) for r in await connection.execute(query)]
 
     async def verify(self, from_sequence: int = 0) -> bool:
         """Re-derive the log from the stored bytes and return True.

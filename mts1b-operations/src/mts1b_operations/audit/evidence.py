@@ -10,6 +10,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import overload
 
 from mts1b_platform.signing import KeyRing
 from pydantic import ValidationError
@@ -18,11 +19,12 @@ from mts1b_operations.audit.checkpoint import Checkpoint, require_signed
 from mts1b_operations.audit.tree import CompactRange
 from mts1b_operations.errors import ChainIntegrityError
 
-__all__ = ["Witness", "Witnessed", "witnessed"]
+__all__ = ["PutAside", "Witness", "Witnessed", "witnessed"]
 
 _WIDTH = 32
 _HOLE = bytes(_WIDTH)
 _TAIL = 1 << 16
+_BLOCK = 1 << 20
 _ANOTHER = "the entry is not the one whose hash was witnessed"
 _TRUNCATED = (
     "the log is truncated: more entries were witnessed. A store that was restored from a backup "
@@ -48,21 +50,14 @@ class Witness:
         finally:
             os.close(handle)
 
-    def leaves(self, first: int = 0) -> list[bytes | None]:
-        """Return the hashes by sequence, from ``first`` on; None where none was recorded."""
-        if not self._leaves.exists():
-            return []
-        with self._leaves.open("rb") as file:
-            file.seek(first * _WIDTH)
-            data = file.read()
-        whole = len(data) - len(data) % _WIDTH
-        cut = [data[at : at + _WIDTH] for at in range(0, whole, _WIDTH)]
-        return [None if leaf == _HOLE else leaf for leaf in cut]
+    def leaves(self) -> PutAside:
+        """Return the hashes by sequence; None where none was recorded."""
+        return PutAside(self._leaves)
 
     @property
     def size(self) -> int:
         """Return how many hashes are recorded."""
-        return self._leaves.stat().st_size // _WIDTH if self._leaves.exists() else 0
+        return len(self.leaves())
 
     def publish(self, checkpoint: Checkpoint, *, durable: bool) -> None:
         """Append a checkpoint to the file; ``durable`` waits for the disk.
@@ -98,25 +93,60 @@ class Witness:
             raise ChainIntegrityError(0, f"{self._checkpoints} is damaged") from None
 
     def require(self, known: CompactRange, leaves: Sequence[bytes]) -> None:
-        """Return when the log that grew from ``known`` by ``leaves`` is the one witnessed.
+        """Return when what follows in the log on ``known`` is what was witnessed there.
 
-        :raises ChainIntegrityError: naming the first entry that is not, or is not there.
+        :raises ChainIntegrityError: naming the first entry that is not.
         """
-        size = known.size + len(leaves)
-        for index, put_aside in enumerate(self.leaves(known.size), known.size):
-            if put_aside is None:
-                continue
-            if index >= size:
-                raise ChainIntegrityError(size, _TRUNCATED)
-            if put_aside != leaves[index - known.size]:
+        size, put_aside = known.size + len(leaves), self.leaves()
+        for index in range(known.size, min(size, len(put_aside))):
+            if put_aside[index] not in (None, leaves[index - known.size]):
                 raise ChainIntegrityError(index, _ANOTHER)
         signed = self.checkpoint()
-        if signed is None or signed.size <= known.size:
+        if signed is None or not known.size < signed.size <= size:
             return
-        if signed.size > size:
-            raise ChainIntegrityError(size, _TRUNCATED)
         if known.add(leaves[: signed.size - known.size]).root.hex() != signed.root:
             raise ChainIntegrityError(known.size, f"its first {signed.size} entries were rewritten")
+
+    def require_no_more(self, size: int) -> None:
+        """Return when nothing was witnessed beyond a log of ``size`` entries.
+
+        :raises ChainIntegrityError: when something was: the log was cut.
+        """
+        put_aside, signed = self.leaves(), self.checkpoint()
+        beyond = (put_aside[index] for index in range(size, len(put_aside)))
+        if any(leaf is not None for leaf in beyond) or (signed is not None and signed.size > size):
+            raise ChainIntegrityError(size, _TRUNCATED)
+
+
+class PutAside(Sequence[bytes | None]):
+    """The hashes in a file, read a block at a time: a year of them fills no memory."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._size = path.stat().st_size // _WIDTH if path.exists() else 0
+        self._first = 0
+        self._block = b""
+
+    def __len__(self) -> int:
+        return self._size
+
+    @overload
+    def __getitem__(self, index: int) -> bytes | None: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[bytes | None]: ...
+    def __getitem__(self, index: int | slice) -> bytes | Sequence[bytes | None] | None:
+        if isinstance(index, slice):
+            return [self[one] for one in range(*index.indices(self._size))]
+        if not 0 <= index < self._size:
+            raise IndexError(index)
+        at = (index - self._first) * _WIDTH
+        if not 0 <= at < len(self._block):
+            self._first, at = index, 0
+            with self._path.open("rb") as file:
+                file.seek(index * _WIDTH)
+                self._block = file.read(_BLOCK)
+        leaf = self._block[at : at + _WIDTH]
+        return None if leaf == _HOLE else leaf
 
 
 def _put(handle: int, data: bytes, at: int) -> None:

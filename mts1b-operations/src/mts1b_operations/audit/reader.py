@@ -19,6 +19,7 @@ from mts1b_operations.audit.evidence import Witness, witnessed
 from mts1b_operations.audit.proof import LogCheck
 from mts1b_operations.errors import AuditUnavailable, ChainIntegrityError
 from mts1b_operations.places import AUDIT_FOLDER, KEY_FOLDER, STORE_NAME
+from mts1b_operations.tables import WATCHED
 
 __all__ = ["AuditReader", "has_store"]
 
@@ -104,7 +105,8 @@ class AuditReader:
         if not actions:
             return self._select("WHERE sequence >= ? ORDER BY sequence", [since])
         marks = ", ".join("?" * len(actions))
-        rest = f"WHERE sequence >= ? AND action IN ({marks}) ORDER BY sequence"
+        watched = f"{WATCHED} AND " if all(f"'{name}'" in WATCHED for name in actions) else ""
+        rest = f"WHERE {watched}sequence >= ? AND action IN ({marks}) ORDER BY sequence"
         return self._select(rest, [since, *actions])
 
     def trail(self, subject_id: str) -> list[AuditEntry]:
@@ -117,7 +119,8 @@ class AuditReader:
 
     def holding(self, action: str, field: str, value: str) -> list[AuditEntry]:
         """Return the entries of one action whose data has ``field`` equal to ``value``."""
-        rest = "WHERE action = ? AND json_extract(data, ?) = ? ORDER BY sequence"
+        watched = f"{WATCHED} AND " if f"'{action}'" in WATCHED else ""
+        rest = f"WHERE {watched}action = ? AND json_extract(data, ?) = ? ORDER BY sequence"
         return list(self._select(rest, [action, f"$.{field}", value]))
 
     def rows(self) -> Iterator[StoredRow]:
@@ -150,7 +153,10 @@ class AuditReader:
 
         :raises AuditUnavailable: when the store can not be read.
         """
-        query = "SELECT DISTINCT subject_id FROM audit_entries WHERE action = 'nav_updated'"
+        query = (
+            "SELECT DISTINCT +subject_id FROM audit_entries "  # plus: not by the index of subjects
+            f"WHERE {WATCHED} AND action = 'nav_updated'"
+        )
         try:
             return sorted(str(row[0]) for row in self._connection.execute(query))
         except sqlite3.DatabaseError as error:

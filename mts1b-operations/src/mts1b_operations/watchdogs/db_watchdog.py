@@ -13,11 +13,11 @@ __all__ = ["DbWatchdog", "StoreProbe"]
 
 
 class StoreProbe(FrozenModel):
-    """What one look at the store found."""
+    """What one look at the store found; ``consumed_events`` is None where nobody counted."""
 
     store: str
     at: datetime
-    consumed_events: int
+    consumed_events: int | None
     audit_entries: int
     outbox_backlog: int
     query_s: float
@@ -41,7 +41,8 @@ class DbWatchdog(Watchdog):
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
         self._backlog = int(self.params.get("backlog", 10_000))
-        self._first: dict[str, StoreProbe] = {}
+        self._first: dict[str, tuple[int, int]] = {}
+        self._counted: dict[str, list[tuple[str, str, str]]] = {}
 
     def judge(self, observation: object) -> Breach | None:
         """Judge one probe; the worst finding counts."""
@@ -60,14 +61,20 @@ class DbWatchdog(Watchdog):
             message=message,
         )
 
+    def _unlogged(self, probe: StoreProbe) -> list[tuple[str, str, str]]:
+        if probe.consumed_events is None:
+            return self._counted.get(probe.store, [])
+        before, entries = self._first.setdefault(
+            probe.store, (probe.consumed_events, probe.audit_entries)
+        )
+        consumed, logged = probe.consumed_events - before, probe.audit_entries - entries
+        text = f"{consumed} events were consumed and {logged} audit entries written"
+        found = [(str(logged), f">= {consumed}", text)] if consumed > logged else []
+        self._counted[probe.store] = found
+        return found
+
     def _findings(self, probe: StoreProbe) -> list[tuple[str, str, str]]:
-        first = self._first.setdefault(probe.store, probe)
-        consumed = probe.consumed_events - first.consumed_events
-        logged = probe.audit_entries - first.audit_entries
-        found = []
-        if consumed > logged:
-            text = f"{consumed} events were consumed and {logged} audit entries written"
-            found.append((str(logged), f">= {consumed}", text))
+        found = [*self._unlogged(probe)]
         if probe.outbox_backlog > self._backlog:
             text = f"{probe.outbox_backlog} events wait to be published"
             found.append((str(probe.outbox_backlog), str(self._backlog), text))

@@ -24,7 +24,7 @@ Step = Callable[["Operations"], None]
 _STEPS: dict[tuple[str, int], Step] = {}
 _FOUND = Prepared(sa.select(schema.c.version).where(schema.c.name == sa.bindparam("store")))
 _NEW = Prepared(schema.insert())
-_TABLES = "SELECT name FROM sqlite_master WHERE type = 'table'"
+_THERE = "SELECT name FROM sqlite_master"
 _NARROW = sa.text(
     "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = :schema "
     "AND data_type = 'integer' AND (table_name, column_name) IN (('outbox', 'position'), "
@@ -41,27 +41,28 @@ async def widen(tx: AsyncConnection, schema_name: str) -> None:
 
 
 async def create_missing(tx: AsyncConnection, metadata: sa.MetaData) -> None:
-    """Create the tables that are not there, with their indexes."""
+    """Create the tables and the indexes that are not there."""
     if not isinstance(tx, InlineConnection):
         await tx.run_sync(metadata.create_all)
+        for table in metadata.sorted_tables:
+            for index in table.indexes:
+                await tx.execute(CreateIndex(index, if_not_exists=True))
         return
-    there = {name for (name,) in tx.execute_text(_TABLES, ())}
-    for name, statements in _sqlite_tables(metadata):
+    there = {name for (name,) in tx.execute_text(_THERE, ())}
+    for name, text in _sqlite_parts(metadata):
         if name not in there:
-            for text in statements:
-                tx.execute_text(text, ())
+            tx.execute_text(text, ())
 
 
 @cache
-def _sqlite_tables(metadata: sa.MetaData) -> list[tuple[str, list[str]]]:
-    """Return what creates each table, in their order: written once in a process."""
+def _sqlite_parts(metadata: sa.MetaData) -> list[tuple[str, str]]:
+    """Return what creates each table and index, in their order: written once in a process."""
     dialect = sqlite.dialect()
-    found: list[tuple[str, list[str]]] = []
+    found: list[tuple[str, str]] = []
     for table in metadata.sorted_tables:
-        texts = [str(CreateTable(table).compile(dialect=dialect))]
+        found.append((table.name, str(CreateTable(table).compile(dialect=dialect))))
         for index in sorted(table.indexes, key=lambda one: str(one.name)):
-            texts.append(str(CreateIndex(index).compile(dialect=dialect)))
-        found.append((table.name, texts))
+            found.append((str(index.name), str(CreateIndex(index).compile(dialect=dialect))))
     return found
 
 
