@@ -140,6 +140,17 @@ def test_a_broken_package_breaks_only_its_own_command(machine: Machine) -> None:
     assert (greeted.code, greeted.out) == (0, "hello Ada\n")
 
 
+def test_a_command_may_be_a_function_and_nothing_that_can_not_be_called(machine: Machine) -> None:
+    machine.install("pack-plain", "plain", 'def app(name: str = "you"):\n    print("hi", name)\n')
+    machine.install("pack-five", "five", "app = 5\n")
+    greeted = machine.mts("plain", "--name", "Ada")
+    assert (greeted.code, greeted.out) == (0, "hi Ada\n")
+    refused = machine.mts("five")
+    assert refused.code == ExitCode.CONFIGURATION
+    assert "pack_five:app" in refused.err
+    assert "neither a typer app nor a function" in refused.err
+
+
 def test_two_packages_of_one_command_are_told_only_when_it_is_used(machine: Machine) -> None:
     machine.install("pack-one", "twice", GREETS)
     machine.install("pack-two", "twice", GREETS)

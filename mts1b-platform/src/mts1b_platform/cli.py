@@ -58,7 +58,7 @@ class LazyGroup(TyperGroup):
             raise CliError(_conflict(cmd_name, points, built_in=own is not None))
         from mts1b_platform.plugins import load_entry_point
 
-        command = get_command(load_entry_point(points[0]))
+        command = get_command(_app(load_entry_point(points[0]), points[0]))
         command.name = cmd_name
         return command
 
@@ -66,6 +66,17 @@ class LazyGroup(TyperGroup):
         """Show the help without importing any package."""
         ctx.mts_help_only = True
         super().format_help(ctx, formatter)
+
+
+def _app(found: Any, point: EntryPoint) -> typer.Typer:
+    """Return what an entry point offers as an app; a function is one of one command."""
+    if isinstance(found, typer.Typer):
+        return found
+    if not callable(found):
+        raise CliError(f"`mts {point.name}`: {point.value} is neither a typer app nor a function")
+    app = typer.Typer(add_completion=False)
+    app.command()(found)
+    return app
 
 
 def _conflict(name: str, points: Sequence[EntryPoint], *, built_in: bool) -> str:
