@@ -39,6 +39,8 @@ class Desk:
     orders: dict[str, Order] = field(default_factory=dict)
     next: OrderStatus = OrderStatus.FILLED
     refuses: str = ""
+    fills_after: bool = False
+    """Whether everything fills right after the book was read once more."""
 
     async def book(self, data: bytes) -> bytes:
         positions = tuple(
@@ -52,6 +54,11 @@ class Desk:
             )
             for symbol, quantity in self.held.items()
         )
+        if self.fills_after:
+            for order in self.orders.values():
+                self.orders[order.order_id] = order.with_(status=OrderStatus.FILLED)
+                self.held[order.symbol] += order.signed_quantity
+            self.fills_after = False
         return BookReply(positions=positions).model_dump_json().encode()
 
     async def submit(self, data: bytes) -> bytes:
@@ -146,6 +153,16 @@ async def test_two_at_once_close_each_position_once(running: Running) -> None:
     assert one.halt_id == two.halt_id
     assert set(running.desk.held.values()) == {Decimal(0)}
     assert len(running.desk.orders) == 2
+
+
+async def test_what_fills_after_the_book_was_read_is_not_closed_again(running: Running) -> None:
+    desk = running.desk
+    desk.next = OrderStatus.ACCEPTED
+    await running.flatten()
+    desk.next, desk.fills_after = OrderStatus.FILLED, True
+    assert (await running.flatten()).left == []
+    assert set(desk.held.values()) == {Decimal(0)}
+    assert len(desk.orders) == 2
 
 
 async def test_another_halt_keeps_its_positions_and_is_named(running: Running) -> None:

@@ -83,18 +83,48 @@ def verify(
     from_sequence: Annotated[
         int, typer.Option("--from-sequence", min=0, help="take earlier entries at their hash")
     ] = 0,
+    expect_head: Annotated[
+        str, typer.Option(metavar="SIZE:ROOT", help="a head of this log that was kept elsewhere")
+    ] = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Re-derive the log from its stored bytes; exit code 1 and the first bad index if it fails."""
+    """Re-derive the log from its stored bytes; exit code 1 and the first bad index if it fails.
+
+    Who has the whole machine can put all of it back to an older state, or empty it: that shows
+    only against a head that was kept elsewhere.
+    """
+    from mts1b_operations.audit.checkpoint import Head
+
+    try:
+        expected = Head.parse(expect_head) if expect_head else None
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--expect-head") from error
     with _reader() as reader:
         try:
-            size, root = reader.verify(from_sequence)
+            size, root = reader.verify(from_sequence, expected=expected)
         except ChainIntegrityError as error:
             bad = {"verified": False, "index": error.index, "reason": error.reason}
             emit(bad | _FAILED, as_json, text=f"false: {error}")
             raise typer.Exit(ExitCode.FAILED) from error
     good = {"verified": True, "entries": size, "root": root}
     emit(good, as_json, text=f"true: {size} entries, root {root}")
+
+
+@audit.command()
+def head(as_json: JsonOption = False) -> None:
+    """Print the newest signed head, SIZE:ROOT, to be kept where this machine can not change it."""
+    from mts1b_operations.audit.checkpoint import Head
+
+    with _reader() as reader:
+        try:
+            found = reader.head()
+        except ChainIntegrityError as error:
+            emit({"reason": error.reason} | _FAILED, as_json, text=f"false: {error}")
+            raise typer.Exit(ExitCode.FAILED) from error
+    if found is None:
+        raise NotFound("the audit log has no signed head yet; try again later")
+    text = str(Head(size=found.size, root=found.root))
+    emit({"head": text, **found.model_dump(mode="json")}, as_json, text=text)
 
 
 @audit.command()

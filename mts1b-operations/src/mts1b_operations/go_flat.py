@@ -132,8 +132,17 @@ async def go_flat(
         settings = load_settings(home)
         async with command_bus(home) as bus:
             held = await _held(bus, settings, scope)
+            numbers = {
+                _name(position): await _next_number(bus, position, done)
+                for position in held
+                if not _stop(home, settings, position)
+            }
+            # What has ended by now is in the book that is read next: nothing is closed twice.
+            held = await _held(bus, settings, scope)
             for position in held:
-                await _close(bus, settings, home, position, act, done)
+                number = numbers.get(_name(position))
+                if number is not None:
+                    await _close(bus, _closing(settings, position, act, done.halt_id, number), done)
             deadline = clock.monotonic() + patience_s
             while held and clock.monotonic() < deadline:
                 await clock.sleep(_LOOK_AGAIN_S)
@@ -216,39 +225,43 @@ def _scopes_of(settings: Settings, position: Position) -> tuple[str, ...]:
     )
 
 
-async def _close(
-    bus: EventBus,
-    settings: Settings,
-    home: Path,
-    position: Position,
-    act: FlattenAct,
-    done: FlatDone,
-) -> None:
-    """Send the next order that closes a position, unless one works already."""
-    if not position.fund_id or not position.strategy_id or _stop(home, settings, position):
-        return
+async def _next_number(bus: EventBus, position: Position, done: FlatDone) -> int | None:
+    """Return which closing order of this halt a position gets; None where one works, or none may.
+
+    It is the first number that no order has.
+    """
+    if not position.fund_id or not position.strategy_id:
+        return None
     for number in range(_MOST_TRIES):
-        order = _closing(settings, position, act, done.halt_id, number)
-        known = await _known(bus, order.order_id)
+        known = await _known(bus, derive_id("ord", _key(done.halt_id, position, number)))
         if known is None:
-            try:
-                reply = await ask(bus, CMD_OMS_SUBMIT, SubmitOrder(order=order), SubmitReply)
-            except RemoteError as error:
-                done.refused[_name(position)] = str(error)
-                return
-            known = reply.order
-        elif known.is_terminal:
-            continue
-        done.sent[_name(position)] = known
-        return
+            return number
+        if not known.is_terminal:
+            done.sent[_name(position)] = known
+            return None
+    return None
+
+
+async def _close(bus: EventBus, order: Order, done: FlatDone) -> None:
+    name = _name(order)
+    try:
+        reply = await ask(bus, CMD_OMS_SUBMIT, SubmitOrder(order=order), SubmitReply)
+    except RemoteError as error:
+        done.refused[name] = str(error)
+    else:
+        done.sent[name] = reply.order
+
+
+def _key(halt_id: str, position: Position, number: int) -> str:
+    whose = (position.fund_id or "", position.strategy_id or "")
+    return derive_id("flatten", halt_id, *whose, position.symbol, str(number))
 
 
 def _closing(
     settings: Settings, position: Position, act: FlattenAct, halt_id: str, number: int
 ) -> Order:
     """Return the order number so and so of a halt that closes a position."""
-    fund, strategy = position.fund_id or "", position.strategy_id or ""
-    key = derive_id("flatten", halt_id, fund, strategy, position.symbol, str(number))
+    key = _key(halt_id, position, number)
     price = position.last_price
     return Order(
         order_id=derive_id("ord", key),
@@ -256,8 +269,8 @@ def _closing(
         symbol=position.symbol,
         side=resolve_side("sell" if position.quantity > 0 else "buy", position.quantity),
         quantity=abs(position.quantity),
-        fund_id=fund,
-        strategy_id=strategy,
+        fund_id=position.fund_id or "",
+        strategy_id=position.strategy_id or "",
         broker=_venue_of(settings, position),
         account=position.account,
         mode=settings.mode,
@@ -281,8 +294,8 @@ async def _renewed(bus: EventBus, done: FlatDone) -> bool:
     return any(not order.is_terminal for order in done.orders)
 
 
-def _name(position: Position) -> str:
-    return f"{position.fund_id}/{position.strategy_id} {position.symbol}"
+def _name(item: Position | Order) -> str:
+    return f"{item.fund_id}/{item.strategy_id} {item.symbol}"
 
 
 def _stop(home: Path, settings: Settings, position: Position) -> str:

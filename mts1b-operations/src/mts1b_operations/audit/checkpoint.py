@@ -4,18 +4,45 @@ from __future__ import annotations
 
 from mts1b_foundation.model import FrozenModel, UtcDatetime
 from mts1b_platform.signing import KeyRing, encode_fields
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from mts1b_operations.audit.entry import stamp
 from mts1b_operations.audit.tree import CompactRange
 from mts1b_operations.errors import ChainIntegrityError
 
-__all__ = ["AUDIT_KEY", "DOMAIN", "Checkpoint", "CheckpointSigner", "require_signed"]
+__all__ = ["AUDIT_KEY", "DOMAIN", "Checkpoint", "CheckpointSigner", "Head", "require_signed"]
 
 AUDIT_KEY = "audit"
 """The name of the log's key in the key ring."""
 
+_DIGITS = 18
 DOMAIN = "mts/audit-checkpoint/v1"
+
+
+class Head(FrozenModel):
+    """Size and root of the log at one moment; as text ``SIZE:ROOT``, short enough to write down."""
+
+    size: int = Field(ge=0)
+    root: str = Field(pattern=r"^[0-9a-f]{64}$")
+
+    @classmethod
+    def parse(cls, text: str) -> Head:
+        """Return the head that a text names.
+
+        :raises ValueError: when it names none.
+        """
+        size, mark, root = text.strip().partition(":")
+        if not mark or not size.isdecimal() or len(size) > _DIGITS:
+            raise ValueError(
+                f"{text[:80]!r} is no head; it is SIZE:ROOT, as `audit head` prints it"
+            )
+        try:
+            return cls(size=int(size), root=root.lower())
+        except ValidationError:
+            raise ValueError(f"{root[:80]!r} is no root: it has 64 hexadecimal digits") from None
+
+    def __str__(self) -> str:
+        return f"{self.size}:{self.root}"
 
 
 class Checkpoint(FrozenModel):

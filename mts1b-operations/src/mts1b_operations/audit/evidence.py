@@ -15,7 +15,7 @@ from typing import overload
 from mts1b_platform.signing import KeyRing
 from pydantic import ValidationError
 
-from mts1b_operations.audit.checkpoint import Checkpoint, require_signed
+from mts1b_operations.audit.checkpoint import Checkpoint, Head, require_signed
 from mts1b_operations.audit.tree import CompactRange
 from mts1b_operations.errors import ChainIntegrityError
 
@@ -175,7 +175,13 @@ class Witnessed:
     """
 
     leaves: Sequence[bytes | None] = ()
-    checkpoints: Sequence[Checkpoint] = ()
+    checkpoints: Sequence[Checkpoint | Head] = ()
+
+    def and_of(self, head: Head) -> Witnessed:
+        """Return it with a head that was kept elsewhere."""
+        return Witnessed(
+            self.leaves, sorted([*self.checkpoints, head], key=lambda known: known.size)
+        )
 
 
 def witnessed(keyring: KeyRing, witness: Witness | None, stored: list[Checkpoint]) -> Witnessed:

@@ -78,7 +78,7 @@ def prove_growth(reader: AuditReader, keyring: KeyRing, first: Checkpoint) -> Gr
             f"the head given is of {first.size} entries, this log has {size}: it is old, or was cut"
         )
     head = require_signed(keyring, signed[-1])
-    leaves = [bytes.fromhex(row[1]) for row in reader.rows() if row[0] < head.size]
+    leaves = reader.hashes(head.size)
     path = tuple(node.hex() for node in consistency_proof(leaves, first.size))
     proof = GrowthProof(first=first, path=path, head=head)
     if not _grew(proof):

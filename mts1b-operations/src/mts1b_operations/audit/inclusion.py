@@ -56,11 +56,11 @@ def prove_entry(reader: AuditReader, keyring: KeyRing, sequence: int) -> Inclusi
     if not signed or sequence >= signed[-1].size:
         raise NotFound(f"entry {sequence} is under no signed checkpoint yet; try again later")
     head = require_signed(keyring, signed[-1])
-    rows = [row for row in reader.rows() if row[0] < head.size]
-    path = inclusion_proof([bytes.fromhex(row[1]) for row in rows], sequence)
+    path = inclusion_proof(reader.hashes(head.size), sequence)
+    row = next(reader.rows(since=sequence))
     proof = InclusionProof(
-        entry=entry_bytes(rows[sequence]).decode(),
-        hash=rows[sequence][1],
+        entry=entry_bytes(row).decode(),
+        hash=row[1],
         path=tuple(node.hex() for node in path),
         head=head,
     )

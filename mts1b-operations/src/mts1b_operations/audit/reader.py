@@ -13,9 +13,10 @@ from urllib.parse import quote
 from mts1b_platform.rng import SystemRng
 from mts1b_platform.signing import KeyRing
 
-from mts1b_operations.audit.checkpoint import Checkpoint
+from mts1b_operations.audit.checkpoint import Checkpoint, Head, require_signed
 from mts1b_operations.audit.entry import AuditEntry, StoredRow
 from mts1b_operations.audit.evidence import Witness, witnessed
+from mts1b_operations.audit.packed import PackedHashes, pack
 from mts1b_operations.audit.proof import LogCheck
 from mts1b_operations.errors import AuditUnavailable, ChainIntegrityError
 from mts1b_operations.places import AUDIT_FOLDER, KEY_FOLDER, STORE_NAME
@@ -123,11 +124,19 @@ class AuditReader:
         rest = f"WHERE {watched}action = ? AND json_extract(data, ?) = ? ORDER BY sequence"
         return list(self._select(rest, [action, f"$.{field}", value]))
 
-    def rows(self) -> Iterator[StoredRow]:
-        """Return every stored row as it is, oldest first."""
-        query = f"SELECT {_COLUMNS} FROM audit_entries ORDER BY sequence"
+    def rows(self, *, since: int = 0) -> Iterator[StoredRow]:
+        """Return every stored row from sequence ``since`` on as it is, oldest first."""
+        query = f"SELECT {_COLUMNS} FROM audit_entries WHERE sequence >= ? ORDER BY sequence"
         try:
-            yield from self._connection.execute(query)
+            yield from self._connection.execute(query, (since,))
+        except sqlite3.DatabaseError as error:
+            raise _unreadable(error) from error
+
+    def hashes(self, size: int) -> PackedHashes:
+        """Return the hashes of the first ``size`` entries."""
+        query = "SELECT hash FROM audit_entries WHERE sequence < ? ORDER BY sequence"
+        try:
+            return pack(row[0] for row in self._connection.execute(query, (size,)))
         except sqlite3.DatabaseError as error:
             raise _unreadable(error) from error
 
@@ -170,15 +179,34 @@ class AuditReader:
         )
         return next(self._select(rest, [fund_id]), None)
 
-    def verify(self, from_sequence: int = 0, *, keyring: KeyRing | None = None) -> tuple[int, str]:
+    def head(self) -> Checkpoint | None:
+        """Return the newest signed statement of how large the log is, or None before the first.
+
+        :raises ChainIntegrityError: when the log's key did not sign it.
+        """
+        signed = self.checkpoints()
+        ring = KeyRing(self._home / KEY_FOLDER, SystemRng())
+        return require_signed(ring, signed[-1]) if signed else None
+
+    def verify(
+        self,
+        from_sequence: int = 0,
+        *,
+        keyring: KeyRing | None = None,
+        expected: Head | None = None,
+    ) -> tuple[int, str]:
         """Re-derive the log from the stored bytes; return its size and root.
 
+        :param expected: a head of this log that was kept elsewhere: what it covers must be there.
         :raises ChainIntegrityError: naming the first bad index.
         :raises BadSelection: when there is no entry ``from_sequence``.
         """
         witness = Witness(self._home / AUDIT_FOLDER)
         ring = keyring or KeyRing(self._home / KEY_FOLDER, SystemRng())
-        check = LogCheck(witnessed(ring, witness, self._checkpoints()), from_sequence=from_sequence)
+        known = witnessed(ring, witness, self._checkpoints())
+        if expected is not None:
+            known = known.and_of(expected)
+        check = LogCheck(known, from_sequence=from_sequence)
         for rows in self._chunks(check):
             check.feed(rows)
         check.finish()
