@@ -83,6 +83,7 @@ def _no_rights() -> None:
 
 def _full_disk() -> None:
     """Let no file grow beyond a page."""
+    sys.dont_write_bytecode = True  # Python would take the part that fits for all of a module
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
 
