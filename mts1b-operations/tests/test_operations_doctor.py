@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import subprocess
-import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -110,10 +109,24 @@ async def test_a_service_that_answers_no_more_is_red(system: System) -> None:
     assert "`mts service run oms`" in found[2]["remedy"]
 
 
-def _killed(system: System) -> None:
-    gone = subprocess.Popen([sys.executable, "-c", ""])
+def _pid_of_nobody() -> int:
+    gone = subprocess.Popen(["true"])
     gone.wait()
-    system.record("supervisor", {"pid": gone.pid, "processes": {}})
+    return gone.pid
+
+
+async def test_a_service_that_was_killed_is_not_to_be_killed_again(system: System) -> None:
+    await system.run(*SERVICES)
+    system.record("supervisor", {"pid": os.getpid(), "processes": dict.fromkeys(SERVICES, 1)})
+    pid = _pid_of_nobody()
+    system.record("oms", {"pid": pid, "health_port": 1})
+    (red,) = await system.examined(code=1)
+    assert red["detail"] == f"oms: its process ({pid}) is gone"
+    assert red["remedy"].startswith("wait a moment; then read ")
+
+
+def _killed(system: System) -> None:
+    system.record("supervisor", {"pid": _pid_of_nobody(), "processes": {}})
 
 
 def _gave_up(system: System) -> None:

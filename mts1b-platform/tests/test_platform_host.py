@@ -65,6 +65,7 @@ class Host(ServiceHost):
     def __init__(self, home: Path, names: tuple[str, ...] = ("one", "two", "three")) -> None:
         super().__init__(names, home, SETTINGS)
         self.noted: list[str] = []
+        self.full = False
         self.at_start: dict[str, Callable[[], Awaitable[None]]] = {}
         self.at_stop: dict[str, Callable[[], Awaitable[None]]] = {}
         self.made: dict[str, ServiceContext] = {}
@@ -91,6 +92,9 @@ class _Latency:
         """Note the first beat of each service."""
         if f"beat {path.stem}" not in self._host.noted:
             self._host.noted.append(f"beat {path.stem}")
+        if self._host.full:
+            self._host.noted.append(f"beat {path.stem} on a full disk")
+            raise OSError(28, "No space left on device")
 
 
 def without_beats(host: Host) -> list[str]:
@@ -344,6 +348,20 @@ async def test_a_service_whose_heart_does_not_beat_is_unhealthy(tmp_path: Path) 
             pass
     services = json.loads((await ask(host, "/healthz"))[1])["services"]
     assert services["two"]["heartbeat"].startswith("none for ")
+    host.stop()
+    await ended(running)
+
+
+async def test_a_disk_without_room_for_statistics_ends_no_service(tmp_path: Path) -> None:
+    """Each heartbeat saves them: a full disk ended every service, and nobody could cancel."""
+    host = Host(tmp_path)
+    running = asyncio.create_task(host.run())
+    await host.until("beat three")
+    host.full = True
+    for _ in range(2):
+        host.noted.clear()
+        await host.until("beat two on a full disk")
+    assert not running.done()
     host.stop()
     await ended(running)
 

@@ -56,12 +56,19 @@ def dead_supervisor(home: Path) -> int | None:
     """Return the process id of a supervisor that was killed: it left its record; else None."""
     try:
         pid = int(json.loads((home / "run" / "supervisor.json").read_text())["pid"])
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return pid
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return None
+    return pid if _is_gone(pid) else None
+
+
+def _is_gone(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, OverflowError):
+        return False
+    return False
 
 
 def supervised(home: Path) -> dict[str, Any] | None:
@@ -96,6 +103,8 @@ async def _look(home: Path, name: str) -> ServiceState:
         )
     if place is None:
         return ServiceState(name, "stopped")
+    if _is_gone(place["pid"]):
+        return ServiceState(name, "red", f"its process ({place['pid']}) is gone")
     healthy, told = await health_of(place["health_port"])
     detail = "" if healthy else _wrong(told, name)
     return ServiceState(name, "red" if detail else "ok", detail, **place)

@@ -57,6 +57,7 @@ class ServiceHost:
         self._tasks = TaskGroupSupervisor(self._failed)
         self._ends = TaskGroupSupervisor(self._failed)
         self._services: list[Service] = []
+        self._unsaved = False
         self._beaten: dict[str, float] = {}
         self._late_s = max(_LATE_BEATS * settings.service.heartbeat_s, _LEAST_LATE_S)
         self._begun: Service | None = None
@@ -216,7 +217,13 @@ class ServiceHost:
             await asyncio.sleep(self._settings.service.heartbeat_s)
 
     def _save_latency(self, service: Service) -> None:
-        service.ctx.latency.save(self._home / "run" / "latency" / f"{service.name}.json")
+        """Save the latencies where there is room: no service ends by a lack of its statistics."""
+        try:
+            service.ctx.latency.save(self._home / "run" / "latency" / f"{service.name}.json")
+        except OSError as error:
+            if not self._unsaved:
+                self._log.warning("latencies are not saved", error=str(error))
+            self._unsaved = True
 
     async def _shutdown(self, http: HealthServer) -> None:
         """Let go of everything, in order; what fails to end keeps nothing else from it."""
