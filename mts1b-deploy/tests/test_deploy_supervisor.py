@@ -12,7 +12,7 @@ from pathlib import Path
 
 import deploy_children
 import pytest
-from deploy_children import FAILS, MakeSupervisor, begun, events, gone, is_running
+from deploy_children import FAILS, WAITS, MakeSupervisor, begun, events, gone, is_running
 from mts1b_deploy import AlreadyRunning, Process, Supervisor
 from mts1b_deploy import supervisor as supervisor_module
 from mts1b_deploy.lock import owner_of
@@ -124,6 +124,25 @@ async def test_what_ends_again_and_again_is_given_up_with_its_last_words(
     assert record.exists()  # who comes later is told why nothing runs
     await make_supervisor("a").start()
     assert not record.exists()
+
+
+async def test_what_misses_a_disk_or_a_port_is_tried_on_while_the_others_run(
+    tmp_path: Path, make_supervisor: MakeSupervisor, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A full disk ended one service eight times, and its supervisor stopped all the others."""
+    misses = "if sys.argv[1] == 'full': note('begin'); print('no room', flush=True); sys.exit(4)\n"
+    script = WAITS.replace('note("begin")', misses + 'note("begin")')
+    supervisor = make_supervisor("full", "oms", script=script)
+    supervisor._window_s, supervisor._pause_s = 0.4, 0.1
+    await supervisor.start()
+    pids = await begun(tmp_path, 12)
+    assert supervisor.failed is not None
+    assert not supervisor.failed.done()
+    assert len(set(pids)) == 12
+    assert supervisor.pid_of("oms") is not None
+    told = capsys.readouterr().err
+    assert told.count("trying on") == 1
+    assert "full ends again and again (last exit code 4): no room" in told
 
 
 async def test_a_replay_gives_up_what_ends_slowly_again_and_again(

@@ -23,6 +23,9 @@ _WINDOW_S = 30.0
 _MOST_STARTS = 8
 _STOP_GRACE_S = 15.0
 _AGAIN_S = 1.0
+_UNAVAILABLE, _FEW, _PAUSE_S = 4, 4, 8.0
+"""What ends with exit code 4 misses a disk with room, a port or the bus. After a few starts it has
+longer pauses, too long to be given up for on a live system: the others go on meanwhile."""
 _RUNNING, _GIVEN_UP = "supervisor.json", "given-up.json"
 
 
@@ -53,6 +56,7 @@ class Supervisor:
         self._starts: dict[str, deque[float]] = {}
         self._command = tuple(mts_command() if command is None else command)
         self._window_s = window_s
+        self._pause_s = _PAUSE_S
         self._lock = HomeLock(home)
         self.failed: asyncio.Future[ServiceFailed] | None = None
 
@@ -108,6 +112,7 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         starts = self._starts.setdefault(process.name, deque(maxlen=_MOST_STARTS))
         starts.append(loop.time())
+        told = False
         while True:
             code = await self._children[process.name].wait()
             starts.append(loop.time())
@@ -115,7 +120,14 @@ class Supervisor:
             if len(starts) == _MOST_STARTS and starts[-1] - starts[0] < window_s:
                 self._give_up(process, code, window_s)
                 return
-            await asyncio.sleep(min(0.05 * len(starts), 1.0))
+            often = len(starts) >= _FEW and starts[-1] - starts[-_FEW] < _WINDOW_S
+            waits = code == _UNAVAILABLE and often
+            told = told and starts[-1] - starts[-2] < _WINDOW_S
+            if waits and not told:
+                line = f"{process.name} ends again and again {self._last_words(process, code)}"
+                print(f"{line}; trying on", file=sys.stderr, flush=True)
+                told = True
+            await asyncio.sleep(self._pause_s if waits else min(0.05 * len(starts), 1.0))
             await self._start_again(process)
 
     async def _start_again(self, process: Process) -> None:
@@ -136,19 +148,20 @@ class Supervisor:
                 return
 
     def _give_up(self, process: Process, code: int, window_s: float) -> None:
+        times = f"ended {_MOST_STARTS} times within {window_s:.0f} s"
+        message = f"{process.name} {times} {self._last_words(process, code)}"
+        if self.failed is not None and not self.failed.done():
+            self.failed.set_result(ServiceFailed(message))
+            with contextlib.suppress(OSError):  # without room for it, the exit code still tells
+                self._record(_GIVEN_UP, {"process": process.name, "message": message})
+
+    def _last_words(self, process: Process, code: int) -> str:
         log = self._home / "logs" / f"{process.name}.out"
         tail: list[str] = []
         with contextlib.suppress(OSError):
             tail = log.read_text(errors="replace").strip().splitlines()[-3:]
         last = " | ".join(tail) or "it printed nothing"
-        message = (
-            f"{process.name} ended {_MOST_STARTS} times within {window_s:.0f} s "
-            f"(last exit code {code}): {last}; see {log}"
-        )
-        if self.failed is not None and not self.failed.done():
-            self.failed.set_result(ServiceFailed(message))
-            with contextlib.suppress(OSError):  # without room for it, the exit code still tells
-                self._record(_GIVEN_UP, {"process": process.name, "message": message})
+        return f"(last exit code {code}): {last}; see {log}"
 
     def _announce(self) -> None:
         pids = {name: child.pid for name, child in self._children.items()}
