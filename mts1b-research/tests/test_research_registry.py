@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import pytest
 from mts1b_foundation import Symbol
 from mts1b_research import Mandate, StrategyConfigError, StrategyRegistry, UnknownStrategy
@@ -59,6 +61,35 @@ def test_a_kind_that_fails_to_build_is_told_by_the_name_of_its_strategy(
     with pytest.raises(StrategyConfigError, match="strategy s1: ") as caught:
         registry.build(settings(kind="mine"))
     assert caught.value.__cause__ is fault
+
+
+@dataclass
+class Odd:
+    """A strategy of which a member may be wrong."""
+
+    strategy_id: str = "s1"
+    symbols: tuple[Symbol, ...] = (AAA,)
+    history: object = 1
+    is_due: object = bool
+    generate_intents: object = list
+
+
+@pytest.mark.parametrize(
+    ("made", "told"),
+    [
+        (None, "gave None, which has no strategy_id, symbols, history, is_due, generate_intents"),
+        (Odd(is_due=None), "whose is_due can not be called"),
+        (Odd(strategy_id="other"), "strategy s1: .* a strategy_id of 'other'"),
+        (Odd(symbols=(BBB,)), "symbols of BBB; the settings have AAA"),
+        (Odd(history="many"), "a history of 'many' bars"),
+        (Odd(history=0), "a history of 0 bars"),
+    ],
+)
+def test_what_is_no_strategy_is_refused_when_it_is_built(made: object, told: str) -> None:
+    registry = StrategyRegistry()
+    registry.register("odd", lambda *given: made)  # type: ignore[arg-type, return-value]
+    with pytest.raises(StrategyConfigError, match=told):
+        registry.build(settings(kind="odd"))
 
 
 def test_a_symbol_that_is_listed_twice_is_refused() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from mts1b_foundation.symbology import Symbol
 from mts1b_platform.config import StrategySettings
-from mts1b_platform.plugins import load_plugin, plugin_names
+from mts1b_platform.plugins import attempt, load_plugin, plugin_names
 
 from mts1b_research.errors import StrategyConfigError, UnknownStrategy
 from mts1b_research.fence import fenced
@@ -22,6 +22,28 @@ _CAPITAL = "capital_fraction"
 """A parameter of every strategy that the OMS reads: its share of the fund."""
 
 Factory = Callable[[str, Sequence[Symbol], Mapping[str, Any]], Strategy]
+
+
+_VALUES = ("strategy_id", "symbols", "history")
+_METHODS = ("is_due", "generate_intents")
+
+
+def _wrong(made: Any, strategy_id: str, symbols: Sequence[Symbol]) -> str:
+    """Return what keeps an object from being the strategy that was asked for; empty for none."""
+    absent = [name for name in (*_VALUES, *_METHODS) if not hasattr(made, name)]
+    if absent:
+        return f"{made!r}, which has no {', '.join(absent)}"
+    for name in _METHODS:
+        if not callable(getattr(made, name)):
+            return f"{type(made).__name__}, whose {name} can not be called"
+    if made.strategy_id != strategy_id:
+        return f"a strategy_id of {made.strategy_id!r}; its signals would belong to nobody"
+    if set(made.symbols) != set(symbols):
+        theirs, ours = (", ".join(map(str, some)) for some in (made.symbols, symbols))
+        return f"symbols of {theirs}; the settings have {ours}"
+    if isinstance(made.history, bool) or not isinstance(made.history, int) or made.history < 1:
+        return f"a history of {made.history!r} bars; it is a whole number, 1 or more"
+    return ""
 
 
 class StrategyRegistry:
@@ -64,18 +86,31 @@ class StrategyRegistry:
                 f"strategy {settings.strategy_id}: {', '.join(twice)} is listed twice; name it once"
             )
         own = {name: value for name, value in settings.params.items() if name != _CAPITAL}
-        return fenced(
+        made = fenced(
             settings.strategy_id,
             partial(factory, settings.strategy_id, symbols, own),
             raises=StrategyConfigError,
         )
+        # What raises when it is looked at is told at its first bar: there a halt can still leave.
+        wrong, _ = attempt(partial(_wrong, made, settings.strategy_id, symbols))
+        if wrong:
+            raise StrategyConfigError(
+                f"strategy {settings.strategy_id}: kind {settings.kind!r} gave {wrong}"
+            )
+        return made
 
     def _factory(self, settings: StrategySettings) -> Factory:
         kind, known = settings.kind, self.kinds()
         if kind in self._own:
             return self._own[kind]
         if kind in known:
-            factory: Factory = load_plugin(_GROUP, kind).configure
+            offered = load_plugin(_GROUP, kind)
+            factory: Factory | None = getattr(offered, "configure", None)
+            if factory is None:
+                raise StrategyConfigError(
+                    f"strategy {settings.strategy_id}: the kind {kind!r} offers {offered!r}, which "
+                    "has no configure; offer the class of a strategy"
+                )
             return factory
         near = difflib.get_close_matches(kind, known, n=1)
         hint = f"did you mean {near[0]!r}? " if near else ""
