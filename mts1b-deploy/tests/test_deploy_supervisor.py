@@ -126,6 +126,18 @@ async def test_what_ends_again_and_again_is_given_up_with_its_last_words(
     assert not record.exists()
 
 
+async def test_the_last_words_are_the_error_without_the_log_before_it(
+    make_supervisor: MakeSupervisor,
+) -> None:
+    """A traceback in the log before it made four thousand letters of one line."""
+    words = "print('{\"exception\": \"a traceback\"}'); print('error: no thesis', flush=True)"
+    supervisor = make_supervisor("oms", script=f"{words}\nraise SystemExit(70)\n")
+    await supervisor.start()
+    assert supervisor.failed is not None
+    error = await asyncio.wait_for(supervisor.failed, 30)
+    assert "(last exit code 70): error: no thesis; see " in str(error)
+
+
 async def test_what_misses_a_disk_or_a_port_is_tried_on_while_the_others_run(
     tmp_path: Path, make_supervisor: MakeSupervisor, capsys: pytest.CaptureFixture[str]
 ) -> None:

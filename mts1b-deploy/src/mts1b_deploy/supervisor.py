@@ -160,7 +160,8 @@ class Supervisor:
         tail: list[str] = []
         with contextlib.suppress(OSError):
             tail = log.read_text(errors="replace").strip().splitlines()[-3:]
-        last = " | ".join(tail) or "it printed nothing"
+        errors = [line for line in tail if line.startswith("error: ")]
+        last = " | ".join(errors[-1:] or tail) or "it printed nothing"
         return f"(last exit code {code}): {last}; see {log}"
 
     def _announce(self) -> None:
