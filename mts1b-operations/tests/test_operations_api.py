@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import socket
+import weakref
 from collections.abc import Iterator
 from decimal import Decimal
 
@@ -184,3 +186,27 @@ async def test_a_taken_port_is_a_clear_error() -> None:
         with pytest.raises(ApiPortInUse, match=r"api\.port") as caught:
             ApiServer(app, host="127.0.0.1", port=port).bind()
     assert caught.value.exit_code is ExitCode.UNAVAILABLE
+
+
+class Started:
+    """What the questions of one application are put to."""
+
+    async def halts(self) -> list[ActiveHalt]:
+        return [HALT]
+
+    async def health(self) -> dict[str, str]:
+        return {"bus": "ok"}
+
+
+def test_an_application_that_has_ended_leaves_nothing_in_memory(board: Board) -> None:
+    """The framework remembers functions of routes for ever: once all of each start went with it."""
+    started = Started()
+    app = create_app(
+        board=board, halts=started.halts, health=started.health, limiter=PeerLimiter(CLOCK)
+    )
+    with TestClient(app, base_url=HOME) as client:
+        assert client.get("/v1/healthz").json() == {"status": "ok"}
+    ended = weakref.ref(started)
+    del app, client, started
+    gc.collect()
+    assert ended() is None

@@ -13,6 +13,7 @@ from mts1b_foundation.orders import OrderStatus
 from mts1b_foundation.risk import HaltRequest, HaltSeverity, ResumeRequest
 from mts1b_operations.audit import AuditReader
 from mts1b_operations.halt import active_halts
+from mts1b_operations.probes import _get
 from mts1b_operations.resume import sign_resume
 from mts1b_operations.watchdogs import WatchdogRunner
 from mts1b_operations.watchdogs.settings import watchdog_settings
@@ -255,8 +256,6 @@ async def test_watchdogs_alert_in_the_log_and_on_their_subject(tmp_path: Path) -
 
 
 async def test_health_and_the_public_port(world: World) -> None:
-    from mts1b_operations.probes import _get
-
     checks = {"bus": "ok", "outbox": "ok", "halt_record": "ok"}
     assert await world.service.health() == checks
     await world.publish(nats.OMS_NAV_UPDATED, nav(0, "990000"))

@@ -21,7 +21,7 @@ from mts1b_foundation.nats import (
 )
 from mts1b_foundation.replay import ReplayStep
 from mts1b_foundation.risk import ActiveHalt, HaltRequest, ResumeRequest, WatchdogAlert
-from mts1b_platform.eventbus.port import Message
+from mts1b_platform.eventbus.port import Message, Subscription
 from mts1b_platform.lockstep import LockstepParticipant, Mark
 from mts1b_platform.pump import Event, EventPump
 from mts1b_platform.service import Service, ServiceContext
@@ -87,6 +87,7 @@ class OperationsService(Service):
         self._bus_log: BusLog
         self._api: ApiServer
         self._told = 0
+        self._heard: list[Subscription] = []
         self._collected: list[tuple[AuditRecord, list[WatchdogAlert]]] = []
         self._transaction: object | None = None
 
@@ -133,8 +134,10 @@ class OperationsService(Service):
         await ctx.serve_model(CMD_HALT_LEASE, LeaseRequest, self._lease)
         await ctx.serve_model(CMD_HALT_REQUEST, HaltRequest, self._halt)
         await ctx.serve_model(CMD_HALT_RESUME, ResumeRequest, self._resume)
-        await ctx.bus.subscribe(MARKETDATA_BARS, self._on_bar)
-        await ctx.bus.subscribe(MARKETDATA_QUOTES, self._on_quote)
+        self._heard = [
+            await ctx.bus.subscribe(MARKETDATA_BARS, self._on_bar),
+            await ctx.bus.subscribe(MARKETDATA_QUOTES, self._on_quote),
+        ]
         self._start_api()
         if ctx.replay:
             participant = LockstepParticipant(
@@ -188,6 +191,9 @@ class OperationsService(Service):
 
     async def stop(self) -> None:
         """Sign the log as it stands, and close."""
+        await self.ctx.stop_serving()
+        for subscription in self._heard:
+            await subscription.unsubscribe()
         await self._api.stop()
         await self._pump.close()
         await self._life("stopped")

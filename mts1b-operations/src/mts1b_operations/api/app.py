@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Annotated
 
-from fastapi import FastAPI, HTTPException, Path, Query, Request
+from fastapi import APIRouter, FastAPI, HTTPException, Path, Query, Request
 from fastapi.responses import JSONResponse, Response
 from mts1b_foundation.market_data import Bar, Quote
 from mts1b_foundation.risk import ActiveHalt
@@ -62,8 +63,8 @@ def create_app(
     )
     own_host = partial(is_own_host, listens_on=host, names=names)
     _guard(app, limiter, own_host, takes_signals=signals is not None)
-    _market(app, board)
-    _state(app, board, halts, health)
+    app.state.sources = _Sources(board, halts, health)
+    app.include_router(_ROUTES)
     if signals is not None:
         mount_signals(app, signals)
     for kind in (StoreError, DBAPIError):
@@ -110,49 +111,71 @@ def _refusal(request: Request, limiter: PeerLimiter, *, posts: bool) -> Response
     return None
 
 
-def _market(app: FastAPI, board: Board) -> None:
-    @app.api_route("/v1/quotes/{symbol}", methods=["GET", "HEAD"])
-    async def quote(symbol: SymbolPath) -> Quote:
-        found = board.quote(_token(symbol))
-        if found is None:
-            raise HTTPException(404, f"no quote of {symbol} has been published")
-        return found
+@dataclass(frozen=True, slots=True)
+class _Sources:
+    """What the answers are made of."""
 
-    @app.api_route("/v1/bars/{symbol}", methods=["GET", "HEAD"])
-    async def bars(symbol: SymbolPath, interval: Annotated[str, Query()] = "1d") -> list[Bar]:
-        if interval not in INTERVALS:
-            raise HTTPException(422, f"interval must be one of {', '.join(INTERVALS)}")
-        found = board.bars(_token(symbol), interval)
-        if found is None:
-            raise HTTPException(404, f"no {interval} bars of {symbol} have been published")
-        return found
+    board: Board
+    halts: Halts
+    health: Health
 
 
-def _state(app: FastAPI, board: Board, halts: Halts, health: Health) -> None:
-    @app.api_route("/v1/funds", methods=["GET", "HEAD"])
-    async def funds() -> list[FundStatus]:
-        scopes = {halt.scope for halt in await halts()}
-        return [
-            FundStatus(
-                fund_id=nav.fund_id,
-                as_of=nav.as_of,
-                nav_usd=str(nav.nav_usd),
-                drawdown=str(nav.drawdown),
-                halted=bool(scopes & {"firm", f"fund:{nav.fund_id}"}),
-            )
-            for nav in board.navs()
-        ]
+_ROUTES = APIRouter()
+"""Functions of the module: the framework remembers the functions behind its routes for ever, and
+with those of one application all that this application was made of."""
 
-    @app.api_route("/v1/halts", methods=["GET", "HEAD"])
-    async def active_halts() -> list[ActiveHalt]:
-        return await halts()
 
-    @app.api_route("/v1/healthz", methods=["GET", "HEAD"])
-    async def healthz() -> JSONResponse:
-        checks = await health()
-        good = all(value == "ok" for value in checks.values())
-        body = {"status": "ok" if good else "failing"}
-        return JSONResponse(body, status_code=200 if good else 503)
+def _of(request: Request) -> _Sources:
+    sources: _Sources = request.app.state.sources
+    return sources
+
+
+@_ROUTES.api_route("/v1/quotes/{symbol}", methods=["GET", "HEAD"])
+async def _quote(request: Request, symbol: SymbolPath) -> Quote:
+    found = _of(request).board.quote(_token(symbol))
+    if found is None:
+        raise HTTPException(404, f"no quote of {symbol} has been published")
+    return found
+
+
+@_ROUTES.api_route("/v1/bars/{symbol}", methods=["GET", "HEAD"])
+async def _bars(
+    request: Request, symbol: SymbolPath, interval: Annotated[str, Query()] = "1d"
+) -> list[Bar]:
+    if interval not in INTERVALS:
+        raise HTTPException(422, f"interval must be one of {', '.join(INTERVALS)}")
+    found = _of(request).board.bars(_token(symbol), interval)
+    if found is None:
+        raise HTTPException(404, f"no {interval} bars of {symbol} have been published")
+    return found
+
+
+@_ROUTES.api_route("/v1/funds", methods=["GET", "HEAD"])
+async def _funds(request: Request) -> list[FundStatus]:
+    scopes = {halt.scope for halt in await _of(request).halts()}
+    return [
+        FundStatus(
+            fund_id=nav.fund_id,
+            as_of=nav.as_of,
+            nav_usd=str(nav.nav_usd),
+            drawdown=str(nav.drawdown),
+            halted=bool(scopes & {"firm", f"fund:{nav.fund_id}"}),
+        )
+        for nav in _of(request).board.navs()
+    ]
+
+
+@_ROUTES.api_route("/v1/halts", methods=["GET", "HEAD"])
+async def _halts(request: Request) -> list[ActiveHalt]:
+    return await _of(request).halts()
+
+
+@_ROUTES.api_route("/v1/healthz", methods=["GET", "HEAD"])
+async def _healthz(request: Request) -> JSONResponse:
+    checks = await _of(request).health()
+    good = all(value == "ok" for value in checks.values())
+    body = {"status": "ok" if good else "failing"}
+    return JSONResponse(body, status_code=200 if good else 503)
 
 
 def _token(symbol: str) -> str:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any
 
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import JSONResponse
 from mts1b_foundation.model import FrozenModel, PositiveDecimal
 from mts1b_foundation.signals import Signal
@@ -191,24 +191,31 @@ def _signal_of(door: Door, sent: SentSignal, sent_at: datetime) -> Signal:
     )
 
 
+_ROUTES = APIRouter()
+
+
+@_ROUTES.post("/v1/signals/{source}")
+async def _take(source: str, request: Request) -> JSONResponse:
+    body = bytearray()
+    try:
+        async for part in request.stream():
+            body += part
+            if len(body) > _LONGEST_BODY:
+                told = {"code": "SIGNAL_TOO_LONG", "detail": f"at most {_LONGEST_BODY} bytes"}
+                return JSONResponse(told, status_code=413)
+    except ClientDisconnect:
+        return JSONResponse({"code": "SIGNAL_CUT", "detail": "it never ended"}, status_code=400)
+    intake: SignalIntake = request.app.state.intake
+    answer = await intake.receive(
+        source,
+        request.headers.get(TIMESTAMP, ""),
+        request.headers.get(SIGNATURE, ""),
+        bytes(body),
+    )
+    return JSONResponse(dict(answer.body), status_code=answer.status)
+
+
 def mount_signals(app: FastAPI, intake: SignalIntake) -> None:
     """Let the application take signals at ``POST /v1/signals/{source}``."""
-
-    @app.post("/v1/signals/{source}")
-    async def take(source: str, request: Request) -> JSONResponse:
-        body = bytearray()
-        try:
-            async for part in request.stream():
-                body += part
-                if len(body) > _LONGEST_BODY:
-                    told = {"code": "SIGNAL_TOO_LONG", "detail": f"at most {_LONGEST_BODY} bytes"}
-                    return JSONResponse(told, status_code=413)
-        except ClientDisconnect:
-            return JSONResponse({"code": "SIGNAL_CUT", "detail": "it never ended"}, status_code=400)
-        answer = await intake.receive(
-            source,
-            request.headers.get(TIMESTAMP, ""),
-            request.headers.get(SIGNATURE, ""),
-            bytes(body),
-        )
-        return JSONResponse(dict(answer.body), status_code=answer.status)
+    app.state.intake = intake
+    app.include_router(_ROUTES)
