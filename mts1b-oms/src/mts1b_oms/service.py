@@ -52,6 +52,7 @@ from mts1b_platform.halt import (
 from mts1b_platform.lockstep import LockstepParticipant, Mark
 from mts1b_platform.pump import Event, EventPump
 from mts1b_platform.service.base import Service, ServiceContext
+from mts1b_platform.service.lock import LockHeld, ProcessLock
 from mts1b_platform.signing import KeyRing, Verifier
 from mts1b_platform.store import OutboxRelay, Store
 from mts1b_platform.store.connection import AsyncConnection
@@ -67,7 +68,7 @@ from mts1b_oms.dead_man import DeadManSwitch
 from mts1b_oms.digest import state_digest
 from mts1b_oms.dispatch import Dispatcher
 from mts1b_oms.doubt import DoubtWork
-from mts1b_oms.errors import OmsError
+from mts1b_oms.errors import OmsError, WriterFenced
 from mts1b_oms.gate import ReconciliationGate
 from mts1b_oms.gateway import Gateway
 from mts1b_oms.intake import Intake
@@ -88,7 +89,6 @@ from mts1b_oms.tables.store import metadata
 from mts1b_oms.tick import BarWork
 from mts1b_oms.venue_sync import VenueSync
 from mts1b_oms.witness import Witness
-from mts1b_oms.writer import WriterLock
 
 __all__ = ["OmsService"]
 
@@ -108,7 +108,7 @@ class OmsService(Service):
     def __init__(self, ctx: ServiceContext, *, venue: BrokerProtocol | None = None) -> None:
         super().__init__(ctx)
         self._given_venue = venue
-        self._lock = WriterLock(ctx.home / "db")
+        self._lock = ProcessLock(ctx.home / "db" / "oms.lock")
         self.gate = ReconciliationGate()
         self._served: list[Subscription] = []
         self._dead_man: DeadManSwitch | None = None
@@ -116,7 +116,7 @@ class OmsService(Service):
     async def start(self) -> None:
         """Open the record and the venue, recover, then serve."""
         ctx, settings = self.ctx, self.ctx.settings
-        self._lock.take()
+        self._take_store()
         self._store: Store = await ctx.open_store("oms", metadata)
         self._venue: BrokerProtocol = self._given_venue or create_venue(
             settings, home=ctx.home, clock=ctx.clock, ids=ctx.ids
@@ -417,6 +417,15 @@ class OmsService(Service):
                 "quarantine": f"not halted yet: {waiting}" if waiting else "ok",
             }
         )
+
+    def _take_store(self) -> None:
+        try:
+            self._lock.take()
+        except LockHeld as error:
+            raise WriterFenced(
+                f"another OMS (process {error.holder}) has this store; end it first, or use "
+                "another MTS_HOME"
+            ) from error
 
     def abandon(self) -> None:
         """Let the next OMS have the store."""
