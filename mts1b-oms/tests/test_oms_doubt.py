@@ -170,6 +170,8 @@ async def test_l3_l5_the_venue_is_asked_ever_less_often_and_somebody_is_told(
     new_desk: Any, order: Any
 ) -> None:
     desk = await new_desk()
+    rests = order("rests", order_type="limit", limit_price=Decimal(50))
+    assert (await desk.orders.submit(rests)).status is OrderStatus.ACCEPTED
     desk.venue.script = [TimeoutError("504")]
     lost = await desk.orders.submit(order())
     asked: list[datetime] = []
@@ -183,11 +185,53 @@ async def test_l3_l5_the_venue_is_asked_ever_less_often_and_somebody_is_told(
     await go_on(desk, work, ALARM_AFTER_S - 0.5)
     assert work.waiting == ()
     await go_on(desk, work, 200.0)
-    assert work.waiting == (lost.order_id,)
+    assert work.waiting == (lost.order_id,), "the one that rests is in no doubt"
     gaps = [(b - a).total_seconds() for a, b in pairwise(asked)]
     assert gaps[:4] == [1.0, 2.0, 4.0, 8.0]
     assert max(gaps) <= 30.25
     assert (await desk.record.order(lost.order_id)).status is OrderStatus.UNKNOWN
+
+
+async def test_l5_an_order_that_is_in_doubt_no_more_is_told_of_no_more(
+    new_desk: Any, order: Any
+) -> None:
+    """Whoever reads the health looks for it, and the next doubt of it begins anew."""
+    desk = await new_desk()
+    desk.venue.script = [TimeoutError("504")]
+    lost = await desk.orders.submit(order(order_type="limit", limit_price=Decimal(50)))
+
+    async def deaf(key: str) -> Order | None:
+        raise TimeoutError("no answer")
+
+    desk.venue.get_order_by_key, find = deaf, desk.venue.get_order_by_key
+    work = doubt_of(desk)
+    await go_on(desk, work, ALARM_AFTER_S + 1.0)
+    assert work.waiting == (lost.order_id,)
+    desk.venue.get_order_by_key = find
+    await go_on(desk, work, 20.0)
+    assert (await desk.record.order(lost.order_id)).status is OrderStatus.ACCEPTED
+    assert work.waiting == ()
+
+    async def silent(order_id: str) -> bool:
+        raise TimeoutError("no answer")
+
+    desk.venue.cancel = silent
+    await desk.canceller.cancel(lost.order_id, actor="operator:ann", reason="enough")
+    await go_on(desk, work, ALARM_AFTER_S - 1.0)
+    assert (await desk.record.order(lost.order_id)).status is OrderStatus.PENDING_CANCEL
+    assert work.waiting == (), "this doubt is younger than the first one"
+    await go_on(desk, work, 2.0)
+    assert work.waiting == (lost.order_id,)
+
+
+async def test_l5_an_order_that_rests_alarms_nobody(new_desk: Any, order: Any) -> None:
+    desk = await new_desk()
+    sent = await desk.orders.submit(order(order_type="limit", limit_price=Decimal(50)))
+    work = doubt_of(desk)
+    for _ in range(3):
+        await go_on(desk, work, 4.0 * ALARM_AFTER_S)
+        assert (await desk.record.order(sent.order_id)).status is OrderStatus.ACCEPTED
+        assert work.waiting == ()
 
 
 async def test_no_order_in_doubt_is_sent_again_while_the_gate_is_closed(

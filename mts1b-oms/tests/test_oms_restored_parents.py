@@ -76,6 +76,22 @@ async def test_every_try_is_looked_for_where_the_marks_were_lost_too(
     assert len(await asked_for(desk, order, monkeypatch)) == 18
 
 
+async def test_every_try_is_looked_for_where_the_marks_began_after_the_backup(
+    new_desk: Any, order: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They were lost and begun anew before the backup was put back: they lack what it lacks."""
+
+    async def since(desk: Any) -> Any:
+        await begun(desk, order)
+        await desk.close()
+        (desk.home / "witness" / "parents.log").unlink()
+        return await desk.reopen()
+
+    desk = await put_back(await new_desk(), tmp_path, since)
+    assert desk.record.restored
+    assert len(await asked_for(desk, order, monkeypatch)) == 18
+
+
 async def test_every_try_is_looked_for_where_the_venue_alone_told_of_the_loss(
     new_desk: Any, order: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

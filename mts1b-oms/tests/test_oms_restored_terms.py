@@ -36,14 +36,17 @@ def change(sent: Order, key: str, quantity: int, limit: int) -> ReplaceOrder:
 
 
 async def put_back(
-    desk: Any, tmp_path: Path, since: Callable[[Any], Awaitable[None]], **options: Any
+    desk: Any, tmp_path: Path, since: Callable[[Any], Awaitable[Any]], **options: Any
 ) -> Any:
-    """Back the store up, let something happen, and put the backup back."""
+    """Back the store up, let something happen, and put the backup back.
+
+    :param since: what happens; it may return a later life of the desk.
+    """
     desk.restoration.note()
     await desk.close()
     shutil.copytree(desk.home / "db", tmp_path / "backup")
     desk = await desk.reopen()
-    await since(desk)
+    desk = await since(desk) or desk
     desk.restoration.note()
     await desk.close()
     for log in (desk.home / "db").glob("oms.sqlite*"):

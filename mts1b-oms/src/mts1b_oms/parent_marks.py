@@ -66,6 +66,10 @@ class ParentMarks:
         if self._since is None:
             self.distrust(fence)
 
+    def reach_back(self, *, before: int) -> bool:
+        """Return whether there are marks since an opening before this one."""
+        return self._since is not None and self._since < before
+
     def distrust(self, fence: int) -> None:
         """Let no mark count from before this opening."""
         self._put(_SINCE, fence)

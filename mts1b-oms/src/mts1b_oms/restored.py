@@ -59,11 +59,12 @@ class Restoration:
         await self._went_back(
             f"it had {seen.orders} orders and {seen.fills} fills, now {now.orders}/{now.fills}"
         )
-        self._witness.parents.begin(self._record.fence)
+        if not self._witness.parents.reach_back(before=now.fence):
+            self.distrust()
         return True
 
     def distrust(self) -> None:
-        """Let nothing that the witness knows of parents count: it is no younger than the record."""
+        """Let no mark of a parent count so far: the witness may lack what the record lacks."""
         self._witness.parents.distrust(self._record.fence)
 
     def note_parent(self, key: str) -> None:
