@@ -146,13 +146,13 @@ async def marketable_limit_keeps_its_limit(bench: Bench) -> str:
 
 @TERMS.card(
     307,
-    "reduce-only opens nothing",
-    purpose="an order to get flat never makes a new position",
+    "reduce-only closes, and opens nothing",
+    purpose="an order to get flat does so and makes no new position; MTS1B leaves by no other",
     source="Binance reduceOnly; nautilus_trader PR #4761: flatten under a halt",
     needs=(Need.MARKET,),
 )
-async def reduce_only_opens_nothing(bench: Bench) -> str:
-    """Refuse a reduce-only order with nothing to reduce, or leave it without a fill."""
+async def reduce_only_closes_and_opens_nothing(bench: Bench) -> str:
+    """Fill a reduce-only order against what is held; refuse one with nothing to reduce."""
     before = await bench.held()
     side = Side.SELL if before <= 0 else Side.BUY
     order = bench.order(10, side=side, reduce_only=True)
@@ -160,7 +160,18 @@ async def reduce_only_opens_nothing(bench: Bench) -> str:
     await bench.advance()
     after = await bench.held()
     require(after == before, f"reduce-only moved the position from {before} to {after}")
-    return f"the position stayed {before}"
+    await outcome(bench.venue.cancel(order.order_id))  # where it works on, it would close first
+    opening, closing = (Side.BUY, Side.SELL) if before >= 0 else (Side.SELL, Side.BUY)
+    opened = bench.order(10, side=opening)
+    await bench.submit(opened)
+    await bench.advance()
+    require(await bench.filled(opened) == 10, "a market order for 10 did not fill")
+    closed = bench.order(10, side=closing, reduce_only=True)
+    await bench.submit(closed)
+    await bench.advance()
+    filled = await bench.filled(closed)
+    require(filled == 10, f"a reduce-only order for the 10 that were held filled {filled}")
+    return f"the position stayed {before}, and 10 more were closed"
 
 
 @TERMS.card(
