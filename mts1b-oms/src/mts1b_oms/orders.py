@@ -416,8 +416,13 @@ def _require_no_algorithm(known: Order) -> None:
 
 
 async def _was_asked_as(unit: Unit, known: Order, order: Order) -> bool:
-    """Return whether ``order`` asks for what a known one was before it was changed."""
-    if (order.quantity, order.limit_price) not in await unit.terms_before(known.order_id):
+    """Return whether ``order`` asks for what a known one was before it was changed.
+
+    What one was asked as that a restored record has from the venue alone, nobody knows: it may have
+    been changed there, so its total and limit tell no intent from another.
+    """
+    asked = (order.quantity, order.limit_price)
+    if asked not in await unit.terms_before(known.order_id) and await unit.is_asked(known.order_id):
         return False
     changed = order.with_(quantity=known.quantity, limit_price=known.limit_price)
     return same_economics(known, changed)

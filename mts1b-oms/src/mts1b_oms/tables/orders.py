@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from mts1b_foundation.commands import OrdersQuery
-from mts1b_foundation.orders import TERMINAL_STATUSES, Order
+from mts1b_foundation.orders import TERMINAL_STATUSES, Order, OrderStatus
 from mts1b_foundation.risk import RiskApproval
 from mts1b_platform.store import Prepared
 from mts1b_platform.store.connection import AsyncConnection
@@ -23,6 +23,7 @@ __all__ = [
     "find_orders",
     "history",
     "insert_orders",
+    "is_asked",
     "last_approval",
     "last_position",
     "read_children",
@@ -129,6 +130,14 @@ async def history(tx: AsyncConnection, order_id: str) -> list[dict[str, Any]]:
         .order_by(order_events.c.version)
     )
     return [dict(row._mapping) for row in await tx.execute(query)]
+
+
+async def is_asked(tx: AsyncConnection, order_id: str) -> bool:
+    """Return whether an order began here as an intent; one taken over from the venue did not."""
+    query = sa.select(order_events.c.order_id).where(
+        order_events.c.order_id == order_id, order_events.c.before == OrderStatus.CREATED.value
+    )
+    return (await tx.execute(query.limit(1))).first() is not None
 
 
 async def insert_orders(tx: AsyncConnection, created: Sequence[tuple[int, StoredOrder]]) -> None:
