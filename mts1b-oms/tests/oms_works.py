@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from mts1b_foundation import Order
 from mts1b_oms.dispatch import Algorithm, Dispatcher
+from mts1b_oms.refusals import last_try
+from mts1b_oms_algos import Iceberg
 from mts1b_oms_algos.schedule import child_order
 from mts1b_platform.supervision import OwnedTasks, TaskGroupSupervisor
 
@@ -73,6 +76,11 @@ class Works:
         paper = self.desk.venue.paper
         await paper.overfill(child.order_id, quantity=child.quantity, price=Decimal(100))
         await self.desk.sync.collect()
+
+
+def with_iceberg(desk: Any) -> Works:
+    look = partial(last_try, desk.record)
+    return Works(desk, iceberg=Iceberg(desk.clock, look).execute)
 
 
 def resting(order: Any, **words: Any) -> Order:

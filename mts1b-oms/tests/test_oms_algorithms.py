@@ -20,6 +20,7 @@ from oms_system import (
     until,
     until_risk_knows,
 )
+from oms_works import Works, resting, with_iceberg
 
 ICEBERG = {
     "display_qty": 400,
@@ -61,6 +62,11 @@ async def children_of(client: OmsClient, parent: Order) -> list[Order]:
     return sorted(found, key=lambda o: int(o.idempotency_key.rpartition("/")[2]))
 
 
+def is_shown(works: Works) -> bool:
+    """Return whether one child is at the venue, and no other on its way."""
+    return [(c.quantity, c.status) for c in works.children()] == [(400, OrderStatus.ACCEPTED)]
+
+
 def big(order: Any, now: datetime) -> Order:
     words = {"reference_price": Decimal(101), "quantity": Decimal(1000), "created_at": now}
     made: Order = order("big", **words)
@@ -80,25 +86,26 @@ async def test_an_iceberg_refills_as_its_children_fill(tmp_path: Path, order: An
 
 
 async def test_an_iceberg_that_rests_goes_on_after_a_restart_and_shows_no_more(
-    tmp_path: Path, order: Any
+    new_desk: Any, order: Any
 ) -> None:
-    low = ICEBERG | {"limit_price": "90"}
-    async with running(tmp_path, settings_of(replay=False)) as (system, oms):
-        await serve_leases(system)
-        now = await half_an_hour(system, oms)
-        client = OmsClient(bus=system.bus)
-        parent = await client.submit(big(order, now), algo="iceberg", params=dict(low))
-        await until(oms, lambda: len(oms.record.open_orders) == 2)
-    async with running(tmp_path, settings_of(replay=False)) as (system, oms):
-        await serve_leases(system)
-        client = OmsClient(bus=system.bus)
-        await until(oms, lambda: oms.gate.is_open and oms._dispatcher._running)
-        await oms.ctx.system_clock.sleep(0.3)
-        [child] = await children_of(client, parent)
-        assert (child.quantity, child.status) == (400, OrderStatus.ACCEPTED)
-        await client.cancel(parent.order_id, actor="operator:ann")
-        await until(oms, lambda: not oms._dispatcher._running)
-        assert len(await children_of(client, parent)) == 1
+    works = with_iceberg(await new_desk())
+    parent = await works.begin(
+        resting(order, quantity=Decimal(1000)), "iceberg", display_qty=400, refill_threshold=50
+    )
+    await works.until(lambda: is_shown(works))
+    await works.dispatcher.stop()
+
+    again = with_iceberg(await works.desk.reopen())
+    began = again.desk.clock.now()
+    await again.dispatcher.resume()
+    await again.until(lambda: again.desk.clock.now() - began > timedelta(minutes=1))
+    assert is_shown(again)
+
+    await again.desk.canceller.cancel(parent.order_id, actor="operator:ann", reason="enough")
+    await again.until(lambda: not again.desk.record.open_orders)
+    await again.dispatcher.stop()
+    [child] = await again.desk.record.children(parent.order_id)
+    assert (child.quantity, child.status) == (400, OrderStatus.CANCELED)
 
 
 async def test_pov_takes_its_share_of_the_bars_that_the_oms_sees(

@@ -15,10 +15,9 @@ from mts1b_brokers.errors import BrokerRefused
 from mts1b_foundation import DenyCode, Order, OrderStatus
 from mts1b_foundation.commands import CancelOutcome
 from mts1b_oms.parents import ALGORITHM_FAILED
-from mts1b_oms.refusals import MOST_TRIES, PASSING, last_try
-from mts1b_oms_algos import Iceberg
+from mts1b_oms.refusals import MOST_TRIES, PASSING
 from mts1b_platform.ids import derive_id
-from oms_works import Works, resting
+from oms_works import Works, resting, with_iceberg
 
 MOMENT = ("message_limit", DenyCode.MESSAGE_LIMIT)
 SLICE = "parent/0"
@@ -209,7 +208,7 @@ async def test_an_iceberg_that_is_held_back_shows_every_slice_once_over_a_restar
 ) -> None:
     """What it looks at is the last try: the first one, refused, would have ended it."""
     desk = await new_desk()
-    works = _with_iceberg(desk)
+    works = with_iceberg(desk)
     parent = resting(order, quantity=Decimal(10))
     deny_tries(works, "parent/1", 5)
     await works.begin(parent, "iceberg", display_qty=4, refill_threshold=0)
@@ -217,7 +216,7 @@ async def test_an_iceberg_that_is_held_back_shows_every_slice_once_over_a_restar
     await works.fill(works.children()[0])
     await works.until(lambda: desk.risk.asked == 3)
     await works.dispatcher.stop()
-    again = _with_iceberg(await desk.reopen())
+    again = with_iceberg(await desk.reopen())
     await again.dispatcher.resume()
     sizes = []
     for _ in range(2):
@@ -274,11 +273,6 @@ async def test_a_lost_child_that_the_venue_shows_after_its_parent_has_ended_is_c
     assert shown.status is OrderStatus.ACCEPTED
     await works.until(lambda: not desk.record.open_orders)
     assert await desk.venue.paper.get_open_orders() == []
-
-
-def _with_iceberg(desk: Any) -> Works:
-    look = partial(last_try, desk.record)
-    return Works(desk, iceberg=Iceberg(desk.clock, look).execute)
 
 
 def test_no_code_that_protects_is_one_that_passes() -> None:
