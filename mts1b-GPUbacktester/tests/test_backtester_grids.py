@@ -85,7 +85,9 @@ def test_what_is_no_whole_rule_is_refused(rule: Any, message: str) -> None:
             run_single(panel={"close": CLOSE}, rule=rule)
 
 
-@pytest.mark.parametrize("name", ["symbol", "sharpe", "n_trades", "path"])
+@pytest.mark.parametrize(
+    "name", ["symbol", "sharpe", "n_trades", "path", "train_start", "test_sharpe"]
+)
 def test_a_parameter_does_not_hide_a_column_of_results(name: str) -> None:
     rule = r.long_when(r.close > r.sma(r.close, r.param(name)))
     with pytest.raises(BadRule, match=f"can not be called '{name}'"):

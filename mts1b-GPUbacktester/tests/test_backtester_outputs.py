@@ -13,6 +13,7 @@ from mts1b_GPUbacktester import (
     BadPanel,
     BadRule,
     BadSetting,
+    centred_weights,
     run_portfolio,
     run_single,
     run_sweep,
@@ -124,6 +125,34 @@ def test_a_setting_that_would_be_left_unread_is_refused() -> None:
         with pytest.raises(BadSetting, match=f"{name}= is for a rule"):
             run_single(factor=lambda bars: bars.close, **{name: value}, **options)
     run_single(rule=RULE, params={"n": 5}, sizer=None, rebalance=1, **options)
+
+
+def test_a_factor_or_sizer_that_gives_no_numbers_is_told() -> None:
+    panel = {"close": np.column_stack([CLOSE, CLOSE[::-1]])}
+    options: dict[str, Any] = {"panel": panel, "fill": "next_close"}
+    scores = {"factor": lambda bars: bars.close}
+    wrong: list[tuple[dict[str, Any], str]] = [
+        ({"factor": 5}, "factor 5 can not be called"),
+        ({"factor": lambda bars: "x"}, "the factor gave no numbers"),
+        ({"factor": lambda bars: None}, "the factor gave no numbers"),
+        ({**scores, "sizer": "equal"}, "sizer 'equal' can not be called"),
+        ({**scores, "sizer": lambda given: None}, "the sizer gave no numbers"),
+        ({**scores, "sizer": lambda given: given[0]}, r"the sizer gave shape \(2,\)"),
+    ]
+    for given, told in wrong:
+        with pytest.raises(BadRule, match=told):
+            run_single(**given, **options)
+    with pytest.raises(BadSetting, match=r"size .* is not 'all_cash'"):
+        run_single(rule=RULE, params={"n": 5}, size=np.ones(2), **options)
+    with pytest.raises(BadSetting, match="fees_bps '5' must be a number"):
+        run_single(rule=RULE, params={"n": 5}, fees_bps="5", **options)  # type: ignore[arg-type]
+
+
+def test_an_infinite_score_is_unknown_and_the_others_of_its_row_trade() -> None:
+    scores = np.array([[1.0, 2.0, np.inf], [np.inf, np.nan, 1.0]])
+    found = centred_weights(scores)
+    np.testing.assert_array_equal(found[0], [-0.5, 0.5, 0.0])
+    assert np.isnan(found[1]).all()
 
 
 def test_a_sweep_of_a_factor_pays_for_what_it_borrows() -> None:

@@ -19,7 +19,8 @@ __all__ = ["Grid", "Params", "parameter_sets", "parse_bytes", "sets_of"]
 Params = dict[str, Any]
 Grid = Mapping[str, Sequence[Any]] | Iterable[Mapping[str, Any]]
 
-_COLUMNS = frozenset({"symbol", "path", *METRICS})
+_OF_A_FOLD = {f"{part}_{what}" for part in ("train", "test") for what in ("start", "end", *METRICS)}
+_COLUMNS = frozenset({"symbol", "path", *METRICS} | _OF_A_FOLD)
 """What stands beside the parameters in a table."""
 
 _SET_BYTES = 200

@@ -88,7 +88,7 @@ class Settings:
             )
 
     def _check_size(self) -> None:
-        if isinstance(self.size, Value) or self.size == "all_cash":
+        if isinstance(self.size, Value) or (isinstance(self.size, str) and self.size == "all_cash"):
             return
         known = isinstance(self.size, (int, float)) and not isinstance(self.size, bool)
         if not known or not 0 < self.size <= 1:

@@ -83,16 +83,35 @@ def run_single(
         (checked,) = parameter_sets(rule, [chosen], size=settings.fraction)
         return run_window(prices, rule, checked, bars, settings, engine)
     assert factor is not None
-    scores = np.asarray(factor(data, **chosen), dtype=np.float64)
-    if scores.shape != data.shape:
-        raise BadRule(f"the factor gave shape {scores.shape}; the panel asks for {data.shape}")
-    weights = (sizer or centred_weights)(scores)[bars]
+    scores = _numbers("factor", factor, data.shape, data, **chosen)
+    weights = _numbers("sizer", sizer or centred_weights, data.shape, scores)[bars]
     orders = Orders(
         settings=settings,
         lots=np.zeros(data.shape[1]),
         symbols=tuple(str(symbol) for symbol in data.symbols),
     )
     return simulate_weights(data, weights, rebalance, orders, 1.0, engine, bars)
+
+
+def _numbers(
+    name: str, given: Callable[..., Any], shape: tuple[int, ...], *arguments: Any, **params: Any
+) -> FloatArray:
+    """Return what a function of the caller's gives, as numbers of a shape.
+
+    :raises BadRule: for anything else; what the function raises by itself is the caller's.
+    """
+    if not callable(given):
+        raise BadRule(f"{name} {given!r} can not be called; give a function of arrays")
+    made = given(*arguments, **params)
+    try:
+        found = np.asarray(made, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise BadRule(f"the {name} gave no numbers: {error}") from None
+    if made is None:
+        raise BadRule(f"the {name} gave no numbers: None")
+    if found.shape != shape:
+        raise BadRule(f"the {name} gave shape {found.shape}; the panel asks for {shape}")
+    return found
 
 
 def _require_unused(whose: str, **given: tuple[Any, Any]) -> None:
@@ -110,9 +129,9 @@ def centred_weights(scores: FloatArray) -> FloatArray:
     """Return scores less their mean across assets, scaled to a gross exposure of one: (T, A).
 
     Long the high scores, short the low ones, the sum zero. Rows with fewer than two known scores
-    or no spread are NaN.
+    or no spread are NaN. An infinity, of a division by zero, is not known.
     """
-    known = ~np.isnan(scores)
+    known = np.isfinite(scores)
     counts = known.sum(axis=1, keepdims=True)
     filled = np.where(known, scores, 0.0)
     means = filled.sum(axis=1, keepdims=True) / np.maximum(counts, 1)
@@ -126,7 +145,7 @@ def _fees(fees_bps: float | None, cost_bps: float | None) -> float:
     if fees_bps is not None and cost_bps is not None:
         raise BadSetting("fees_bps and cost_bps are two words for one number; give one")
     given = fees_bps if fees_bps is not None else cost_bps
-    return 5.0 if given is None else float(given)
+    return 5.0 if given is None else given
 
 
 def run_window(
