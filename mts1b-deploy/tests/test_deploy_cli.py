@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,8 +14,12 @@ import deploy_children
 import pytest
 from deploy_children import begun, gone
 from mts1b_deploy.cli import _home, down, paper, up
+from mts1b_deploy.errors import DeployError
+from mts1b_deploy.launch import run_mts
 from mts1b_deploy.lock import HomeLock
 from typer.testing import CliRunner
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux lists the children")
 
 
 def call(app: Any, home: Path, *words: str) -> tuple[int, str, str]:
@@ -76,3 +82,20 @@ def test_down_signals_nobody_by_a_record_that_is_left_over(tmp_path: Path) -> No
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "supervisor.json").write_text('{"pid": 1}')
     assert call(down, tmp_path)[:2] == (0, "nothing runs here\n")
+
+
+@linux
+async def test_a_command_on_the_way_that_is_stopped_from_outside_is_no_failure_of_its_own(
+    tmp_path: Path,
+) -> None:
+    """A negative exit code became 241, which no table lists."""
+    children = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children")
+    before = set(children.read_text().split())
+    running = asyncio.create_task(run_mts(tmp_path, "config", "check", tell=sys.stderr))
+    async with asyncio.timeout(30):
+        while not (new := set(children.read_text().split()) - before):  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+    os.kill(int(new.pop()), signal.SIGTERM)
+    with pytest.raises(DeployError, match="was stopped by signal 15") as caught:
+        await running
+    assert caught.value.exit_code == 130

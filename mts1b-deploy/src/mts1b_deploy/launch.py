@@ -17,6 +17,7 @@ from mts1b_deploy.errors import DeployError
 __all__ = ["ends_with", "mts_command", "run_mts"]
 
 _SET_PARENT_DEATH_SIGNAL = 1  # prctl(2)
+_STOPPED = 130
 
 
 def mts_command() -> list[str]:
@@ -35,8 +36,9 @@ async def run_mts(home: Path, *arguments: str, tell: TextIO) -> None:
     )
     code = await child.wait()
     if code != 0:
-        failure = DeployError(f"`mts {' '.join(arguments)}` ended with exit code {code}")
-        failure.exit_code = code
+        how = f"ended with exit code {code}" if code > 0 else f"was stopped by signal {-code}"
+        failure = DeployError(f"`mts {' '.join(arguments)}` {how}")
+        failure.exit_code = code if code > 0 else _STOPPED
         raise failure
 
 

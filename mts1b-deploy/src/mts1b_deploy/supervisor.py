@@ -15,6 +15,7 @@ from pathlib import Path
 from mts1b_deploy.errors import ServiceFailed
 from mts1b_deploy.launch import ends_with, mts_command
 from mts1b_deploy.lock import HomeLock
+from mts1b_deploy.logs import trim_logs
 from mts1b_deploy.profile import Process
 
 __all__ = ["Supervisor"]
@@ -23,6 +24,8 @@ _WINDOW_S = 30.0
 _MOST_STARTS = 8
 _STOP_GRACE_S = 15.0
 _AGAIN_S = 1.0
+_TRIM_EVERY_S = 60.0
+_WORDS = 300
 _UNAVAILABLE, _FEW, _PAUSE_S = 4, 4, 8.0
 """What ends with exit code 4 misses a disk with room, a port or the bus. After a few starts it has
 longer pauses, too long to be given up for on a live system: the others go on meanwhile."""
@@ -86,6 +89,7 @@ class Supervisor:
             for process in self._processes:
                 await self._launch(process)
                 self._watchers.append(asyncio.create_task(self._keep(process)))
+            self._watchers.append(asyncio.create_task(self._trim_often()))
             self._announce()
             started = True
         finally:
@@ -146,6 +150,12 @@ class Supervisor:
                 await asyncio.sleep(_AGAIN_S)
             else:
                 return
+
+    async def _trim_often(self) -> None:
+        while True:
+            await asyncio.sleep(_TRIM_EVERY_S)
+            with contextlib.suppress(OSError):  # no room for a copy: the next look tries again
+                trim_logs(self._home / "logs")
 
     def _give_up(self, process: Process, code: int, window_s: float) -> None:
         times = f"ended {_MOST_STARTS} times within {window_s:.0f} s"
