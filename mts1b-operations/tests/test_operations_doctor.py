@@ -150,8 +150,25 @@ async def test_a_supervisor_that_is_gone_is_told_with_what_starts_it_again(
 async def test_a_cap_that_meets_what_has_no_sector_is_told_with_the_remedy(system: System) -> None:
     (system.home / "mts.yaml").write_text(PROFILE)
     items = (await system.told(cli.doctor, code=0))["items"]
-    config, odd = [item for item in items if item["check"] == "config"]
+    config, *more = [item for item in items if item["check"] == "config"]
+    (odd,) = [item for item in more if "no sector of IXIC is known" in item["detail"]]
     assert (config["verdict"], odd["verdict"]) == ("ok", "warn")
-    assert "no sector of IXIC is known" in odd["detail"]
     assert "`instruments`" in odd["remedy"]
     assert "max_sector_pct to 1.0" in odd["remedy"]
+
+
+@pytest.mark.parametrize(
+    ("share", "code", "verdict"), [(0.5, 0, "ok"), (0.8, 0, "warn"), (0.99, 1, "fail")]
+)
+async def test_streams_that_will_be_full_are_told_in_time(
+    system: System, share: float, code: int, verdict: str
+) -> None:
+    """A stream of events has no limit but the server's, where publishing stops, and so orders."""
+    block = system.home / "nats" / "js" / "stream" / "1.blk"
+    block.parent.mkdir(parents=True)
+    with block.open("wb") as file:
+        file.truncate(int(share * 10 * 1024**3))  # a hole, that takes no room
+    items = (await system.told(cli.doctor, code=code))["items"]
+    (streams,) = [item for item in items if item["check"] == "streams"]
+    assert streams["verdict"] == verdict
+    assert ("move" in streams["remedy"]) == (verdict != "ok")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from mts1b_foundation import nats
 from mts1b_foundation.adjustments import AdjustBooks
 from mts1b_foundation.commands import ResolveOrder
-from mts1b_foundation.orders import CorrectionKind, FillCorrection
+from mts1b_foundation.orders import CorrectionKind, FillCorrection, OrderStatus
 from mts1b_operations.events import AUDITED, record_of
 from mts1b_platform.pump import Event
-from operations_world import day
+from operations_world import World, day, fill, order
 
 REPLAY = frozenset(
     subject for subject in nats.SUBJECTS if ".replay." in subject or ".state." in subject
@@ -81,3 +83,14 @@ def test_a_bust_is_audited_under_its_order() -> None:
 
     assert (record.action, record.subject_id) == ("fill_corrected", "o-1")
     assert record.data["fill_id"] == "f-1"
+
+
+async def test_an_order_that_ends_filled_in_part_is_not_remembered(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    await world.start()
+    await world.publish(nats.OMS_FILLS_CREATED, fill(0, 3, "4"))
+    await world.publish(nats.OMS_FILLS_CREATED, fill(1, 3, "4"))
+    await world.publish(nats.OMS_ORDERS_CANCELED, order(0, OrderStatus.CANCELED))
+    await world.tick(0)
+    assert list(world.service._fill_times._last) == ["ord-1"]
+    await world.stop()

@@ -171,7 +171,7 @@ class Supervisor:
         with contextlib.suppress(OSError):
             tail = log.read_text(errors="replace").strip().splitlines()[-3:]
         errors = [line for line in tail if line.startswith("error: ")]
-        last = " | ".join(errors[-1:] or tail) or "it printed nothing"
+        last = " | ".join(line[:_WORDS] for line in errors[-1:] or tail) or "it printed nothing"
         return f"(last exit code {code}): {last}; see {log}"
 
     def _announce(self) -> None:

@@ -39,6 +39,8 @@ _TESTED_PYTHONS = ((3, 11), (3, 12), (3, 13), (3, 14))
 _MIN_SQLITE = (3, 35, 0)
 _LOW_DISK, _NO_DISK = 2 * 1024**3, 200 * 1024**2
 _FIRST_SANE_YEAR = 2024
+_STREAMS_HOLD, _NEARLY_FULL, _FULL = 10 * 1024**3, 0.7, 0.95
+"""The server that `mts up` starts takes no more than this."""
 
 
 class Verdict(StrEnum):
@@ -70,6 +72,7 @@ def examine(home: Path, *, environ: Mapping[str, str], clock: Clock) -> list[Fin
         lambda: _nats(environ, settings),
         lambda: _ports(home, settings),
         lambda: _disk(home),
+        lambda: _streams(home / "nats" / "js"),
         lambda: _keys(home / KEY_FOLDER),
         lambda: _store(home / "db" / f"{STORE_NAME}.sqlite"),
         lambda: _witness(home),
@@ -168,6 +171,20 @@ def _disk(home: Path) -> Finding:
         verdict = Verdict.FAIL if free < _NO_DISK else Verdict.WARN
         return Finding("disk", verdict, detail, "free some space, or move MTS_HOME")
     return _ok("disk", detail)
+
+
+def _streams(folder: Path) -> Finding:
+    """Look at how full the streams of the bus are: where they are full, nothing is published."""
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    detail = f"{size / 1024**3:.1f} of {_STREAMS_HOLD / 1024**3:.0f} GiB of streams"
+    if size > _STREAMS_HOLD * _NEARLY_FULL:
+        verdict = Verdict.FAIL if size > _STREAMS_HOLD * _FULL else Verdict.WARN
+        remedy = (
+            f"`mts down`, move {folder} aside, `mts up`: the streams are filled again with what "
+            "the stores keep (store.keep_days)"
+        )
+        return Finding("streams", verdict, detail, remedy)
+    return _ok("streams", detail)
 
 
 def _keys(folder: Path) -> Finding:

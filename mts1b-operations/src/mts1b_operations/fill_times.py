@@ -27,6 +27,8 @@ class FillTimes:
             known = self._last.get(payload.order_id, payload.timestamp)
             self._last[payload.order_id] = max(known, payload.timestamp)
         if not isinstance(payload, Order) or event.base_subject != OMS_ORDERS_FILLED:
+            if isinstance(payload, Order) and payload.is_terminal:
+                self._last.pop(payload.order_id, None)  # filled in part, and never to be filled
             return None
         if payload.order_id not in self._last:
             trail = await self._audit.get_trail(subject_id=payload.order_id)
