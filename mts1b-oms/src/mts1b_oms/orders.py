@@ -7,10 +7,10 @@ wire; the venue's answer. A restart continues from the last of them.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from mts1b_foundation.orders import Order, OrderStatus
+from mts1b_foundation.orders import Order, OrderStatus, TimeInForce
 from mts1b_foundation.risk import DenyCode, RiskDecision
 from mts1b_platform.latency import StageLatency
 
@@ -37,6 +37,9 @@ __all__ = ["QUARANTINED", "OrderService", "RiskChecker"]
 
 QUARANTINED = "QUARANTINED"
 _ODD = "an odd execution waits for its halt"
+
+_LASTING = frozenset({TimeInForce.GTC, TimeInForce.GTD})
+_A_DAY = timedelta(days=1)
 
 IN_DOUBT = frozenset({OrderStatus.SUBMITTING, OrderStatus.UNKNOWN})
 
@@ -215,6 +218,8 @@ class OrderService:
                 return current
             if order.order_id in self.cancel_wanted:
                 return unit.change(current, OrderEvent.CANCEL_CONFIRMED)
+            if await _is_of_another_day(unit, current):
+                return unit.change(current, OrderEvent.EXPIRY, detail="it waited for a day")
             if isinstance(admitted, Fenced):
                 return _deny(unit, current, admitted.code, admitted.reason)
             if not self._gate.is_open:  # it closed while risk was asked
@@ -415,14 +420,26 @@ def _require_no_algorithm(known: Order) -> None:
         )
 
 
+async def _is_of_another_day(unit: Unit, order: Order) -> bool:
+    """Return whether an order that lives for a day has waited here for longer.
+
+    No calendar is asked: a day has passed, whichever session was meant. What it was made of may be
+    older, as the bar of a Friday is on Monday.
+    """
+    if order.tif in _LASTING or unit.now - order.created_at <= _A_DAY:
+        return False
+    asked = await unit.asked_at(order.order_id)
+    return asked is not None and unit.now - asked > _A_DAY
+
+
 async def _was_asked_as(unit: Unit, known: Order, order: Order) -> bool:
     """Return whether ``order`` asks for what a known one was before it was changed.
 
     What one was asked as that a restored record has from the venue alone, nobody knows: it may have
     been changed there, so its total and limit tell no intent from another.
     """
-    asked = (order.quantity, order.limit_price)
-    if asked not in await unit.terms_before(known.order_id) and await unit.is_asked(known.order_id):
+    before = (order.quantity, order.limit_price) in await unit.terms_before(known.order_id)
+    if not before and await unit.asked_at(known.order_id) is not None:
         return False
     changed = order.with_(quantity=known.quantity, limit_price=known.limit_price)
     return same_economics(known, changed)

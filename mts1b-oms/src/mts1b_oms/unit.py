@@ -206,9 +206,9 @@ class Unit:
         """Return the quantity and limit that an order had before each change of it."""
         return await replaces.terms_before(self.tx, order_id)
 
-    async def is_asked(self, order_id: str) -> bool:
-        """Return whether the intent of an order is on record, not just the venue's view of it."""
-        return await orders.is_asked(self.tx, order_id)
+    async def asked_at(self, order_id: str) -> datetime | None:
+        """Return when an intent was recorded; None where there is just the venue's view of it."""
+        return await orders.asked_at(self.tx, order_id)
 
     async def begin_replace(self, change: Replace) -> None:
         """Record that a change may leave from now on."""

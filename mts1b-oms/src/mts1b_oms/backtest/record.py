@@ -99,6 +99,10 @@ class MemoryUnit(Unit):
         """Return nothing: an order of a backtest is never changed."""
         return set()
 
+    async def asked_at(self, order_id: str) -> datetime | None:
+        """Return now: an intent of a backtest waits for nobody."""
+        return self.now
+
     def _tell_of(self, order: Order) -> None:
         self._told[order.order_id] = order
 

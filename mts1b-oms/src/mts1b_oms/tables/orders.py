@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -20,10 +21,10 @@ from mts1b_oms.transitions import Transition
 __all__ = [
     "StoredOrder",
     "approval_is_used",
+    "asked_at",
     "find_orders",
     "history",
     "insert_orders",
-    "is_asked",
     "last_approval",
     "last_position",
     "read_children",
@@ -132,12 +133,13 @@ async def history(tx: AsyncConnection, order_id: str) -> list[dict[str, Any]]:
     return [dict(row._mapping) for row in await tx.execute(query)]
 
 
-async def is_asked(tx: AsyncConnection, order_id: str) -> bool:
-    """Return whether an order began here as an intent; one taken over from the venue did not."""
-    query = sa.select(order_events.c.order_id).where(
+async def asked_at(tx: AsyncConnection, order_id: str) -> datetime | None:
+    """Return when the intent of an order was recorded; one taken over from the venue has none."""
+    query = sa.select(order_events.c.at).where(
         order_events.c.order_id == order_id, order_events.c.before == OrderStatus.CREATED.value
     )
-    return (await tx.execute(query.limit(1))).first() is not None
+    found: datetime | None = (await tx.execute(query.limit(1))).scalar()
+    return found
 
 
 async def insert_orders(tx: AsyncConnection, created: Sequence[tuple[int, StoredOrder]]) -> None:
