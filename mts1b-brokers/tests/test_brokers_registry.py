@@ -81,6 +81,24 @@ def test_an_account_at_a_venue_that_has_none_is_refused(tmp_path):
         check_settings(Settings(funds=[held]))
 
 
+def _allowed(fund_id, *brokers, active=True):
+    entry = _fund(fund_id)
+    changes = {
+        "fund": entry.fund.with_(active=active),
+        "envelope": entry.envelope.with_(allowed_brokers=list(brokers)),
+    }
+    return entry.model_copy(update=changes)
+
+
+def test_a_fund_whose_envelope_leaves_its_broker_out_is_told():
+    """Risk denied each of its orders, and nothing said so before the first."""
+    funds = [_allowed("a", "paper"), _allowed("b", "x", "y"), _allowed("c", active=False)]
+    (line,) = check_settings(Settings(funds=funds))
+    assert line.startswith("funds.1.envelope.allowed_brokers is x, y, and the fund trades at paper")
+    (line,) = check_settings(Settings(funds=[_allowed("a")]))
+    assert "allowed_brokers is empty" in line
+
+
 class DoubleFiller(PaperClient):
     """A venue with the documented defects: two fills a key, fills after a cancel."""
 

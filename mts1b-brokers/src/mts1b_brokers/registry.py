@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -60,10 +60,10 @@ def create_venue(settings: Settings, *, home: Path, clock: Clock, ids: Ids) -> B
     return venue if settings.venue.address is None else _remote(venue, settings.venue.address)
 
 
-def check_settings(settings: Settings) -> None:
+def check_settings(settings: Settings) -> list[str]:
     """Refuse settings with which :func:`create_venue` would create none; nothing is created.
 
-    It is what this package adds to ``mts config check``.
+    It is what this package adds to ``mts config check``; the lines are warnings of its.
 
     :raises LiveTradingUnavailable, UnknownBroker, PluginBroken, BrokerConfigError: as there.
     """
@@ -72,6 +72,18 @@ def check_settings(settings: Settings) -> None:
         from mts1b_brokers.remote_client import address_of
 
         address_of(settings.venue.address)
+    return list(_kept_from_their_broker(settings))
+
+
+def _kept_from_their_broker(settings: Settings) -> Iterator[str]:
+    """Tell of each fund that trades where its envelope lets nothing trade."""
+    for index, entry in enumerate(settings.funds):
+        broker, allowed = entry.fund.broker, entry.envelope.allowed_brokers
+        if entry.fund.active and broker not in allowed:
+            yield (
+                f"funds.{index}.envelope.allowed_brokers is {', '.join(allowed) or 'empty'}, and "
+                f"the fund trades at {broker}; risk denies every order until {broker} is in it"
+            )
 
 
 def _allowed_broker(settings: Settings) -> str:
