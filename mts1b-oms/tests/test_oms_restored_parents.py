@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from mts1b_foundation import Order
 from mts1b_oms.parent_marks import ParentMarks
+from oms_fuse import Fuse
 from oms_works import Works, resting
 from test_oms_restored_terms import put_back
 
@@ -88,6 +89,31 @@ async def test_every_try_is_looked_for_where_the_marks_began_after_the_backup(
         return await desk.reopen()
 
     desk = await put_back(await new_desk(), tmp_path, since)
+    assert desk.record.restored
+    assert len(await asked_for(desk, order, monkeypatch)) == 18
+
+
+@pytest.mark.parametrize("blow_at", [1, 2])
+async def test_every_try_is_looked_for_where_the_start_that_found_the_loss_died(
+    new_desk: Any,
+    order: Any,
+    crash: type[BaseException],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    blow_at: int,
+) -> None:
+    """The next start has a fence that says nothing any more of how old the backup is."""
+
+    async def since(desk: Any) -> Any:
+        await begun(desk, order)
+        await desk.close()
+        (desk.home / "witness" / "parents.log").unlink()
+        return await desk.reopen()
+
+    desk = await new_desk()
+    with pytest.raises(crash):
+        await put_back(desk, tmp_path, since, fuse=Fuse(blow_at))
+    desk = await desk.lives[-1].reopen()
     assert desk.record.restored
     assert len(await asked_for(desk, order, monkeypatch)) == 18
 

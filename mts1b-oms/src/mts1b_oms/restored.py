@@ -56,11 +56,14 @@ class Restoration:
             return False
         if now.fence <= seen.fence:
             await self._record.raise_fence(beyond=seen.fence)
+        # Before the loss is on record: a start that dies in between must not leave the marks good.
+        # Nor does a fence tell how old the backup is once such a start has raised it.
+        is_first = now.fence <= seen.fence + 1
+        if not is_first or not self._witness.parents.reach_back(before=now.fence):
+            self.distrust()
         await self._went_back(
             f"it had {seen.orders} orders and {seen.fills} fills, now {now.orders}/{now.fills}"
         )
-        if not self._witness.parents.reach_back(before=now.fence):
-            self.distrust()
         return True
 
     def distrust(self) -> None:
