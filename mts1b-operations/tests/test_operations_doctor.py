@@ -84,6 +84,10 @@ async def test_a_service_with_a_red_check_is_named_with_its_log(system: System) 
     assert red["verdict"] == "fail"
     assert red["detail"] == "oms: outbox: not published: 3; heartbeat: none for 40 s"
     assert str(system.home / "logs" / "all.out") in red["remedy"]
+    assert str(system.home / "nats" / "server.log") in red["remedy"], "it hears nothing of the bus"
+    system.checks["oms"] = {"audit": "silent"}
+    (alone,) = await system.examined(code=1)
+    assert alone["remedy"] == f"read {system.home / 'logs' / 'all.out'}"
     states = {
         one["name"]: one["state"] for one in (await system.told(cli.status, code=1))["services"]
     }

@@ -271,4 +271,9 @@ def _remedy(home: Path, service: ServiceState) -> str:
     log = home / "logs" / f"{service.name if service.name in record['processes'] else 'all'}.out"
     if service.pid is None:
         return f"wait a moment; then read {log}"
-    return f"read {log}; `kill -9 {service.pid}` lets the supervisor start it again"
+    if service.detail.startswith("no answer"):
+        return f"read {log}; `kill -9 {service.pid}` lets the supervisor start it again"
+    if "bus: " in service.detail or "outbox: " in service.detail:
+        bus = f"{home / 'logs' / 'nats.out'} and {home / 'nats' / 'server.log'}"
+        return f"look at the bus first: {bus}; then read {log}"
+    return f"read {log}"
