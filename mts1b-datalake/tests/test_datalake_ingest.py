@@ -359,3 +359,20 @@ def test_parquet_and_frames_keep_typed_times(tmp_path: Path) -> None:
     assert left["timestamp"][0] == datetime(2020, 1, 2, 21, tzinfo=UTC)
     with pytest.raises(DataError, match="carry no zone"):
         lake.import_frame(frame, spec(timezone=None))
+
+
+def test_a_file_is_read_by_its_own_name_and_by_no_pattern(tmp_path: Path) -> None:
+    """The prices of prices1.csv came for prices[1].csv, as browsers name a second download."""
+    other = HEADER + "2020-01-02 16:00,7,7,7,7,7\n"
+    for name, text in (("1", other), ("[1]", GOOD)):
+        (tmp_path / f"prices{name}.csv").write_text(text)
+        pl.read_csv(text.encode()).write_parquet(tmp_path / f"prices{name}.parquet")
+    lake = Lake(tmp_path / "lake")
+    for load_as, kind in ((lake.import_csv, "csv"), (lake.import_parquet, "parquet")):
+        result = load_as(tmp_path / f"prices[1].{kind}", spec(dataset=kind))
+        assert lake.bars(["AAPL"], "1d", dataset=kind)["close"].to_list() == [11.0, 12.0]
+        assert result.manifest.created_from == f"prices[1].{kind}"
+        with pytest.raises(DataError, match="no file"):
+            load_as(tmp_path / f"prices*.{kind}", spec())
+    with pytest.raises(DataError, match="not a readable CSV"):
+        lake.import_csv(tmp_path / "prices1.csv" / "inside.csv", spec())

@@ -275,12 +275,29 @@ def test_panels_join_inner_or_outer_in_the_order_asked(tmp_path: Path) -> None:
     assert known.close[:, 0].tolist() == [3.0, 4.0]
 
 
-def test_panels_refuse_nothing_left_and_doubled_symbols(tmp_path: Path) -> None:
+def test_panels_refuse_nothing_left_and_unknown_joins(tmp_path: Path) -> None:
     lake = Lake(tmp_path)
     lake.import_frame(FIRST, spec())
     with pytest.raises(DataError, match="no bar of AAPL is left"):
         lake.build_panel(["AAPL"], "1d", "2021-01-01")
-    with pytest.raises(DataError, match="asked for twice"):
-        lake.build_panel(["AAPL", "AAPL"], "1d")
     with pytest.raises(DataError, match="not one of inner, outer"):
         lake.build_panel(["AAPL"], "1d", join="left")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("symbols", "message"),
+    [
+        (["AAPL", "AAPL"], "asked for twice"),
+        ([], "no symbol is asked for"),
+        ("AAPL", "give a list"),
+    ],
+)
+def test_bars_and_panels_refuse_symbols_that_are_no_list_of_names(
+    tmp_path: Path, symbols: Any, message: str
+) -> None:
+    """Each bar came twice for a name asked for twice, and no column at all for none."""
+    lake = Lake(tmp_path)
+    lake.import_frame(FIRST, spec())
+    for read in (lake.bars, lake.build_panel):
+        with pytest.raises(DataError, match=message):
+            read(symbols, "1d")

@@ -18,6 +18,7 @@ from mts1b_marketdata import (
     create_source,
     known_sources,
 )
+from mts1b_marketdata.csv_source.reader import read_quotes, read_trades
 from mts1b_platform.clock import VirtualClock
 from pydantic import ValidationError
 
@@ -265,3 +266,24 @@ PLAIN = """timestamp,open,high,low,close
 2026-03-03,1,1,1,1
 
 """
+
+
+def test_a_file_is_read_by_its_own_name_and_by_no_pattern(write):
+    """The prices of file1.csv came for file[1].csv, as browsers name a second download."""
+    write("timestamp,bid,ask\n2026-01-02T14:30:00Z,1,1.01\n", "file1.csv")
+    path = write("timestamp,bid,ask\n2026-01-02T14:30:00Z,9,9.01\n", "file[1].csv")
+    (quote,) = read_quotes(CsvFile(path=path, kind="quotes", symbol="SPX"))
+    assert quote.bid == 9
+    with pytest.raises(SourceFileError, match="no file"):
+        read_quotes(CsvFile(path=path.replace("[1]", "*"), kind="quotes", symbol="SPX"))
+    with pytest.raises(SourceFileError, match="is no CSV file"):
+        read_quotes(CsvFile(path=f"{path}/inside.csv", kind="quotes", symbol="SPX"))
+
+
+def test_a_trade_or_a_size_that_no_float_holds_is_refused(write):
+    trades = write("timestamp,price,quantity\n2026-01-02T14:30:00Z,1e400,5\n", "trades.csv")
+    with pytest.raises(SourceFileError, match=r"'price': '1e400' is no finite number"):
+        read_trades(CsvFile(path=trades, kind="trades", symbol="SPX"))
+    quotes = write("timestamp,bid,ask,bid_size\n2026-01-02T14:30:00Z,1,1.01,1e9999\n", "q.csv")
+    with pytest.raises(SourceFileError, match=r"'bid_size': '1e9999' is no finite number"):
+        read_quotes(CsvFile(path=quotes, kind="quotes", symbol="SPX"))

@@ -39,12 +39,12 @@ def read_csv(path: Path, spec: ImportSpec) -> Ingested:
 
     try:
         # Everything as text: a number that does not parse must be reported, not dropped.
-        frame = pl.read_csv(path, infer_schema=False)
+        frame = pl.read_csv(path, infer_schema=False, glob=False)
     except FileNotFoundError:
         raise DataError(f"no file {path}; check the path") from None
     except pl.exceptions.NoDataError:
         raise DataError(f"{path} is empty; expected a header line and rows") from None
-    except pl.exceptions.PolarsError as error:
+    except (pl.exceptions.PolarsError, OSError) as error:
         reason = str(error).strip().splitlines()[0]
         raise DataError(f"{path} is not a readable CSV: {reason}") from None
     return clean_frame(frame, spec, source=path.name, lines=_CsvLines(path))
@@ -58,7 +58,7 @@ def read_parquet(path: Path, spec: ImportSpec) -> Ingested:
     import polars as pl
 
     try:
-        frame = pl.read_parquet(path)
+        frame = pl.read_parquet(path, glob=False)
     except FileNotFoundError:
         raise DataError(f"no file {path}; check the path") from None
     except (pl.exceptions.PolarsError, OSError) as error:

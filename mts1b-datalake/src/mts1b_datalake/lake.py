@@ -125,8 +125,9 @@ class Lake:
         that ended later are not there.
 
         :raises DatasetMissing: for an unknown dataset, version, symbol or interval.
-        :raises DataError: for a time without a zone.
+        :raises DataError: for a time without a zone, no symbol, or one that is asked for twice.
         """
+        _require_names(symbols)
         manifest = self._find(dataset, interval, version)
         low, high = _moment(start, time.min), _moment(end, time.max)
         if asof is not None:
@@ -207,6 +208,15 @@ class Lake:
                 f"dataset {dataset!r} holds bars of {manifest.interval}, not of {interval}"
             )
         return manifest
+
+
+def _require_names(symbols: Sequence[str]) -> None:
+    if isinstance(symbols, str):
+        raise DataError(f"symbols is the text {symbols!r}; give a list of names")
+    if not symbols:
+        raise DataError("no symbol is asked for; name one or more")
+    if len(set(symbols)) != len(symbols):
+        raise DataError(f"a symbol is asked for twice in {', '.join(symbols)}; name each once")
 
 
 def _shortened(old: Manifest, new: Manifest) -> Iterator[str]:

@@ -37,13 +37,11 @@ def build_panel(
     ``dates`` is a tuple of T aware datetimes in UTC, the END of each bar. ``asof`` hides bars that
     ended later; see :meth:`Lake.bars`.
 
-    :raises DataError: when no bar is left, or a symbol is asked for twice.
+    :raises DataError: when no bar is left, no symbol is asked for, or one is twice.
     :raises DatasetMissing: for an unknown dataset, version, symbol or interval.
     """
     if join not in ("inner", "outer"):
         raise DataError(f"join {join!r} is not one of inner, outer")
-    if len(set(symbols)) != len(symbols):
-        raise DataError(f"a symbol is asked for twice in {', '.join(symbols)}; name each once")
     bars = lake.bars(symbols, interval, start, end, dataset=dataset, version=version, asof=asof)
     wide = {
         name: bars.pivot(on="symbol", index="timestamp", values=name, on_columns=list(symbols))

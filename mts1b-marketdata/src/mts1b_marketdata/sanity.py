@@ -10,7 +10,7 @@ from enum import StrEnum
 from mts1b_foundation import Quote
 from mts1b_platform.clock import Clock
 
-__all__ = ["Defect", "QuoteSieve", "bar_defects", "is_refused", "quote_defects"]
+__all__ = ["Defect", "QuoteSieve", "bar_defects", "is_number", "is_refused", "quote_defects"]
 
 _MOST_DIGITS = 300
 """Before or after the point: a float holds no more."""
@@ -44,7 +44,7 @@ def is_refused(defects: tuple[Defect, ...]) -> bool:
 
 def quote_defects(bid: Decimal, ask: Decimal) -> tuple[Defect, ...]:
     """Return what is wrong with a bid and ask; a spread above 10 % of the bid is doubtful."""
-    if not (_is_number(bid) and _is_number(ask)):
+    if not (is_number(bid) and is_number(ask)):
         return (Defect.NOT_A_NUMBER,)
     if bid <= 0 or ask <= 0:
         return (Defect.NON_POSITIVE,)
@@ -53,7 +53,7 @@ def quote_defects(bid: Decimal, ask: Decimal) -> tuple[Defect, ...]:
     return (Defect.WIDE_SPREAD,) if (ask - bid) / bid > _SUSPICIOUS_SPREAD else ()
 
 
-def _is_number(value: Decimal) -> bool:
+def is_number(value: Decimal) -> bool:
     """Tell whether a value is finite, and stays so, and above zero, as a strategy reads it."""
     return value.is_finite() and abs(value.adjusted()) < _MOST_DIGITS
 
@@ -63,7 +63,7 @@ def bar_defects(
 ) -> tuple[Defect, ...]:
     """Return everything that is wrong with the numbers of one bar."""
     prices = (opened, high, low, close)
-    if not all(_is_number(value) for value in (*prices, volume)):
+    if not all(is_number(value) for value in (*prices, volume)):
         return (Defect.NOT_A_NUMBER,)
     rules = (
         (Defect.NON_POSITIVE, min(prices) <= 0),

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from mts1b_marketdata.csv_source.mapping import CsvFile, CsvKind
 from mts1b_marketdata.errors import SourceFileError
-from mts1b_marketdata.sanity import bar_defects, is_refused, quote_defects
+from mts1b_marketdata.sanity import bar_defects, is_number, is_refused, quote_defects
 
 __all__ = ["read_bars", "read_quotes", "read_trades"]
 
@@ -51,7 +51,7 @@ class _Row:
         return default
 
     def number(self, field: str, default: str | None = None) -> Decimal:
-        """Return a cell as an exact, finite number, else raise as :meth:`text`."""
+        """Return a cell as an exact number that a float holds too, else raise as :meth:`text`."""
         text = self.text(field, default)
         try:
             number = Decimal(text)
@@ -59,7 +59,7 @@ class _Row:
             raise self.fail(field, f"{text!r} is no number") from None
         if "_" in text or not text.isascii():  # what Decimal reads and nobody else does
             raise self.fail(field, f"{text!r} is no number")
-        if not number.is_finite():
+        if not is_number(number):
             raise self.fail(field, f"{text!r} is no finite number")
         return number
 
@@ -86,10 +86,10 @@ def _rows(file: CsvFile) -> Iterator[_Row]:
 
     path = Path(file.path)
     try:
-        frame = pl.read_csv(path, infer_schema=False)
+        frame = pl.read_csv(path, infer_schema=False, glob=False)
     except FileNotFoundError:
         raise SourceFileError(f"no file {path}; give the path of a CSV file") from None
-    except pl.exceptions.PolarsError as error:
+    except (pl.exceptions.PolarsError, OSError) as error:
         raise SourceFileError(f"{path} is no CSV file with a header line: {error}") from error
     headers = frame.columns
     for field in file.required:
