@@ -140,6 +140,13 @@ def test_weights_are_taken_as_they_print_and_rounded_toward_zero() -> None:
     assert fine == {"BBB": D("3000.30")}
 
 
+def test_a_weight_that_is_a_decimal_is_taken_whole() -> None:
+    """As a float it has 17 digits, and bought more than its part."""
+    weight = D("0.12345678901234567890")
+    bought = weights_to_quantities({"AAA": weight}, D(10) ** 20, {"AAA": D(1)})
+    assert bought == {"AAA": D("12345678901234567890")}
+
+
 @settings(max_examples=50, deadline=None)
 @given(
     weight=st.floats(-3, 3),

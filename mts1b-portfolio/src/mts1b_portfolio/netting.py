@@ -118,7 +118,7 @@ def weights_to_quantities(
     with localcontext(prec=_DIGITS):
         for symbol, weight in read_mapping("weights", weights).items():
             read = read_number(f"the weight of {symbol}", weight, error=BadTarget)
-            share = Decimal(repr(read))
+            share = weight if isinstance(weight, Decimal) else Decimal(repr(read))
             lots = Decimal(0)
             if share:
                 lots = (share * worth) // (_price(symbol, by_symbol) * lot)
