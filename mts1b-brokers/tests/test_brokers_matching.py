@@ -7,6 +7,7 @@ import pytest
 from mts1b_brokers.errors import BrokerRefused, DuplicateOrderId, KeyReuseMismatch
 from mts1b_brokers.paper import PaperVenue, VenueProfile
 from mts1b_foundation import ExecutionMode, Liquidity, OrderStatus, OrderType, Side, TimeInForce
+from pydantic import ValidationError
 
 D = Decimal
 
@@ -373,3 +374,10 @@ def test_fractions_fill_in_units_of_the_orders_last_digit(desk, make_order, make
     desk.submit(make_order(quantity="0.25", symbol="BTC-USD", tif=GTC))
     fills = desk.bars(make_bar(1, 60000, symbol="BTC-USD", volume="1.2345"))
     assert [f.quantity for f in fills] == [D("0.12")]
+
+
+def test_slippage_that_leaves_a_seller_no_price_is_refused_when_it_is_stated():
+    """Each bar that would fill a sale ended in an error instead, the bars of others with it."""
+    with pytest.raises(ValidationError, match="less than 10000"):
+        VenueProfile(slippage_bps=D(10_000))
+    assert VenueProfile(slippage_bps=D(9_999)).slipped(D("0.000001"), -1) > 0

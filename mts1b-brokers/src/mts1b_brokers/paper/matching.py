@@ -192,8 +192,7 @@ def _fill(
         "fee_currency": profile.currency,
         "liquidity": terms.liquidity,
     }
-    # Slippage beyond 100 % leaves a seller no price: the model itself refuses that.
-    return made(Fill, values) if price > 0 else Fill.model_validate(values)
+    return made(Fill, values)
 
 
 def _size(draft: Draft, order: Order, depth: Decimal | None, profile: VenueProfile) -> Decimal:

@@ -48,7 +48,8 @@ class MaintenanceWindow(FrozenModel):
 class VenueProfile(FrozenModel):
     """State the behaviour of one simulated venue. The defaults are those of a kind venue.
 
-    Fees and slippage are in basis points of the price, per side. ``max_participation`` is the
+    Fees and slippage are in basis points of the price, per side; slippage is less than 10 000,
+    which would leave a seller no price. ``max_participation`` is the
     largest fraction of a bar's volume that all orders together may take; None lifts the cap.
     ``max_fill_quantity`` is the most that one order gets at one bar or quote.
 
@@ -61,7 +62,7 @@ class VenueProfile(FrozenModel):
     """
 
     fee_bps_per_side: NonNegativeDecimal = Decimal(5)
-    slippage_bps: NonNegativeDecimal = Decimal(0)
+    slippage_bps: NonNegativeDecimal = Field(default=Decimal(0), lt=10_000)
     latency_ms: NonNegativeDecimal = Decimal(0)
     max_participation: Decimal | None = Field(default=Decimal("0.1"), gt=0, le=1)
     max_fill_quantity: PositiveDecimal | None = None
