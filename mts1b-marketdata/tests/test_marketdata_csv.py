@@ -287,3 +287,20 @@ def test_a_trade_or_a_size_that_no_float_holds_is_refused(write):
     quotes = write("timestamp,bid,ask,bid_size\n2026-01-02T14:30:00Z,1,1.01,1e9999\n", "q.csv")
     with pytest.raises(SourceFileError, match=r"'bid_size': '1e9999' is no finite number"):
         read_quotes(CsvFile(path=quotes, kind="quotes", symbol="SPX"))
+
+
+def test_a_time_without_a_zone_is_refused_by_name(write):
+    path = write("timestamp,open,high,low,close\n2026-03-02,1,1,1,1\n")
+    client = CsvClient(bars=CsvFile(path=path, symbol=SPX))
+    aware, naive = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 6, 1)  # noqa: DTZ001
+    with pytest.raises(ValueError, match="start 2026-06-01T00:00:00 has no zone"):
+        asyncio.run(client.get_bars(SPX, "1d", naive))
+    with pytest.raises(ValueError, match="end 2026-06-01T00:00:00 has no zone"):
+        asyncio.run(client.get_bars(SPX, "1d", aware, naive))
+    trades = CsvFile(
+        path=write("timestamp,price,quantity\n2026-03-02T15:00:00Z,1,5\n", "trades.csv"),
+        kind="trades",
+        symbol=SPX,
+    )
+    with pytest.raises(ValueError, match="asof 2026-06-01T00:00:00 has no zone"):
+        asyncio.run(CsvClient(trades=trades).get_trades(SPX, naive))

@@ -45,6 +45,12 @@ def create(options: Mapping[str, Any], *, clock: Clock) -> CsvClient:
     )
 
 
+def _require_zone(**moments: datetime | None) -> None:
+    for name, moment in moments.items():
+        if moment is not None and moment.tzinfo is None:
+            raise ValueError(f"{name} {moment.isoformat()} has no zone; give one, e.g. UTC")
+
+
 @dataclass
 class CsvClient:
     """Give what the files hold. Each file is read once, when it is first asked for.
@@ -112,7 +118,9 @@ class CsvClient:
 
         :raises NotOffered: when there is no file of bars, or it has another interval.
         :raises SymbolUnknown: when it has none of the symbol.
+        :raises ValueError: for a time without a zone.
         """
+        _require_zone(start=start, end=end)
         file = self._declared(CsvKind.BARS)
         if interval != file.interval:
             raise NotOffered(f"{file.path} holds {file.interval} bars, not {interval}")
@@ -124,7 +132,9 @@ class CsvClient:
 
         :raises NotOffered: when there is no file of trades.
         :raises SymbolUnknown: when it has none of the symbol.
+        :raises ValueError: for a time without a zone.
         """
+        _require_zone(asof=asof)
         trades = self._of(self._all_trades(), symbol)
         return [trade for trade in trades if trade.timestamp <= asof]
 
