@@ -112,3 +112,16 @@ def test_a_full_disk_is_told_and_the_sweep_goes_on_later(tmp_path: Path) -> None
         assert not list(tmp_path.glob("*.unfinished"))
         write(target)
         assert target.stat().st_size > 500
+
+
+def test_names_are_read_as_they_are_written(tmp_path: Path) -> None:
+    """``p[1].csv`` was a pattern, and the prices of ``p1.csv`` came in its place."""
+    (tmp_path / "p1.csv").write_text("timestamp,close\n2020-01-01,1.0\n2020-01-02,1.0\n")
+    (tmp_path / "p[1].csv").write_text("timestamp,close\n2020-01-01,7.0\n2020-01-02,8.0\n")
+    panel = panel_from(tmp_path / "p[1].csv")
+    assert panel.close.ravel().tolist() == [7.0, 8.0]
+
+    folder = tmp_path / "sweep[1]"
+    first = sweep(CLOSE, folder).table
+    assert sweep(CLOSE, folder).table.equals(first)
+    assert len(first) == 12

@@ -31,12 +31,12 @@ def read_table(path: Path) -> pl.DataFrame:
 
     try:
         if path.suffix.lower() in (".parquet", ".pq"):
-            return pl.read_parquet(path)
+            return pl.read_parquet(path, glob=False)
         # Times stay text: polars would take 02/01/2020 for the second of January.
-        return pl.read_csv(path)
+        return pl.read_csv(path, glob=False)
     except FileNotFoundError:
         raise BadPanel(f"no file {path}; check the path") from None
-    except pl.exceptions.PolarsError as error:
+    except (pl.exceptions.PolarsError, OSError) as error:
         raise BadPanel(f"{path} can not be read: {str(error).splitlines()[0]}") from None
 
 
@@ -203,7 +203,7 @@ def _numbers(table: pl.DataFrame, columns: Sequence[str]) -> FloatArray:
             raise BadPanel(f"column {name!r} holds {table[name].dtype}, not prices; remove it")
     try:
         cast = table.select(pl.col(columns).cast(pl.Float64))
-    except pl.exceptions.PolarsError as error:
+    except (pl.exceptions.PolarsError, OSError) as error:
         raise BadPanel(f"a price is not a number: {str(error).splitlines()[0]}") from None
     return cast.to_numpy(order="c")
 

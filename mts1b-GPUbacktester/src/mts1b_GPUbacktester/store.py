@@ -62,7 +62,7 @@ class Store:
         import polars as pl
 
         try:
-            table = pl.read_parquet(self._path(cut))
+            table = pl.read_parquet(self._path(cut), glob=False)
         except pl.exceptions.PolarsError as error:
             raise BadSetting(
                 f"{self._path(cut)} is damaged ({str(error).splitlines()[0]}); remove this file "
@@ -91,7 +91,7 @@ class Store:
         """Return all parts as one lazy table."""
         import polars as pl
 
-        return pl.scan_parquet(self._folder / "part-*.parquet")
+        return pl.scan_parquet(sorted(self._folder.glob("part-*.parquet")), glob=False)
 
     def _path(self, cut: Cut) -> Path:
         rows, assets, _ = cut
