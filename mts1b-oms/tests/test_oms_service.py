@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 from mts1b_foundation import ActiveHalt, HaltRequest, HaltSeverity, OrderStatus, Side, Symbol
-from mts1b_foundation.commands import CancelOutcome, HaltReply
-from mts1b_foundation.nats import CMD_HALT_REQUEST, CMD_OMS_ORDERS
+from mts1b_foundation.commands import BookReply, CancelOutcome, HaltReply
+from mts1b_foundation.nats import CMD_HALT_REQUEST, CMD_OMS_BOOK, CMD_OMS_ORDERS
 from mts1b_oms.client import OmsClient
 from mts1b_oms.errors import WriterFenced
 from mts1b_oms.service import OmsService
@@ -257,6 +257,22 @@ async def test_h6_the_socket_halts_and_cancels_without_a_bus(tmp_path: Path, ord
         assert done == {"canceled": [sent.order_id], "residue": []}
         for request in ({"do": "sing"}, {"do": "halt"}, {"do": "cancel_all", "scope": "moon:1"}):
             assert "error" in await ask(path, request, timeout_s=2.0)
+
+
+async def test_books_say_whether_they_agree_with_the_venue(tmp_path: Path) -> None:
+    async with running(tmp_path, settings_of()) as (system, oms):
+        await system.tick(0, PRICES[0])
+
+        async def whole() -> bool:
+            data = await oms.ctx.bus.request(CMD_OMS_BOOK, b"{}", timeout_s=2.0)
+            return BookReply.model_validate_json(data).complete
+
+        assert await whole()
+        oms.gate.close("the books differ")
+        assert not await whole()
+        oms.gate.open()
+        oms.record.orders_lost = True
+        assert not await whole()
 
 
 async def test_a9_a_second_oms_is_kept_out(tmp_path: Path) -> None:

@@ -98,6 +98,17 @@ async def test_e4_a_reader_that_dies_before_its_commit_reads_on_from_there(store
     assert await seen(store) == ["a", "b", "c"]
 
 
+async def test_a_reader_knows_whether_it_has_read_all(store: Store) -> None:
+    bus = await bus_of()
+    pump = await pump_of(bus, store, Reader())
+    assert await pump.has_read_all("OMS")
+    await publish(bus, "a")
+    assert not await pump.has_read_all("OMS")
+    await pump.drain({"OMS": 1})
+    assert await pump.has_read_all("OMS")
+    await pump.close()
+
+
 @pytest.mark.parametrize(
     "later",
     [

@@ -129,11 +129,11 @@ def test_what_several_commits_add_in_a_moment_is_read_and_published_together(
         batches = 0
         publish = relay._publish_batch
 
-        async def counted() -> int:
+        async def counted() -> tuple[int, bool]:
             nonlocal batches
-            sent = await publish()
+            sent, more = await publish()
             batches += bool(sent)
-            return sent
+            return sent, more
 
         relay._publish_batch = counted  # type: ignore[method-assign]
         for number in range(4):

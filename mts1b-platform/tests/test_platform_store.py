@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from mts1b_foundation.funds import NavSnapshot
-from mts1b_foundation.nats import OMS_NAV_UPDATED, STREAMS, with_fund
+from mts1b_foundation.nats import OMS_BOOKS_ADJUSTED, OMS_NAV_UPDATED, STREAMS, with_fund
 from mts1b_platform.eventbus.local import LocalBus
 from mts1b_platform.eventbus.nats import NatsBus
 from mts1b_platform.eventbus.port import EventBus, PublishAck
@@ -170,6 +170,40 @@ async def test_a_lost_publish_ack_is_published_again_without_a_second_copy(store
     bus.failing = False
     assert await relay.flush() == 1
     assert (await bus.stream_info("OMS")).last_sequence == 1
+
+
+class Misses(LocalBus):
+    """A bus that does not get one message when it is published first."""
+
+    def __init__(self, missed: bytes) -> None:
+        super().__init__()
+        self._missed = {missed}
+
+    async def publish_durable(self, subject: str, data: bytes, **rest: object) -> PublishAck:
+        if data in self._missed:
+            self._missed.remove(data)
+            raise ConnectionError("lost on its way")
+        return await super().publish_durable(subject, data, **rest)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("missed", [b"0", b"1", b"2", b"3"])
+async def test_nothing_changes_places_with_an_event_that_is_alone(
+    tmp_path: Path, missed: bytes
+) -> None:
+    """A split was told before a transfer of before it, whose units it then did not count."""
+    store, bus = await Store.open(tmp_path / "s.sqlite"), Misses(missed)
+    relay = OutboxRelay(store, bus, STREAMS["OMS"])
+    await relay.start()
+    subjects = [OMS_NAV_UPDATED, OMS_BOOKS_ADJUSTED, OMS_BOOKS_ADJUSTED, OMS_NAV_UPDATED]
+    async with store.transaction() as tx:
+        for n, subject in enumerate(subjects):
+            await store.outbox.add(tx, event_id=f"e{n}", subject=subject, payload=str(n).encode())
+    with pytest.raises(ConnectionError):
+        await relay.flush()
+    await relay.flush()
+    consumer = await bus.consumer("OMS", "reader")
+    assert [m.data for m in await consumer.fetch(10, timeout_s=0.1)] == [b"0", b"1", b"2", b"3"]
+    await store.close()
 
 
 class NeverAnswers(LocalBus):

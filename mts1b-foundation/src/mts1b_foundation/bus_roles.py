@@ -95,7 +95,7 @@ BUS_ROLES: tuple[BusRole, ...] = (
         "riskengine",
         produces=("riskengine", "risk", _PLATFORM),
         reads=("MARKETDATA", "OMS"),
-        calls=(CMD_HALT_REQUEST, CMD_OMS_ORDERS),
+        calls=(CMD_HALT_REQUEST, CMD_OMS_ORDERS, CMD_OMS_BOOK),
     ),
     BusRole(
         "oms",

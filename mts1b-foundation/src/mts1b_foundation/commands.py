@@ -268,10 +268,14 @@ class BookQuery(FrozenModel):
 
 
 class BookReply(FrozenModel):
-    """Positions per strategy and the latest NAV snapshots."""
+    """Positions per strategy and the latest NAV snapshots.
+
+    ``complete``: the books agree with the venue's, and lack nothing that a restored record lost.
+    """
 
     positions: tuple[Position, ...] = ()
     navs: tuple[NavSnapshot, ...] = ()
+    complete: bool = True
 
 
 class EnvelopeQuery(FrozenModel):

@@ -161,13 +161,18 @@ class RawFill(FrozenModel):
 
 @dataclass(frozen=True, slots=True)
 class SubjectSpec:
-    """One subject: its payload, its only producer, its stream (None when it has none)."""
+    """One subject: its payload, its only producer, its stream (None when it has none).
+
+    An event that is ``alone`` is in its stream after whatever was told before it, and before what
+    is told after it; others can change places where one of them is published again.
+    """
 
     subject: str
     model: type[FrozenModel]
     producer: str
     stream: str | None
     durability: Durability
+    alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,17 +188,25 @@ SUBJECTS: dict[str, SubjectSpec] = {}
 
 
 def _add(
-    path: str, model: type[FrozenModel], producer: str, stream: str | None, durability: Durability
+    path: str,
+    model: type[FrozenModel],
+    producer: str,
+    stream: str | None,
+    durability: Durability,
+    *,
+    alone: bool = False,
 ) -> str:
     subject = f"{_ROOT}.{path}"
     if subject in SUBJECTS:
         raise ValueError(f"subject {subject} is registered twice")
-    SUBJECTS[subject] = SubjectSpec(subject, model, producer, stream, durability)
+    SUBJECTS[subject] = SubjectSpec(subject, model, producer, stream, durability, alone)
     return subject
 
 
-def _event(path: str, model: type[FrozenModel], producer: str, stream: str) -> str:
-    return _add(path, model, producer, stream, Durability.DURABLE)
+def _event(
+    path: str, model: type[FrozenModel], producer: str, stream: str, *, alone: bool = False
+) -> str:
+    return _add(path, model, producer, stream, Durability.DURABLE, alone=alone)
 
 
 def _command(path: str, model: type[FrozenModel], server: str) -> str:
@@ -219,7 +232,8 @@ OMS_ORDERS_RESOLVED = _event("oms.orders.resolved", ResolveOrder, "oms", "OMS")
 OMS_RECONCILIATION_CHANGED = _event(
     "oms.reconciliation.changed", ReconciliationReport, "oms", "OMS"
 )
-OMS_BOOKS_ADJUSTED = _event("oms.books.adjusted", AdjustBooks, "oms", "OMS")
+OMS_BOOKS_ADJUSTED = _event("oms.books.adjusted", AdjustBooks, "oms", "OMS", alone=True)
+"""What comes before a split is in units of before it."""
 OMS_NAV_UPDATED = _event("oms.nav.updated", NavSnapshot, "oms", "OMS")
 
 BROKERS_FILLS_RAW = _event("brokers.*.fills.raw", RawFill, "brokers", "BROKERS")

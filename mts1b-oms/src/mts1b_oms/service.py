@@ -397,7 +397,8 @@ class OmsService(Service):
         return OrdersReply(orders=found, complete=self._restoration.is_made_up)
 
     async def _book(self, query: BookQuery) -> BookReply:
-        return self.record.book(query)
+        whole = self._restoration.is_made_up and self.gate.is_open
+        return self.record.book(query).with_(complete=whole)
 
     async def health(self) -> dict[str, str]:
         """Return the checks of bus, reconciliation and quarantine."""

@@ -254,6 +254,13 @@ class EventPump:
             except BusError:
                 continue  # the bus is away: the next turn tries again
 
+    async def has_read_all(self, stream: str) -> bool:
+        """Return whether everything that a stream holds now has had its effect.
+
+        :raises BusError: when the bus is away.
+        """
+        return not await self._is_behind(self._sources[stream])
+
     async def _is_behind(self, source: _Source) -> bool:
         """Return whether the stream holds what this reader was never sent: its server restarted."""
         info = await self._bus.stream_info(source.stream)

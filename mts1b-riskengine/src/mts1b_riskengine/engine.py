@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 from mts1b_foundation import (
@@ -13,6 +14,7 @@ from mts1b_foundation import (
     RiskEnvelope,
     SoftBlock,
     SoftOverride,
+    Symbol,
 )
 from mts1b_foundation.commands import EnvelopeUpdate
 from mts1b_foundation.protocols import RiskGate
@@ -412,6 +414,21 @@ class RiskEngine:
             if checked.get(order_id, asked_at) > asked_at:
                 return False
             return await self.book.reservations.agree(tx, order_id, told)
+
+    async def agree_on_position(
+        self, fund_id: str, strategy_id: str, symbol: Symbol, *, held: Decimal, has: Decimal
+    ) -> bool:
+        """Take the OMS's quantity of a position, where ours is still the one it was compared with.
+
+        :return: whether it was.
+        """
+        async with self._store.transaction() as tx:
+            await self.book.sync(tx)
+            ours = self.book.positions.quantities().get((fund_id, strategy_id, symbol), Decimal(0))
+            if ours != held:
+                return False
+            await self.book.positions.follow(tx, fund_id, strategy_id, symbol, has - held)
+            return True
 
     def blocks(self, fund_id: str | None = None) -> tuple[SoftBlock, ...]:
         """Return the soft blocks that wait for operators, or for their order."""

@@ -90,6 +90,20 @@ class PositionBook:
             lines = self._funds[fund_id] = FundLines()
         return lines
 
+    def quantities(self) -> dict[tuple[str, str, Symbol], Decimal]:
+        """Return what is held, by fund, strategy and symbol."""
+        return {
+            (fund_id, strategy_id, symbol): line.quantity
+            for fund_id, lines in self._funds.items()
+            for (strategy_id, symbol), line in lines.lines.items()
+        }
+
+    async def follow(
+        self, tx: AsyncConnection, fund_id: str, strategy_id: str, symbol: Symbol, units: Decimal
+    ) -> None:
+        """Move a position that was found to be off by ``units``."""
+        await self._move(tx, fund_id, strategy_id, symbol, units)
+
     def all_funds(self) -> Collection[FundLines]:
         """Return the lines of every fund."""
         return self._funds.values()

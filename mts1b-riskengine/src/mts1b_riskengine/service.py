@@ -7,6 +7,8 @@ from typing import ClassVar
 
 from mts1b_foundation import HaltRequest, RiskDecision, SoftOverride
 from mts1b_foundation.commands import (
+    BookQuery,
+    BookReply,
     CheckOrder,
     EnvelopeQuery,
     EnvelopeReply,
@@ -19,6 +21,7 @@ from mts1b_foundation.commands import (
 )
 from mts1b_foundation.nats import (
     CMD_HALT_REQUEST,
+    CMD_OMS_BOOK,
     CMD_OMS_ORDERS,
     CMD_RISK_BLOCKS,
     CMD_RISK_CHECK,
@@ -49,6 +52,7 @@ from mts1b_riskengine.halting import HaltRequester
 from mts1b_riskengine.halts import HaltRecord
 from mts1b_riskengine.pipeline import GateRun
 from mts1b_riskengine.policy import RiskPolicy
+from mts1b_riskengine.position_agreement import PositionAgreement
 from mts1b_riskengine.scope import unknown_groups
 from mts1b_riskengine.signed_envelopes import require_signed_loosening
 from mts1b_riskengine.tables import SCHEMA_VERSION, metadata
@@ -120,7 +124,7 @@ class RiskEngineService(Service):
             self._background.start("riskengine.pump", pump.run())
             self._background.start("riskengine.breaches", self._watch_breaches())
             self._background.start("riskengine.statistics", self._tell_passed())
-            self._background.start("riskengine.agreement", self._compare_orders())
+            self._background.start("riskengine.agreement", self._compare_with_the_oms())
 
     def _build_engine(self, store: Store) -> RiskEngine:
         ctx, risk = self.ctx, self.ctx.settings.risk
@@ -232,16 +236,26 @@ class RiskEngineService(Service):
                 self.ctx.log.error("a halt that a loss asks for is not in force", error=str(error))
             await self.ctx.clock.sleep(_WATCH_S)
 
-    async def _compare_orders(self) -> None:
-        """Compare the reservations with the orders of the OMS, now and then."""
+    async def _compare_with_the_oms(self) -> None:
+        """Compare reservations and positions with what the OMS has, now and then."""
         ctx = self.ctx
-        agreement = OrderAgreement(self.engine, self._ask_oms, clock=ctx.clock, log=ctx.log)
+        orders = OrderAgreement(self.engine, self._ask_oms, clock=ctx.clock, log=ctx.log)
+        positions = PositionAgreement(
+            self.engine, self._ask_for_book, has_read_all=self._has_read_all, log=ctx.log
+        )
         while True:
             await ctx.system_clock.sleep(LOOK_EVERY_S)
-            self.agreed += await agreement.look()
+            self.agreed += await orders.look()
+            self.agreed += await positions.look()
 
     async def _ask_oms(self, query: OrdersQuery) -> OrdersReply:
         return await self.ctx.call(CMD_OMS_ORDERS, query, OrdersReply, patience_s=0.0)
+
+    async def _ask_for_book(self, query: BookQuery) -> BookReply:
+        return await self.ctx.call(CMD_OMS_BOOK, query, BookReply, patience_s=0.0)
+
+    async def _has_read_all(self) -> bool:
+        return self._pump is not None and await self._pump.has_read_all("OMS")
 
     async def health(self) -> dict[str, str]:
         """Return the checks of every service, and whether a breach waits for its halt."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -214,9 +215,9 @@ class OutboxRelay:
             while True:
                 if self._went_back:
                     await self._begin_again()
-                sent = await self._publish_batch()
+                sent, more = await self._publish_batch()
                 total += sent
-                if sent < _BATCH and not self._went_back:
+                if not more and not self._went_back:
                     self._clean = True
                     return total
 
@@ -229,15 +230,17 @@ class OutboxRelay:
             async with asyncio.timeout(_LAST_FLUSH_S):
                 await self.flush()
 
-    async def _publish_batch(self) -> int:
+    async def _publish_batch(self) -> tuple[int, bool]:
+        """Publish what is next; return how many events, and whether there may be more."""
         async with self._store.read() as connection:
             kept = (await self._store.outbox.days(connection)).kept
             self._position = max(self._position, kept.position - 1)
             found = await _UNPUBLISHED.run(connection, {"position": self._position, "most": _BATCH})
             days = await self._store.outbox.days(connection)
-        rows = found.all()
-        if not rows:
-            return 0
+        known = found.all()
+        if not known:
+            return 0, False
+        rows = _together(known)
         missing = [row for row in rows if row.position not in self._ahead]
         answers = await asyncio.gather(
             *(self._publish(row, days) for row in missing), return_exceptions=True
@@ -257,7 +260,7 @@ class OutboxRelay:
         self._advance([row.position for row in rows])
         if failures:
             raise failures[0]
-        return len(rows)
+        return len(rows), len(rows) < len(known) or len(known) == _BATCH
 
     async def _publish(self, row: Any, days: Days) -> PublishAck:
         origin = days.origin(row.position)
@@ -332,6 +335,12 @@ class OutboxRelay:
         self._ahead.clear()
         self._went_back = False
         self._log.info("events are published again", stream=self.stream, head=self.head)
+
+
+def _together(rows: Sequence[Any]) -> Sequence[Any]:
+    """Return the first rows that may be on their way at the same time."""
+    alone = (number for number, row in enumerate(rows) if spec_for(row.subject).alone)
+    return rows[: max(next(alone, len(rows)), 1)]
 
 
 def _is_older(answer: object, head: int) -> bool:
