@@ -78,6 +78,7 @@ class Gateway:
         self._clock = clock
         self._mode = mode
         self._acts = LastActs(clock, lag_s=self._card.visibility_lag_s)
+        self._in_use_there: set[str] = set()
 
     @property
     def answers_by_key(self) -> bool:
@@ -147,7 +148,22 @@ class Gateway:
         if fence is not None:
             return fence
         self._acts.note(order.order_id)
-        return await self._act(order, partial(self._venue.submit, order))
+        outcome = await self._act(order, partial(self._venue.submit, order))
+        if isinstance(outcome, Refused) and outcome.code == DenyCode.KEY_REUSE_MISMATCH:
+            return await self._in_use(order, outcome)
+        return outcome
+
+    async def _in_use(self, order: Order, refused: Refused) -> Sent | Refused | Silent:
+        """Return the order that has the key at the venue, on whatever terms it is there by now.
+
+        A venue that refuses the key has an order of ours: not to see it is no proof of none, then
+        and later, for the venue may forget the key and take a second one.
+        """
+        self._in_use_there.add(order.idempotency_key)
+        found = await self.find(order)
+        if isinstance(found, Sent | Refused):
+            return found
+        return Silent(f"the venue has the key already: {refused.reason}")
 
     def _expired(self, approved: ApprovedOrder) -> Fenced | None:
         """Return what forbids a send that took too long to get here, as after a stalled commit."""
@@ -258,6 +274,8 @@ class Gateway:
             fills, _ = await self._venue.fills_since(self._fills_from())
             if any(fill.order_id == order.order_id for fill in fills):
                 return CouldNotLook("the venue has fills of it; they are booked first")
+        if order.idempotency_key in self._in_use_there:
+            return CouldNotLook("the venue refused its key as that of another order; resolve it")
         return NeverSeen()
 
     async def open_orders(self) -> list[Order] | CouldNotLook:
