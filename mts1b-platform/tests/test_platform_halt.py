@@ -1,5 +1,6 @@
 """The halt record: durable, sticky, idempotent, and closed when it can not be read."""
 
+import fcntl
 import json
 import os
 from concurrent.futures import ProcessPoolExecutor
@@ -84,6 +85,37 @@ def test_a_lifted_halt_does_not_come_back_with_a_late_repetition(tmp_path: Path)
     assert stopped_by(store) == "firm"
 
 
+def test_what_was_lifted_long_ago_does_not_come_back_either(tmp_path: Path) -> None:
+    store = HaltStore(tmp_path)
+    for name in ("h1", "h2"):
+        store.apply(halt("firm", name))
+        store.lift("firm")
+    store.apply(halt("firm", "h1"))
+    assert stopped_by(store) is None
+
+
+def test_a_lift_ends_what_was_seen_and_not_what_came_later(tmp_path: Path) -> None:
+    store = HaltStore(tmp_path)
+    seen = store.apply(halt("firm", "h1")).epoch
+    store.apply(halt("firm", "h2"))
+    store.lift("firm", upto=seen)
+    assert [item.halt_id for item in store.state().active] == ["h2"]
+    assert stopped_by(store) == "firm"
+
+
+def test_a_change_of_the_same_size_in_the_same_moment_is_seen(tmp_path: Path) -> None:
+    reader, path = HaltStore(tmp_path), tmp_path / "halts.json"
+    reader.apply(halt("fund:a", "h1"))
+    assert stopped_by(reader, fund="b") is None
+    was = path.stat()
+    other = tmp_path / "other"
+    other.write_text(path.read_text().replace("fund:a", "fund:b"))
+    os.utime(other, ns=(was.st_atime_ns, was.st_mtime_ns))
+    os.replace(other, path)
+    assert (path.stat().st_size, path.stat().st_mtime_ns) == (was.st_size, was.st_mtime_ns)
+    assert stopped_by(reader, fund="b") == "fund:b"
+
+
 def test_lifting_a_fund_leaves_the_firm_halted(tmp_path: Path) -> None:
     store = HaltStore(tmp_path)
     store.apply(halt("firm"))
@@ -145,6 +177,17 @@ def test_processes_that_write_at_once_lose_nothing(tmp_path: Path) -> None:
     assert state.epoch == 30
     assert len(state.active) == 30
     assert sorted(item.epoch for item in state.active) == list(range(1, 31))
+
+
+def test_who_writes_holds_the_lock_from_reading_to_renaming(tmp_path: Path) -> None:
+    """Processes that write at once seldom meet; whether they would wait shows each time."""
+    store = HaltStore(tmp_path)
+    with (
+        store._writing(),
+        (tmp_path / "halts.lock").open("rb") as other,
+        pytest.raises(BlockingIOError),
+    ):
+        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 SCOPES = st.sampled_from(["firm", "fund:a", "fund:b", "strategy:s", "strategy:t"])
