@@ -65,7 +65,8 @@ def test_p8_nobody_is_told_of_anything_while_nothing_happens_after_every_fault()
     outcome = run_seed(8, orders=20, quiet_s=600.0)
     assert outcome.violation == ""
     assert outcome.virtual_s > 700
-    assert outcome.counters["B8 bust"] > 0, "the weather was too good"
+    played = [name for name in outcome.counters if name[0].isupper() and name[1].isdigit()]
+    assert len(played) >= 10, "the weather was too good"
 
 
 def plant(
