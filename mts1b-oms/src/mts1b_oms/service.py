@@ -41,7 +41,6 @@ from mts1b_foundation.protocols import BrokerProtocol
 from mts1b_foundation.replay import ReplayStep
 from mts1b_foundation.risk import ActiveHalt
 from mts1b_oms_algos import VolumeTape, algorithms
-from mts1b_platform.eventbus.port import Subscription
 from mts1b_platform.halt import (
     HaltSocket,
     HaltStateUnreadable,
@@ -110,7 +109,6 @@ class OmsService(Service):
         self._given_venue = venue
         self._lock = ProcessLock(ctx.home / "db" / "oms.lock")
         self.gate = ReconciliationGate()
-        self._served: list[Subscription] = []
         self._dead_man: DeadManSwitch | None = None
 
     async def start(self) -> None:
@@ -356,16 +354,14 @@ class OmsService(Service):
 
     async def _serve(self) -> None:
         serve = self.ctx.serve_model
-        self._served = [
-            await serve(CMD_OMS_SUBMIT, SubmitOrder, self._submit),
-            await serve(CMD_OMS_CANCEL, CancelOrder, self._cancel),
-            await serve(CMD_OMS_CANCEL_ALL, CancelAll, self._cancel_all),
-            await serve(CMD_OMS_REPLACE, ReplaceOrder, self._replacer.replace),
-            await serve(CMD_OMS_RESOLVE, ResolveOrder, self._resolve),
-            await serve(CMD_OMS_ADJUST, AdjustBooks, self._adjuster.adjust),
-            await serve(CMD_OMS_ORDERS, OrdersQuery, self._orders),
-            await serve(CMD_OMS_BOOK, BookQuery, self._book),
-        ]
+        await serve(CMD_OMS_SUBMIT, SubmitOrder, self._submit)
+        await serve(CMD_OMS_CANCEL, CancelOrder, self._cancel)
+        await serve(CMD_OMS_CANCEL_ALL, CancelAll, self._cancel_all)
+        await serve(CMD_OMS_REPLACE, ReplaceOrder, self._replacer.replace)
+        await serve(CMD_OMS_RESOLVE, ResolveOrder, self._resolve)
+        await serve(CMD_OMS_ADJUST, AdjustBooks, self._adjuster.adjust)
+        await serve(CMD_OMS_ORDERS, OrdersQuery, self._orders)
+        await serve(CMD_OMS_BOOK, BookQuery, self._book)
 
     async def _step(self, step: ReplayStep, mark: Mark) -> None:
         await self._bars.work(step.as_of, mark)
@@ -437,8 +433,7 @@ class OmsService(Service):
         self.gate.close("the OMS is stopping")
         await self._socket.close()
         await self._tasks.stop()
-        for subscription in self._served:
-            await subscription.unsubscribe()
+        await self.ctx.stop_serving()
         await self._dispatcher.stop()
         await self._live.stop()
         await self._pump.close()

@@ -32,7 +32,7 @@ from mts1b_foundation.nats import (
     GatePassed,
 )
 from mts1b_foundation.replay import ReplayStep
-from mts1b_platform.eventbus.port import BusError, Subscription
+from mts1b_platform.eventbus.port import BusError
 from mts1b_platform.halt import HaltStore
 from mts1b_platform.lockstep import LockstepParticipant, Mark
 from mts1b_platform.pump import EventPump
@@ -75,7 +75,6 @@ class RiskEngineService(Service):
 
     def __init__(self, ctx: ServiceContext) -> None:
         super().__init__(ctx)
-        self._subscriptions: list[Subscription] = []
         self._background = OwnedTasks(ctx.tasks)
         self._store: Store | None = None
         self._pump: EventPump | None = None
@@ -158,13 +157,11 @@ class RiskEngineService(Service):
 
     async def _serve_commands(self) -> None:
         ctx = self.ctx
-        self._subscriptions = [
-            await ctx.serve_model(CMD_RISK_CHECK, CheckOrder, self._check),
-            await ctx.serve_model(CMD_RISK_ENVELOPE_GET, EnvelopeQuery, self._envelope),
-            await ctx.serve_model(CMD_RISK_ENVELOPE_UPDATE, EnvelopeUpdate, self._update),
-            await ctx.serve_model(CMD_RISK_BLOCKS, OverridesQuery, self._blocks),
-            await ctx.serve_model(CMD_RISK_OVERRIDE, SoftOverride, self._override),
-        ]
+        await ctx.serve_model(CMD_RISK_CHECK, CheckOrder, self._check)
+        await ctx.serve_model(CMD_RISK_ENVELOPE_GET, EnvelopeQuery, self._envelope)
+        await ctx.serve_model(CMD_RISK_ENVELOPE_UPDATE, EnvelopeUpdate, self._update)
+        await ctx.serve_model(CMD_RISK_BLOCKS, OverridesQuery, self._blocks)
+        await ctx.serve_model(CMD_RISK_OVERRIDE, SoftOverride, self._override)
 
     async def _check(self, request: CheckOrder) -> RiskDecision:
         judgement = await self.engine.judge(
@@ -266,8 +263,7 @@ class RiskEngineService(Service):
 
     async def stop(self) -> None:
         """Stop answering and reading, then close the store."""
-        for subscription in self._subscriptions:
-            await subscription.unsubscribe()
+        await self.ctx.stop_serving()
         await self._background.stop()
         if self._pump is not None:
             await self._pump.close()

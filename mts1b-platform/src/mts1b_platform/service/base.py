@@ -157,14 +157,13 @@ class ServiceContext:
         subject: str,
         request: type[Req],
         handler: Callable[[Req], Awaitable[FrozenModel]],
-    ) -> Subscription:
+    ) -> None:
         """Serve a command whose request and reply are models, until :meth:`stop_serving`."""
 
         async def answer(data: bytes) -> bytes:
             return (await handler(request.model_validate_json(data))).model_dump_json().encode()
 
         await self.serve(subject, answer, queue=self.name)
-        return self.served[-1]
 
     async def call(
         self,
