@@ -78,14 +78,27 @@ async def test_what_risk_never_heard_of_is_held(desk: Desk) -> None:
     assert it.held == -5
 
 
-@pytest.mark.parametrize("why", ["complete", "has_read_all", "silent"])
-async def test_books_that_say_nothing_begin_the_looks_anew(desk: Desk, why: str) -> None:
+@pytest.mark.parametrize("why", ["has_read_all", "silent"])
+async def test_there_is_no_look_without_an_answer_or_with_events_unread(
+    desk: Desk, why: str
+) -> None:
     await fill(desk, "27")
     it = Comparison(desk, "54")
     await it.look(2)
     setattr(it, why, why == "silent")
     assert await it.look(5) == []
+    assert it.held == 27
     setattr(it, why, why != "silent")
+    assert await it.look() == [NAME]
+
+
+async def test_books_that_say_nothing_begin_the_looks_anew(desk: Desk) -> None:
+    await fill(desk, "27")
+    it = Comparison(desk, "54")
+    await it.look(2)
+    it.complete = False
+    assert await it.look(5) == []
+    it.complete = True
     assert await it.look(2) == []
     assert await it.look() == [NAME]
 
@@ -104,7 +117,7 @@ async def test_a_difference_that_moves_is_an_event_on_its_way(desk: Desk) -> Non
 async def test_what_changed_since_it_was_compared_is_left_alone(desk: Desk) -> None:
     await fill(desk, "27")
     taken = await desk.engine.agree_on_position(
-        "alpha", "trend", SPLIT, held=Decimal(26), has=Decimal(54)
+        ("alpha", "trend"), SPLIT, held=Decimal(26), has=Decimal(54)
     )
     assert not taken
     assert Comparison(desk, "0").held == 27
@@ -113,5 +126,6 @@ async def test_what_changed_since_it_was_compared_is_left_alone(desk: Desk) -> N
 async def test_a_fill_of_nobody_is_not_compared(desk: Desk) -> None:
     it = Comparison(desk, "0")
     async with desk.store.transaction() as tx:
-        await desk.book.positions.follow(tx, UNASSIGNED, UNASSIGNED, SPLIT, Decimal(3))
+        nobody = (UNASSIGNED, UNASSIGNED)
+        await desk.book.positions.agree(tx, nobody, SPLIT, held=Decimal(0), has=Decimal(3))
     assert await it.look(5) == []

@@ -203,10 +203,8 @@ def _add(
     return subject
 
 
-def _event(
-    path: str, model: type[FrozenModel], producer: str, stream: str, *, alone: bool = False
-) -> str:
-    return _add(path, model, producer, stream, Durability.DURABLE, alone=alone)
+def _event(path: str, model: type[FrozenModel], producer: str, stream: str) -> str:
+    return _add(path, model, producer, stream, Durability.DURABLE)
 
 
 def _command(path: str, model: type[FrozenModel], server: str) -> str:
@@ -232,8 +230,9 @@ OMS_ORDERS_RESOLVED = _event("oms.orders.resolved", ResolveOrder, "oms", "OMS")
 OMS_RECONCILIATION_CHANGED = _event(
     "oms.reconciliation.changed", ReconciliationReport, "oms", "OMS"
 )
-OMS_BOOKS_ADJUSTED = _event("oms.books.adjusted", AdjustBooks, "oms", "OMS", alone=True)
-"""What comes before a split is in units of before it."""
+OMS_BOOKS_ADJUSTED = _add(  # alone: what comes before a split is in units of before it
+    "oms.books.adjusted", AdjustBooks, "oms", "OMS", Durability.DURABLE, alone=True
+)
 OMS_NAV_UPDATED = _event("oms.nav.updated", NavSnapshot, "oms", "OMS")
 
 BROKERS_FILLS_RAW = _event("brokers.*.fills.raw", RawFill, "brokers", "BROKERS")

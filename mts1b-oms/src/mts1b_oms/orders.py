@@ -7,10 +7,10 @@ wire; the venue's answer. A restart continues from the last of them.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Protocol
 
-from mts1b_foundation.orders import Order, OrderStatus, TimeInForce
+from mts1b_foundation.orders import Order, OrderStatus
 from mts1b_foundation.risk import DenyCode, RiskDecision
 from mts1b_platform.latency import StageLatency
 
@@ -32,14 +32,12 @@ from mts1b_oms.parents import PARENT, is_parent, why_no_child
 from mts1b_oms.record import OmsRecord
 from mts1b_oms.transitions import OrderEvent
 from mts1b_oms.unit import Unit
+from mts1b_oms.waiting import is_of_another_day
 
 __all__ = ["QUARANTINED", "OrderService", "RiskChecker"]
 
 QUARANTINED = "QUARANTINED"
 _ODD = "an odd execution waits for its halt"
-
-_LASTING = frozenset({TimeInForce.GTC, TimeInForce.GTD})
-_A_DAY = timedelta(days=1)
 
 IN_DOUBT = frozenset({OrderStatus.SUBMITTING, OrderStatus.UNKNOWN})
 
@@ -218,7 +216,7 @@ class OrderService:
                 return current
             if order.order_id in self.cancel_wanted:
                 return unit.change(current, OrderEvent.CANCEL_CONFIRMED)
-            if await _is_of_another_day(unit, current):
+            if await is_of_another_day(unit, current):
                 return unit.change(current, OrderEvent.EXPIRY, detail="it waited for a day")
             if isinstance(admitted, Fenced):
                 return _deny(unit, current, admitted.code, admitted.reason)
@@ -418,18 +416,6 @@ def _require_no_algorithm(known: Order) -> None:
             f"key {known.idempotency_key!r} belongs to order {known.order_id}, which an algorithm "
             "works; use a new key",
         )
-
-
-async def _is_of_another_day(unit: Unit, order: Order) -> bool:
-    """Return whether an order that lives for a day has waited here for longer.
-
-    No calendar is asked: a day has passed, whichever session was meant. What it was made of may be
-    older, as the bar of a Friday is on Monday.
-    """
-    if order.tif in _LASTING or unit.now - order.created_at <= _A_DAY:
-        return False
-    asked = await unit.asked_at(order.order_id)
-    return asked is not None and unit.now - asked > _A_DAY
 
 
 async def _was_asked_as(unit: Unit, known: Order, order: Order) -> bool:

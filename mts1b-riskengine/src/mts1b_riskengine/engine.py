@@ -188,7 +188,7 @@ class RiskEngine:
         decision = self._decision(order, run, reading, found.decision_id, attempt, lease_id)
         if decision.approved:
             await self._commit(tx, order, context, attempt, amends)
-        elif _soft_code(context) == decision.code:
+        elif not isinstance(context, GateRun) and context.get("soft_code") == decision.code:
             await self.book.blocks.raise_(
                 tx, order, run.results[-1], found.decision_id, decision.decided_at
             )
@@ -416,19 +416,12 @@ class RiskEngine:
             return await self.book.reservations.agree(tx, order_id, told)
 
     async def agree_on_position(
-        self, fund_id: str, strategy_id: str, symbol: Symbol, *, held: Decimal, has: Decimal
+        self, whose: tuple[str, str], symbol: Symbol, *, held: Decimal, has: Decimal
     ) -> bool:
-        """Take the OMS's quantity of a position, where ours is still the one it was compared with.
-
-        :return: whether it was.
-        """
+        """Take what the OMS has of a position; see :meth:`PositionBook.agree`."""
         async with self._store.transaction() as tx:
             await self.book.sync(tx)
-            ours = self.book.positions.quantities().get((fund_id, strategy_id, symbol), Decimal(0))
-            if ours != held:
-                return False
-            await self.book.positions.follow(tx, fund_id, strategy_id, symbol, has - held)
-            return True
+            return await self.book.positions.agree(tx, whose, symbol, held=held, has=has)
 
     def blocks(self, fund_id: str | None = None) -> tuple[SoftBlock, ...]:
         """Return the soft blocks that wait for operators, or for their order."""
@@ -451,8 +444,3 @@ class RiskEngine:
             if block.code == DenyCode.REPEATED_EXECUTION:
                 self.book.flow.forget_repeats(order)
             return granted
-
-
-def _soft_code(context: CheckContext | GateRun) -> str | None:
-    """Return the code of the soft denial that ended a check, or None."""
-    return None if isinstance(context, GateRun) else context.get("soft_code")

@@ -31,7 +31,8 @@ Odd = tuple[Decimal, Decimal]
 class PositionAgreement:
     """Take over positions of the OMS that differ from those here, look after look.
 
-    Books that differ from the venue's, or that lack what a restored record has lost, say nothing.
+    Books that differ from the venue's, or that lack what a restored record has lost, say nothing,
+    and the looks begin anew. Without an answer, or with events unread, there is no look.
 
     :param ask: asks the running OMS.
     :param has_read_all: tells whether every event of the OMS has had its effect here.
@@ -55,14 +56,12 @@ class PositionAgreement:
         """Compare once; return the positions that follow the OMS now."""
         try:
             book = await self._ask(BookQuery())
-            says = book.complete and await self._has_read_all()
+            if not await self._has_read_all():
+                return ()
         except BusError:
-            says = False
-        if not says:
-            self._seen = {}
             return ()
         seen: dict[Key, tuple[Odd, int]] = {}
-        for key, odd in self._odd_in(book).items():
+        for key, odd in (self._odd_in(book) if book.complete else {}).items():
             before, times = self._seen.get(key, (odd, 0))
             seen[key] = (odd, times + 1 if before == odd else 1)
         self._seen = seen
@@ -85,7 +84,9 @@ class PositionAgreement:
 
     async def _agree(self, key: Key, odd: Odd) -> str:
         held, has = odd
-        if not await self._engine.agree_on_position(*key, held=held, has=has):
+        fund_id, strategy_id, symbol = key
+        whose = (fund_id, strategy_id)
+        if not await self._engine.agree_on_position(whose, symbol, held=held, has=has):
             return ""
         self._log.error(
             "risk and the OMS differed on a position, as after restoring a backup: what the OMS "

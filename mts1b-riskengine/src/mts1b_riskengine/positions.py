@@ -98,12 +98,6 @@ class PositionBook:
             for (strategy_id, symbol), line in lines.lines.items()
         }
 
-    async def follow(
-        self, tx: AsyncConnection, fund_id: str, strategy_id: str, symbol: Symbol, units: Decimal
-    ) -> None:
-        """Move a position that was found to be off by ``units``."""
-        await self._move(tx, fund_id, strategy_id, symbol, units)
-
     def all_funds(self) -> Collection[FundLines]:
         """Return the lines of every fund."""
         return self._funds.values()
@@ -252,6 +246,26 @@ class PositionBook:
         found = [FillCorrection.model_validate_json(row.payload) for row in rows]
         await tx.execute(sa.delete(kept).where(kept.c.fill_id == fill_id))
         return sorted(found, key=lambda one: (one.timestamp, one.correction_id))
+
+    async def agree(
+        self,
+        tx: AsyncConnection,
+        whose: tuple[str, str],
+        symbol: Symbol,
+        *,
+        held: Decimal,
+        has: Decimal,
+    ) -> bool:
+        """Hold what the OMS has of a position, where ours is still the one it was compared with.
+
+        :param whose: the fund and the strategy.
+        :return: whether it was.
+        """
+        fund_id, strategy_id = whose
+        line = self.of_fund(fund_id).lines.get((strategy_id, symbol), FLAT)
+        if line.quantity == held:
+            await self._move(tx, fund_id, strategy_id, symbol, has - held)
+        return line.quantity == held
 
     async def _move(
         self, tx: AsyncConnection, fund_id: str, strategy_id: str, symbol: Symbol, units: Decimal

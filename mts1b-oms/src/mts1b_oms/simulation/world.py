@@ -12,18 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 from mts1b_brokers.simulation import SimVenue, TrueVenue
 from mts1b_foundation import Bar, Quote
-from mts1b_foundation.nats import (
-    OMS_FILLS_CREATED,
-    OMS_NAV_UPDATED,
-    OMS_ORDERS_ACCEPTED,
-    OMS_ORDERS_CANCELED,
-    OMS_ORDERS_CREATED,
-    OMS_ORDERS_FILLED,
-    OMS_ORDERS_SUBMITTED,
-    STREAMS,
-    bars_subject,
-    base_subject,
-)
+from mts1b_foundation.nats import STREAMS, bars_subject
 from mts1b_foundation.orders import Order
 from mts1b_platform.eventbus.port import BusError
 from mts1b_platform.halt import HaltStore
@@ -31,7 +20,6 @@ from mts1b_platform.rng import SeededRng
 from mts1b_platform.service.base import ServiceContext
 from mts1b_platform.simulation import Counters, DeterministicLoop, Faults, SimNet, SimProcess, Trace
 from mts1b_platform.store import Store, StoreError
-from mts1b_platform.store.tables import outbox
 from mts1b_riskengine.service import RiskEngineService
 
 from mts1b_oms.service import OmsService
@@ -47,6 +35,7 @@ from mts1b_oms.simulation.checks import (
 from mts1b_oms.simulation.clients import Clients
 from mts1b_oms.simulation.desk import CAP_UNITS, PRICE, PROBE, SYMBOLS, settings
 from mts1b_oms.simulation.processes import FaultyStore, Operations, WatchedGate
+from mts1b_oms.simulation.quiet import check_quiet
 from mts1b_oms.simulation.settled import check_settled
 from mts1b_oms.simulation.weather import Weather, closed_times
 
@@ -58,14 +47,6 @@ _SECONDS_PER_ORDER = 1.8
 order is in doubt, or hidden at the venue, for many seconds, and so is what is halted beside it."""
 _SHORTEST_S = 60.0
 _SETTLE_S = 120
-_AT_WORK = (
-    OMS_ORDERS_CREATED,
-    OMS_ORDERS_SUBMITTED,
-    OMS_ORDERS_ACCEPTED,
-    OMS_ORDERS_FILLED,
-    OMS_ORDERS_CANCELED,
-    OMS_FILLS_CREATED,
-)
 
 
 @dataclass(slots=True)
@@ -286,6 +267,7 @@ class World:
             await self.clients.probe()
             await self._settle()
         if self.violation is None and self.quiet_s:
+            await asyncio.sleep(_SETTLE_S)  # the clients have something in mind for a while yet
             await self._rest()
         for task in self._background:
             task.cancel()
@@ -330,24 +312,10 @@ class World:
             self.fail(last)
 
     async def _rest(self) -> None:
-        """Let hours pass in which nothing happens: of values alone is anybody told (P8).
-
-        The clients have something in mind for a while yet, and an algorithm that was begun while
-        a clock was ahead works on when that time comes.
-        """
-        await asyncio.sleep(_SETTLE_S)
-        oms = self.oms
-        if oms is None:
-            return
-        async with oms.record.store.read() as tx:
-            known = (await tx.execute(sa.select(sa.func.max(outbox.c.position)))).scalar_one()
-        await asyncio.sleep(self.quiet_s)
-        async with oms.record.store.read() as tx:
-            told = sa.select(outbox.c.subject).where(outbox.c.position > known)
-            alarms = {base_subject(subject) for subject in (await tx.execute(told)).scalars()}
-        alarms -= {OMS_NAV_UPDATED, *(_AT_WORK if self.clocks_step else ())}
-        if alarms:
-            self.fail(Violation(f"P8 nothing happened, and the OMS told {', '.join(alarms)}"))
+        try:
+            await check_quiet(self, self.quiet_s)
+        except Violation as error:
+            self.fail(error)
         await self._settle()
 
     def _look(self) -> None:
