@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,14 @@ async def asked_for(desk: Any, order: Any, monkeypatch: pytest.MonkeyPatch) -> l
     return keys
 
 
+async def marks_begun_anew(order: Any, desk: Any) -> Any:
+    """Begin a parent, and lose its mark before the next start."""
+    await begun(desk, order)
+    await desk.close()
+    (desk.home / "witness" / "parents.log").unlink()
+    return await desk.reopen()
+
+
 async def nothing(desk: Any) -> None:
     """Lose nothing but that the store was open."""
 
@@ -81,14 +90,7 @@ async def test_every_try_is_looked_for_where_the_marks_began_after_the_backup(
     new_desk: Any, order: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They were lost and begun anew before the backup was put back: they lack what it lacks."""
-
-    async def since(desk: Any) -> Any:
-        await begun(desk, order)
-        await desk.close()
-        (desk.home / "witness" / "parents.log").unlink()
-        return await desk.reopen()
-
-    desk = await put_back(await new_desk(), tmp_path, since)
+    desk = await put_back(await new_desk(), tmp_path, partial(marks_begun_anew, order))
     assert desk.record.restored
     assert len(await asked_for(desk, order, monkeypatch)) == 18
 
@@ -103,16 +105,10 @@ async def test_every_try_is_looked_for_where_the_start_that_found_the_loss_died(
     blow_at: int,
 ) -> None:
     """The next start has a fence that says nothing any more of how old the backup is."""
-
-    async def since(desk: Any) -> Any:
-        await begun(desk, order)
-        await desk.close()
-        (desk.home / "witness" / "parents.log").unlink()
-        return await desk.reopen()
-
     desk = await new_desk()
     with pytest.raises(crash):
-        await put_back(desk, tmp_path, since, fuse=Fuse(blow_at))
+        anew = partial(marks_begun_anew, order)
+        await put_back(desk, tmp_path, anew, fuse=Fuse(blow_at))
     desk = await desk.lives[-1].reopen()
     assert desk.record.restored
     assert len(await asked_for(desk, order, monkeypatch)) == 18

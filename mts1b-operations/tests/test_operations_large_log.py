@@ -40,6 +40,14 @@ async def appended(home: Path) -> None:
         await opened.store.close()
 
 
+def changed(home: Path, *statements: str) -> None:
+    """Change the store behind the back of its service."""
+    with sqlite3.connect(home / "db" / "operations.sqlite") as db:
+        for statement in statements:
+            db.execute(statement)
+    db.close()
+
+
 @pytest.mark.parametrize("lacking", [0, 1, 3, 5, ENTRIES])
 async def test_a_log_is_put_aside_again_where_a_part_of_it_is_not(
     tmp_path: Path, lacking: int
@@ -59,9 +67,7 @@ async def test_an_entry_that_is_not_the_one_put_aside_is_named_in_any_portion(
     tmp_path: Path, index: int
 ) -> None:
     await written(tmp_path, ENTRIES)
-    with sqlite3.connect(tmp_path / "db" / "operations.sqlite") as db:
-        db.execute("UPDATE audit_entries SET hash = ? WHERE sequence = ?", ("ab" * 32, index))
-    db.close()
+    changed(tmp_path, f"UPDATE audit_entries SET hash = '{'ab' * 32}' WHERE sequence = {index}")
     with pytest.raises(ChainIntegrityError) as caught:
         await appended(tmp_path)
     assert caught.value.index == index
@@ -72,10 +78,8 @@ async def test_a_log_that_was_cut_at_any_place_is_not_gone_on_with(
     tmp_path: Path, left: int
 ) -> None:
     await written(tmp_path, ENTRIES)
-    with sqlite3.connect(tmp_path / "db" / "operations.sqlite") as db:
-        db.execute("DELETE FROM audit_entries WHERE sequence >= ?", (left,))
-        db.execute("DELETE FROM audit_checkpoints")
-    db.close()
+    cut = f"DELETE FROM audit_entries WHERE sequence >= {left}"
+    changed(tmp_path, cut, "DELETE FROM audit_checkpoints")
     if left % 2:
         (tmp_path / "audit" / "leaves").unlink()  # the signed size is enough
     with pytest.raises(ChainIntegrityError, match="truncated") as caught:

@@ -277,7 +277,8 @@ def test_a_missing_server_binary_names_the_extra(machine: Machine) -> None:
     assert "/nowhere/nats-server" in refused.err
 
 
-async def test_the_bus_serves_in_the_foreground_until_it_is_told_to_stop(machine: Machine) -> None:
+async def serving(machine: Machine) -> tuple[asyncio.subprocess.Process, str]:
+    """Start a bus, and return it with the address that it tells."""
     child = await asyncio.create_subprocess_exec(
         sys.executable,
         *("-m", "mts1b_platform.cli", "bus", "serve", "--json"),
@@ -286,8 +287,12 @@ async def test_the_bus_serves_in_the_foreground_until_it_is_told_to_stop(machine
         stderr=asyncio.subprocess.PIPE,
     )
     assert child.stdout is not None
-    ready = json.loads(await child.stdout.readline())
-    assert ready["url"].startswith("nats://127.0.0.1:")
+    return child, json.loads(await child.stdout.readline())["url"]
+
+
+async def test_the_bus_serves_in_the_foreground_until_it_is_told_to_stop(machine: Machine) -> None:
+    child, url = await serving(machine)
+    assert url.startswith("nats://127.0.0.1:")
     taken = machine.mts("bus", "serve")
     assert taken.code == ExitCode.UNAVAILABLE
     assert "already runs" in taken.err
@@ -300,15 +305,7 @@ async def test_the_bus_serves_in_the_foreground_until_it_is_told_to_stop(machine
 async def test_a_command_that_has_told_where_it_runs_prints_no_second_object(
     machine: Machine,
 ) -> None:
-    child = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-m", "mts1b_platform.cli", "bus", "serve", "--json"),
-        env=machine.environ(),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    assert child.stdout is not None
-    assert "url" in json.loads(await child.stdout.readline())
+    child, _ = await serving(machine)
     os.kill(json.loads((machine.home / "run" / "nats.json").read_text())["pid"], signal.SIGKILL)
     out, errors = await child.communicate()
     assert (child.returncode, out) == (ExitCode.UNAVAILABLE, b"")

@@ -203,7 +203,7 @@ def _numbers(table: pl.DataFrame, columns: Sequence[str]) -> FloatArray:
             raise BadPanel(f"column {name!r} holds {table[name].dtype}, not prices; remove it")
     try:
         cast = table.select(pl.col(columns).cast(pl.Float64))
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except pl.exceptions.PolarsError as error:
         raise BadPanel(f"a price is not a number: {str(error).splitlines()[0]}") from None
     return cast.to_numpy(order="c")
 
