@@ -207,7 +207,7 @@ class TestBesideABenchmark:
         with pytest.raises(BadInput, match="one series of 500 rows"):
             m.beta(NOISE, NOISE[:9, 0])
         days = pd.date_range("2026-01-01", periods=3)
-        left, right = pd.Series([1.0, 2, 3], days), pd.Series([1.0, 2, 3], days[::-1])
+        left, right = pd.Series([1.0, 2, 3], days), pd.Series([1.0, 2, 3], days + days.freq)
         with pytest.raises(BadInput, match="align"):
             m.beta(left, right)
         assert list(m.beta(pd.DataFrame({"x": left, "y": left}), left)) == [1.0, 1.0]

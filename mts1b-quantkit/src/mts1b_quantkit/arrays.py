@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mts1b_quantkit.errors import BadInput, NaNInput
+from mts1b_quantkit.labels import require_rising, require_same
 
 __all__ = [
     "LARGEST",
@@ -300,6 +301,8 @@ def _numbers(values: NDArray[Any], what: str) -> FloatArray:
 
 def _read_pandas(data: Any, what: str, *, any_layout: bool) -> Table:
     pandas = sys.modules["pandas"]
+    if isinstance(data, pandas.Series | pandas.DataFrame):
+        require_rising(data.index, what)
     if isinstance(data, pandas.Series):
         values = _numbers(_without_missing(data), what)
         return Table(values, Kind.PANDAS, index=data.index, name=data.name)
@@ -340,6 +343,8 @@ def _read_polars(data: Any, what: str) -> Table:
     columns = [_polars_numbers(data[name], f"{what}, column {name!r}") for name in names]
     values = np.column_stack(columns) if columns else np.empty((data.height, 0))
     index = data[times[0]] if times else None
+    if index is not None:
+        require_rising(index, what)
     return Table(np.ascontiguousarray(values), Kind.POLARS, tuple(names), index)
 
 
@@ -356,11 +361,22 @@ def _read_mapping(data: Mapping[Any, Any], what: str) -> Table:
     if all(np.ndim(value) == 0 for value in data.values()):
         values = _numbers(np.asarray(list(data.values())), what)
         return Table(values, Kind.MAPPING, index=names)
+    _require_one_index(data, what)
     columns = [_array(data[name], f"{what}, column {name!r}") for name in names]
     lengths = {name: column.shape for name, column in zip(names, columns, strict=True)}
     if len(set(lengths.values())) > 1:
         raise BadInput(f"{what} has columns of different shape: {lengths}")
     return Table(np.ascontiguousarray(np.column_stack(columns)), Kind.MAPPING, names)
+
+
+def _require_one_index(data: Mapping[Any, Any], what: str) -> None:
+    """Refuse pandas series that name their rows otherwise; what has no names is taken as it is."""
+    named = {name: column.index for name, column in data.items() if _library(column) == "pandas"}
+    for name, index in named.items():
+        first = next(iter(named))
+        require_rising(index, what)
+        said = f"{what}, column {name!r} has other row labels than {first!r}"
+        require_same(named[first], index, said)
 
 
 def _check_finite(table: Table, what: str, *, allow_nan: bool, largest: float = LARGEST) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 from mts1b_quantkit.arrays import FloatArray, Table, as_table, require_prices
 from mts1b_quantkit.doubling import window_deviation, window_mean
 from mts1b_quantkit.errors import BadInput
+from mts1b_quantkit.labels import require_same_columns, require_same_rows
 from mts1b_quantkit.metrics.columns import require_periods
 from mts1b_quantkit.rolling import require_window
 
@@ -174,10 +175,12 @@ def _root_mean(table: Table, squares: FloatArray, window: int | None, periods: f
 def _read(**prices: Any) -> list[tuple[Table, FloatArray]]:
     """Read prices of one shape; each positive, none outside of high and low."""
     tables = {name: as_table(given, what=name) for name, given in prices.items()}
-    first = next(iter(tables.values()))
+    leading, first = next(iter(tables.items()))
     for name, table in tables.items():
         if table.values.shape != first.values.shape:
             raise BadInput(f"{name} has shape {table.values.shape}, not {first.values.shape}")
+        require_same_rows(first, table, name, beside=leading)
+        require_same_columns(first, table, name, beside=leading)
         require_prices(table, name)
     _check_range(tables)
     return [(table, table.matrix) for table in tables.values()]

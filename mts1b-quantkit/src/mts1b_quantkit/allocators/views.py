@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,9 @@ import numpy as np
 from mts1b_quantkit.allocators import cholesky
 from mts1b_quantkit.allocators.inputs import Problem, condition_number, read_problem
 from mts1b_quantkit.allocators.result import Allocation, Later, allocation
-from mts1b_quantkit.arrays import LARGEST, FloatArray, as_table, as_vector
+from mts1b_quantkit.arrays import LARGEST, FloatArray, Table, as_table, as_vector
 from mts1b_quantkit.errors import BadInput, NotPositiveDefinite
+from mts1b_quantkit.labels import require_same
 from mts1b_quantkit.scalars import is_single, read_number, read_positive, shown
 
 __all__ = ["Posterior", "black_litterman", "black_litterman_posterior"]
@@ -54,9 +56,14 @@ def black_litterman_posterior(
     >>> found.posterior_mean.round(6).tolist()
     [0.055, 0.08125]
     """
-    mean = as_table(prior_mean, what="prior_mean").values
-    risk = as_table(covariance, what="covariance").values
-    picks = np.atleast_2d(as_table(P, what="P").values)
+    given = {
+        "covariance": as_table(covariance, what="covariance"),
+        "prior_mean": as_table(prior_mean, what="prior_mean"),
+        "P": as_table(P, what="P"),
+    }
+    _require_same_assets(given)
+    risk, mean, picks = (table.values for table in given.values())
+    picks = np.atleast_2d(picks)
     wanted = _numbers("Q", Q)
     doubt = _numbers("omega", omega)
     doubt = np.diag(doubt) if doubt.ndim < 2 else doubt
@@ -213,6 +220,15 @@ def _doubt(
     if matrix.shape != (len(picks), len(picks)):
         raise BadInput(f"omega has shape {given.shape}; there are {len(picks)} views")
     return matrix
+
+
+def _require_same_assets(given: Mapping[str, Table]) -> None:
+    """Refuse inputs that name the assets otherwise: a matrix by its columns, a vector by itself."""
+    named = {
+        name: table.index if table.is_vector else table.columns for name, table in given.items()
+    }
+    for (first, names), (other, others) in combinations(named.items(), 2):
+        require_same(names, others, f"{other} has other assets than {first}")
 
 
 def _listed(number: int, field: str, values: Any) -> list[Any]:

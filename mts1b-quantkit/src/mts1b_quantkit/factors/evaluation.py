@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from mts1b_quantkit.arrays import FloatArray, Table, as_table
 from mts1b_quantkit.errors import BadInput
 from mts1b_quantkit.factors.cross_section import average_ranks
+from mts1b_quantkit.labels import require_same_columns, require_same_rows
 from mts1b_quantkit.scalars import read_choice, read_count
 
 __all__ = [
@@ -165,8 +166,13 @@ def neutralize(values: Any, exposures: Any) -> Any:
     """
     table = as_table(values, what="values", allow_nan=True)
     rows = table.values[None, :] if table.is_vector else table.values
-    given = as_table(exposures, what="exposures").values
+    named = as_table(exposures, what="exposures")
+    given = named.values
     moving = not table.is_vector and given.shape == rows.shape
+    if moving:
+        require_same_columns(table, named, "exposures", beside="values")
+    assets = table if moving or table.is_vector else replace(table, index=table.columns)
+    require_same_rows(assets, named, "exposures", beside="values")
     fixed = given[:, None] if given.ndim == 1 else given
     if not moving and len(fixed) != rows.shape[1]:
         raise BadInput(f"exposures has shape {given.shape}; values has {rows.shape[1]} assets")
@@ -193,6 +199,8 @@ def _pairs(factor: Any, forward_returns: Any) -> tuple[Table, FloatArray, FloatA
             f"factor has shape {table.values.shape}, forward_returns {other.values.shape}; "
             "give two (T, A) matrices"
         )
+    require_same_rows(table, other, "forward_returns", beside="factor")
+    require_same_columns(table, other, "forward_returns", beside="factor")
     missing = np.isnan(table.values) | np.isnan(other.values)
     return (
         table,

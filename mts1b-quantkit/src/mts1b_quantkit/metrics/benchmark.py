@@ -9,9 +9,11 @@ import numpy as np
 
 from mts1b_quantkit.arrays import FloatArray, as_table
 from mts1b_quantkit.errors import BadInput
+from mts1b_quantkit.labels import require_same_rows
 from mts1b_quantkit.metrics.columns import deviation, quotient, require_periods
 from mts1b_quantkit.metrics.growth import annual_growth
 from mts1b_quantkit.metrics.sample import Sample
+from mts1b_quantkit.scalars import is_single
 
 __all__ = [
     "alpha",
@@ -36,7 +38,9 @@ def beta(returns: Any, benchmark: Any, *, risk_free_rate: Any = 0.0) -> Any:
     >>> round(beta(returns, benchmark), 6)
     1.287879
     """
-    return _beside(returns, benchmark, lambda r, b: _slope(*_excess(r, b, risk_free_rate)))
+    return _beside(
+        returns, benchmark, lambda r, b: _slope(*_excess(r, b, risk_free_rate)), risk_free_rate
+    )
 
 
 def alpha(
@@ -60,7 +64,7 @@ def alpha(
         with np.errstate(invalid="ignore", over="ignore"):
             return np.asarray((1.0 + level) ** periods - 1.0)
 
-    return _beside(returns, benchmark, per_year)
+    return _beside(returns, benchmark, per_year, risk_free_rate)
 
 
 def tracking_error(returns: Any, benchmark: Any, *, periods_per_year: float = 252) -> Any:
@@ -128,7 +132,10 @@ def down_capture(returns: Any, benchmark: Any, *, periods_per_year: float = 252)
 
 
 def _beside(
-    returns: Any, benchmark: Any, metric: Callable[[FloatArray, FloatArray], FloatArray]
+    returns: Any,
+    benchmark: Any,
+    metric: Callable[[FloatArray, FloatArray], FloatArray],
+    rate: Any = 0.0,
 ) -> Any:
     """Apply ``metric``, (T, K) and (T, 1) -> (K,)."""
     table, other = as_table(returns), as_table(benchmark, what="benchmark")
@@ -136,9 +143,9 @@ def _beside(
         raise BadInput(
             f"benchmark has shape {other.values.shape}; give one series of {len(table.values)} rows"
         )
-    named = table.index is not None and other.index is not None
-    if named and list(table.index) != list(other.index):
-        raise BadInput("benchmark has other row labels than returns; align them first")
+    require_same_rows(table, other, "benchmark")
+    if not is_single(rate):
+        require_same_rows(table, as_table(rate, what="risk_free_rate"), "risk_free_rate")
     return table.per_column(metric(table.matrix, other.matrix))
 
 

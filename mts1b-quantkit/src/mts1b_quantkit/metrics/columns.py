@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from mts1b_quantkit.arrays import FloatArray, as_table
+from mts1b_quantkit.arrays import FloatArray, Table, as_table
 from mts1b_quantkit.metrics.sample import Memory, Sample, unit_of
 from mts1b_quantkit.scalars import read_number
 
@@ -36,15 +36,16 @@ _FEWEST = 8
 def reduce_columns(returns: Any, metric: Measure) -> Any:
     """Apply ``metric`` and give the result back in the input's kind."""
     table = as_table(returns, any_layout=True)
-    return table.per_column(measured(table.matrix, [metric])[0])
+    return table.per_column(measured(table, [metric])[0])
 
 
-def measured(matrix: FloatArray, metrics: Sequence[Measure]) -> FloatArray:
-    """Return one row of numbers for each metric, (len(metrics), K), of a (T, K) array.
+def measured(table: Table, metrics: Sequence[Measure]) -> FloatArray:
+    """Return one row of numbers for each metric, (len(metrics), K), of (T, K) numbers.
 
     Many columns are worked on in groups that fit the processor's cache, all metrics on one group
     before the next; a column's result does not depend on its group.
     """
+    matrix = table.matrix
     rows, columns = matrix.shape
     step = max(_FEWEST, _TOGETHER // rows)
     found = np.empty((len(metrics), columns))
@@ -53,7 +54,7 @@ def measured(matrix: FloatArray, metrics: Sequence[Measure]) -> FloatArray:
     for start in range(0, columns, step):
         group = matrix[:, start : start + step]
         values = group.T if by_column else _turned(group, memory)
-        sample = Sample(values, memory)
+        sample = Sample(values, memory, table)
         for number, metric in enumerate(metrics):
             found[number, start : start + len(values)] = metric(sample)
     return found

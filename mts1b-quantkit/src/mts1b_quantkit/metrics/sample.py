@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mts1b_quantkit.arrays import FloatArray, as_table
+from mts1b_quantkit.arrays import FloatArray, Table, as_table
 from mts1b_quantkit.errors import BadInput
+from mts1b_quantkit.labels import require_same_rows
 from mts1b_quantkit.scalars import is_single, read_number
 
 __all__ = ["Memory", "Sample", "unit_of"]
@@ -50,9 +51,15 @@ class Memory:
 class Sample:
     """K series of T rows, (K, T); every property works along a series."""
 
-    def __init__(self, values: FloatArray, memory: Memory | None = None) -> None:
-        """Take ``values`` (K, T), contiguous, as they are."""
+    def __init__(
+        self, values: FloatArray, memory: Memory | None = None, given: Table | None = None
+    ) -> None:
+        """Take ``values`` (K, T), contiguous, as they are.
+
+        :param given: the table that they come from; it names the rows.
+        """
         self.values = values
+        self._given = given
         self.rows = values.shape[1]
         self._memory = Memory() if memory is None else memory
         self._less: dict[float, Sample] = {}
@@ -80,6 +87,8 @@ class Sample:
             raise BadInput(
                 f"{what} has shape {table.values.shape}; give a number or {self.rows} rows"
             )
+        if self._given is not None:
+            require_same_rows(self._given, table, what)
         return self._minus(table.values[None, :], f"less {what}")
 
     def _minus(self, level: Any, name: str) -> Sample:

@@ -132,7 +132,7 @@ def summary(
         require_periods(periods_per_year), risk_free_rate, threshold, require_confidence(confidence)
     )
     table = as_table(returns, any_layout=True)
-    found = measured(table.matrix, [_MEASURES[name](terms) for name in names])
+    found = measured(table, [_MEASURES[name](terms) for name in names])
     return _together(table, names, found)
 
 

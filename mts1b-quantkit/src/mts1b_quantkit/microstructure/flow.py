@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from mts1b_quantkit.arrays import LARGEST, FloatArray, as_numbers, as_table
 from mts1b_quantkit.errors import BadInput
+from mts1b_quantkit.labels import require_same_rows
 from mts1b_quantkit.scalars import is_single, read_count, read_number, read_positive
 from mts1b_quantkit.special import ndtr
 
@@ -128,6 +129,7 @@ def vpin(
     prices, traded = as_table(close, what="close"), as_table(volume, what="volume")
     if not prices.is_vector or prices.values.shape != traded.values.shape:
         raise BadInput(f"close is {prices.values.shape}, volume {traded.values.shape}; two series")
+    require_same_rows(prices, traded, "volume", beside="close")
     if price_change_std is None:
         if len(prices.values) < 3:
             raise BadInput("fewer than three bars; give price_change_std=")

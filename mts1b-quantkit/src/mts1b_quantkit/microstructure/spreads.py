@@ -9,6 +9,7 @@ import numpy as np
 from mts1b_quantkit.arrays import FloatArray, as_table, require_prices
 from mts1b_quantkit.doubling import window_mean
 from mts1b_quantkit.errors import BadInput
+from mts1b_quantkit.labels import require_same_columns, require_same_rows
 from mts1b_quantkit.rolling import require_window
 
 __all__ = ["amihud_illiquidity", "roll_spread"]
@@ -29,6 +30,8 @@ def amihud_illiquidity(close: Any, volume: Any, *, window: int | None = None) ->
     prices, traded = as_table(close, what="close"), as_table(volume, what="volume")
     if prices.values.shape != traded.values.shape:
         raise BadInput(f"volume has shape {traded.values.shape}, close {prices.values.shape}")
+    require_same_rows(prices, traded, "volume", beside="close")
+    require_same_columns(prices, traded, "volume", beside="close")
     if len(prices.values) < 2:
         raise BadInput("close has one row; a return needs two")
     require_prices(prices, "close")

@@ -10,8 +10,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from mts1b_quantkit.arrays import LARGEST, FloatArray, as_table
+from mts1b_quantkit.arrays import LARGEST, FloatArray, Table, as_table
 from mts1b_quantkit.errors import BadInput
+from mts1b_quantkit.labels import require_same_rows
 from mts1b_quantkit.metrics.columns import require_confidence
 from mts1b_quantkit.scalars import is_single, read_count, read_number
 from mts1b_quantkit.special import bdtr, chdtrc, xlogy
@@ -111,13 +112,15 @@ def acerbi_szekely_z2(
     0.0
     """
     tail = 1.0 - require_confidence(confidence)
-    values = as_table(returns).values
-    hits = _read(breaches)
-    losses = (
-        np.asarray(read_number("expected_shortfall", expected_shortfall))
-        if is_single(expected_shortfall)
-        else as_table(expected_shortfall, what="expected_shortfall").values
-    )
+    table = as_table(returns)
+    values = table.values
+    hits = _read(breaches, beside=table)
+    if is_single(expected_shortfall):
+        losses = np.asarray(read_number("expected_shortfall", expected_shortfall))
+    else:
+        given = as_table(expected_shortfall, what="expected_shortfall")
+        require_same_rows(table, given, "expected_shortfall")
+        losses = given.values
     if values.ndim != 1 or hits.shape != values.shape:
         raise BadInput(f"returns and breaches have shapes {values.shape} and {hits.shape}")
     if losses.shape not in ((), values.shape) or not (losses >= 1.0 / LARGEST).all():
@@ -162,8 +165,11 @@ def _plus(probability: float) -> float:
     return _PLUS[min(at, len(_PLUS) - 1)]
 
 
-def _read(breaches: Any) -> FloatArray:
-    hits = as_table(breaches, what="breaches").values
+def _read(breaches: Any, *, beside: Table | None = None) -> FloatArray:
+    table = as_table(breaches, what="breaches")
+    if beside is not None:
+        require_same_rows(beside, table, "breaches")
+    hits = table.values
     if hits.ndim != 1 or not np.isin(hits, (0.0, 1.0)).all():
         raise BadInput("breaches is one series of 0 and 1")
     return hits

@@ -13,6 +13,7 @@ from mts1b_quantkit.arrays import FloatArray, as_table
 from mts1b_quantkit.errors import BadInput
 from mts1b_quantkit.factors.cross_section import zscored
 from mts1b_quantkit.factors.registry import register
+from mts1b_quantkit.labels import require_same_columns, require_same_rows
 from mts1b_quantkit.scalars import read_count, read_flag, read_number
 
 __all__ = ["factor", "moving", "score", "simple_returns"]
@@ -74,6 +75,9 @@ def score(
     What is not finite becomes NaN; the rest is z-scored across assets unless ``raw``.
     """
     tables = [as_table(getattr(panel, name), what=name, allow_nan=True) for name in fields]
+    for name, table in zip(fields[1:], tables[1:], strict=True):
+        require_same_rows(tables[0], table, name, beside=fields[0])
+        require_same_columns(tables[0], table, name, beside=fields[0])
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         values = compute(*(table.values for table in tables))
     endless = np.isinf(values)
