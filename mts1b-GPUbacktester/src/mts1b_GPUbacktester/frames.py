@@ -15,7 +15,7 @@ from mts1b_GPUbacktester.semantics import FloatArray
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["FIELDS", "fields_of", "moment_of", "polars_of", "read_table"]
+__all__ = ["FIELDS", "fields_of", "is_frame", "moment_of", "polars_of", "read_table", "wide_of"]
 
 FIELDS = ("open", "high", "low", "close", "volume")
 _TIMES = ("timestamp", "date")
@@ -124,6 +124,35 @@ def fields_of(table: pl.DataFrame) -> tuple[dict[str, FloatArray], Sequence[Any]
     if not symbols:
         raise BadPanel("the table has times but no column of an asset")
     return {"close": _numbers(wide, symbols)}, _times(wide, time), symbols
+
+
+def is_frame(given: Any) -> bool:
+    """Return whether it is a frame of pandas or polars, or a series of pandas."""
+    kind = type(given).__module__.partition(".")[0]
+    return (kind == "pandas" and hasattr(given, "index") and hasattr(given, "to_frame")) or (
+        kind in ("pandas", "polars") and hasattr(given, "columns")
+    )
+
+
+def wide_of(given: Any) -> tuple[FloatArray, list[Any] | None, list[str] | None]:
+    """Return the numbers (T, A) of a frame as they stand, its times and its names.
+
+    None for what has no labels: numbers from 0 on are none, and one column needs none.
+
+    :raises BadPanel: for times or numbers that are none.
+    """
+    is_pandas = type(given).__module__.partition(".")[0] == "pandas"
+    table = polars_of(given) if is_pandas else given.lazy().collect()
+    time = next((name for name in _TIMES if name in table.columns), None)
+    times = None
+    if time is not None:
+        table = table.with_columns(_moments(table[time]))
+        times = table[time].to_list()
+        times = None if times == list(range(len(times))) else times
+    names = [name for name in table.columns if name != time]
+    values = _numbers(table, names)
+    unnamed = len(names) == 1 or names == [str(place) for place in range(len(names))]
+    return values, times, None if unnamed else names
 
 
 def _long(table: pl.DataFrame, time: str) -> tuple[dict[str, FloatArray], Sequence[Any], list[str]]:

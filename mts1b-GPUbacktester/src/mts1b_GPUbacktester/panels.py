@@ -13,6 +13,7 @@ from mts1b_foundation import UniversePanel
 
 from mts1b_GPUbacktester.errors import BadPanel, BadSetting
 from mts1b_GPUbacktester.frames import FIELDS, fields_of, moment_of, polars_of, read_table
+from mts1b_GPUbacktester.labels import from_frames
 from mts1b_GPUbacktester.semantics import FloatArray
 
 __all__ = ["PanelLike", "Prices", "panel_from", "window"]
@@ -163,7 +164,7 @@ def panel_from(data: PanelLike) -> UniversePanel:
 
     - a :class:`UniversePanel`, as it is;
     - a mapping of (T, A) arrays (or (T,) for one asset) with ``close`` and any of open, high, low,
-      volume, ``dates`` (T,), ``symbols`` (A,);
+      volume, ``dates`` (T,), ``symbols`` (A,); frames in it bring their own times and symbols;
     - a pandas or polars frame, long (columns symbol, timestamp, close, ...) or wide (one column an
       asset, closes only); its time is the column ``timestamp`` or ``date``, else the pandas
       index;
@@ -197,14 +198,13 @@ def _from_arrays(data: Mapping[str, Any]) -> UniversePanel:
             f"a mapping needs 'close' and may have {', '.join(FIELDS)}, dates, symbols; "
             f"found {', '.join(map(str, data))}"
         )
+    fields = {name: data[name] for name in FIELDS if data.get(name) is not None}
+    fields, dates, symbols = from_frames(fields, data.get("dates"), data.get("symbols"))
     arrays = {}
-    for name in FIELDS:
-        if data.get(name) is not None:
-            values = _floats(name, data[name])
-            arrays[name] = values[:, None] if values.ndim == 1 else values
+    for name, given in fields.items():
+        values = _floats(name, given)
+        arrays[name] = values[:, None] if values.ndim == 1 else values
     close = arrays["close"]
-    symbols = data.get("symbols")
-    dates = data.get("dates")
     return _panel(
         arrays,
         dates=range(len(close)) if dates is None else dates,

@@ -12,6 +12,7 @@ from mts1b_GPUbacktester.book import DUST, Orders, Tape, WalkedBook, walk_book
 from mts1b_GPUbacktester.engines import EngineName
 from mts1b_GPUbacktester.engines.choose import choose_for_weights
 from mts1b_GPUbacktester.errors import BadPanel, BadSetting
+from mts1b_GPUbacktester.labels import aligned
 from mts1b_GPUbacktester.panels import PanelLike, panel_from
 from mts1b_GPUbacktester.results import BacktestResult, backtest_result
 from mts1b_GPUbacktester.semantics import BoolArray, Fill, FloatArray, Settings
@@ -47,7 +48,8 @@ def run_portfolio(
 
     At a rebalance units are set to weight x equity / price at the fill, equity being that before
     the costs of the trade; in between they drift. Weights may be negative and need not sum to one;
-    the rest is cash, which earns nothing. NaN weights count as zero.
+    the rest is cash, which earns nothing. NaN weights count as zero. A frame of weights is read by
+    its labels: its rows and columns are the bars and symbols of the panel, in any order.
 
     :param rebalance: None for every bar whose row of weights has one; a number of bars; or a truth
         for each bar.
@@ -79,7 +81,8 @@ def run_portfolio(
         impact=impact,
         symbols=tuple(str(symbol) for symbol in universe.symbols),
     )
-    return simulate_weights(universe, target_weights, rebalance, orders, initial_cash, engine)
+    weights = aligned("target_weights", target_weights, universe.dates, universe.symbols)
+    return simulate_weights(universe, weights, rebalance, orders, initial_cash, engine)
 
 
 def _is_number(value: Any) -> bool:

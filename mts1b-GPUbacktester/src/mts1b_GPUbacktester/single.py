@@ -6,12 +6,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+from mts1b_foundation import UniversePanel
 
 from mts1b_GPUbacktester.book import Orders
 from mts1b_GPUbacktester.engines import EngineName, Market, choose_engine
 from mts1b_GPUbacktester.errors import BadPanel, BadRule, BadSetting
 from mts1b_GPUbacktester.evaluate import Evaluator
 from mts1b_GPUbacktester.grid import parameter_sets
+from mts1b_GPUbacktester.labels import aligned
 from mts1b_GPUbacktester.panels import PanelLike, Prices, panel_from, window
 from mts1b_GPUbacktester.portfolio import Rebalance, simulate_weights
 from mts1b_GPUbacktester.results import BacktestResult, backtest_result
@@ -83,8 +85,8 @@ def run_single(
         (checked,) = parameter_sets(rule, [chosen], size=settings.fraction)
         return run_window(prices, rule, checked, bars, settings, engine)
     assert factor is not None
-    scores = _numbers("factor", factor, data.shape, data, **chosen)
-    weights = _numbers("sizer", sizer or centred_weights, data.shape, scores)[bars]
+    scores = _numbers("factor", factor, data, data, **chosen)
+    weights = _numbers("sizer", sizer or centred_weights, data, scores)[bars]
     orders = Orders(
         settings=settings,
         lots=np.zeros(data.shape[1]),
@@ -94,9 +96,9 @@ def run_single(
 
 
 def _numbers(
-    name: str, given: Callable[..., Any], shape: tuple[int, ...], *arguments: Any, **params: Any
+    name: str, given: Callable[..., Any], panel: UniversePanel, *arguments: Any, **params: Any
 ) -> FloatArray:
-    """Return what a function of the caller's gives, as numbers of a shape.
+    """Return what a function of the caller's gives, as numbers for the bars of a panel, (T, A).
 
     :raises BadRule: for anything else; what the function raises by itself is the caller's.
     """
@@ -104,13 +106,14 @@ def _numbers(
         raise BadRule(f"{name} {given!r} can not be called; give a function of arrays")
     made = given(*arguments, **params)
     try:
-        found = np.asarray(made, dtype=np.float64)
+        read = aligned(f"what the {name} gave", made, panel.dates, panel.symbols, error=BadRule)
+        found = np.asarray(read, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise BadRule(f"the {name} gave no numbers: {error}") from None
     if made is None:
         raise BadRule(f"the {name} gave no numbers: None")
-    if found.shape != shape:
-        raise BadRule(f"the {name} gave shape {found.shape}; the panel asks for {shape}")
+    if found.shape != panel.shape:
+        raise BadRule(f"the {name} gave shape {found.shape}; the panel asks for {panel.shape}")
     return found
 
 
