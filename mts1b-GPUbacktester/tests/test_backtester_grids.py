@@ -18,7 +18,7 @@ from mts1b_GPUbacktester import (
 )
 from mts1b_GPUbacktester import rules as r
 from mts1b_GPUbacktester.engines import numpy_engine
-from mts1b_GPUbacktester.specification import filter_of
+from mts1b_GPUbacktester.specification import filter_of, numbers_of
 
 CLOSE = 100 * np.exp(np.cumsum(np.random.default_rng(3).normal(0.0, 0.02, (300, 2)), 0))
 ABOVE = r.long_when(r.close > r.sma(r.close, r.param("n")))
@@ -99,9 +99,35 @@ def test_a_grid_that_does_not_fit_the_memory_is_refused_before_it_is_built() -> 
     huge = {"a": range(1, 100_000), "b": range(1, 100_000)}
     with pytest.raises(BadSetting, match="more than 5,242 parameter sets"):
         sweep(rule, huge, top=5, memory_budget="1MiB")
+    with pytest.raises(BadSetting, match="more than 5,242 parameter sets"):
+        sweep(ABOVE, {"n": itertools.count(1)}, top=5, memory_budget="1MiB")
+    with pytest.raises(BadSetting, match="more than 5,368,709 parameter sets"):
+        sweep_factor({"close": CLOSE}, lambda panel, n: panel.close, grid={"n": range(1, 10**15)})
+    assert len(numbers_of("1:1000000000000:1")) == 10**12
     endless = ({"a": n, "b": n + 1} for n in itertools.count(1))
     with pytest.raises(BadSetting, match="more than 5,242 parameter sets"):
         sweep(rule, endless, top=5, memory_budget="1MiB")
+
+
+@pytest.mark.parametrize(
+    "grid",
+    [
+        {"n": np.geomspace(5, 8, 12).astype(int)},
+        {"n": [5, 6, 7, 5.0, np.int64(6), 8]},
+        [{"n": 5}, {"n": 6}, {"n": 5}, {"n": 7}, {"n": 8}, {"n": np.float64(7)}],
+    ],
+)
+def test_a_set_that_comes_twice_is_one_trial(grid: Any) -> None:
+    found, once = sweep(ABOVE, grid), sweep(ABOVE, {"n": [5, 6, 7, 8]})
+    assert found.n_trials == 4
+    assert found.table["n"].to_list() == once.table["n"].to_list()
+    assert found.deflated() == once.deflated()
+
+
+def test_a_filter_is_a_function() -> None:
+    for refused in ("n<5", 5):
+        with pytest.raises(BadSetting, match=r"where .* is no function of a parameter set"):
+            sweep(ABOVE, {"n": [5]}, where=refused)
 
 
 def test_a_number_of_rows_is_a_whole_one() -> None:
@@ -127,7 +153,7 @@ def test_a_filter_of_names_that_are_no_parameters_is_refused() -> None:
 
 
 def test_tables_hold_numbers_that_begin_to_have_fractions_late() -> None:
-    levels = [1] * 120 + [1.5]
+    levels = [*range(1, 121), 1.5]
     found = sweep_factor(
         {"close": CLOSE, "open": CLOSE}, lambda panel, k: panel.close**k, grid={"k": levels},
         progress=False,

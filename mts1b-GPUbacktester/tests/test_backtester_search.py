@@ -153,6 +153,21 @@ def test_a_window_before_the_first_bar_of_all_chooses_nothing_and_goes_on() -> N
     assert walk.equity[-1] != 1.0
 
 
+@pytest.mark.parametrize("engine", ["numpy", "numba"])
+def test_a_walk_trades_nothing_where_its_training_says_nothing(engine: Any) -> None:
+    """No set trades in the first window: the first of the grid is no choice."""
+    close = np.concatenate((np.full(300, 100.0), 100.0 + np.arange(300.0)))
+    rule = r.long_when(r.close > r.lag(r.close, r.param("n")))
+    walk = walk_forward(
+        {"close": close}, rule, grid={"n": [3, 9]}, train=250, test=150, fill="next_close",
+        engine=engine,
+    )  # fmt: skip
+    assert walk.folds["n"].to_list() == [None, 3]
+    assert np.isnan(walk.folds["train_sharpe"][0])
+    assert not walk.returns[:150].any()
+    assert walk.returns[150:].all()
+
+
 def test_a_report_of_a_sweep_says_all_that_is_known(tmp_path: Path) -> None:
     panel = trending(0.002)
     sweep = run_sweep(panel, CROSS, grid=GRID, fill="next_close")

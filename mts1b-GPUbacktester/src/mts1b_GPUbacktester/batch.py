@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
@@ -128,7 +128,7 @@ class _Sweep:
     name: str
     panel: Path
     rule: Rule
-    grid: dict[str, list[Any]]
+    grid: dict[str, Sequence[Any]]
     keep: Callable[[dict[str, Any]], bool] | None
     by: str
     options: dict[str, Any]
@@ -151,10 +151,11 @@ def _prepared(item: dict[str, Any], folder: Path) -> _Sweep:
         rule = rule_of(**{name: item[name] for name in _RULE if name in item})
         options = {name: item[name] for name in _SETTINGS if name in item}
         keep, by = filter_of(item.get("where")), _checked(options)
+        budget = parse_bytes(options.get("memory_budget", "1GiB"))
         terms = Settings(
             **{one.name: item[one.name] for one in fields(Settings) if one.name in item}
         )
-        parameter_sets(rule, grid, keep, size=terms.fraction)
+        parameter_sets(rule, grid, keep, size=terms.fraction, budget=budget)
         sides_of(rule, terms.direction)
         choose_engine(item.get("engine", "auto"), 0)
     except (BadPanel, BadRule, BadSetting, EngineMissing) as error:

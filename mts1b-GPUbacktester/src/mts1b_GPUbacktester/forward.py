@@ -78,6 +78,8 @@ def run_walk_forward(
 
     A training window stands alone: averages warm up inside it. A test window is warm from the bars
     before it, starts flat with fresh capital, and its first decision is that of the bar before.
+    Where the metric of no set is known in training, as where none of them traded, nothing is chosen
+    (the parameters are null) and nothing is traded.
 
     :param train: bars of a training window, ``test`` of the window after it; ``step`` (``test`` or
         more), ``expanding`` and ``purge`` are those of :class:`mts1b_quantkit.cv.WalkForward`.
@@ -143,9 +145,13 @@ class _Walk:
         for rows, assets, part in cuts_for(block, self.engine):
             measured[rows, assets] = self.engine.sweep(part).values[self.by]
         place, score = _best(measured, self.by)
-        chosen = self.sets[place]
         bars = slice(int(coming[0]), int(coming[-1]) + 1)
-        result = run_window(self.prices, self.rule, chosen, bars, self.settings, self.name)
+        chosen: Mapping[str, Any] = dict.fromkeys(self.sets[0])
+        returns, reached = np.zeros(len(coming)), float("nan")
+        if not np.isnan(score):
+            chosen = self.sets[place]
+            result = run_window(self.prices, self.rule, chosen, bars, self.settings, self.name)
+            returns, reached = result.returns, result.metrics()[self.by]
         dates = self.prices.dates
         row = {
             "train_start": dates[int(past[0])],
@@ -154,9 +160,9 @@ class _Walk:
             "test_end": dates[bars.stop - 1],
             **chosen,
             f"train_{self.by}": score,
-            f"test_{self.by}": result.metrics()[self.by],
+            f"test_{self.by}": reached,
         }
-        return _Fold(row, list(dates[bars]), result.returns)
+        return _Fold(row, list(dates[bars]), returns)
 
 
 def _best(values: FloatArray, by: str) -> tuple[int, float]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 import re
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from mts1b_GPUbacktester.engines.port import METRICS
@@ -26,6 +26,9 @@ _COLUMNS = frozenset({"symbol", "path", *METRICS} | _OF_A_FOLD)
 _SET_BYTES = 200
 """What a parameter set takes in memory, about."""
 
+_BUDGET = 2**30
+"""Bytes that the sets may take where nobody says."""
+
 _FEW_SETS = 1_000
 """Sets whose own memory no budget asks about."""
 
@@ -42,7 +45,7 @@ def parameter_sets(
 ) -> list[Params]:
     """Return the parameter sets of a grid, in its order.
 
-    :param budget: bytes that they may take; None for any number.
+    :param budget: bytes that they may take, 1 GiB where it is None.
     :raises BadRule: for no whole rule, when no set is left, or for one that has not exactly the
         parameters of rule and size, or gives a window or an exit that makes no sense.
     :raises BadSetting: for more sets than the budget holds.
@@ -74,21 +77,20 @@ def sets_of(
     *,
     budget: int | None = None,
 ) -> list[Params]:
-    """Return the parameter sets of a grid, in its order.
+    """Return the parameter sets of a grid, in its order; one that comes twice is one.
 
     :raises BadRule: for no grid, a name that a column of results has, or when no set is left.
-    :raises BadSetting: for more sets than the budget holds.
+    :raises BadSetting: for more sets than the budget holds, or a filter that is no function.
     """
-    most = sys.maxsize if budget is None else max(_FEW_SETS, budget // _SET_BYTES)
+    if where is not None and not callable(where):
+        raise BadSetting(f"where {where!r} is no function of a parameter set; give a lambda")
+    most = max(_FEW_SETS, (_BUDGET if budget is None else budget) // _SET_BYTES)
     sets: list[Params] = []
-    for params in _every(grid):
+    for params in _every(grid, most):
         if where is not None and not where(params):
             continue
         if len(sets) == most:
-            raise BadSetting(
-                f"the grid has more than {most:,} parameter sets, which alone take the memory "
-                "budget; make it coarser, or give a larger memory_budget"
-            )
+            raise _too_many(most)
         sets.append(params)
     if not sets:
         raise BadRule("the grid has no parameter set; widen it or loosen where=")
@@ -98,15 +100,51 @@ def sets_of(
     return sets
 
 
-def _every(grid: Any) -> Iterator[Params]:
-    """Yield the parameter sets of a grid one by one."""
+def _too_many(most: int) -> BadSetting:
+    return BadSetting(
+        f"the grid has more than {most:,} parameter sets, which alone take the memory budget; make "
+        "it coarser, or give a larger memory_budget"
+    )
+
+
+def _distinct(values: Iterable[Any], key: Callable[[Any], Any]) -> Iterator[Any]:
+    """Yield what comes for the first time; what has no hash is for others to refuse."""
+    seen = set()
+    for value in values:
+        with suppress(TypeError):
+            mark = key(value)
+            if mark in seen:
+                continue
+            seen.add(mark)
+        yield value
+
+
+def _every(grid: Any, most: int) -> Iterator[Params]:
+    """Yield the distinct parameter sets of a grid one by one.
+
+    :raises BadSetting: for more than ``most`` values of a parameter.
+    """
     if isinstance(grid, Mapping):
         for name, values in grid.items():
             if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
                 raise BadRule(f"grid[{name!r}] is {values!r}; give a list of values, e.g. [5, 10]")
-        for row in itertools.product(*grid.values()):
+        axes = []
+        for values in grid.values():
+            taken = list(itertools.islice(values, most + 1))
+            if len(taken) > most:
+                raise _too_many(most)
+            axes.append(list(_distinct(taken, lambda value: value)))
+        for row in itertools.product(*axes):
             yield dict(zip(grid, row, strict=True))
         return
+    yield from _distinct(_listed(grid), lambda params: frozenset(params.items()))
+
+
+def _listed(grid: Any) -> Iterator[Params]:
+    """Yield the parameter sets of a list of them.
+
+    :raises BadRule: for anything else.
+    """
     for item in grid if isinstance(grid, Iterable) else [grid]:
         if not isinstance(item, Mapping):
             raise BadRule(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from mts1b_GPUbacktester import rules as r
@@ -51,7 +51,7 @@ def _with_exits(rule: r.Rule, stop: Any, trailing_stop: Any, time_exit: Any) -> 
     return rule
 
 
-def numbers_of(text: str) -> list[int | float]:
+def numbers_of(text: str) -> Sequence[int | float]:
     """Read ``5``, ``5,10,20`` or ``5:50:5`` (the end included).
 
     :raises BadSetting: for anything else.
@@ -59,7 +59,7 @@ def numbers_of(text: str) -> list[int | float]:
     try:
         if ":" in text:
             first, last, step = (int(part) for part in text.split(":"))
-            return list(range(first, last + 1, step))
+            return range(first, last + 1, step)
         return [_number(part) for part in text.split(",")]
     except ValueError:
         raise BadSetting(f"{text!r} is not V, V1,V2,... or FIRST:LAST:STEP") from None
@@ -72,12 +72,12 @@ def _number(text: str) -> int | float:
         return float(text)
 
 
-def grid_of(pairs: Iterable[str]) -> dict[str, list[int | float]]:
+def grid_of(pairs: Iterable[str]) -> dict[str, Sequence[int | float]]:
     """Read ``NAME=VALUES`` pairs.
 
     :raises BadSetting: for anything else.
     """
-    grid: dict[str, list[int | float]] = {}
+    grid: dict[str, Sequence[int | float]] = {}
     for pair in pairs:
         name, found, values = pair.partition("=")
         if not found:
