@@ -56,6 +56,20 @@ def test_a_file_that_can_not_be_written_is_refused_before_the_run(
         assert said in done.output
 
 
+@pytest.mark.parametrize("command", ["run", "sweep"])
+def test_bars_of_weeks_and_borrowed_shares_are_told_on_the_command_line(
+    command: str, bars: Path
+) -> None:
+    def sharpe(*options: str) -> float:
+        done = invoke(command, bars, "--direction", "both", "--json", *options)
+        told = json.loads(done.stdout)
+        return float((told if command == "run" else told["best"][0])["sharpe"])
+
+    weekly = sharpe("--periods-per-year", "52")
+    assert weekly == pytest.approx(sharpe() * (52 / 252) ** 0.5)
+    assert sharpe("--borrow-bps", "300") < sharpe()
+
+
 def test_a_sweep_measures_what_it_is_ordered_by(bars: Path) -> None:
     done = invoke("sweep", bars, "--by", "calmar", "--json")
     assert done.exit_code == 0, done.output

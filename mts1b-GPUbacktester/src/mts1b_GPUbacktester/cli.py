@@ -53,6 +53,8 @@ FillOption = Annotated[
 ]
 FeesOption = Annotated[float, typer.Option(help="fees a side, basis points")]
 SlippageOption = Annotated[float, typer.Option(help="slippage a side, basis points")]
+BorrowOption = Annotated[float, typer.Option(help="a year on short positions, basis points")]
+PeriodsOption = Annotated[float, typer.Option(help="bars a year: 252 daily, 365, 52, 12")]
 JsonOption = Annotated[bool, typer.Option("--json", help="print one JSON object")]
 
 
@@ -120,6 +122,8 @@ def run(
     fill: FillOption = "next_open",
     fees_bps: FeesOption = 5.0,
     slippage_bps: SlippageOption = 0.0,
+    borrow_bps: BorrowOption = 0.0,
+    periods_per_year: PeriodsOption = 252.0,
     report: ReportOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -151,6 +155,8 @@ def run(
             fill=fill,
             fees_bps=fees_bps,
             slippage_bps=slippage_bps,
+            borrow_bps=borrow_bps,
+            periods_per_year=periods_per_year,
         )
         if report is not None:
             result.report(report)
@@ -181,6 +187,8 @@ def sweep(
     fill: FillOption = "next_open",
     fees_bps: FeesOption = 5.0,
     slippage_bps: SlippageOption = 0.0,
+    borrow_bps: BorrowOption = 0.0,
+    periods_per_year: PeriodsOption = 252.0,
     engine: Annotated[Literal["auto", "numpy", "numba", "cuda"], typer.Option()] = "auto",
     by: Annotated[str, typer.Option(help="metric to order by")] = "sharpe",
     top: Annotated[int, typer.Option(help="rows to print", min=0)] = 10,
@@ -212,6 +220,8 @@ def sweep(
             fill=fill,
             fees_bps=fees_bps,
             slippage_bps=slippage_bps,
+            borrow_bps=borrow_bps,
+            periods_per_year=periods_per_year,
             engine=engine,
             metrics=(*DEFAULT_METRICS, by),
         )
