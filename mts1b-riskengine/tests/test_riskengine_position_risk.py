@@ -98,6 +98,29 @@ async def test_a_reducing_order_passes_over_every_cap(make_desk: MakeDesk) -> No
     )
 
 
+@pytest.mark.parametrize(
+    ("limits", "code"),
+    [
+        ({"max_position_pct": 0.4}, DenyCode.MAX_POSITION_PCT),
+        ({"max_net_exposure_pct": 0.4}, DenyCode.MAX_NET_EXPOSURE),
+    ],
+)
+async def test_what_is_over_a_cap_on_one_side_gives_no_room_on_the_other(
+    make_desk: MakeDesk, limits: dict[str, float], code: DenyCode
+) -> None:
+    envelope = make_envelope(enable_shorting=True, **limits)
+    desk = await make_desk(envelope=envelope, borrow=FixedBorrow())
+    await desk.hold("450")
+    assert await judged(desk, number=1, side=Side.SELL, quantity=Decimal(851)) == (
+        "position_risk",
+        code,
+    )
+    assert await judged(desk, number=2, side=Side.SELL, quantity=Decimal(850)) == PASSED
+    await desk.hold("-900")
+    assert await judged(desk, number=3, quantity=Decimal(851)) == ("position_risk", code)
+    assert await judged(desk, number=4, quantity=Decimal(850)) == PASSED
+
+
 async def test_two_sells_of_one_position_are_not_both_reduce_only(desk: Desk) -> None:
     await desk.hold("10")
     sell = {"side": Side.SELL, "reduce_only": True}

@@ -8,21 +8,22 @@ from typing import NamedTuple
 from mts1b_foundation import Order
 
 from mts1b_riskengine.instruments import InstrumentFacts
-from mts1b_riskengine.lines import EXACT, NOTHING, UNKNOWN, FundLines, Line, LineKey, Total
+from mts1b_riskengine.lines import EXACT, NOTHING, UNKNOWN, FundLines, Line, LineKey
 
 __all__ = ["ExposureProbe", "Measures"]
 
 ZERO = Decimal(0)
-_plus, _less = EXACT.add, EXACT.subtract
+_plus, _less, _minus = EXACT.add, EXACT.subtract, EXACT.minus
 
 
 class Measures(NamedTuple):
     """What the caps of an envelope are compared with; all in base currency.
 
     ``position`` is the larger of the strategy's own and the fund's netted worst case in the
-    symbol; ``net`` the larger worst case of the fund and of the strategy; ``net_high`` the most
-    positive net exposure of the fund. ``sector`` and ``country`` are sums of what is known to be
-    of one; to ``..._at_worst`` all belongs that may be.
+    symbol, ``net`` the larger of the fund's and the strategy's, both on the side to which the
+    order moves them: what is long beyond a cap leaves no room to go short beyond it. ``net_high``
+    is the most positive net exposure of the fund. ``sector`` and ``country`` are sums of what is
+    known to be of one; to ``..._at_worst`` all belongs that may be.
     """
 
     position: Decimal
@@ -117,10 +118,16 @@ class ExposureProbe:
         strategy = totals.get(("strategy", strategy_id), NOTHING)
         of_symbol = totals.get(("symbol", symbol), NOTHING)
         of_class = totals.get(("asset_class", facts.asset_class.value), NOTHING)
+        if self._sign > 0:
+            position = max(line.high, _plus(of_symbol.high, high))
+            net = max(_plus(fund.high, high), _plus(strategy.high, high))
+        else:
+            position = _minus(min(line.low, _plus(of_symbol.low, low)))
+            net = _minus(min(_plus(fund.low, low), _plus(strategy.low, low)))
         return Measures(
-            position=max(line.gross, _worst(of_symbol, high, low)),
+            position=position,
             gross=_plus(fund.gross, gross),
-            net=max(_worst(fund, high, low), _worst(strategy, high, low)),
+            net=net,
             net_high=_plus(fund.high, high),
             asset_class=_plus(of_class.gross, gross),
             sector=(sector := self._grouped("sector", facts.sector, gross)),
@@ -137,9 +144,3 @@ class ExposureProbe:
 
     def _unknown(self, kind: str) -> Decimal:
         return self._lines.total((kind, UNKNOWN)).gross
-
-
-def _worst(total: Total, high: Decimal, low: Decimal) -> Decimal:
-    """Return the larger worst case of a group whose sums move by ``high`` and ``low``."""
-    highest, lowest = _plus(total.high, high).copy_abs(), _plus(total.low, low).copy_abs()
-    return highest if highest >= lowest else lowest
