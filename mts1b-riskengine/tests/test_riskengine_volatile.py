@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from mts1b_foundation import Fill, Order, OrderStatus, Side, Symbol
 from mts1b_foundation.limits import MessageLimits, RiskLimits
@@ -129,6 +129,7 @@ class Run:
 
 
 @given(st.lists(SHIFT, min_size=8, max_size=25))
+@example([*[("buy", 0, 1)] * 5, ("same key", 0, 1), ("same key", 1, 1), ("same key", 1, 1)])
 @settings(max_examples=10, deadline=None)
 def test_without_a_store_everything_is_decided_as_with_one(
     shifts: Sequence[tuple[str, int, int]],

@@ -115,35 +115,31 @@ def decisions_of(store: Store) -> Decisions:
     return DecisionLog(store) if store.keeps else DecisionMemory()
 
 
-class _Kept(NamedTuple):
+class _Holder(NamedTuple):
     order_id: str
     idempotency_key: str
     terms: str
-    decision_id: str
-    recorded: Recorded
 
 
 class DecisionMemory:
     """Decisions of a run that ends with its process; nobody is told of them."""
 
     def __init__(self) -> None:
-        self._by_key: dict[str, _Kept] = {}
-        self._by_order: dict[str, _Kept] = {}
+        self._recorded: dict[str, Recorded] = {}
+        self._of_key: dict[str, _Holder] = {}
+        self._of_order: dict[str, _Holder] = {}
 
     async def find(self, tx: AsyncConnection, order: Order) -> Found:
         """Return the recorded decision on this order, or who holds its key."""
         terms = economics_of(order)
         mine = derive_id("dec", order.order_id, order.idempotency_key, terms)
-        of_key = self._by_key.get(order.idempotency_key)
-        of_order = self._by_order.get(order.order_id)
-        for own in (of_key, of_order):
-            if own is not None and own.decision_id == mine:
-                return Found(mine, terms, recorded=own.recorded)
-        holder = of_key or of_order
+        recorded = self._recorded.get(mine)
+        if recorded is not None:
+            return Found(mine, terms, recorded=recorded)
+        holder = self._of_key.get(order.idempotency_key) or self._of_order.get(order.order_id)
         if holder is None:
             return Found(mine, terms)
-        same = holder.terms == terms
-        claim = Claim(holder.order_id, holder.idempotency_key, same)
+        claim = Claim(holder.order_id, holder.idempotency_key, holder.terms == terms)
         return Found(mine, terms, claim=claim)
 
     async def record(
@@ -156,12 +152,11 @@ class DecisionMemory:
         attempt: int,
     ) -> None:
         """Keep the decision; the first order with a key or an id holds it."""
-        order_id, key, decision_id = order.order_id, order.idempotency_key, found.decision_id
-        kept = _Kept(order_id, key, found.terms, decision_id, Recorded(decision, attempt))
-        if self._by_key.setdefault(key, kept).decision_id == decision_id:
-            self._by_key[key] = kept
-        if self._by_order.setdefault(order_id, kept).decision_id == decision_id:
-            self._by_order[order_id] = kept
+        self._recorded[found.decision_id] = Recorded(decision, attempt)
+        if attempt == 1:
+            holder = _Holder(order.order_id, order.idempotency_key, found.terms)
+            self._of_key.setdefault(order.idempotency_key, holder)
+            self._of_order.setdefault(order.order_id, holder)
 
 
 class DecisionLog:
