@@ -26,7 +26,7 @@ from mts1b_foundation.nats import (
 )
 from mts1b_foundation.replay import ReplayStep, ReplayStepDone, StateDigest
 from mts1b_platform.clock import VirtualClock
-from mts1b_platform.config import FundSettings, ReplaySettings, Settings
+from mts1b_platform.config import FundSettings, ReplaySettings, Settings, VenueSettings
 from mts1b_platform.eventbus.local import LocalBus
 from mts1b_platform.halt import HaltStore
 from mts1b_platform.ids import SequentialIds
@@ -57,6 +57,8 @@ class World:
     home: Path
     bus: LocalBus = field(default_factory=LocalBus)
     replay: bool = True
+    shorting: bool = False
+    venue: VenueSettings = field(default_factory=VenueSettings)
     failures: list[Exception] = field(default_factory=list)
     asked: list[HaltRequest] = field(default_factory=list)
     heads: dict[str, int] = field(default_factory=dict)
@@ -82,12 +84,14 @@ class World:
     async def start_service(self) -> None:
         self.clock = VirtualClock(AT - DAY)
         fund = FundConfig(fund_id=FUND, name="Alpha", target_nav_usd=Decimal(100_000))
+        envelope = make_envelope(enable_shorting=self.shorting)
         self.tasks = TaskGroupSupervisor(lambda _, error: self.failures.append(error))
         ctx = ServiceContext(
             name="riskengine",
             home=self.home,
             settings=Settings(
-                funds=[FundSettings(fund=fund, envelope=make_envelope())],
+                funds=[FundSettings(fund=fund, envelope=envelope)],
+                venue=self.venue,
                 replay=ReplaySettings(enabled=self.replay),
             ),
             clock=self.clock,

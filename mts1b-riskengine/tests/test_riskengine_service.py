@@ -16,6 +16,7 @@ from mts1b_foundation import (
     Order,
     OrderStatus,
     RiskDecision,
+    Side,
 )
 from mts1b_foundation.commands import CheckOrder
 from mts1b_foundation.nats import (
@@ -29,6 +30,7 @@ from mts1b_foundation.nats import (
 )
 from mts1b_foundation.replay import StateDigest
 from mts1b_platform.clock import VirtualClock
+from mts1b_platform.config import VenueSettings
 from mts1b_platform.eventbus.local import LocalBus
 from mts1b_platform.eventbus.port import Message, RemoteError
 from mts1b_platform.rng import SeededRng
@@ -266,6 +268,26 @@ async def test_live_the_pump_follows_the_streams_and_passes_are_told(tmp_path: P
     await world.stop_service()
     await world.bus.close()
     assert world.failures == []
+
+
+@pytest.mark.parametrize("replay", [True, False])
+@pytest.mark.parametrize("fee", [None, "25", "201"])
+async def test_a_simulated_venue_lends_at_the_fee_of_the_settings(
+    tmp_path: Path, fee: str | None, replay: bool
+) -> None:
+    venue = VenueSettings(borrow_fee_bps=None if fee is None else Decimal(fee))
+    world = World(tmp_path, replay=replay, shorting=True, venue=venue)
+    await world.start()
+    if replay:
+        await world.day(0)
+    else:
+        world.clock.advance_to(AT)
+        await world.bar(0)
+        await until(lambda: world.service.engine.book.positions.marks)
+    decision = await world.service.engine.check(make_order(side=Side.SHORT))
+    assert decision.code == ("" if fee == "25" else DenyCode.BORROW_FEE_TOO_HIGH)
+    await world.stop_service()
+    await world.bus.close()
 
 
 def test_the_gates_command_prints_the_table() -> None:

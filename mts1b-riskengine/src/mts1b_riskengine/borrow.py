@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from mts1b_foundation import Symbol
 
-__all__ = ["BorrowDesk", "BorrowQuote", "FixedBorrow"]
+if TYPE_CHECKING:
+    from mts1b_platform.config import VenueSettings
+
+__all__ = ["BorrowDesk", "BorrowQuote", "FixedBorrow", "desk_of"]
 
 
 class BorrowQuote(NamedTuple):
@@ -36,3 +39,8 @@ class FixedBorrow:
     def quote(self, symbol: Symbol) -> BorrowQuote | None:
         """Return the same terms for every symbol."""
         return BorrowQuote(self.fee_bps, self.located)
+
+
+def desk_of(venue: VenueSettings) -> BorrowDesk | None:
+    """Return the desk of the simulated venue, or None where it lends nothing."""
+    return None if venue.borrow_fee_bps is None else FixedBorrow(venue.borrow_fee_bps)

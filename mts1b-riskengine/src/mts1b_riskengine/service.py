@@ -43,7 +43,7 @@ from mts1b_platform.supervision import OwnedTasks
 
 from mts1b_riskengine.agreement import LOOK_EVERY_S, OrderAgreement
 from mts1b_riskengine.book import RiskBook
-from mts1b_riskengine.borrow import BorrowDesk, FixedBorrow
+from mts1b_riskengine.borrow import desk_of
 from mts1b_riskengine.context import FactSource
 from mts1b_riskengine.digest import economic_digest
 from mts1b_riskengine.engine import Judgement, RiskEngine
@@ -134,7 +134,7 @@ class RiskEngineService(Service):
             halts=HaltRecord(HaltStore(ctx.home / "halt")),
             clock=ctx.clock,
             policy=RiskPolicy(approval_ttl_s=risk.approval_ttl_s),
-            borrow=self._borrow_desk(),
+            borrow=desk_of(ctx.settings.venue),
             facts=type(self).facts,
             latency=ctx.latency,
             timer=ctx.system_clock,
@@ -150,10 +150,6 @@ class RiskEngineService(Service):
 
     def _keys(self) -> KeyRing:
         return KeyRing(self.ctx.home / "keys", self.ctx.rng)
-
-    def _borrow_desk(self) -> BorrowDesk | None:
-        """A replay's venue is simulated and lends at one fee; elsewhere there is no desk yet."""
-        return FixedBorrow() if self.ctx.replay else None
 
     async def _serve_commands(self) -> None:
         ctx = self.ctx

@@ -23,13 +23,8 @@ from mts1b_platform.latency import Unmeasured
 from mts1b_platform.rng import Rng
 from mts1b_platform.signing import HmacSigner, HmacVerifier
 from mts1b_platform.store import VolatileStore
-from mts1b_riskengine import (
-    FixedBorrow,
-    HaltRecord,
-    RiskBook,
-    RiskEngine,
-    RiskPolicy,
-)
+from mts1b_riskengine import HaltRecord, RiskBook, RiskEngine, RiskPolicy
+from mts1b_riskengine.borrow import desk_of
 from mts1b_riskengine.feed import RiskFeed
 from mts1b_riskengine.halting import HaltRequester
 
@@ -104,7 +99,7 @@ class EventBacktest:
             halts=HaltRecord(self.halts),
             clock=self.clock,
             policy=RiskPolicy(approval_ttl_s=settings.risk.approval_ttl_s),
-            borrow=FixedBorrow(),
+            borrow=desk_of(settings.venue),
             latency=latency,
         )
         self._feed = RiskFeed(self.risk)

@@ -107,6 +107,13 @@ class VenueSettings(_Section):
     initial_cash_usd: Decimal | None = Field(
         None, gt=0, le=MOST_USD, description="null: the sum of all funds' NAV"
     )
+    borrow_fee_bps: Decimal | None = Field(
+        Decimal(25),
+        ge=0,
+        le=1_000_000,
+        description="yearly fee at which it lends shares for short sales, basis points; risk "
+        "judges it, and no account is charged; null: it lends none",
+    )
     fill: Literal["next_open", "quote", "immediate"] = Field(
         "next_open", description="what an order fills against"
     )
