@@ -9,18 +9,17 @@ from mts1b_foundation.adjustments import AdjustBooks, AdjustmentKind
 from mts1b_foundation.orders import Fill, Order, OrderStatus, OrderType, Side, TimeInForce
 from mts1b_platform.ids import derive_id
 
-from mts1b_oms.simulation.desk import PRICE, STOCK, SYMBOLS
+from mts1b_oms.simulation.desk import OPERATOR, PRICE, STOCK, SYMBOLS
 
 if TYPE_CHECKING:
     from mts1b_brokers.simulation import TrueVenue
     from mts1b_platform.simulation import SimNet
 
-__all__ = ["BY_HAND", "OPERATOR", "Accidents"]
+__all__ = ["BY_HAND", "Accidents"]
 
 BY_HAND = "external"
 """Fund and strategy of what somebody does by hand in the account."""
 
-OPERATOR = "operator:sim"
 _PAYMENTS = (
     AdjustmentKind.DEPOSIT,
     AdjustmentKind.WITHDRAWAL,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Callable, Mapping, Set
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from mts1b_foundation.orders import Fill, Order, OrderStatus
+
+from mts1b_oms.simulation.desk import SHORTS
 
 if TYPE_CHECKING:
     from mts1b_brokers.simulation import TrueVenue
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from mts1b_oms.simulation.accidents import Accidents
 
 __all__ = [
+    "ON_ITS_WAY_S",
     "Violation",
     "check_arrival",
     "check_change",
@@ -28,7 +31,7 @@ __all__ = [
 _AHEAD_OF_WIRE = frozenset({OrderStatus.SUBMITTING, OrderStatus.UNKNOWN})
 """A record that says: this may be at the venue. An order that is proved absent leaves again."""
 
-_ON_ITS_WAY_S = 8.0
+ON_ITS_WAY_S = 8.0
 """From the look at the gate to the wire: risk's answer, two slow commits, an approval's life."""
 
 
@@ -41,7 +44,7 @@ def check_arrival(
     oms: OmsService,
     truth: TrueVenue,
     *,
-    cap_units: Decimal,
+    cap_of: Callable[[str], Decimal],
     halted: Set[str],
     lease_ends: float,
     looked: bool,
@@ -51,6 +54,7 @@ def check_arrival(
 ) -> None:
     """Check what is about to leave. Called inside the gateway's non-awaiting block.
 
+    :param cap_of: the units that a fund may hold of a symbol, by the widest cap that may count.
     :param halted: the scopes in force, by the operator's own list.
     :param looked: whether this life of the OMS has read the venue's books.
     :param gate_closed_s: for how long the OMS itself has known that the books differ. What had
@@ -73,13 +77,13 @@ def check_arrival(
         raise Violation(f"I9 {order.order_id} leaves while its record is {state}")
     if not looked:
         raise Violation(f"I8 {order.order_id} leaves before the venue's books were read")
-    if gate_closed_s > _ON_ITS_WAY_S:
+    if gate_closed_s > ON_ITS_WAY_S:
         raise Violation(f"I8 {order.order_id} leaves {gate_closed_s:.1f} s after the gate closed")
     _check_permitted(order, oms, halted, lease_ends)
     gateway = oms._gateway
     if order.mode is not gateway._mode:
         raise Violation(f"I14 {order.order_id} is for {order.mode}, the venue for {gateway._mode}")
-    _check_cap(order, truth, cap_units, surplus)
+    _check_cap(order, truth, cap_of(order.fund_id), surplus)
 
 
 def check_child(
@@ -109,7 +113,7 @@ def check_change(
     oms: OmsService,
     truth: TrueVenue,
     *,
-    cap_units: Decimal,
+    cap_of: Callable[[str], Decimal],
     halted: Set[str],
     lease_ends: float,
     surplus: Mapping[str, Decimal],
@@ -128,7 +132,8 @@ def check_change(
     _check_permitted(record, oms, halted, lease_ends)
     theirs = next((o for o in open_at(truth) if o.order_id == order_id), None)
     if theirs is not None and quantity > theirs.quantity:
-        _check_cap(record.with_(quantity=quantity - theirs.quantity), truth, cap_units, surplus)
+        more = record.with_(quantity=quantity - theirs.quantity)
+        _check_cap(more, truth, cap_of(record.fund_id), surplus)
 
 
 def _check_permitted(order: Order, oms: OmsService, halted: Set[str], lease_ends: float) -> None:
@@ -181,53 +186,58 @@ def _scopes_of(order: Order) -> frozenset[str]:
 def _check_cap(
     order: Order, truth: TrueVenue, cap_units: Decimal, surplus: Mapping[str, Decimal]
 ) -> None:
-    if order.side.sign < 0:
-        return
-    held, buying = _book_of(order, truth, surplus)
-    if held + buying + order.quantity > cap_units:
+    """Check that a fund holds no more than its cap on the side of ``order``, whatever fills of it.
+
+    On the short side that is nothing, but for the fund that may go short.
+    """
+    side = order.side.sign
+    cap = cap_units if side > 0 or order.fund_id == SHORTS else Decimal(0)
+    held, on_its_way = _book_of(order, truth, surplus)
+    if held * side + on_its_way + order.quantity > cap:
         raise Violation(
-            f"I5 {order.order_id}: {held} held, {buying} on the way and {order.quantity} more are "
-            f"beyond the cap of {cap_units}"
+            f"I5 {order.order_id} to {order.side}: {held} held, {on_its_way} on the way and "
+            f"{order.quantity} more are beyond the cap of {cap}"
         )
 
 
 def _book_of(
     order: Order, truth: TrueVenue, surplus: Mapping[str, Decimal]
 ) -> tuple[Decimal, Decimal]:
-    """Return what the fund holds by the venue's word, and what may still be bought for it.
+    """Return what the fund holds by the venue's word, and what may still fill on the order's side.
 
     But for orders of which the venue took executions back: it may have opened them again.
     """
     state = truth.paper._venue.state if truth.paper._venue is not None else None
     if state is None:
         return Decimal(0), Decimal(0)
-    counted = (state.standing(fill) for fill in state.fills)
+    side, restated = order.side.sign, _restated_at(truth)
+    # What was bought and is taken back makes a fund shorter than anybody could know.
+    counted = (state.standing(fill) if side > 0 else fill for fill in state.fills)
     held = sum(
         (
-            fill.signed_quantity - _bought(fill, surplus)
+            fill.signed_quantity - _surplus_of(fill, side, surplus)
             for fill in counted
             if fill is not None and fill.symbol == order.symbol and fill.fund_id == order.fund_id
         ),
         Decimal(0),
     )
-    restated = _restated_at(truth)
-    buying = sum(
+    on_its_way = sum(
         (
             theirs.remaining_quantity
             for theirs in open_at(truth)
             if theirs.symbol == order.symbol
             and theirs.fund_id == order.fund_id
-            and theirs.side.sign > 0
+            and theirs.side.sign == side
             and theirs.order_id not in restated
         ),
         Decimal(0),
     )
-    return held, buying
+    return held, on_its_way
 
 
-def _bought(fill: Fill, surplus: Mapping[str, Decimal]) -> Decimal:
-    """Return what of an execution was bought and never ordered."""
-    return surplus.get(fill.fill_id, Decimal(0)) if fill.side.sign > 0 else Decimal(0)
+def _surplus_of(fill: Fill, side: int, surplus: Mapping[str, Decimal]) -> Decimal:
+    """Return what of an execution on this side nobody ordered, signed."""
+    return surplus.get(fill.fill_id, Decimal(0)) * side if fill.side.sign == side else Decimal(0)
 
 
 def check_now(

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Coroutine
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,7 @@ from mts1b_platform.ids import derive_id
 from mts1b_platform.simulation import Faults
 
 from mts1b_oms.simulation.checks import Violation
-from mts1b_oms.simulation.desk import OWNERS, PRICE, PROBE, SYMBOLS
+from mts1b_oms.simulation.desk import OWNERS, PRICE, PROBE, SHORTS, SYMBOLS
 
 if TYPE_CHECKING:
     from mts1b_oms.simulation.world import World
@@ -40,6 +41,14 @@ _AWAY, _SMALL = Decimal("0.5"), Decimal(4)
 _CHANGES_AT_REST = 4
 _WORKED = 0.12
 """How many of the orders are worked by an algorithm."""
+_TIFS = (
+    (0.1, TimeInForce.IOC),
+    (0.15, TimeInForce.FOK),
+    (0.35, TimeInForce.GTD),
+    (1.0, TimeInForce.GTC),
+)
+"""What an order says of how long it lives: up to which share of draws which."""
+_LIVES_S = (0.05, 40.0)
 Work = tuple[str, dict[str, Any]]
 """The name of an algorithm, and its parameters."""
 _FINAL = frozenset({"KEY_REUSE_MISMATCH", "ORDER_INVALID", "UNKNOWN_SYMBOL"})
@@ -97,6 +106,8 @@ class Clients:
         for fund, strategy in OWNERS:
             order = self._order(fund, strategy, self._orders + 1).with_(
                 symbol=PROBE,
+                tif=TimeInForce.GTC,
+                expires_at=None,
                 side=Side.BUY,
                 quantity=Decimal(1),
                 order_type=OrderType.LIMIT,
@@ -125,6 +136,8 @@ class Clients:
         for fund, strategy in OWNERS:
             order = self._order(fund, strategy, self._orders).with_(
                 symbol=PROBE,
+                tif=TimeInForce.GTC,
+                expires_at=None,
                 side=Side.BUY,
                 quantity=Decimal(1),
                 order_type=OrderType.LIMIT,
@@ -177,29 +190,50 @@ class Clients:
         limit = rng.random() < 0.5
         symbol = SYMBOLS[rng.integer(0, len(SYMBOLS) - 1)]
         quantity = Decimal(rng.integer(1, 20))
-        buys = rng.random() < self._wish_to_buy(fund, strategy, str(symbol), quantity)
+        held = self._world.truth.held(fund, strategy, str(symbol))
+        buys = rng.random() < self._wish_to_buy(fund, held, quantity)
         step = Decimal(rng.integer(-3, 3)) / 100
         if rng.random() < 0.2:  # far from the market, where it rests and can be changed
             step, quantity = -_AWAY if buys else _AWAY, min(quantity, _SMALL)
+        now = self._world.loop.clock.now()
+        tif = self._tif()
+        ends_in = rng.uniform(*_LIVES_S) if tif is TimeInForce.GTD else None
         return Order(
             order_id=derive_id("ord", key),
             idempotency_key=key,
             symbol=symbol,
-            side=Side.BUY if buys else Side.SELL,
+            side=self._side(fund, buys, held),
             quantity=quantity,
             order_type=OrderType.LIMIT if limit else OrderType.MARKET,
             limit_price=PRICE + step if limit else None,
-            tif=TimeInForce.GTC,
+            tif=tif,
+            expires_at=None if ends_in is None else now + timedelta(seconds=ends_in),
             fund_id=fund,
             strategy_id=strategy,
-            created_at=self._world.loop.clock.now(),
+            created_at=now,
             reference_price=PRICE,
         )
 
-    def _wish_to_buy(self, fund: str, strategy: str, symbol: str, quantity: Decimal) -> float:
-        """Return how likely it is a purchase: mostly a strategy sells what it holds, not more."""
-        held = self._world.truth.held(fund, strategy, symbol)
+    def _tif(self) -> TimeInForce:
+        chosen = self._world.rng.random()
+        return next(tif for share, tif in _TIFS if chosen < share)
+
+    def _wish_to_buy(self, fund: str, held: Decimal, quantity: Decimal) -> float:
+        """Return how likely it is a purchase: mostly a strategy sells what it holds, not more.
+
+        One that may go short wishes to be on the other side of where it is.
+        """
+        if fund == SHORTS:
+            return 0.35 if held > 0 else 0.65
         return 0.3 if held >= quantity else 0.9
+
+    def _side(self, fund: str, buys: bool, held: Decimal) -> Side:
+        """Return the side by either of its names, where a fund may go short."""
+        if fund == SHORTS and held < 0:
+            self._world.counters.hit("order of a short position")
+        if fund == SHORTS and held <= 0 and self._world.rng.random() < 0.5:
+            return Side.COVER if buys else Side.SHORT
+        return Side.BUY if buys else Side.SELL
 
     def _work(self, order: Order) -> Work:
         """Return the algorithm that works an order, and how: in slices, or little by little."""

@@ -18,8 +18,19 @@ from mts1b_platform.config import (
     VenueSettings,
 )
 
-__all__ = ["CAP_UNITS", "OWNERS", "PRICE", "PROBE", "STOCK", "SYMBOLS", "settings"]
+__all__ = [
+    "CAP_UNITS",
+    "OPERATOR",
+    "OWNERS",
+    "PRICE",
+    "PROBE",
+    "SHORTS",
+    "STOCK",
+    "SYMBOLS",
+    "settings",
+]
 
+OPERATOR = "operator:sim"
 PRICE = Decimal(100)
 CAP_UNITS = Decimal(40)
 SYMBOLS = (Symbol("AAA"), Symbol("BBB"))
@@ -28,6 +39,8 @@ PROBE = Symbol("ZZZ")
 STOCK = Symbol("SSS")
 """What comes, goes and is split without an order: nobody trades it."""
 OWNERS = (("alpha", "trend"), ("alpha", "carry"), ("beta", "parity"))
+SHORTS = "beta"
+"""The fund that may sell what it does not hold."""
 
 
 @lru_cache(maxsize=8)
@@ -53,6 +66,7 @@ def settings(*, dead_man_s: float | None = None, self_match: bool = False) -> Se
                 max_position_pct=1.0,
                 max_order_notional_usd=Decimal(10_000),
                 allowed_brokers=["paper"],
+                enable_shorting=name == SHORTS,
                 allowed_order_types=list(OrderType),
             ),
         )

@@ -23,6 +23,7 @@ from mts1b_platform.signing import KeyRing
 
 from mts1b_oms.adjuster import sign_adjustment
 from mts1b_oms.simulation.accidents import Accidents
+from mts1b_oms.simulation.limits import Limits
 
 if TYPE_CHECKING:
     from mts1b_platform.rng import Rng
@@ -84,6 +85,7 @@ class Weather:
         self._restores = 0
         self._keys = KeyRing(world.home / "keys", world.rng)
         self._keys.create("operator-sim")
+        self.limits = Limits(world, self._keys)
 
     def start(self) -> list[asyncio.Task[None]]:
         """Begin; the tasks end with the world."""
@@ -93,6 +95,7 @@ class Weather:
             self._look_after_quarantines(),
             self._keep_backups(),
             self._keep_books(),
+            self.limits.change(),
         )
         return [asyncio.create_task(work) for work in works]
 

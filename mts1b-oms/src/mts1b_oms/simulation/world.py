@@ -33,7 +33,7 @@ from mts1b_oms.simulation.checks import (
     check_self_match,
 )
 from mts1b_oms.simulation.clients import Clients
-from mts1b_oms.simulation.desk import CAP_UNITS, PRICE, PROBE, SYMBOLS, settings
+from mts1b_oms.simulation.desk import PRICE, PROBE, SYMBOLS, settings
 from mts1b_oms.simulation.processes import FaultyStore, Operations, WatchedGate
 from mts1b_oms.simulation.quiet import check_quiet
 from mts1b_oms.simulation.settled import check_settled
@@ -195,7 +195,7 @@ class World:
                 order,
                 oms,
                 self.truth,
-                cap_units=CAP_UNITS,
+                cap_of=self.weather.limits.cap_of,
                 halted=self.halted,
                 lease_ends=self.lease_ends,
                 looked=self.wire.looked,
@@ -218,7 +218,7 @@ class World:
                 quantity,
                 oms,
                 self.truth,
-                cap_units=CAP_UNITS,
+                cap_of=self.weather.limits.cap_of,
                 halted=self.halted,
                 lease_ends=self.lease_ends,
                 surplus=self.accidents.surplus,

@@ -40,6 +40,7 @@ class Faults:
     ``clock_drift``: seconds a second by which each process's wall clock may run wrong.
     ``venue_slow_s``: some orders are up to so many seconds on their way to the venue.
     ``restore_per_min``: the store of the OMS is put back from a backup of some time ago.
+    ``limits_per_min``: an operator tightens or loosens the limits of a fund.
     """
 
     bus_loss: float = 0.0
@@ -75,6 +76,7 @@ class Faults:
     clock_drift: float = 0.0
     venue_slow_s: float = 0.0
     restore_per_min: float = 0.0
+    limits_per_min: float = 0.0
 
     @classmethod
     def none(cls) -> Faults:
@@ -135,6 +137,7 @@ _MOST: Mapping[str, float] = {
     "restore_per_min": 0.5,
     "payment_per_min": 2.0,
     "store_doubt": 0.004,
+    "limits_per_min": 4.0,
 }
 """How strong each fault may be."""
 
