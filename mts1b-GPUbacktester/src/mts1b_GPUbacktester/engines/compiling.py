@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ def compiled(*, parallel: bool = False, reorder: bool = False) -> Callable[[Any]
             # No folder for the cache can be written: compile in every process.
             return numba.njit(**options)(function)
         _depend_on_all(kernel)
+        _do_without(getattr(kernel, "_cache", None))
         return kernel
 
     return decorate
@@ -53,3 +55,27 @@ def _depend_on_all(kernel: Any) -> None:
     index: Any = getattr(getattr(kernel, "_cache", None), "_cache_file", None)
     if hasattr(index, "_source_stamp"):
         index._source_stamp = _STAMP
+
+
+def _do_without(cache: Any) -> None:
+    """Compile anew where a kept file is damaged, as by a power cut; a full disk keeps nothing.
+
+    numba itself raises what unpickling or writing gave.
+    """
+    if not hasattr(cache, "load_overload"):
+        return
+    load, save = cache.load_overload, cache.save_overload
+
+    def load_sound(*arguments: Any) -> Any:
+        try:
+            return load(*arguments)
+        except Exception:  # unpickling torn bytes raises nearly anything
+            with suppress(OSError):
+                cache.flush()
+            return None
+
+    def save_if_possible(*arguments: Any) -> None:
+        with suppress(OSError):
+            save(*arguments)
+
+    cache.load_overload, cache.save_overload = load_sound, save_if_possible
