@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import numba
@@ -19,6 +20,11 @@ def _stamp() -> tuple[tuple[str, float, int], ...]:
 
 
 _STAMP = _stamp()
+_TORN = (
+    OSError, EOFError, UnpicklingError, ValueError, TypeError, LookupError, AttributeError,
+    ImportError,
+)  # fmt: skip
+"""What reading a pickle raises that is not whole."""
 
 
 def compiled(*, parallel: bool = False, reorder: bool = False) -> Callable[[Any], Any]:
@@ -69,7 +75,7 @@ def _do_without(cache: Any) -> None:
     def load_sound(*arguments: Any) -> Any:
         try:
             return load(*arguments)
-        except Exception:  # unpickling torn bytes raises nearly anything
+        except _TORN:
             with suppress(OSError):
                 cache.flush()
             return None
