@@ -11,6 +11,7 @@ from mts1b_foundation import Fill, Order, OrderStatus
 from mts1b_foundation.commands import Resolution, ResolveOrder
 from mts1b_oms.errors import ResolutionRefused, UnknownOrder
 from mts1b_oms.resolve import Resolver, sign_resolution
+from mts1b_oms.tables.books import BookedFill
 from mts1b_platform.rng import SeededRng
 from mts1b_platform.signing import KeyRing
 
@@ -94,6 +95,81 @@ class TestResolution:
         await desk.sync.collect()
         done = await desk.record.order(lost.order_id)
         assert (done.status, done.filled_quantity) == (OrderStatus.FILLED, 10)
+
+    async def stated(self, desk: Any, order: Any, **found: Any) -> Order:
+        lost = await self.lost(desk, order)
+        ring = self.keys(desk)
+        signed = sign_resolution(ring, self.request(lost, average_price=Decimal(101), **found))
+        desk.venue.deaf = False
+        return await Resolver(desk.orders, ring).resolve(signed)
+
+    async def tell(self, desk: Any, order: Order, *parts: tuple[str, str]) -> Order:
+        desk.venue.late = [
+            Fill(
+                fill_id=f"told-{number}",
+                order_id=order.order_id,
+                symbol=order.symbol,
+                side=order.side,
+                quantity=Decimal(quantity),
+                price=Decimal(price),
+                fees=Decimal(1),
+                venue="paper",
+                timestamp=desk.clock.now(),
+            )
+            for number, (quantity, price) in enumerate(parts)
+        ]
+        await desk.sync.collect()
+        return await desk.record.order(order.order_id)  # type: ignore[no-any-return]
+
+    async def booked(self, desk: Any, order: Order) -> list[BookedFill]:
+        async with desk.record.unit() as unit:
+            found: list[BookedFill] = await unit.fills_of(order.order_id)
+        return found
+
+    async def test_what_an_operator_stated_gives_way_to_what_the_venue_tells(
+        self, new_desk: Any, order: Any
+    ) -> None:
+        desk = await new_desk()
+        done = await self.stated(
+            desk, order, resolution=Resolution.FILLED, filled_quantity=Decimal(10)
+        )
+        done = await self.tell(desk, done, ("4", "99"), ("6", "100"))
+        assert (done.status, done.filled_quantity) == (OrderStatus.FILLED, 10)
+        assert done.average_fill_price == Decimal("99.6")
+        books = desk.record.ledger
+        assert books.quantities()[done.symbol] == 10
+        assert books.cash() - (await new_desk("other")).record.ledger.cash() == -998
+        assert not desk.record.unhalted
+        flags = {item.fill.fill_id: item.flags for item in await self.booked(desk, done)}
+        assert [flags["told-0"], flags["told-1"]] == [(), ()]
+        verbs = await desk.verbs()
+        assert verbs.index("fills.created") < verbs.index("fills.corrected")
+
+    async def test_a_part_that_is_told_leaves_the_rest_as_it_was_stated(
+        self, new_desk: Any, order: Any
+    ) -> None:
+        desk = await new_desk()
+        done = await self.stated(
+            desk, order, resolution=Resolution.CANCELED, filled_quantity=Decimal(6)
+        )
+        done = await self.tell(desk, done, ("4", "99"))
+        assert (done.status, done.filled_quantity) == (OrderStatus.CANCELED, 6)
+        assert desk.record.ledger.quantities()[done.symbol] == 6
+        done = await self.tell(desk, done, ("4", "99"), ("3", "99"))
+        assert (done.status, done.filled_quantity) == (OrderStatus.CANCELED, 7)
+        assert desk.record.ledger.quantities()[done.symbol] == 7
+
+    async def test_what_is_told_beyond_what_was_stated_and_ordered_is_too_much(
+        self, new_desk: Any, order: Any
+    ) -> None:
+        desk = await new_desk()
+        done = await self.stated(
+            desk, order, resolution=Resolution.FILLED, filled_quantity=Decimal(10)
+        )
+        done = await self.tell(desk, done, ("10", "99"), ("1", "99"))
+        assert desk.record.ledger.quantities()[done.symbol] == 11
+        flags = {item.fill.fill_id: item.flags for item in await self.booked(desk, done)}
+        assert (flags["told-0"], flags["told-1"]) == ((), ("overfill",))
 
     async def test_what_is_refused(self, new_desk: Any, order: Any) -> None:
         desk = await new_desk()

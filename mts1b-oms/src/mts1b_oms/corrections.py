@@ -26,7 +26,14 @@ from mts1b_oms.tables.books import BASE_CURRENCY, BookedFill
 from mts1b_oms.transitions import OrderEvent
 from mts1b_oms.unit import Unit
 
-__all__ = ["average_price", "counted_of", "effective", "settle_early", "take_corrections"]
+__all__ = [
+    "average_price",
+    "counted_of",
+    "effective",
+    "settle_early",
+    "take_corrections",
+    "that_count",
+]
 
 _LAST = sys.maxsize
 """The position of what this unit has booked: behind all that is on record."""
@@ -161,7 +168,7 @@ async def _facts_of_holding(unit: Unit, item: BookedFill) -> list[Fill | AdjustB
     return [*facts, *(one for _, one in moved)]
 
 
-async def _that_count(unit: Unit, items: Sequence[BookedFill]) -> list[Fill]:
+async def that_count(unit: Unit, items: Sequence[BookedFill]) -> list[Fill]:
     """Return fills as they count by all corrections on record, those taken back left out."""
     corrected = await unit.corrections_of([item.fill.fill_id for item in items])
     counted = (effective(i, corrected.get(i.fill.fill_id, ())) for i in items)
@@ -170,7 +177,7 @@ async def _that_count(unit: Unit, items: Sequence[BookedFill]) -> list[Fill]:
 
 async def counted_of(unit: Unit, order_id: str) -> list[Fill]:
     """Return the fills of an order that count, as they count."""
-    return await _that_count(unit, await unit.fills_of(order_id))
+    return await that_count(unit, await unit.fills_of(order_id))
 
 
 async def _restate_order(unit: Unit, order: Order, change: _Change) -> Order:

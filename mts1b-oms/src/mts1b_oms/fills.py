@@ -7,11 +7,12 @@ from decimal import Decimal
 from operator import attrgetter
 from typing import Any
 
-from mts1b_foundation.orders import Fill, Order, OrderStatus
+from mts1b_foundation.orders import Fill, FillCorrection, Order, OrderStatus
 from mts1b_riskengine.parents import is_worked_here
 
-from mts1b_oms.corrections import average_price, counted_of, settle_early
-from mts1b_oms.ledger import Owner, quantise
+from mts1b_oms.corrections import average_price, settle_early, take_corrections, that_count
+from mts1b_oms.ledger import ZERO, Owner, quantise
+from mts1b_oms.stated import STATED, giving_way, stated_in
 from mts1b_oms.tables import books
 from mts1b_oms.tables.books import BookedFill
 from mts1b_oms.transitions import OrderEvent
@@ -70,9 +71,13 @@ def _is_twin(fill: Fill, other: Fill) -> bool:
     return same and abs((fill.timestamp - other.timestamp).total_seconds()) <= _TWIN_S
 
 
-async def book_fills(unit: Unit, fills: Sequence[Fill]) -> list[BookedFill]:
+async def book_fills(
+    unit: Unit, fills: Sequence[Fill], *, stated: bool = False
+) -> list[BookedFill]:
     """Book the fills that are new, move their orders, flag and quarantine what is odd.
 
+    :param stated: they are the word of an operator; once the venue tells executions of their
+        order, so much of them is taken back.
     :return: what was booked, in order.
     """
     if not fills:
@@ -82,16 +87,19 @@ async def book_fills(unit: Unit, fills: Sequence[Fill]) -> list[BookedFill]:
     for fill in fills:
         if fill.fill_id not in known:
             known.add(fill.fill_id)
-            booked.append(await _book(unit, fill))
+            booked.append(await _book(unit, fill, stated=stated))
     return booked
 
 
-async def _book(unit: Unit, fill: Fill) -> BookedFill:
+async def _book(unit: Unit, fill: Fill, *, stated: bool) -> BookedFill:
     order = await unit.order(fill.order_id)
     partly = order is not None and order.filled_quantity > 0
-    earlier = await counted_of(unit, fill.order_id) if partly else []
+    items = await unit.fills_of(fill.order_id) if partly else []
+    earlier = await that_count(unit, items)
     owner = (order.fund_id, order.strategy_id) if order is not None else _stranger(fill)
-    item = BookedFill(fill, owner, flags_of(order, fill, earlier))
+    said = [] if stated else stated_in(items, earlier)
+    flags = (STATED,) if stated else _flags_of(order, fill, earlier, giving_way(said, fill))
+    item = BookedFill(fill, owner, flags)
     unit.book(item)
     if order is not None and order.status is not OrderStatus.CREATED:
         average = average_price([*earlier, fill]) or fill.price
@@ -106,7 +114,23 @@ async def _book(unit: Unit, fill: Fill) -> BookedFill:
         unit.quarantine(item.owner, fill.fill_id, reason)
     if unit.is_awaited(fill.fill_id):
         await settle_early(unit, item)
+    for counts in await that_count(unit, [item]) if said else ():
+        # Afterwards: whoever follows the events never counts less than there is.
+        await take_corrections(unit, giving_way(said, counts))
     return item
+
+
+def _flags_of(
+    order: Order | None, fill: Fill, earlier: Sequence[Fill], gives_way: Sequence[FillCorrection]
+) -> tuple[str, ...]:
+    """Return what is odd about a fill once what gives way to it has done so."""
+    if order is None or not gives_way:
+        return flags_of(order, fill, earlier)
+    left = {one.fill_id: one.quantity or ZERO for one in gives_way}
+    others = [other for other in earlier if other.fill_id not in left]
+    gone = sum((f.quantity - left[f.fill_id] for f in earlier if f.fill_id in left), ZERO)
+    before = order.with_(filled_quantity=order.filled_quantity - gone)
+    return flags_of(before, fill, others)
 
 
 def _stranger(fill: Fill) -> Owner:

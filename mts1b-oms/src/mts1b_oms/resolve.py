@@ -61,7 +61,7 @@ class Resolver:
 
         What the venue executed and this record does not have is booked as one execution with an id
         that follows from the resolution. An execution that the venue reports later is booked all
-        the same, and flagged: fills always win.
+        the same, and takes the place of as much of that one: fills always win.
 
         :raises UnknownOrder: when there is no such order.
         :raises ResolutionRefused: without a good signature, for an order that is not in doubt, for
@@ -89,7 +89,8 @@ class Resolver:
     async def _settle(self, unit: Unit, order: Order, request: ResolveOrder) -> Order:
         missing = request.filled_quantity - order.filled_quantity
         if missing > 0:
-            await book_fills(unit, [_execution(unit, order, request, missing, self._record.venue)])
+            found = _execution(unit, order, request, missing, self._record.venue)
+            await book_fills(unit, [found], stated=True)
             order = await unit.order(order.order_id) or order
         if order.is_terminal:
             return order

@@ -26,6 +26,7 @@ __all__ = [
     "check_now",
     "check_self_match",
     "open_at",
+    "restated_at",
 ]
 
 _AHEAD_OF_WIRE = frozenset({OrderStatus.SUBMITTING, OrderStatus.UNKNOWN})
@@ -165,7 +166,7 @@ def open_at(truth: TrueVenue) -> list[Order]:
     return [] if venue is None else [working.order for working in venue.state.open_orders()]
 
 
-def _restated_at(truth: TrueVenue) -> frozenset[str]:
+def restated_at(truth: TrueVenue) -> frozenset[str]:
     """Return the orders of which the venue took back or restated an execution."""
     venue = truth.paper._venue
     return frozenset() if venue is None else frozenset(c.order_id for c in venue.state.corrections)
@@ -210,7 +211,7 @@ def _book_of(
     state = truth.paper._venue.state if truth.paper._venue is not None else None
     if state is None:
         return Decimal(0), Decimal(0)
-    side, restated = order.side.sign, _restated_at(truth)
+    side, restated = order.side.sign, restated_at(truth)
     # What was bought and is taken back makes a fund shorter than anybody could know.
     counted = (state.standing(fill) if side > 0 else fill for fill in state.fills)
     held = sum(
@@ -259,7 +260,7 @@ def check_now(
     if max(truth.arrived.values(), default=0) > 1:
         ((key, count),) = truth.arrived.most_common(1)
         raise Violation(f"I1 {count} orders of key {key} arrived")
-    by_hand, restated = set(accidents.by_hand), _restated_at(truth)
+    by_hand, restated = set(accidents.by_hand), restated_at(truth)
     for theirs in open_at(truth):
         name = theirs.order_id
         left = Decimal(0) if name in restated else theirs.remaining_quantity

@@ -24,6 +24,7 @@ from mts1b_platform.signing import KeyRing
 from mts1b_oms.adjuster import sign_adjustment
 from mts1b_oms.simulation.accidents import Accidents
 from mts1b_oms.simulation.limits import Limits
+from mts1b_oms.simulation.resolving import Resolving
 
 if TYPE_CHECKING:
     from mts1b_platform.rng import Rng
@@ -86,6 +87,7 @@ class Weather:
         self._keys = KeyRing(world.home / "keys", world.rng)
         self._keys.create("operator-sim")
         self.limits = Limits(world, self._keys)
+        self._resolving = Resolving(world, self._keys)
 
     def start(self) -> list[asyncio.Task[None]]:
         """Begin; the tasks end with the world."""
@@ -96,6 +98,7 @@ class Weather:
             self._keep_backups(),
             self._keep_books(),
             self.limits.change(),
+            self._resolving.work(),
         )
         return [asyncio.create_task(work) for work in works]
 

@@ -40,7 +40,8 @@ class Faults:
     ``clock_drift``: seconds a second by which each process's wall clock may run wrong.
     ``venue_slow_s``: some orders are up to so many seconds on their way to the venue.
     ``restore_per_min``: the store of the OMS is put back from a backup of some time ago.
-    ``limits_per_min``: an operator tightens or loosens the limits of a fund.
+    ``limits_per_min``: an operator tightens or loosens the limits of a fund. ``resolve``: an
+    operator looks, each second, what became of an order in doubt, and resolves it.
     """
 
     bus_loss: float = 0.0
@@ -77,6 +78,7 @@ class Faults:
     venue_slow_s: float = 0.0
     restore_per_min: float = 0.0
     limits_per_min: float = 0.0
+    resolve: float = 0.0
 
     @classmethod
     def none(cls) -> Faults:
@@ -138,6 +140,7 @@ _MOST: Mapping[str, float] = {
     "payment_per_min": 2.0,
     "store_doubt": 0.004,
     "limits_per_min": 4.0,
+    "resolve": 0.5,
 }
 """How strong each fault may be."""
 
