@@ -141,3 +141,33 @@ def test_times_of_a_file_with_offsets_are_one_line_of_time(tmp_path: Path) -> No
 def test_arrays_that_are_none_are_told(data: Any, message: str) -> None:
     with pytest.raises(BadPanel, match=message):
         panel_from(data)
+
+
+ROWS = (
+    "timestamp,symbol,open,high,low,close\n2024-01-01,A,10,11,9,10.5\n2024-01-02,A,10,11,9,103.25"
+)
+
+
+@pytest.mark.parametrize("cut", [8, 12, 15])
+def test_a_file_that_ends_in_the_middle_of_a_row_is_refused(cut: int, tmp_path: Path) -> None:
+    path = tmp_path / "half.csv"
+    path.write_text(ROWS[:-cut])
+    with pytest.raises(BadPanel, match="ends in the middle of a row"):
+        panel_from(path)
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\r\n"])
+def test_a_file_may_end_with_or_without_an_empty_line(end: str, tmp_path: Path) -> None:
+    path = tmp_path / "whole.csv"
+    path.write_text(ROWS.replace("\n", "\r\n" if "\r" in end else "\n") + end)
+    assert np.asarray(panel_from(path).close)[-1, 0] == 103.25
+
+
+@pytest.mark.parametrize("stopped", [True, False])
+def test_a_high_below_its_low_is_refused(stopped: bool) -> None:
+    """Columns that were swapped by mistake meet no stop."""
+    close = np.linspace(10.0, 12.0, 6)
+    panel = {"open": close, "high": close * 0.9, "low": close * 1.1, "close": close}
+    rule = r.long_when(r.close > r.high)
+    with pytest.raises(BadPanel, match=r"high of A0 at 0 is 9\.0, below its low of 11\.0"):
+        run_single(panel=panel, rule=rule.stop(0.05) if stopped else rule)

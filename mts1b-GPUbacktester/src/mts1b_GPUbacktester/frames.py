@@ -19,6 +19,8 @@ __all__ = ["FIELDS", "fields_of", "is_frame", "moment_of", "polars_of", "read_ta
 
 FIELDS = ("open", "high", "low", "close", "volume")
 _TIMES = ("timestamp", "date")
+_ROW_BYTES = 2**16
+"""More than a row of a CSV file takes."""
 _TIMES_ELSEWHERE = frozenset({"timestamp", "date", "time", "datetime"})
 
 
@@ -33,11 +35,29 @@ def read_table(path: Path) -> pl.DataFrame:
         if path.suffix.lower() in (".parquet", ".pq"):
             return pl.read_parquet(path, glob=False)
         # Times stay text: polars would take 02/01/2020 for the second of January.
-        return pl.read_csv(path, glob=False)
+        table = pl.read_csv(path, glob=False)
+        _require_whole(path, table.width)
+        return table
     except FileNotFoundError:
         raise BadPanel(f"no file {path}; check the path") from None
     except (pl.exceptions.PolarsError, OSError) as error:
         raise BadPanel(f"{path} can not be read: {str(error).splitlines()[0]}") from None
+
+
+def _require_whole(path: Path, width: int) -> None:
+    """Refuse a CSV file whose last row has too few values: half of a number may be one of them.
+
+    :raises BadPanel: for a file that was cut off.
+    """
+    with path.open("rb") as file:
+        size = file.seek(0, 2)
+        file.seek(max(0, size - _ROW_BYTES))
+        last = file.read().rsplit(b"\n", 1)[-1]
+    if last and b'"' not in last and last.count(b",") + 1 < width:
+        raise BadPanel(
+            f"{path} ends in the middle of a row ({last[:40].decode(errors='replace')!r}); it is "
+            "not whole, fetch it again"
+        )
 
 
 def polars_of(frame: Any) -> pl.DataFrame:

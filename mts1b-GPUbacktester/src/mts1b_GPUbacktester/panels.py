@@ -42,11 +42,13 @@ class Prices:
     def of(cls, panel: UniversePanel) -> Prices:
         """Check and turn a panel.
 
-        :raises BadPanel: for an infinite or non-positive price, or an empty panel.
+        :raises BadPanel: for an infinite or non-positive price, a high below its low, or an empty
+            panel.
         """
         if 0 in panel.shape:
             raise BadPanel(f"the panel is empty: {panel.shape[0]} bars of {panel.shape[1]} assets")
         arrays = _all_turned(panel)
+        _require_ranges(panel, arrays["high"], arrays["low"])
         symbols = tuple(str(symbol) for symbol in panel.symbols)
         return cls(**arrays, dates=panel.dates, symbols=symbols)  # type: ignore[arg-type]
 
@@ -119,6 +121,26 @@ def _all_turned(panel: UniversePanel) -> dict[str, FloatArray | None]:
             turned[key] = _turned(array, name, panel)
         found[name] = turned[key]
     return found
+
+
+def _require_ranges(
+    panel: UniversePanel, highs: FloatArray | None, lows: FloatArray | None
+) -> None:
+    """Refuse a high below its low, as where two columns were swapped: no stop would be met.
+
+    :raises BadPanel: naming the first one.
+    """
+    assert highs is not None
+    assert lows is not None
+    if _absent(highs) or _absent(lows):
+        return
+    crossed = highs < lows
+    if crossed.any():
+        asset, bar = (int(index[0]) for index in np.nonzero(crossed))
+        raise BadPanel(
+            f"high of {panel.symbols[asset]} at {panel.dates[bar]} is {highs[asset, bar]}, below "
+            f"its low of {lows[asset, bar]}; mend the bar, or look whether columns were swapped"
+        )
 
 
 def _unknown(array: Any) -> bool:
