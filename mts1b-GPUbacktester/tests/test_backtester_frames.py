@@ -171,3 +171,19 @@ def test_a_high_below_its_low_is_refused(stopped: bool) -> None:
     rule = r.long_when(r.close > r.high)
     with pytest.raises(BadPanel, match=r"high of A0 at 0 is 9\.0, below its low of 11\.0"):
         run_single(panel=panel, rule=rule.stop(0.05) if stopped else rule)
+
+
+@pytest.mark.parametrize("zone", ["Asia/Kolkata", "America/New_York", "UTC"])
+def test_a_day_is_one_of_the_zone_that_the_frame_has(zone: str) -> None:
+    """Midnight in India is the day before in UTC."""
+    days = pd.date_range("2024-03-01", periods=20, tz=zone)
+    frame = pd.DataFrame({"A": np.linspace(10.0, 12.0, 20)}, days)
+    for data in (frame, pl.from_pandas(frame.rename_axis("date").reset_index())):
+        run = run_single(
+            panel=data, rule=r.long_when(r.close > 1), start="2024-03-05", end="2024-03-08",
+            fill="next_close",
+        )  # fmt: skip
+        assert [str(moment.date()) for moment in run.dates] == [
+            f"2024-03-0{n}" for n in range(5, 9)
+        ]
+        assert list(run.dates) == list(days[4:8])

@@ -97,12 +97,19 @@ def _require_times(index: Any, columns: dict[str, pl.Series]) -> None:
 
 
 def _series_of(name: str, array: Any) -> pl.Series:
-    """Turn a pandas array into a series without importing pandas; aware times end in UTC."""
+    """Turn a pandas array into a series without importing pandas.
+
+    Aware times keep their zone, so that a day is one of it; those of a bare offset end in UTC.
+    """
     import polars as pl
 
     if getattr(array.dtype, "tz", None) is not None:
         naive = np.asarray(array.tz_convert("UTC").tz_localize(None))
-        return pl.Series(naive).dt.replace_time_zone("UTC")
+        times = pl.Series(naive).dt.replace_time_zone("UTC")
+        try:
+            return times.dt.convert_time_zone(str(array.dtype.tz))
+        except pl.exceptions.PolarsError:  # a bare offset has no name in the database of zones
+            return times
     values = array.to_numpy()
     if values.dtype != object:
         return pl.Series(values)

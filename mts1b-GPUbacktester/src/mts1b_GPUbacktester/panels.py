@@ -192,6 +192,9 @@ def panel_from(data: PanelLike) -> UniversePanel:
       index;
     - the path of a long CSV or parquet file.
 
+    Times keep their zone, and a day (as in ``start=``) is one of it; those with a bare offset, as
+    in text, are in UTC.
+
     Where only closes are known, high and low are NaN and open is None.
 
     :raises BadPanel: for anything else, missing columns, or two bars of one asset and time.
