@@ -177,8 +177,9 @@ def test_a_high_below_its_low_is_refused(stopped: bool) -> None:
 def test_a_day_is_one_of_the_zone_that_the_frame_has(zone: str) -> None:
     """Midnight in India is the day before in UTC."""
     days = pd.date_range("2024-03-01", periods=20, tz=zone)
-    frame = pd.DataFrame({"A": np.linspace(10.0, 12.0, 20)}, days)
-    for data in (frame, pl.from_pandas(frame.rename_axis("date").reset_index())):
+    close = np.linspace(10.0, 12.0, 20)
+    there = pl.Series(days.tz_localize(None).to_list()).dt.replace_time_zone(zone)
+    for data in (pd.DataFrame({"A": close}, days), pl.DataFrame({"date": there, "A": close})):
         run = run_single(
             panel=data, rule=r.long_when(r.close > 1), start="2024-03-05", end="2024-03-08",
             fill="next_close",
