@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import polars as pl
 import pytest
 from mts1b_GPUbacktester import BadPanel, BadSetting, panel_from, run_portfolio, run_single
 from mts1b_GPUbacktester import rules as r
+from mts1b_quantkit.cost_models import BpsFee, FixedBpsSlippage
 
 BARS, NAMES = 6, ["SPY", "AAA"]
 DAYS = pd.date_range("2024-03-01", periods=BARS)
@@ -128,3 +130,15 @@ def test_frames_of_a_mapping_that_do_not_fit_are_refused(
 ) -> None:
     with pytest.raises(BadPanel, match=message):
         panel_from({"close": CLOSE, **change})
+
+
+def test_an_impact_for_a_symbol_that_is_not_there_is_refused() -> None:
+    models = {"SPY": FixedBpsSlippage(bps=Decimal(3)), "aaa": FixedBpsSlippage(bps=Decimal(3))}
+    with pytest.raises(BadSetting, match="impact names 'aaa', which is no symbol of the panel"):
+        run_portfolio(CLOSE, WEIGHTS, fill="next_close", impact=models)
+
+
+@pytest.mark.parametrize("given", [{"fees": BpsFee}, {"impact": FixedBpsSlippage}])
+def test_a_class_of_models_is_no_model(given: dict[str, Any]) -> None:
+    with pytest.raises(BadSetting, match=r"is no (fee|slippage) model of quantkit"):
+        run_portfolio(CLOSE, WEIGHTS, fill="next_close", **given)

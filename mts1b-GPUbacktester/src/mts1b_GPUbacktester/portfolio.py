@@ -72,7 +72,7 @@ def run_portfolio(
         raise BadSetting(f"initial_cash {initial_cash!r} must be positive")
     if volume_share is not None and not (_is_number(volume_share) and 0 < volume_share <= 1):
         raise BadSetting(f"volume_share {volume_share!r} must be a fraction in (0, 1]")
-    _require_models(fees, impact)
+    _require_models(fees, impact, universe.symbols)
     orders = Orders(
         settings=settings,
         lots=_lots(lots, universe.shape[1]),
@@ -89,18 +89,25 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
 
 
-def _require_models(fees: Any, impact: Any) -> None:
-    """Refuse what prices no fill.
+def _require_models(fees: Any, impact: Any, symbols: Sequence[Any]) -> None:
+    """Refuse what prices no fill, such as a model for a symbol that is not there.
 
     :raises BadSetting: naming it.
     """
-    if fees is not None and not callable(getattr(fees, "fee", None)):
+    if fees is not None and (isinstance(fees, type) or not callable(getattr(fees, "fee", None))):
         raise BadSetting(f"fees {fees!r} is no fee model of quantkit; use fees_bps for a number")
     for model in impact.values() if isinstance(impact, Mapping) else [impact]:
-        if model is not None and not callable(getattr(model, "fraction", None)):
+        known = not isinstance(model, type) and callable(getattr(model, "fraction", None))
+        if model is not None and not known:
             raise BadSetting(
                 f"impact {model!r} is no slippage model of quantkit; use slippage_bps for a number"
             )
+    strangers = set(impact if isinstance(impact, Mapping) else ()) - set(map(str, symbols))
+    if strangers:
+        raise BadSetting(
+            f"impact names {min(map(str, strangers))!r}, which is no symbol of the panel: it would "
+            "cost nothing"
+        )
 
 
 def simulate_weights(
