@@ -14,6 +14,7 @@ from mts1b_foundation import UniversePanel
 from mts1b_quantkit import BadInput
 from mts1b_quantkit.allocators import black_litterman_posterior, hrp_weights
 from mts1b_quantkit.covariance import returns_from_prices
+from mts1b_quantkit.cv import walk_forward
 from mts1b_quantkit.factors import get, information_coefficient, neutralize, quantile_returns
 from mts1b_quantkit.metrics import max_drawdown, omega, sharpe, sortino, win_rate
 from mts1b_quantkit.microstructure import amihud_illiquidity, vpin
@@ -131,3 +132,23 @@ def test_rows_in_no_order_of_time_are_taken_as_they_come() -> None:
     for first in (None, "x"):
         mixed = pd.Series([0.1, -0.1], pd.Index([DAYS[0], first], dtype=object))
         assert max_drawdown(mixed) == pytest.approx(-0.1)
+
+
+@pytest.mark.parametrize("kind", ["pandas", "polars"])
+def test_scores_whose_columns_stand_in_another_order_are_refused(kind: str) -> None:
+    """A pivot sorts columns by name: the scores of C would trade A."""
+    close = 100.0 * np.cumprod(1.0 + RNG.normal(0.0, 0.01, (80, 3)), axis=0)
+    days = [date(2020, 1, 1) + timedelta(days=n) for n in range(80)]
+    panel = UniversePanel(
+        close=close, high=close, low=close, volume=close * 0, dates=days, symbols=list("CAB")
+    )
+
+    def factor(panel: UniversePanel, /, *, names: str) -> Any:
+        frame = pd.DataFrame(np.asarray(panel.close), list(panel.dates), list(panel.symbols))
+        named = frame[list(names)]
+        return named if kind == "pandas" else pl.DataFrame(dict(named))
+
+    terms: dict[str, Any] = {"train_window": 30, "test_window": 10, "rebal": 5}
+    walk_forward(factor, [{"names": "CAB"}], panel, **terms)
+    with pytest.raises(BadInput, match="labels its columns A, B, C; the symbols are C, A, B"):
+        walk_forward(factor, [{"names": "ABC"}], panel, **terms)

@@ -71,8 +71,9 @@ def scores_of(
     :raises BadInput: for scores of another shape, or that change when the rows after ``known``
         become known: such a factor looks ahead.
     """
-    scores = _read(factor(panel, **params), panel.shape, params)
-    before = _read(factor(until(panel, known), **params), (known, panel.shape[1]), params)
+    past = until(panel, known)
+    scores = _read(factor(panel, **params), panel, params)
+    before = _read(factor(past, **params), past, params)
     same = np.isclose(scores[:known], before, rtol=_SAME, atol=_SAME, equal_nan=True)
     if not same.all():
         row, column = (int(k) for k in np.argwhere(~same)[0])
@@ -83,13 +84,25 @@ def scores_of(
     return scores
 
 
-def _read(scores: Any, shape: tuple[int, int], params: Mapping[str, Any]) -> FloatArray:
-    values = as_table(scores, what="scores", allow_nan=True).values
-    if values.shape != shape:
+def _read(scores: Any, panel: UniversePanel, params: Mapping[str, Any]) -> FloatArray:
+    table = as_table(scores, what="scores", allow_nan=True)
+    if table.values.shape != panel.shape:
         raise BadInput(
-            f"the factor with {dict(params)} gives shape {values.shape}; the panel asks for {shape}"
+            f"the factor with {dict(params)} gives shape {table.values.shape}; the panel asks for "
+            f"{panel.shape}"
         )
-    return values
+    names = [str(name) for name in table.labels]
+    symbols = [str(symbol) for symbol in panel.symbols]
+    if names not in (symbols, [str(place) for place in range(len(symbols))]):
+        raise BadInput(
+            f"the factor with {dict(params)} labels its columns {_few(names)}; the symbols are "
+            f"{_few(symbols)}: keep their order"
+        )
+    return table.values
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:6]) + (", ..." if len(names) > 6 else "")
 
 
 def _rows(array: Any, rows: int) -> Any:
