@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import settings as examples
@@ -210,6 +211,24 @@ def test_a_factor_of_your_own_gives_a_score_for_each_bar_and_asset() -> None:
     thin = FactorStrategy("s1", names, lambda data: data.close, sizer=lambda scores: scores[0])
     with pytest.raises(StrategyConfigError, match=r"the sizer gave shape \(2,\)"):
         thin.weights(universe)
+
+
+def test_scores_in_a_frame_go_to_the_symbol_that_they_name() -> None:
+    """A pivot sorts columns by name; a live fund traded the scores of one symbol in another."""
+    universe = panel(3, assets=3, bars=20)
+    names = [Symbol(name) for name in universe.symbols]
+
+    def sorted_by_name(data: UniversePanel) -> pd.DataFrame:
+        frame = pd.DataFrame(np.asarray(data.close), list(data.dates), list(data.symbols))
+        return frame[list(data.symbols)[::-1]]
+
+    plain = FactorStrategy("s1", names, lambda data: data.close)
+    named = FactorStrategy("s1", names, sorted_by_name)
+    np.testing.assert_array_equal(named.weights(universe), plain.weights(universe))
+    np.testing.assert_array_equal(decision_table(named, universe), decision_table(plain, universe))
+    other = FactorStrategy("s1", names, lambda data: sorted_by_name(data).add_suffix("x"))
+    with pytest.raises(StrategyConfigError, match="what the factor gave has no column"):
+        other.weights(universe)
 
 
 BUILT_IN: dict[str, Any] = {

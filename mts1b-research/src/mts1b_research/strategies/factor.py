@@ -10,7 +10,8 @@ import numpy.typing as npt
 from mts1b_foundation.market_data import UniversePanel
 from mts1b_foundation.signals import Signal
 from mts1b_foundation.symbology import Symbol
-from mts1b_GPUbacktester import centred_weights
+from mts1b_GPUbacktester import BadPanel, BadSetting, centred_weights
+from mts1b_GPUbacktester.labels import aligned
 from mts1b_portfolio import equal_weight_long, equal_weight_ls
 from mts1b_quantkit.errors import BadInput
 from mts1b_quantkit.factors import get
@@ -132,19 +133,30 @@ class FactorStrategy:
         return np.where(due[:, None], np.nan_to_num(table, nan=0.0), np.nan)
 
     def _weights(self, panel: UniversePanel) -> Floats:
-        scores = np.asarray(self._factor(panel, **self._params), dtype=np.float64)
+        scores = self._numbers("factor", self._factor(panel, **self._params), panel)
         if scores.shape != tuple(panel.shape):
             raise StrategyConfigError(
                 f"strategy {self.strategy_id}: the factor gave shape {scores.shape}, the panel "
                 f"asks for {panel.shape}"
             )
-        table = np.asarray(self._sizer(scores), dtype=np.float64)
+        table = self._numbers("sizer", self._sizer(scores), panel)
         if table.shape != tuple(panel.shape):
             raise StrategyConfigError(
                 f"strategy {self.strategy_id}: the sizer gave shape {table.shape}, the panel asks "
                 f"for {panel.shape}"
             )
         return table
+
+    def _numbers(self, name: str, given: Any, panel: UniversePanel) -> Floats:
+        """Return numbers; those of a frame in the order of the panel.
+
+        :raises StrategyConfigError: where its labels are not the panel's.
+        """
+        try:
+            read = aligned(f"what the {name} gave", given, panel.dates, panel.symbols)
+        except (BadPanel, BadSetting) as error:
+            raise StrategyConfigError(f"strategy {self.strategy_id}: {error}") from error
+        return np.asarray(read, dtype=np.float64)
 
     def generate_intents(self, view: MarketView) -> list[Signal]:
         """Return a weight for each symbol at a rebalance, else nothing."""
