@@ -16,6 +16,7 @@ from mts1b_portfolio import (
     kelly_binary_growth,
     kelly_fraction,
     kelly_growth,
+    kelly_voltarget_12,
     sizers,
     vol_target_weights,
 )
@@ -199,3 +200,19 @@ def test_volatility_target_checks_its_inputs() -> None:
     frame.iloc[-5, 1] = np.nan
     with pytest.raises(NaNInput, match="'B'"):
         vol_target_weights(base, frame, target_ann_vol=0.1)
+
+
+def test_names_in_another_order_size_nothing() -> None:
+    """The signal of C beside the returns of A gave dollar positions in silence."""
+    names, turned = list("ABC"), list("CBA")
+    noise = np.random.default_rng(4).normal(0.0, [0.01, 0.05, 0.002], (80, 3))
+    returns = pd.DataFrame(noise, columns=names)
+    signal, cov = pd.Series([1.0, 2.0, -1.0], names), returns.cov()
+    for other in (signal[turned], dict(signal[turned])):
+        with pytest.raises(BadInput, match="labelled"):
+            kelly_voltarget_12(other, returns, 1e6)
+        with pytest.raises(BadInput, match="labelled"):
+            kelly_growth(other, signal, cov)
+    held = kelly_voltarget_12(signal.to_numpy(), returns, 1e6)
+    assert kelly_voltarget_12(signal, returns, 1e6).to_numpy() == pytest.approx(held)
+    assert kelly_growth(signal, signal, cov) == kelly_growth(signal.to_numpy(), signal, cov)

@@ -10,7 +10,7 @@ from mts1b_quantkit.covariance import ledoit_wolf
 from mts1b_quantkit.errors import BadInput
 
 from mts1b_portfolio.inputs import read_positive
-from mts1b_portfolio.kelly import kelly_fraction
+from mts1b_portfolio.kelly import kelly_fraction, names_of
 from mts1b_portfolio.volatility_target import vol_target_weights
 
 __all__ = ["kelly_voltarget_12"]
@@ -47,6 +47,9 @@ def kelly_voltarget_12(signal: Any, returns: Any, nav_usd: float) -> Any:
         raise BadInput("returns holds a total loss; it has no logarithm")
     covariance = np.asarray(ledoit_wolf(table.values).covariance)
     named = as_table(signal, what="signal")
+    names = names_of(named)
+    if names is not None and table.columns is not None and names != table.labels:
+        raise BadInput(f"signal is labelled {names}, the returns {table.labels}")
     base = kelly_fraction(
         named.values.reshape(-1), covariance, risk_aversion=_RISK_AVERSION, cap=_CAP
     )

@@ -11,7 +11,7 @@ from mts1b_quantkit.errors import BadInput, NotPositiveDefinite
 
 from mts1b_portfolio.inputs import LARGEST, read_cap, read_number, read_positive
 
-__all__ = ["kelly_binary", "kelly_binary_growth", "kelly_fraction", "kelly_growth"]
+__all__ = ["kelly_binary", "kelly_binary_growth", "kelly_fraction", "kelly_growth", "names_of"]
 
 
 def kelly_fraction(
@@ -53,9 +53,13 @@ def kelly_growth(
     """
     table = as_table(expected_returns, what="expected_returns")
     mean = _one_row(table)
-    held = _one_row(as_table(weights, what="weights"))
+    given = as_table(weights, what="weights")
+    held = _one_row(given)
     if held.shape != mean.shape:
         raise BadInput(f"weights has shape {held.shape}, expected_returns {mean.shape}")
+    names, others = names_of(given), names_of(table)
+    if names is not None and others is not None and names != others:
+        raise BadInput(f"weights is labelled {names}, expected_returns {others}")
     matrix = _covariance(cov, table, len(mean))
     cash = read_number("risk_free_rate", risk_free_rate)
     drift = cash + float(held @ (mean - cash))
@@ -103,6 +107,12 @@ def kelly_binary_growth(fraction: float, p: float, b: float) -> float:
     return growth
 
 
+def names_of(table: Table) -> list[Any] | None:
+    """Return the labels of one number per name, None where it has none."""
+    labels = table.index if table.is_vector else table.columns
+    return None if labels is None else list(labels)
+
+
 def _one_row(table: Table) -> FloatArray:
     values = table.values
     if not table.is_vector and len(values) != 1:
@@ -114,9 +124,9 @@ def _covariance(cov: Any, names: Table, size: int) -> FloatArray:
     table = as_table(cov, what="cov")
     if table.values.shape != (size, size):
         raise BadInput(f"cov has shape {table.values.shape}, {size} names ask for ({size}, {size})")
-    labels = names.index if names.is_vector else names.columns
-    if labels is not None and table.columns is not None and list(labels) != table.labels:
-        raise BadInput(f"cov is labelled {table.labels}, expected_returns {list(labels)}")
+    labels = names_of(names)
+    if labels is not None and table.columns is not None and labels != table.labels:
+        raise BadInput(f"cov is labelled {table.labels}, expected_returns {labels}")
     if table.kind is Kind.PANDAS and list(table.index) != table.labels:
         raise BadInput("cov has rows and columns in different order; reorder one")
     if not np.allclose(table.values, table.values.T, rtol=1e-8, atol=0.0):
