@@ -188,7 +188,11 @@ _RESTART = (
         ("D5 query failed",),
     ),
     Scenario("D6", "one page of three, doubled rows, a stale answer"),
-    Scenario("D7", "yesterday's store is restored", counters=("D7 backup restored",)),
+    Scenario(
+        "D7",
+        "yesterday's store is restored",
+        counters=("D7 backup of oms restored", "D7 backup of riskengine restored"),
+    ),
     Scenario(
         "D8",
         "two strategies own one netted position",

@@ -100,7 +100,7 @@ class RaceWorld(World):
                 order,
                 oms,
                 self.truth,
-                cap_units=_CAP,
+                cap_of=lambda fund: _CAP,
                 halted=frozenset(),  # the halts are the strikers', looked at above
                 lease_ends=self.lease_ends,
                 looked=self.wire.looked,

@@ -10,7 +10,7 @@ import hashlib
 import os
 from pathlib import Path
 
-from mts1b_oms.durable_file import append_durably
+from mts1b_platform.durable_file import append_durably
 
 __all__ = ["ParentMarks"]
 

@@ -7,7 +7,8 @@ import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from mts1b_oms.durable_file import write_durably
+from mts1b_platform.durable_file import write_durably
+
 from mts1b_oms.parent_marks import ParentMarks
 
 __all__ = ["Extent", "Witness"]

@@ -23,6 +23,7 @@ from mts1b_platform.supervision import end_tasks
 __all__ = ["Event", "EventPump", "PumpStalled"]
 
 _BATCH = 256
+_CATCH_UP_S = 0.02
 
 
 class PumpStalled(Exception):
@@ -254,12 +255,30 @@ class EventPump:
             except BusError:
                 continue  # the bus is away: the next turn tries again
 
+    async def catch_up(self) -> None:
+        """Wait until :meth:`run` has read what the streams hold now, and for a bus that is away."""
+        for stream in self._streams:
+            upto: int | None = None
+            while upto is None or not await self._has_read(stream, upto):
+                with contextlib.suppress(BusError):
+                    last = (await self._bus.stream_info(stream)).last_sequence
+                    upto = last if upto is None else min(upto, last)  # it may be made anew
+                await asyncio.sleep(_CATCH_UP_S)
+
     async def has_read_all(self, stream: str) -> bool:
         """Return whether everything that a stream holds now has had its effect.
 
         :raises BusError: when the bus is away.
         """
         return not await self._is_behind(self._sources[stream])
+
+    async def _has_read(self, stream: str, upto: int) -> bool:
+        source = self._sources[stream]
+        try:
+            info = await self._bus.stream_info(stream)
+        except BusError:
+            return False
+        return info.incarnation == source.incarnation and source.position >= upto
 
     async def _is_behind(self, source: _Source) -> bool:
         """Return whether the stream holds what this reader was never sent: its server restarted."""

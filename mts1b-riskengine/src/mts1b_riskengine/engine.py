@@ -370,11 +370,16 @@ class RiskEngine:
 
     async def seed_envelope(self, envelope: RiskEnvelope) -> None:
         """Take a fund's envelope from the configuration; see :meth:`EnvelopeBook.seed`."""
-        reading = self._halts.read()
         async with self._store.transaction() as tx:
             await self.book.sync(tx)
-            halted = self._is_halted(envelope.fund_id, reading)
+            halted = self._is_halted(envelope.fund_id, self._halts.read())
             await self.book.envelopes.seed(tx, envelope, halted=halted)
+
+    async def take_over(self, envelope: RiskEnvelope) -> bool:
+        """Put limits of before in force again; see :meth:`EnvelopeBook.take_over`."""
+        async with self._store.transaction() as tx:
+            await self.book.sync(tx)
+            return await self.book.envelopes.take_over(tx, envelope)
 
     def _is_halted(self, fund_id: str, reading: HaltReading) -> bool:
         return (
@@ -390,8 +395,7 @@ class RiskEngine:
         """
         async with self._store.transaction() as tx:
             await self.book.sync(tx)
-            released = await self.book.reservations.release(tx, order_id)
-            if released:
+            if released := await self.book.reservations.release(tx, order_id):
                 await self.book.parents.release(tx, order_id)
             return released
 
@@ -437,10 +441,9 @@ class RiskEngine:
         async with self._store.transaction() as tx:
             await self.book.sync(tx)
             block = self.book.blocks.get(override.block_id)
-            order = block.order
-            mandate = self.book.mandates.find(order.fund_id, order.strategy_id)
-            prove_override(keys, override, mandate)
+            owner = (block.order.fund_id, block.order.strategy_id)
+            prove_override(keys, override, self.book.mandates.find(*owner))
             granted = await self.book.blocks.grant(tx, block, override, self._clock.now())
             if block.code == DenyCode.REPEATED_EXECUTION:
-                self.book.flow.forget_repeats(order)
+                self.book.flow.forget_repeats(block.order)
             return granted

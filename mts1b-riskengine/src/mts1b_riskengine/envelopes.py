@@ -173,6 +173,17 @@ class EnvelopeBook:
                 payload=word.model_dump_json().encode(),
             )
 
+    async def take_over(self, tx: AsyncConnection, envelope: RiskEnvelope) -> bool:
+        """Put limits that were in force in force again; return whether they were forgotten.
+
+        They were permitted when they came. A fund without any is new, and has forgotten nothing.
+        """
+        current = self.find(envelope.fund_id)
+        if current is None or current.version >= envelope.version:
+            return False
+        await self._put(tx, envelope)
+        return True
+
     async def _put(self, tx: AsyncConnection, envelope: RiskEnvelope) -> None:
         body = envelope.model_dump_json()
         await tx.execute(

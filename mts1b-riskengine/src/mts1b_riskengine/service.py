@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import ClassVar
 
 from mts1b_foundation import HaltRequest, RiskDecision, SoftOverride
@@ -50,6 +51,7 @@ from mts1b_riskengine.engine import Judgement, RiskEngine
 from mts1b_riskengine.feed import FEED_STREAMS, RiskFeed, feed_subjects
 from mts1b_riskengine.halting import HaltRequester
 from mts1b_riskengine.halts import HaltRecord
+from mts1b_riskengine.limits_witness import LimitsWitness
 from mts1b_riskengine.pipeline import GateRun
 from mts1b_riskengine.policy import RiskPolicy
 from mts1b_riskengine.position_agreement import PositionAgreement
@@ -63,6 +65,8 @@ APPROVAL_KEY = "risk"
 """The name of the key ring's key that signs approvals."""
 
 _HALT_PATIENCE_S = 20.0
+_START_PATIENCE_S = 10.0
+"""How long a start waits for what was told meanwhile to be read; it goes on in the background."""
 _WATCH_S = 0.5
 _MOST_UNTOLD = 1000
 
@@ -78,6 +82,7 @@ class RiskEngineService(Service):
         self._background = OwnedTasks(ctx.tasks)
         self._store: Store | None = None
         self._pump: EventPump | None = None
+        self._answers = asyncio.Event()
         self.agreed: list[str] = []
         """The orders on which risk had to follow the OMS since the start."""
         self._judged: asyncio.Queue[tuple[str, GateRun]] = asyncio.Queue(_MOST_UNTOLD)
@@ -92,8 +97,11 @@ class RiskEngineService(Service):
         self._prepare_calendars()
         for line in unknown_groups(ctx.settings):
             ctx.log.warning("a cap counts what it does not know", cap=line)
+        self._limits = LimitsWitness(ctx.home / "witness", ctx.log)
+        await self._limits.restore(self.engine)
         for entry in ctx.settings.funds:
             await self.engine.seed_envelope(entry.envelope)
+            self._limits.keep(self.engine.book.envelopes.get(entry.fund.fund_id))
         relay = await ctx.relay(store, "RISK")
         feed = RiskFeed(self.engine)
         pump = EventPump(
@@ -117,13 +125,30 @@ class RiskEngineService(Service):
             digest=lambda: economic_digest(store),
         )
         await participant.start()
-        # Not earlier: a check before the virtual time is restored would find prices of the future.
-        await self._serve_commands()
-        if not ctx.replay:
+        # Not earlier: a check before the virtual time is restored would find prices of the future,
+        # and one before all is read that was told meanwhile the positions of the past.
+        if ctx.replay:
+            await self._serve_commands()
+            self._answers.set()
+        else:
             self._background.start("riskengine.pump", pump.run())
+            self._background.start("riskengine.commands", self._answer_when_all_is_read(pump))
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_START_PATIENCE_S):
+                    await self._answers.wait()
             self._background.start("riskengine.breaches", self._watch_breaches())
             self._background.start("riskengine.statistics", self._tell_passed())
             self._background.start("riskengine.agreement", self._compare_with_the_oms())
+
+    @property
+    def answers(self) -> bool:
+        """Return whether checks are answered: live not before all is read that was told."""
+        return self._answers.is_set()
+
+    async def _answer_when_all_is_read(self, pump: EventPump) -> None:
+        await pump.catch_up()
+        await self._serve_commands()
+        self._answers.set()
 
     def _build_engine(self, store: Store) -> RiskEngine:
         ctx, risk = self.ctx, self.ctx.settings.risk
@@ -201,6 +226,7 @@ class RiskEngineService(Service):
             word=update,
             permit=lambda current: require_signed_loosening(self._keys(), current, update),
         )
+        self._limits.keep(done)
         return EnvelopeReply(envelope=done)
 
     async def _blocks(self, query: OverridesQuery) -> OverrideReply:
@@ -254,6 +280,8 @@ class RiskEngineService(Service):
         """Return the checks of every service, and whether a breach waits for its halt."""
         checks = await super().health()
         waiting = [fund.fund_id for fund in self.engine.book.funds.pending()]
+        if not self.answers:
+            checks["feed"] = "reads what it was told while it was away; then it answers"
         checks["halts"] = f"not confirmed: {', '.join(waiting)}" if waiting else "ok"
         return checks
 

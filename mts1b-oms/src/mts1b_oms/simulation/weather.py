@@ -43,6 +43,8 @@ _SCOPES: _Scopes = (
     ("symbol:AAA", HaltSeverity.SYMBOL_HALT),
 )
 _BACKUP_EVERY_S = (5.0, 60.0)
+_APPROVALS_ARE_OVER_S = 2.5
+"""Nobody puts a backup back within the life of an approval."""
 _CLOCK_WRONG_S = (1.0, 12.0)
 _STEP_IN_DOUBT = 1 / 15
 """Steps of the OMS's clock in each second of a doubt, for each step a minute elsewhere."""
@@ -91,11 +93,15 @@ class Weather:
 
     def start(self) -> list[asyncio.Task[None]]:
         """Begin; the tasks end with the world."""
+        faults = self._world.net.faults
         works = (
             self._blow(),
             self._drill(),
             self._look_after_quarantines(),
-            self._keep_backups(),
+            self._keep_backups("oms", faults.restore_per_min, "D7 backup of oms restored"),
+            self._keep_backups(
+                "riskengine", faults.risk_restore_per_min, "D7 backup of riskengine restored"
+            ),
             self._keep_books(),
             self.limits.change(),
             self._resolving.work(),
@@ -141,29 +147,33 @@ class Weather:
         if net.takes(faults.payment_per_min / 60.0, "venue.payment"):
             await self._accidents.pay()
 
-    async def _keep_backups(self) -> None:
-        """Back the OMS's store up now and then, and put a backup back where the fault says so."""
-        world, chance = self._world, self._world.net.faults.restore_per_min / 60.0
-        due = 0.0
-        while chance > 0.0 and not world.quiet:
-            if world.loop.time() >= due and world.processes["oms"].is_up:
-                _remove(world.backup)
-                _copy(world.store_of_oms, world.backup)
+    async def _keep_backups(self, name: str, per_min: float, counter: str) -> None:
+        """Back a service's store up now and then, and put a backup back where the fault says so."""
+        world, due = self._world, 0.0
+        store, backup = world.home / "db" / f"{name}.sqlite", world.home / f"{name}.backup"
+        while per_min > 0.0 and not world.quiet:
+            if world.loop.time() >= due and world.processes[name].is_up:
+                _remove(backup)
+                _copy(store, backup)
                 due = world.loop.time() + world.rng.uniform(*_BACKUP_EVERY_S)
             await asyncio.sleep(1.0)
-            kept = world.backup.exists() and not world.quiet
-            if kept and world.net.takes(chance, "D7 backup restored"):
-                self._restore()
+            kept = backup.exists() and not world.quiet
+            if kept and world.net.takes(per_min / 60.0, counter):
+                await self._restore(name, store, backup)
 
-    def _restore(self) -> None:
+    async def _restore(self, name: str, store: Path, backup: Path) -> None:
         world = self._world
-        world.trace.record(world.loop.time(), "restore")
-        world.restored = True
-        self._restores += 1
-        world.processes["oms"].kill()
-        _remove(world.store_of_oms)
-        _copy(world.backup, world.store_of_oms)
-        world.restart_later("oms")
+        world.trace.record(world.loop.time(), "restore", name)
+        world.processes[name].kill()
+        if name == "oms":
+            world.restored = True
+            self._restores += 1
+        else:
+            world.risk_restored = True
+            await asyncio.sleep(_APPROVALS_ARE_OVER_S)
+        _remove(store)
+        _copy(backup, store)
+        world.restart_later(name)
 
     def _set_drifts(self) -> None:
         world = self._world

@@ -112,10 +112,10 @@ class World:
         self.quiet = False
         self.halted: set[str] = set()
         self.lease_ends = float("-inf")
-        self.store_of_oms, self.backup = home / "db" / "oms.sqlite", home / "backup.sqlite"
         self.clocks_step = faults.clock_step_per_min > 0.0
         self.restored = False
         """Whether the record of the OMS was ever put back from a backup."""
+        self.risk_restored = False
         self.settings = settings(
             dead_man_s=faults.dead_man_s or None, self_match=self.rng.random() < 0.3
         )
@@ -321,10 +321,12 @@ class World:
     def _look(self) -> None:
         """Check what holds at every moment, of the processes that are up.
 
-        What a record that was put back lacks, the venue alone knows.
+        What a record that was put back lacks, the venue alone knows; a book of risk that was put
+        back lacks what the OMS has not published yet.
         """
         up = () if self.restored else [name for name, one in self.processes.items() if one.is_up]
-        risk = self.processes["riskengine"].service if "riskengine" in up else None
+        follows = "riskengine" in up and not self.risk_restored
+        risk = self.processes["riskengine"].service if follows else None
         try:
             check_now(
                 self.oms if "oms" in up else None,

@@ -42,6 +42,7 @@ class Faults:
     ``restore_per_min``: the store of the OMS is put back from a backup of some time ago.
     ``limits_per_min``: an operator tightens or loosens the limits of a fund. ``resolve``: an
     operator looks, each second, what became of an order in doubt, and resolves it.
+    ``risk_restore_per_min``: so is the store of risk.
     """
 
     bus_loss: float = 0.0
@@ -79,6 +80,7 @@ class Faults:
     restore_per_min: float = 0.0
     limits_per_min: float = 0.0
     resolve: float = 0.0
+    risk_restore_per_min: float = 0.0
 
     @classmethod
     def none(cls) -> Faults:
@@ -141,6 +143,7 @@ _MOST: Mapping[str, float] = {
     "store_doubt": 0.004,
     "limits_per_min": 4.0,
     "resolve": 0.5,
+    "risk_restore_per_min": 0.5,
 }
 """How strong each fault may be."""
 
