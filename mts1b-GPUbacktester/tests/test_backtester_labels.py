@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -32,6 +33,7 @@ SAME: dict[str, Any] = {
     "numbered rows": WEIGHTS.reset_index(drop=True)[NAMES[::-1]],
     "days for times": WEIGHTS[::-1].set_axis(DAYS.date[::-1]),
     "no labels": pd.DataFrame(WEIGHTS.to_numpy()),
+    "no labels, in a frame of dates": pd.DataFrame(WEIGHTS.to_numpy(), DAYS),
     "an array": WEIGHTS.to_numpy(),
 }
 OTHER: dict[str, tuple[Any, str]] = {
@@ -60,6 +62,12 @@ def test_weights_go_to_the_asset_and_the_bar_that_they_name(name: str) -> None:
     found = run_portfolio(CLOSE, SAME[name], fill="next_close").equity
     np.testing.assert_array_equal(found, expected)
     assert found[-1] > 1.0
+
+
+def test_a_panel_without_labels_takes_weights_by_position() -> None:
+    panel = {"close": CLOSE.to_numpy()}
+    expected = run_portfolio(panel, WEIGHTS.to_numpy(), fill="next_close").equity
+    np.testing.assert_array_equal(run_portfolio(panel, WEIGHTS, fill="next_close").equity, expected)
 
 
 @pytest.mark.parametrize("name", OTHER)
@@ -142,3 +150,23 @@ def test_an_impact_for_a_symbol_that_is_not_there_is_refused() -> None:
 def test_a_class_of_models_is_no_model(given: dict[str, Any]) -> None:
     with pytest.raises(BadSetting, match=r"is no (fee|slippage) model of quantkit"):
         run_portfolio(CLOSE, WEIGHTS, fill="next_close", **given)
+
+
+def test_what_is_under_a_mask_is_missing() -> None:
+    """A vendor's -999 under the mask is no price, and no weight."""
+    hidden = np.zeros(CLOSE.shape, bool)
+    hidden[2:4, 1] = True
+    masked = np.ma.array(np.where(hidden, 9999.0, CLOSE.to_numpy()), mask=hidden)
+    missing = np.where(hidden, np.nan, CLOSE.to_numpy())
+    rule = r.long_when(r.close > 0)
+    whole = panel_from({"close": masked})
+    for data in ({"close": masked}, replace(whole, close=masked)):
+        for run in (
+            lambda panel: run_single(panel=panel, rule=rule, fill="next_close").equity,
+            lambda panel: run_portfolio(panel, WEIGHTS + 0.5, fill="next_close").equity,
+        ):
+            np.testing.assert_array_equal(run(data), run({"close": missing}))
+    weights = np.ma.array(np.where(hidden, 9999.0, WEIGHTS.to_numpy()), mask=hidden)
+    found = run_portfolio(CLOSE, weights, fill="next_close").equity
+    expected = run_portfolio(CLOSE, weights.filled(np.nan), fill="next_close").equity
+    np.testing.assert_array_equal(found, expected)

@@ -12,7 +12,14 @@ import numpy as np
 from mts1b_GPUbacktester.errors import BadPanel, BadSetting
 from mts1b_GPUbacktester.frames import is_frame, moment_of, wide_of
 
-__all__ = ["aligned", "from_frames"]
+__all__ = ["aligned", "from_frames", "unmasked", "unnamed"]
+
+
+def unmasked(given: Any) -> Any:
+    """Return a masked array with what is missing as NaN; anything else as it is."""
+    if isinstance(given, np.ma.MaskedArray):
+        return np.where(np.ma.getmaskarray(given), np.nan, given.data)
+    return given
 
 
 def aligned(
@@ -25,21 +32,27 @@ def aligned(
 ) -> Any:
     """Return the numbers of a frame in the order of a panel, (T, A); what is no frame as it is.
 
-    Rows or columns without labels, or with numbers from 0 on, are taken by position.
+    Rows or columns without labels, or with numbers from 0 on, are taken by position; so are all
+    where the panel itself was given without.
 
     :raises BadSetting: or ``error``, where the labels are not those of the panel.
     """
     if not is_frame(given):
-        return given
+        return unmasked(given)
     values, times, names = wide_of(given)
-    if names is not None:
+    if names is not None and list(symbols) != unnamed(len(symbols)):
         wanted = [str(symbol) for symbol in symbols]
         values = values[:, _places(names, wanted, _columns(name, names), error)]
-    if times is not None:
+    if times is not None and not isinstance(dates, range):
         moments = [_moment(moment) for moment in times]
         wanted_moments = [_moment(moment) for moment in dates]
         values = values[_places(moments, wanted_moments, _rows(name), error)]
     return values
+
+
+def unnamed(count: int) -> list[str]:
+    """Return the symbols of assets that nobody has named."""
+    return [f"A{place}" for place in range(count)]
 
 
 def from_frames(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from mts1b_foundation import UniversePanel
 
 from mts1b_GPUbacktester.errors import BadPanel, BadSetting
 from mts1b_GPUbacktester.frames import FIELDS, fields_of, moment_of, polars_of, read_table
-from mts1b_GPUbacktester.labels import from_frames
+from mts1b_GPUbacktester.labels import from_frames, unmasked, unnamed
 from mts1b_GPUbacktester.semantics import FloatArray
 
 __all__ = ["PanelLike", "Prices", "panel_from", "window"]
@@ -200,7 +200,12 @@ def panel_from(data: PanelLike) -> UniversePanel:
     :raises BadPanel: for anything else, missing columns, or two bars of one asset and time.
     """
     if isinstance(data, UniversePanel):
-        return data
+        masked = {
+            name: unmasked(values)
+            for name in FIELDS
+            if isinstance(values := getattr(data, name), np.ma.MaskedArray)
+        }
+        return replace(data, **masked) if masked else data
     if isinstance(data, (str, Path)):
         return _panel(*fields_of(read_table(Path(data))))
     if isinstance(data, Mapping):
@@ -233,7 +238,7 @@ def _from_arrays(data: Mapping[str, Any]) -> UniversePanel:
     return _panel(
         arrays,
         dates=range(len(close)) if dates is None else dates,
-        symbols=[f"A{n}" for n in range(close.shape[1])] if symbols is None else symbols,
+        symbols=unnamed(close.shape[1]) if symbols is None else symbols,
     )
 
 
