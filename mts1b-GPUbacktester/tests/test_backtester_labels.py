@@ -170,3 +170,18 @@ def test_what_is_under_a_mask_is_missing() -> None:
     found = run_portfolio(CLOSE, weights, fill="next_close").equity
     expected = run_portfolio(CLOSE, weights.filled(np.nan), fill="next_close").equity
     np.testing.assert_array_equal(found, expected)
+
+
+def test_rebalances_are_on_the_bars_that_a_series_names() -> None:
+    weights = WEIGHTS.assign(SPY=np.linspace(0.1, 0.9, BARS))
+    trading = pd.Series(np.arange(BARS) == 1, DAYS)
+    expected = run_portfolio(CLOSE, weights, rebalance=trading.to_numpy(), fill="next_close")
+    for given in (trading, trading[::-1]):
+        found = run_portfolio(CLOSE, weights[::-1], rebalance=given, fill="next_close")
+        np.testing.assert_array_equal(found.equity, expected.equity)
+        assert found.n_trades == 1
+    for wrong in (trading[1:], trading.set_axis(DAYS + pd.Timedelta(days=1))):
+        with pytest.raises(BadSetting, match="rebalance has no row for 2024-03-01"):
+            run_portfolio(CLOSE, weights, rebalance=wrong, fill="next_close")
+    with pytest.raises(BadSetting, match="rebalance must be a number of bars"):
+        run_portfolio(CLOSE, weights, rebalance=trading.astype(float), fill="next_close")

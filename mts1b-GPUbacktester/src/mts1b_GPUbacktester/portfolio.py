@@ -12,6 +12,7 @@ from mts1b_GPUbacktester.book import DUST, Orders, Tape, WalkedBook, walk_book
 from mts1b_GPUbacktester.engines import EngineName
 from mts1b_GPUbacktester.engines.choose import choose_for_weights
 from mts1b_GPUbacktester.errors import BadPanel, BadSetting
+from mts1b_GPUbacktester.frames import is_frame
 from mts1b_GPUbacktester.labels import aligned
 from mts1b_GPUbacktester.panels import PanelLike, panel_from
 from mts1b_GPUbacktester.results import BacktestResult, backtest_result
@@ -82,6 +83,10 @@ def run_portfolio(
         symbols=tuple(str(symbol) for symbol in universe.symbols),
     )
     weights = aligned("target_weights", target_weights, universe.dates, universe.symbols)
+    if is_frame(rebalance) and getattr(rebalance, "dtype", None) == np.bool_:
+        truths: Any = rebalance
+        numbers = aligned("rebalance", truths.astype(float), universe.dates, universe.symbols)
+        rebalance = numbers[:, 0] > 0.0
     return simulate_weights(universe, weights, rebalance, orders, initial_cash, engine)
 
 
