@@ -308,7 +308,7 @@ def test_the_envelope_command_shows_what_is_in_force_and_refuses_nonsense(
 ) -> None:
     from mts1b_platform.errors import DataError, RetryLater
     from mts1b_platform.store import StoreError
-    from mts1b_riskengine.cli import app
+    from mts1b_riskengine.cli import _read, app
     from typer.testing import CliRunner
 
     monkeypatch.setenv("MTS_HOME", str(tmp_path))
@@ -329,6 +329,11 @@ def test_the_envelope_command_shows_what_is_in_force_and_refuses_nonsense(
     every = json.loads(runner.invoke(app, ["envelope", "show", FUND, "--history", "--json"]).output)
     assert [item["version"] for item in every["items"]] == [1, 2]
     assert isinstance(runner.invoke(app, ["envelope", "show", "gamma"]).exception, EnvelopeMissing)
+
+    for kind, more in (("yaml", []), ("json", ["--json"])):
+        kept = tmp_path / f"shown.{kind}"
+        kept.write_text(runner.invoke(app, ["envelope", "show", FUND, *more]).output)
+        assert _read(kept) == make_envelope(version=2, max_position_pct=0.2)
 
     bad = tmp_path / "bad.yaml"
     bad.write_text("fund_id: alpha\nmax_position_pct: 7\n")

@@ -169,16 +169,17 @@ def show(
     history: Annotated[bool, typer.Option("--history", help="every version")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Print the envelope in force, from the engine's store (the engine need not run)."""
+    """Print the envelope in force, from the engine's store (the engine need not run).
+
+    What is printed may be changed and given to `update`.
+    """
+    import yaml
     from mts1b_platform.cli import emit
 
     versions = asyncio.run(_stored(fund))
     shown = [item.model_dump(mode="json") for item in (versions if history else versions[-1:])]
-    emit(shown if history else shown[0], as_json, text="\n\n".join(_lines(item) for item in shown))
-
-
-def _lines(values: dict[str, Any]) -> str:
-    return "\n".join(f"{key}: {value}" for key, value in values.items())
+    text = yaml.safe_dump_all(shown, sort_keys=False).rstrip()
+    emit(shown if history else shown[0], as_json, text=text)
 
 
 async def _stored(fund: str) -> list[Any]:
@@ -274,7 +275,10 @@ def _read(file: Path) -> Any:
 
     try:
         text = sys.stdin.read() if str(file) == "-" else file.read_text()
-        return RiskEnvelope.model_validate(yaml.safe_load(text))
+        found = yaml.safe_load(text)
+        if isinstance(found, dict):
+            found.pop("exit_code", None)  # `show --json` prints it beside the envelope
+        return RiskEnvelope.model_validate(found)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise DataError(f"{file} can not be read: {error}") from error
     except ValidationError as error:
