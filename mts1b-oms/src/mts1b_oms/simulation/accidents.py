@@ -9,7 +9,7 @@ from mts1b_foundation.adjustments import AdjustBooks, AdjustmentKind
 from mts1b_foundation.orders import Fill, Order, OrderStatus, OrderType, Side, TimeInForce
 from mts1b_platform.ids import derive_id
 
-from mts1b_oms.simulation.desk import OPERATOR, PRICE, STOCK, SYMBOLS
+from mts1b_oms.simulation.desk import HIGHEST, LOWEST, OPERATOR, PRICE, STOCK, SYMBOLS
 
 if TYPE_CHECKING:
     from mts1b_brokers.simulation import TrueVenue
@@ -35,8 +35,6 @@ _COUNTED = {
 }
 _RATIOS = (Decimal(2), Decimal(3), Decimal("0.5"))
 _RECENT = 20
-_AWAY = Decimal(5)
-"""How far from the market an order by hand rests: it is open to the end, for a report to name."""
 
 
 class Accidents:
@@ -96,7 +94,7 @@ class Accidents:
             side=Side.BUY if buys else Side.SELL,
             quantity=Decimal(net.rng.integer(1, 10)),
             order_type=OrderType.LIMIT if rests else OrderType.MARKET,
-            limit_price=PRICE + (-_AWAY if buys else _AWAY) if rests else None,
+            limit_price=(LOWEST - 1 if buys else HIGHEST + 1) if rests else None,
             tif=TimeInForce.GTC,
             fund_id=BY_HAND,
             strategy_id=BY_HAND,

@@ -195,7 +195,7 @@ class Clients:
         step = Decimal(rng.integer(-3, 3)) / 100
         if rng.random() < 0.2:  # far from the market, where it rests and can be changed
             step, quantity = -_AWAY if buys else _AWAY, min(quantity, _SMALL)
-        now = self._world.loop.clock.now()
+        now, price = self._world.loop.clock.now(), self._world.price
         tif = self._tif()
         ends_in = rng.uniform(*_LIVES_S) if tif is TimeInForce.GTD else None
         return Order(
@@ -205,13 +205,13 @@ class Clients:
             side=self._side(fund, buys, held),
             quantity=quantity,
             order_type=OrderType.LIMIT if limit else OrderType.MARKET,
-            limit_price=PRICE + step if limit else None,
+            limit_price=price + step if limit else None,
             tif=tif,
             expires_at=None if ends_in is None else now + timedelta(seconds=ends_in),
             fund_id=fund,
             strategy_id=strategy,
             created_at=now,
-            reference_price=PRICE,
+            reference_price=price,
         )
 
     def _tif(self) -> TimeInForce:
@@ -311,7 +311,8 @@ class Clients:
 
     async def _changes(self, order: Order) -> None:
         """Change an order once, or several times where it rests away from the market."""
-        rests = order.limit_price is not None and abs(order.limit_price - PRICE) >= _AWAY
+        limit, seen = order.limit_price, order.reference_price
+        rests = limit is not None and seen is not None and abs(limit - seen) >= _AWAY
         for number in range(_CHANGES_AT_REST if rests else 1):
             await self._change(order, number=number, most=2 * int(_SMALL) if rests else 25)
 
@@ -334,7 +335,7 @@ class Clients:
             order_id=order.order_id,
             replace_key=f"change-{number}-{order.order_id}",
             quantity=Decimal(world.rng.integer(1, most)),
-            limit_price=(order.limit_price or PRICE) + step,
+            limit_price=(order.limit_price or world.price) + step,
             actor="operator:sim",
         ).model_dump_json()
         for _ in range(asks):

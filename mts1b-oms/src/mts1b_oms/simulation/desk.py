@@ -20,6 +20,8 @@ from mts1b_platform.config import (
 
 __all__ = [
     "CAP_UNITS",
+    "HIGHEST",
+    "LOWEST",
     "OPERATOR",
     "OWNERS",
     "PRICE",
@@ -31,7 +33,8 @@ __all__ = [
 ]
 
 OPERATOR = "operator:sim"
-PRICE = Decimal(100)
+PRICE, LOWEST, HIGHEST = Decimal(100), Decimal(96), Decimal(104)
+"""Where the market begins, and between what it moves."""
 CAP_UNITS = Decimal(40)
 SYMBOLS = (Symbol("AAA"), Symbol("BBB"))
 PROBE = Symbol("ZZZ")

@@ -14,7 +14,7 @@ from mts1b_platform.signing import KeyRing
 from mts1b_riskengine.signed_envelopes import sign_envelope
 
 from mts1b_oms.simulation.checks import ON_ITS_WAY_S
-from mts1b_oms.simulation.desk import CAP_UNITS, OPERATOR, OWNERS, PRICE
+from mts1b_oms.simulation.desk import CAP_UNITS, LOWEST, OPERATOR, OWNERS, PRICE
 
 if TYPE_CHECKING:
     from mts1b_oms.simulation.world import World
@@ -37,9 +37,13 @@ class Limits:
         """Units that each fund may be held to, and until when by the time of the loop."""
 
     def cap_of(self, fund: str) -> Decimal:
-        """Return the widest cap by which an order that leaves now may have been judged, units."""
+        """Return the widest cap by which an order that leaves now may have been judged, units.
+
+        At the lowest price: which one counted is not known here.
+        """
         now = self._world.loop.time()
-        return max(units for units, ends in self._may_hold[fund].items() if now <= ends)
+        units = max(units for units, ends in self._may_hold[fund].items() if now <= ends)
+        return units * PRICE / LOWEST
 
     async def change(self) -> None:
         """Now and then change a fund's cap, as long as the world is not quiet."""

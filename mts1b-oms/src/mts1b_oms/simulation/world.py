@@ -33,7 +33,7 @@ from mts1b_oms.simulation.checks import (
     check_self_match,
 )
 from mts1b_oms.simulation.clients import Clients
-from mts1b_oms.simulation.desk import PRICE, PROBE, SYMBOLS, settings
+from mts1b_oms.simulation.desk import HIGHEST, LOWEST, PRICE, PROBE, SYMBOLS, settings
 from mts1b_oms.simulation.processes import FaultyStore, Operations, WatchedGate
 from mts1b_oms.simulation.quiet import check_quiet
 from mts1b_oms.simulation.settled import check_settled
@@ -47,6 +47,7 @@ _SECONDS_PER_ORDER = 1.8
 order is in doubt, or hidden at the venue, for many seconds, and so is what is halted beside it."""
 _SHORTEST_S = 60.0
 _SETTLE_S = 120
+_BAR_S = 20
 
 
 @dataclass(slots=True)
@@ -110,6 +111,7 @@ class World:
         )
         self.violation: Violation | None = None
         self.quiet = False
+        self.price = PRICE
         self.halted: set[str] = set()
         self.lease_ends = float("-inf")
         self.clocks_step = faults.clock_step_per_min > 0.0
@@ -344,16 +346,16 @@ class World:
             raise Violation(f"L2 still halted: {active[0].scope}")
 
     async def _bars(self) -> None:
-        """Publish the same price again, so that it does not grow stale."""
+        """Publish the price, before the last one grows stale."""
         now = self.loop.clock.now()
         for symbol in (*SYMBOLS, PROBE):
             bar = Bar(
                 symbol=symbol,
                 interval="1m",
-                open=PRICE,
-                high=PRICE,
-                low=PRICE,
-                close=PRICE,
+                open=self.price,
+                high=self.price,
+                low=self.price,
+                close=self.price,
                 timestamp=now,
             )
             await self.net.server.publish_durable(
@@ -367,15 +369,17 @@ class World:
         while True:
             await asyncio.sleep(1.0)
             beat += 1
-            if beat % 60 == 0:
+            if beat % _BAR_S == 0:
                 await self._bars()
+            step = Decimal(self.rng.integer(-1, 1)) / 4
+            self.price = min(max(self.price + step, LOWEST), HIGHEST)
             symbol = SYMBOLS[self.rng.integer(0, len(SYMBOLS) - 1)]
             size = Decimal(self.rng.integer(1, 30))
             quote = Quote(
                 symbol=symbol,
                 venue="paper",
-                bid=PRICE - Decimal("0.01"),
-                ask=PRICE,
+                bid=self.price - Decimal("0.01"),
+                ask=self.price,
                 bid_size=size,
                 ask_size=size,
                 timestamp=self.loop.clock.now(),
