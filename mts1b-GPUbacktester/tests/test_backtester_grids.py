@@ -14,6 +14,7 @@ from mts1b_GPUbacktester import (
     run_single,
     run_sweep,
     sweep_factor,
+    sweep_paths,
     walk_forward,
 )
 from mts1b_GPUbacktester import rules as r
@@ -145,6 +146,15 @@ def test_engines_are_compared_on_sets_that_come_once() -> None:
     found = check_parity({"close": CLOSE}, ABOVE, grid=sets, fill="next_close", progress=False)
     assert found.holds
     assert found.n_trials == 2
+
+
+def test_paths_are_swept_with_values_that_come_once() -> None:
+    """The second path found the grid used up, after the history had been swept."""
+    for grid in ({"n": (n for n in (5, 10))}, ({"n": n} for n in (5, 10))):
+        found = sweep_paths(
+            {"close": CLOSE}, ABOVE, grid=grid, paths=2, seed=1, fill="next_close", progress=False
+        )
+        assert found.by_set["n"].to_list() == [5, 10] * 3
 
 
 def test_a_filter_of_names_that_are_no_parameters_is_refused() -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mts1b_GPUbacktester.bootstrap import bootstrap_paths
 from mts1b_GPUbacktester.errors import BadSetting
-from mts1b_GPUbacktester.grid import Grid
+from mts1b_GPUbacktester.grid import Grid, parse_bytes, sets_of
 from mts1b_GPUbacktester.panels import PanelLike, Prices, panel_from
 from mts1b_GPUbacktester.progress import Progress, reporter
 from mts1b_GPUbacktester.results import SweepResult
@@ -97,7 +97,8 @@ def sweep_paths(
     import polars as pl
 
     report = reporter(progress)
-    sets = list(grid) if not hasattr(grid, "keys") else grid
+    budget = parse_bytes(options.get("memory_budget", "1GiB"))
+    sets = sets_of(grid, options.get("where"), budget=budget)
     tables, means, history = [], [], None
     drawn = bootstrap_paths(Prices.of(panel_from(panel)), paths=paths, seed=seed, block=block)
     for path, prices in drawn:
