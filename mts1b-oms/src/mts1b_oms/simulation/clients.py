@@ -44,7 +44,8 @@ _WORKED = 0.12
 _TIFS = (
     (0.1, TimeInForce.IOC),
     (0.15, TimeInForce.FOK),
-    (0.35, TimeInForce.GTD),
+    (0.3, TimeInForce.GTD),
+    (0.4, TimeInForce.DAY),
     (1.0, TimeInForce.GTC),
 )
 """What an order says of how long it lives: up to which share of draws which."""
@@ -192,11 +193,11 @@ class Clients:
         quantity = Decimal(rng.integer(1, 20))
         held = self._world.truth.held(fund, strategy, str(symbol))
         buys = rng.random() < self._wish_to_buy(fund, held, quantity)
-        step = Decimal(rng.integer(-3, 3)) / 100
+        step, tif = Decimal(rng.integer(-3, 3)) / 100, self._tif()
         if rng.random() < 0.2:  # far from the market, where it rests and can be changed
             step, quantity = -_AWAY if buys else _AWAY, min(quantity, _SMALL)
+            tif = TimeInForce.DAY if rng.random() < 0.5 else tif
         now, price = self._world.loop.clock.now(), self._world.price
-        tif = self._tif()
         ends_in = rng.uniform(*_LIVES_S) if tif is TimeInForce.GTD else None
         return Order(
             order_id=derive_id("ord", key),

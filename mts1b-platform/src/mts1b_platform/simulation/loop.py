@@ -29,7 +29,8 @@ __all__ = ["Deadlock", "DeterministicLoop", "LoopClock", "RealWorldTouched", "ru
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
-_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+_EPOCH = datetime(1999, 12, 31, 23, 57, tzinfo=UTC)
+"""A day, a month and a year begin while a run is under way."""
 _BLOCK = 4096
 _MANY_TIMERS = 100
 
