@@ -91,7 +91,7 @@ def test_an_order_path_that_forgets_the_lease_is_found() -> None:
 
 def test_an_open_order_that_the_record_has_ended_is_found_before_the_run_ends() -> None:
     silent = 'return Silent(f"{type(error).__name__}: {error}")\n        finally'
-    done = plant(silent, 'return Refused("TIMEOUT", "")\n        finally', first=17)
+    done = plant(silent, 'return Refused("TIMEOUT", "")\n        finally')
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout)["violation"]
     assert said.startswith("P4")
