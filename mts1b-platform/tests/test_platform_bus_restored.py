@@ -15,7 +15,7 @@ from mts1b_platform.clock import VirtualClock
 from mts1b_platform.eventbus.nats import NatsBus
 from mts1b_platform.eventbus.server import NatsServer, read_address
 from mts1b_platform.pump import Event, EventPump
-from mts1b_platform.store import OutboxRelay, Store, StorePruner
+from mts1b_platform.store import OutboxRelay, Store, StorePruner, outbox
 from mts1b_platform.supervision import end_tasks
 from platform_pruning import START, tell
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -72,6 +72,24 @@ class Rig:
         await pump.start()
         return [asyncio.create_task(relay.run()), asyncio.create_task(pump.run(idle_s=0.3))]
 
+    async def told_to_a_new_reader(self, count: int) -> list[str]:
+        """Return what a reader is told that comes now, once it has heard of ``count`` events."""
+        seen: list[str] = []
+
+        async def note(tx: AsyncConnection, event: Event) -> None:
+            seen.append(event.message_id)
+
+        store = await Store.open(self.home / "new.sqlite", name="new")
+        pump = EventPump(self.bus, store, name="new", streams=["OMS"], handler=note)
+        await pump.start()
+        reading = asyncio.create_task(pump.run(idle_s=0.3))
+        try:
+            await until(lambda: len(seen) >= count)
+        finally:
+            await end_tasks([reading])
+            await store.close()
+        return sorted(seen)
+
     async def close(self) -> None:
         await self.bus.close()
         await self.publisher.close()
@@ -126,3 +144,19 @@ async def test_events_of_after_the_copy_are_read_by_services_that_start(rig: Rig
     await until(lambda: len(rig.seen) == 9)
     await end_tasks(tasks)
     assert sorted(rig.seen) == list("abcdefghi")
+    assert await rig.told_to_a_new_reader(9) == list("abcdefghi")
+
+
+async def test_what_the_copy_lacks_comes_again_although_nothing_new_happens(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "_LOOK_EVERY_S", 0.2)
+    tasks = await rig.services()
+    await tell(rig.publisher, "a", "b")
+    await until(lambda: len(rig.seen) == 2)
+    await rig.back_up()
+    await tell(rig.publisher, "c", "d", "e")
+    await until(lambda: len(rig.seen) == 5)
+    await rig.put_back()
+    assert await rig.told_to_a_new_reader(5) == list("abcde")
+    await end_tasks(tasks)

@@ -156,6 +156,42 @@ def test_a_mended_record_counts_again(tmp_path: Path) -> None:
     assert stopped_by(store, fund="a") == "fund:a"
 
 
+def test_h4_a_halt_that_can_not_be_written_halts_everything(tmp_path: Path) -> None:
+    store, other = HaltStore(tmp_path), HaltStore(tmp_path)
+    store.apply(halt("fund:b"))
+    assert stopped_by(other) is None
+    (tmp_path / "halts.partial").mkdir()  # no file can be made under this name
+    with pytest.raises(HaltStateUnreadable, match="fund:a could not be written"):
+        store.apply(halt("fund:a"))
+    for reader in (store, other, HaltStore(tmp_path)):
+        assert stopped_by(reader, fund="z", reduce_only=True) == "firm"
+
+
+def test_a_record_that_is_put_back_counts_again(tmp_path: Path) -> None:
+    store = HaltStore(tmp_path)
+    store.apply(halt("firm"))
+    names = ("halts.json", "halts.kept")
+    for name in names:
+        (tmp_path / name).rename(tmp_path / f"{name}.away")
+    assert stopped_by(store) is None
+    for name in names:
+        (tmp_path / f"{name}.away").rename(tmp_path / name)
+    assert stopped_by(store) == "firm"
+
+
+def test_a_halt_is_on_disk_before_it_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, record, acts = HaltStore(tmp_path), tmp_path / "halts.json", list[tuple[str, bool]]()
+
+    def synced(handle: int) -> None:
+        acts.append((Path(os.readlink(f"/proc/self/fd/{handle}")).name, record.exists()))
+
+    monkeypatch.setattr(os, "fsync", synced)
+    store.apply(halt("firm"))
+    assert acts == [("halts.partial", False), (tmp_path.name, True)]
+
+
 def test_a_write_that_was_interrupted_changes_nothing(tmp_path: Path) -> None:
     store = HaltStore(tmp_path)
     store.apply(halt("firm"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import stat
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from mts1b_platform.halt import (
 from structlog.testing import CapturingLogger
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
+Ask = Callable[[LeaseRequest], Awaitable[LeaseGrant]]
 
 
 def halt(name: str = "h1", scope: str = "firm") -> ActiveHalt:
@@ -67,6 +68,15 @@ class TestLease:
         lease.grant(grant, asked_at=clock.monotonic() - 1.0)
         assert lease.left_s() == pytest.approx(2.0)
 
+    def test_a_late_reply_under_another_id_is_good_for_no_longer_than_it_says(self) -> None:
+        clock = VirtualClock(START)
+        lease = SendLease(clock)
+        lease.grant(LeaseGrant(lease_id="l1", seconds=2.0, epoch=0), asked_at=clock.monotonic())
+        late = clock.monotonic() - 1.5
+        lease.grant(LeaseGrant(lease_id="l2", seconds=2.0, epoch=0), asked_at=late)
+        assert lease.current == "l2"
+        assert lease.left_s() == pytest.approx(0.5)
+
     def test_a_refusal_ends_it_at_once(self) -> None:
         clock = VirtualClock(START)
         lease = SendLease(clock)
@@ -96,7 +106,9 @@ class Office:
         return self.answer
 
 
-def keeper(home: Path, office: Office, clock: VirtualClock) -> tuple[LeaseKeeper, SendLease]:
+def keeper(
+    home: Path, office: Ask, clock: VirtualClock, log: CapturingLogger | None = None
+) -> tuple[LeaseKeeper, SendLease]:
     lease = SendLease(clock)
     made = LeaseKeeper(
         office,
@@ -105,7 +117,7 @@ def keeper(home: Path, office: Office, clock: VirtualClock) -> tuple[LeaseKeeper
         clock=clock,
         holder="oms",
         incarnation="0007",
-        log=CapturingLogger(),
+        log=log or CapturingLogger(),
     )
     return made, lease
 
@@ -124,6 +136,27 @@ async def test_silence_lets_the_lease_run_out(tmp_path: Path) -> None:
     office.answer = LeaseGrant(lease_id="l1", seconds=2.0, epoch=0)
     assert await renewing.renew()
     assert {(r.holder, r.incarnation) for r in office.asked} == {("oms", "0007")}
+
+
+async def test_a_keeper_counts_from_its_question(tmp_path: Path) -> None:
+    clock = VirtualClock(START)
+
+    async def slowly(request: LeaseRequest) -> LeaseGrant:
+        clock.advance(1.5)
+        return LeaseGrant(lease_id="l1", seconds=2.0, epoch=0)
+
+    renewing, lease = keeper(tmp_path, slowly, clock)
+    assert await renewing.renew()
+    assert lease.left_s() == pytest.approx(0.5)
+
+
+async def test_silence_is_told_once_and_again_after_an_answer(tmp_path: Path) -> None:
+    office, log = Office(), CapturingLogger()
+    renewing, _ = keeper(tmp_path, office, VirtualClock(START), log=log)
+    granted, silence = office.answer, RequestTimeout("no reply")
+    for office.answer in (silence, silence, granted, silence, silence):
+        await renewing.renew()
+    assert [call.kwargs["error"] for call in log.calls] == ["no reply", "no reply"]
 
 
 async def test_halts_come_with_the_grant(tmp_path: Path) -> None:
@@ -162,6 +195,7 @@ class TestSockets:
             return {"heard": request["do"]}
 
         before, socket = (HaltSocket(tmp_path, "oms", echo) for _ in range(2))
+        before.path.write_text("")  # as a backup leaves it, put back without sockets
         await before.start()
         await socket.start()  # a successor takes the place
         assert sockets_of(tmp_path) == [socket.path]

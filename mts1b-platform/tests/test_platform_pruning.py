@@ -55,6 +55,20 @@ def pruner_of(store: Store, clock: VirtualClock, keep_days: int = KEEP_DAYS) -> 
     return StorePruner(store, clock=clock, keep_days=keep_days, most=100, pause_s=0)
 
 
+async def test_a_day_that_was_not_committed_has_not_begun(store: Store) -> None:
+    with pytest.raises(ZeroDivisionError):
+        async with store.transaction() as tx:
+            await store.outbox.begin_day(tx, 5)
+            raise ZeroDivisionError
+    async with store.transaction():
+        pass  # what commits now has nothing to do with it
+    for day in (5, 6):
+        async with store.transaction() as tx:
+            await store.outbox.begin_day(tx, day)
+    async with store.read() as connection:
+        assert [mark.day for mark in (await store.outbox.days(connection)).marks] == [0, 5, 6]
+
+
 async def test_the_size_stays_bounded_over_a_long_run(store: Store) -> None:
     """One store that publishes to itself for 10 days, and ends each of them pruned."""
     clock, bus = VirtualClock(START), LocalBus()

@@ -70,7 +70,8 @@ def test_a_signature_is_for_one_message_and_one_key(tmp_path: Path, algorithm: A
     assert not verifier.verify(b"massage", signature, key_id=signer.key_id)
     assert not verifier.verify(b"message", other.sign(b"message"), key_id=signer.key_id)
     assert not verifier.verify(b"message", other.sign(b"message"), key_id=other.key_id)
-    for wrong in ("", "zz", signature[:-2], signature + "00", "ä" * 64):
+    respelt = (signature.upper(), f"{signature[:2]} {signature[2:]}")
+    for wrong in ("", "zz", signature[:-2], signature + "00", "ä" * 64, *respelt):
         assert not verifier.verify(b"message", wrong, key_id=signer.key_id)
     assert signer.sign(b"message") == signature
 
@@ -118,6 +119,29 @@ def test_an_interrupted_rotation_verifies_both_keys(tmp_path: Path) -> None:
     verifier = keys.verifier("risk")
     assert verifier.verify(b"m", old.sign(b"m"), key_id=old.key_id)
     assert verifier.verify(b"m", new.sign(b"m"), key_id=new.key_id)
+
+
+class Fails(SeededRng):
+    """As if the process died where it next makes a file."""
+
+    def bytes(self, count: int) -> bytes:
+        raise OSError("the power goes off")
+
+
+def test_a_rotation_that_is_cut_off_revives_no_older_key(tmp_path: Path) -> None:
+    keys, signatures = ring(tmp_path), []
+    for _ in range(2):
+        signer = keys.signer("risk")
+        signatures.append((signer.key_id, signer.sign(b"m")))
+        if len(signatures) == 1:
+            keys.rotate("risk")
+    with pytest.raises(OSError, match="power"):
+        KeyRing(tmp_path / "keys", Fails(1)).rotate("risk")
+    new = ring(tmp_path, 5).signer("risk")
+    signatures.append((new.key_id, new.sign(b"m")))
+    verifier = keys.verifier("risk")
+    alive = [verifier.verify(b"m", text, key_id=key_id) for key_id, text in signatures]
+    assert alive == [False, True, True]
 
 
 def test_a_wrong_public_half_is_mended_by_the_signer(tmp_path: Path) -> None:

@@ -88,6 +88,9 @@ async def test_a_failed_transaction_leaves_nothing(store: Store) -> None:
             await store.outbox.add(tx, event_id="e1", subject=OMS_NAV_UPDATED, payload=b"{}")
             raise ZeroDivisionError
     assert await names(store) == []
+    async with store.transaction():
+        pass
+    assert not store.outbox.added.is_set()
     async with store.transaction() as tx:
         await store.outbox.add(tx, event_id="e1", subject=OMS_NAV_UPDATED, payload=b"{}")
 

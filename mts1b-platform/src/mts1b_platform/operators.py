@@ -77,7 +77,7 @@ def sign_act(keyring: KeyRing, domain: str, act: ActT) -> ActT:
     :raises NotSigned: when it is not.
     """
     signer = signer_of(keyring, act.signed_by)
-    bare = act.with_(key_id=signer.key_id, signature="")
+    bare = act.with_(key_id=signer.key_id)
     signed: ActT = bare.with_(signature=signer.sign(encode_fields(domain, bare.signing_fields())))
     return signed
 

@@ -211,12 +211,11 @@ class KeyRing:
     def rotate(self, name: str) -> None:
         """Make a new current key; the present one becomes the previous one.
 
-        The old public halves go first: what is interrupted then is derived from the keys.
+        The oldest public half goes first: what is interrupted then is derived from the keys.
 
         :raises KeyMissing: when there is no key to rotate.
         """
         self._path(name, "pub", previous=True).unlink(missing_ok=True)
-        self._path(name, "pub").unlink(missing_ok=True)
         try:
             os.replace(self._path(name), self._path(name, previous=True))
         except FileNotFoundError:

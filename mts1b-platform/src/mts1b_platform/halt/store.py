@@ -94,7 +94,6 @@ class HaltStore:
         try:
             return HaltState.model_validate_json(self._path.read_bytes())
         except (OSError, ValidationError) as error:
-            self._seen = None
             raise HaltStateUnreadable(
                 f"{self._path} can not be read, so everything is halted: "
                 f"{' '.join(str(error).split())[:200]}"
@@ -153,7 +152,6 @@ class HaltStore:
     def _spoil(self) -> None:
         """Make the record unreadable; unlike writing, this works on a full disk."""
         os.close(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
-        self._seen = None
 
     def _apply(self, halt: ActiveHalt) -> HaltState:
         with self._writing() as state:
@@ -206,5 +204,4 @@ class HaltStore:
             os.fsync(folder)
         finally:
             os.close(folder)
-        self._seen = None
         return self.state()
