@@ -132,11 +132,12 @@ def test_a_filter_is_a_function() -> None:
 
 
 def test_a_number_of_rows_is_a_whole_one() -> None:
-    with pytest.raises(BadSetting, match=r"top 2\.5 must be a number of rows"):
+    with pytest.raises(BadSetting, match=r"top 2\.5 must be a whole number, 1 or more"):
         sweep(ABOVE, {"n": [5, 10]}, top=2.5)
     result = sweep(ABOVE, {"n": [5, 10]})
-    with pytest.raises(BadSetting, match="k -1 must be a number of rows"):
-        result.best(-1)
+    for wrong in (-1, 2.5, "3", True):
+        with pytest.raises(BadSetting, match=f"k {wrong!r} must be a whole number, 0 or more"):
+            result.best(wrong)
     with pytest.raises(BadSetting, match="needs two parameters"):
         result.heatmap("n", "n")
 

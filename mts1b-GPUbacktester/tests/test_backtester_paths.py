@@ -171,3 +171,8 @@ def test_a_rule_without_parameters_and_a_folder(tmp_path: Path) -> None:
 def test_paths_of_another_kind_are_told(wrong: dict[str, Any]) -> None:
     with pytest.raises(BadSetting, match=f"{next(iter(wrong))} .* must be a"):
         sweep_paths(history(), CROSS, grid=GRID, **{"paths": 2, "seed": 1, **wrong})
+
+
+def test_tables_of_more_paths_than_memory_holds_are_refused_at_the_first() -> None:
+    with pytest.raises(BadSetting, match="the tables of 1,000,000,000 paths take about"):
+        sweep_paths(history(), CROSS, grid=GRID, paths=10**9, seed=1)

@@ -278,6 +278,9 @@ def test_a_factor_is_swept_as_it_is_run(engine: Any) -> None:
     assert 0.0 <= sweep.overfitting_probability() <= 1.0
     with pytest.raises(BadSetting, match="was not measured"):
         sweep.best(1, by="calmar")
+    for wrong in (-1, 2.5, "3"):
+        with pytest.raises(BadSetting, match=f"k {wrong!r} must be a whole number"):
+            sweep.best(wrong)
 
 
 @pytest.mark.parametrize(

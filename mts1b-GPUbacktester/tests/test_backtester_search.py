@@ -98,6 +98,9 @@ def test_statistics_are_those_of_the_best_set_and_of_quantkit() -> None:
     ratios = quantkit.sharpe(np.column_stack(alone), periods_per_year=1)
     wanted = quantkit.deflated_sharpe(mine, n_trials=12, variance=np.var(ratios, ddof=1))
     assert result.deflated() == pytest.approx(wanted, rel=1e-9)
+    for wrong in (1, 2.5, "4"):
+        with pytest.raises(BadSetting, match=f"max_trials {wrong!r} must be a whole number"):
+            search_statistics(result, max_trials=wrong)
     some = search_statistics(result, max_trials=4)
     assert (some.n_trials, some.measured_trials) == (12, 4)
     with pytest.raises(BadSetting, match="n_splits 3"):

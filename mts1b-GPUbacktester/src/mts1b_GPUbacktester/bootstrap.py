@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from mts1b_GPUbacktester.errors import BadSetting
 from mts1b_GPUbacktester.panels import Prices
 from mts1b_GPUbacktester.semantics import FloatArray, carried
+from mts1b_GPUbacktester.wholes import require_whole
 
 __all__ = ["bootstrap_indices", "bootstrap_paths"]
 
@@ -52,10 +53,8 @@ def bootstrap_paths(
 
     :raises BadSetting: for a number of paths below 1, a negative seed, or a block outside [1, T].
     """
-    for name, given, least in (("paths", paths, 1), ("seed", seed, 0)):
-        whole = isinstance(given, (int, np.integer)) and not isinstance(given, bool)
-        if not whole or given < least:
-            raise BadSetting(f"{name} {given!r} must be a whole number, {least} or more")
+    require_whole("paths", paths, 1)
+    require_whole("seed", seed, 0)
     if isinstance(block, bool) or not isinstance(block, (int, float, np.number)):
         raise BadSetting(f"block {block!r} must be a number of bars")
     ratios = _Ratios(prices)

@@ -21,6 +21,7 @@ from mts1b_GPUbacktester.search import deflated_of, overfitting_of
 from mts1b_GPUbacktester.semantics import Fill, FloatArray, Settings
 from mts1b_GPUbacktester.single import Factor, Sizer, run_single
 from mts1b_GPUbacktester.sweep import DEFAULT_METRICS
+from mts1b_GPUbacktester.wholes import require_whole
 
 if TYPE_CHECKING:
     import polars as pl
@@ -48,8 +49,9 @@ class FactorSweep:
     def best(self, k: int = 10, *, by: str = "sharpe") -> pl.DataFrame:
         """Return the ``k`` best rows; undefined values come last, ties in the order of the grid.
 
-        :raises BadSetting: for a metric that was not measured.
+        :raises BadSetting: for a metric that was not measured, or no number of rows.
         """
+        require_whole("k", k, 0)
         order: list[int] = self._order(by)[:k].tolist()
         return self.table[order]
 

@@ -106,10 +106,25 @@ def sweep_paths(
         result = run_sweep(
             prices.panel(), rule, grid=sets, out=folder, progress=False, **options
         )  # fmt: skip
-        history = result if history is None else history
+        if history is None:
+            history = result
+            _require_room(result, paths, budget)
         number = pl.lit(path, dtype=pl.Int64).alias("path")
         tables.append(result.table.select(number, pl.all()))
         means.append(result.by_set.select(number, pl.all()))
         report((path + 1) / (paths + 1))
     assert history is not None
     return PathSweep(pl.concat(tables), pl.concat(means), history, paths, seed, block)
+
+
+def _require_room(history: SweepResult, paths: int, budget: int) -> None:
+    """Ask the budget about the joined tables of every path, by those of the history.
+
+    :raises BadSetting: where they do not fit.
+    """
+    size = (paths + 1) * (history.table.estimated_size() + history.by_set.estimated_size())
+    if size > budget:
+        raise BadSetting(
+            f"the tables of {paths:,} paths take about {size / 2**30:.1f} GiB, the budget is "
+            f"{budget / 2**30:.1f} GiB; give fewer paths, top=, or a larger memory_budget"
+        )

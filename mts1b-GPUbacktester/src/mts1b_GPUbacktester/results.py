@@ -17,6 +17,7 @@ from mts1b_GPUbacktester.errors import BadSetting
 from mts1b_GPUbacktester.outputs import write_whole
 from mts1b_GPUbacktester.semantics import FloatArray, Settings
 from mts1b_GPUbacktester.store import Store
+from mts1b_GPUbacktester.wholes import require_whole
 
 if TYPE_CHECKING:
     import polars as pl
@@ -48,8 +49,7 @@ class SweepResult:
 
         :raises BadSetting: for a metric that the sweep did not measure.
         """
-        if k < 0:
-            raise BadSetting(f"k {k} must be a number of rows")
+        require_whole("k", k, 0)
         return self._ordered(self.table, by).head(k)
 
     def best_params(self, *, by: str = "sharpe") -> dict[str, Any]:

@@ -13,6 +13,7 @@ from mts1b_GPUbacktester.engines.port import returns_of
 from mts1b_GPUbacktester.errors import BadSetting
 from mts1b_GPUbacktester.evaluate import Evaluator
 from mts1b_GPUbacktester.semantics import FloatArray, Settings
+from mts1b_GPUbacktester.wholes import require_whole
 
 if TYPE_CHECKING:
     from mts1b_GPUbacktester.results import SweepResult
@@ -71,8 +72,7 @@ def search_statistics(
     :param n_splits: blocks of the cross-validation, an even number up to 24.
     :raises BadSetting: for a sweep without a Sharpe ratio, or numbers that make no sense.
     """
-    if max_trials < 2:
-        raise BadSetting(f"max_trials {max_trials} must be 2 or more")
+    require_whole("max_trials", max_trials, 2)
     _require_splits(n_splits)
     best = result.best_params(by="sharpe")
     chosen = _chosen(result.source.sets, best, max_trials)

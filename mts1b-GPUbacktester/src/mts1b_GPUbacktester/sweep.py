@@ -8,7 +8,6 @@ from itertools import compress
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-import numpy as np
 from mts1b_platform.clock import Clock, SystemClock
 
 from mts1b_GPUbacktester.blocks import Cut, blocks
@@ -27,6 +26,7 @@ from mts1b_GPUbacktester.results import SweepResult
 from mts1b_GPUbacktester.rules import Rule, sides_of
 from mts1b_GPUbacktester.semantics import Direction, Fill, Settings, Size
 from mts1b_GPUbacktester.store import Store
+from mts1b_GPUbacktester.wholes import require_whole
 
 __all__ = ["check_top", "cuts_for", "run_sweep"]
 
@@ -198,8 +198,7 @@ def check_top(top: Any, by: str, metrics: Sequence[str]) -> None:
     """
     if top is None:
         return
-    if isinstance(top, bool) or not isinstance(top, (int, np.integer)) or top < 1:
-        raise BadSetting(f"top {top} must be a number of rows, 1 or more")
+    require_whole("top", top, 1)
     if by not in metrics:
         raise BadSetting(f"by={by!r} is not measured; choose from {', '.join(metrics)}")
 
