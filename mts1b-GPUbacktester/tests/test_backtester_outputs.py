@@ -56,6 +56,12 @@ def test_a_file_that_can_not_be_written_is_refused_before_the_run(
         assert said in done.output
 
 
+def test_a_report_into_a_folder_that_is_not_there_says_so(tmp_path: Path) -> None:
+    found = run_sweep({"close": CLOSE}, RULE, grid={"n": [5]}, fill="next_close", progress=False)
+    with pytest.raises(BadSetting, match="there is no folder"):
+        found.report(tmp_path / "none" / "sweep.html")
+
+
 @pytest.mark.parametrize("command", ["run", "sweep"])
 def test_bars_of_weeks_and_borrowed_shares_are_told_on_the_command_line(
     command: str, bars: Path

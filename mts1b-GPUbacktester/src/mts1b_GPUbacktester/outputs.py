@@ -44,10 +44,12 @@ def require_folder(folder: Path) -> None:
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     """Let ``write`` fill a file that is there whole or, where that fails, as it was before.
 
-    :raises NotWritten: saying why.
+    :raises BadSetting: where nothing can be written there.
+    :raises NotWritten: where it failed all the same, saying why.
     """
     import polars as pl
 
+    require_writable(path)
     unfinished = path.with_name(path.name + ".unfinished")
     try:
         write(unfinished)
