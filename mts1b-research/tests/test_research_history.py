@@ -60,6 +60,18 @@ async def test_the_same_bar_again_changes_nothing(open_desk: OpenDesk) -> None:
     assert desk.history.bars_seen([AAA], day(1)) == 2
 
 
+async def test_a_bar_that_says_something_else_is_told_and_the_first_one_kept(
+    open_desk: OpenDesk,
+) -> None:
+    desk = await open_desk(Oms(), settings())
+    first = bar(AAA, 0)
+    other = first.with_(close=first.close + 1, high=first.high + 1)
+    async with desk.store.transaction() as tx:
+        told = [await desk.history.add(tx, one) for one in (first, first, other)]
+    assert told == [True, True, False]
+    assert desk.history.last_close(AAA, day(0)) == float(first.close)
+
+
 async def test_a_bar_that_was_rolled_back_is_stored_when_it_comes_again(
     open_desk: OpenDesk,
 ) -> None:

@@ -93,11 +93,11 @@ class BarHistory:
             values = (row.open, row.high, row.low, row.close, row.volume)
             self._keep(row.symbol, row.timestamp, values)
 
-    async def add(self, tx: AsyncConnection, bar: Bar) -> None:
-        """Add one bar; the same bar again changes nothing."""
-        known = bar.timestamp in self._rows.get(bar.symbol, {})
-        if known and await self._is_stored(tx, bar):
-            return
+    async def add(self, tx: AsyncConnection, bar: Bar) -> bool:
+        """Add one bar; one of the same end again changes nothing.
+
+        :return: False where it says something else than the bar that is kept.
+        """
         values: _Row = (
             float(bar.open),
             float(bar.high),
@@ -105,11 +105,15 @@ class BarHistory:
             float(bar.close),
             float(bar.volume),
         )
+        known = self._rows.get(bar.symbol, {}).get(bar.timestamp)
+        if known is not None and await self._is_stored(tx, bar):
+            return known == values
         names = ("open", "high", "low", "close", "volume")
         row = dict(zip(names, values, strict=True))
         await _ADD.run(tx, {"symbol": str(bar.symbol), "timestamp": bar.timestamp, **row})
-        if not known:
+        if known is None:
             self._keep(bar.symbol, bar.timestamp, values)
+        return True
 
     async def _is_stored(self, tx: AsyncConnection, bar: Bar) -> bool:
         """Return whether the store has the bar too: it does not after a rollback."""

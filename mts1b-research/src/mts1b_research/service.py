@@ -187,9 +187,18 @@ class ResearchService(Service):
     async def _on_event(self, tx: AsyncConnection, event: Event) -> None:
         if isinstance(event.payload, Bar):
             if self._live_bars is None or self._live_bars.wants(event.payload):
-                await self._history.add(tx, event.payload)
+                await self._add(tx, event.payload)
         elif isinstance(event.payload, Signal):
             await self._inbound.take(tx, event.payload)
+
+    async def _add(self, tx: AsyncConnection, bar: Bar) -> None:
+        if not await self._history.add(tx, bar):
+            self.ctx.log.warning(
+                "a bar came again with other values; strategies see the first",
+                symbol=str(bar.symbol),
+                ended=bar.timestamp.isoformat(),
+                close=str(bar.close),
+            )
 
     async def _on_step(self, step: ReplayStep, mark: Mark) -> None:
         if not step.final:
