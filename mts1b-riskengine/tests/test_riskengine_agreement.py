@@ -19,6 +19,8 @@ class Oms:
     def __init__(self) -> None:
         self.orders: dict[str, Order] = {}
         self.complete = True
+        self.partial: set[bool] = set()
+        """Which questions are answered in part: that for what is open, that for one order."""
         self.silent = False
 
     async def answer(self, query: OrdersQuery) -> OrdersReply:
@@ -30,7 +32,8 @@ class Oms:
             if query.order_id in (None, order.order_id)
             and not (query.open_only and order.is_terminal)
         ]
-        return OrdersReply(orders=tuple(found), complete=self.complete)
+        complete = self.complete and query.open_only not in self.partial
+        return OrdersReply(orders=tuple(found), complete=complete)
 
 
 class Comparison:
@@ -116,6 +119,29 @@ async def test_a_record_that_is_not_made_up_says_nothing(desk: Desk) -> None:
     assert await it.look(10) == []
     it.oms.complete, it.oms.silent = True, True
     assert await it.look(10) == []
+
+
+async def test_a_list_that_is_not_complete_says_nothing(desk: Desk) -> None:
+    it = await compared(desk)
+    it.oms.orders[it.order.order_id] = it.oms.orders[it.order.order_id].with_(version=2)
+    it.oms.partial = {True}
+    assert await it.look(10) == []
+
+
+async def test_an_answer_on_one_order_that_is_not_complete_says_nothing(desk: Desk) -> None:
+    it = await compared(desk)
+    it.oms.orders.clear()
+    it.oms.partial = {False}
+    assert await it.look(10) == []
+
+
+async def test_two_answers_that_differ_are_no_agreement(desk: Desk) -> None:
+    it = await compared(desk)
+    working = it.oms.orders.pop(it.order.order_id)
+    assert await it.look(4) == []
+    it.oms.orders[it.order.order_id] = working.with_(version=3, status=OrderStatus.CANCELED)
+    assert await it.look() == []
+    assert await it.look() == [it.order.order_id]
 
 
 async def test_an_order_that_is_asked_for_meanwhile_is_kept(desk: Desk) -> None:

@@ -150,6 +150,9 @@ async def test_who_may_not_override(make_desk: MakeDesk) -> None:
 async def test_a_block_and_an_override_expire(make_desk: MakeDesk) -> None:
     desk = await make_desk(limits=SOFT)
     block = await blocked(desk)
+    early = signed(desk, block, requested_at=desk.clock.now() + timedelta(seconds=1))
+    with pytest.raises(OverrideRefused, match="sign a new one"):
+        await desk.engine.override(early, keys_of(desk))
     old = signed(desk, block)
     desk.clock.advance(300)
     with pytest.raises(OverrideRefused, match="sign a new one"):
@@ -215,6 +218,23 @@ async def test_re_enabling_begins_the_count_anew(make_desk: MakeDesk) -> None:
         assert (await desk.engine.check(make_order(number))).approved
     assert (await desk.engine.check(make_order(7))).code == DenyCode.REPEATED_EXECUTION
     assert (await desk.engine.check(make_order(8))).code == DenyCode.STRATEGY_DISABLED
+
+
+async def test_the_end_of_an_override_re_enables_nothing_that_was_disabled_since(
+    make_desk: MakeDesk,
+) -> None:
+    desk = await make_desk(limits=REPEAT.with_(soft_order_usd=D(1500), max_order_usd=D(9000)))
+    for number in range(3):
+        assert (await desk.engine.check(make_order(number))).approved
+    first = await blocked(desk, 3, quantity=D(10))
+    await desk.engine.override(signed(desk, first), keys_of(desk))
+    for number in range(4, 7):
+        assert (await desk.engine.check(make_order(number, symbol="MSFT"))).approved
+    await blocked(desk, 7, quantity=D(10), symbol="MSFT")
+    desk.clock.advance(301)
+    await blocked(desk, 8, strategy_id="carry")  # what has ended is put away now
+    assert [block.order.order_id for block in desk.engine.blocks()] == ["o-7", "o-8"]
+    assert (await desk.engine.check(make_order(9))).code == DenyCode.STRATEGY_DISABLED
 
 
 async def test_orders_that_are_far_apart_are_no_loop(make_desk: MakeDesk) -> None:

@@ -61,6 +61,8 @@ async def test_each_limit_can_be_tightened_in_a_halt_and_not_loosened(
     if name != "allowed_asset_classes":  # an exchange of members loosens both ways
         await desk.engine.update_envelope(make_envelope(**{name: tight}, version=3))
         assert desk.book.envelopes.get(FUND).version == 3
+        with pytest.raises(EnvelopeLoosened, match=name):
+            await desk.engine.update_envelope(make_envelope(**{name: loose}, version=4))
 
 
 async def test_one_loosened_limit_among_tightened_ones_is_found() -> None:

@@ -3,6 +3,7 @@
 from decimal import Decimal
 from itertools import product
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mts1b_foundation import AssetClass, Side, Symbol
@@ -14,8 +15,8 @@ from riskengine_desk import make_order
 STRATEGIES = ("trend", "carry")
 SYMBOLS = (Symbol("AAPL"), Symbol("MSFT"), Symbol("BTC-USD"))
 FACTS = {
-    SYMBOLS[0]: InstrumentFacts(AssetClass.EQUITIES, sector="tech", country="US"),
-    SYMBOLS[1]: InstrumentFacts(AssetClass.EQUITIES, sector="tech", country="DE"),
+    SYMBOLS[0]: InstrumentFacts(AssetClass.EQUITIES, currency="USD", sector="tech", country="US"),
+    SYMBOLS[1]: InstrumentFacts(AssetClass.EQUITIES, currency="EUR", sector="tech", country="DE"),
     SYMBOLS[2]: InstrumentFacts(AssetClass.CRYPTO),
 }
 units = st.decimals("0", "1000", places=3)
@@ -39,12 +40,30 @@ def test_sums_kept_up_with_changes_equal_a_recount(changes: list[tuple[LineKey, 
         ("asset_class", "equities", lambda key: FACTS[key[1]].asset_class == "equities"),
         ("sector", "tech", lambda key: FACTS[key[1]].sector == "tech"),
         ("country", "DE", lambda key: FACTS[key[1]].country == "DE"),
+        ("currency", "EUR", lambda key: FACTS[key[1]].currency == "EUR"),
+        ("currency", "USD", lambda key: False),
     ):
         total = book.total((kind, name))
         mine = [line for key, line in plain.items() if member(key)]
         assert total.gross == sum(line.gross for line in mine)
         assert total.high == sum(line.high for line in mine)
         assert total.low == sum(line.low for line in mine)
+    assert book.open_buys == sum(line.open_buy * line.value for line in plain.values())
+    tech = book.total(("sector", "tech")).gross
+    assert book.largest("sector") == tech, "what has no sector is not the largest one"
+
+
+@pytest.mark.parametrize(
+    ("line", "gross"),
+    [
+        (Line(Decimal(5), open_buy=Decimal(10), value=Decimal(2)), 30),
+        (Line(Decimal(5), open_sell=Decimal(20), value=Decimal(2)), 30),
+        (Line(Decimal(-5), open_buy=Decimal(1), value=Decimal(2)), 10),
+        (Line(Decimal(-5), open_sell=Decimal(4), value=Decimal(2)), 18),
+    ],
+)
+def test_gross_is_what_a_line_may_come_to_on_either_side(line: Line, gross: int) -> None:
+    assert line.gross == gross
 
 
 @given(lines, st.sampled_from(list(Side)), st.decimals("0.001", "500", places=3), prices)

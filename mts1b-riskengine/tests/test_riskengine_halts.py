@@ -51,6 +51,18 @@ async def test_a_halted_venue_or_symbol_takes_nothing(
     assert (await desk.engine.check(elsewhere)).approved is (severity is HaltSeverity.SYMBOL_HALT)
 
 
+async def test_of_several_halts_the_widest_is_told(desk: Desk) -> None:
+    for number, (scope, code) in enumerate(
+        [
+            ("strategy:trend", DenyCode.STRATEGY_HALTED),
+            ("fund:alpha", DenyCode.FUND_HALTED),
+            ("firm", DenyCode.FIRM_HALTED),
+        ]
+    ):
+        desk.halts.apply(make_halt(scope))
+        assert await judged(desk, number=number) == ("drawdown_halt", code)
+
+
 @pytest.mark.parametrize("scope", ["fund:beta", "strategy:carry"])
 async def test_a_halt_of_others_denies_nothing(desk: Desk, scope: str) -> None:
     desk.halts.apply(make_halt(scope))

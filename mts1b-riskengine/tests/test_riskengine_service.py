@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import sqlalchemy as sa
@@ -32,7 +32,7 @@ from mts1b_foundation.replay import StateDigest
 from mts1b_platform.clock import VirtualClock
 from mts1b_platform.config import VenueSettings
 from mts1b_platform.eventbus.local import LocalBus
-from mts1b_platform.eventbus.port import Message, RemoteError
+from mts1b_platform.eventbus.port import EventBus, Message, RemoteError
 from mts1b_platform.rng import SeededRng
 from mts1b_platform.signing import KeyRing
 from mts1b_platform.store.tables import outbox
@@ -66,6 +66,26 @@ async def test_the_client_gets_the_decision_of_the_engine(world: World) -> None:
     assert over_the_bus.approved
     assert await world.service.engine.check(order) == over_the_bus
     assert await RiskEngineClient(world.service.ctx).check_order(order) == over_the_bus
+
+
+class Hears:
+    """A bus that keeps what it is asked, and has no answer."""
+
+    def __init__(self) -> None:
+        self.asked: list[CheckOrder] = []
+
+    async def request(self, subject: str, data: bytes, *, timeout_s: float) -> bytes:
+        self.asked.append(CheckOrder.model_validate_json(data))
+        raise RemoteError("GONE", f"{subject} in {timeout_s:g} s")
+
+
+async def test_the_client_leaves_nothing_out_of_its_question() -> None:
+    bus, order, parent = Hears(), make_order(1), make_order("p")
+    client = RiskEngineClient(bus=cast("EventBus", bus), timeout_s=0.5)
+    with pytest.raises(RemoteError, match=rf"{CMD_RISK_CHECK} in 0\.5 s"):
+        await client.check_order(order, lease_id="lease-7", amends="o-0", parent=parent)
+    whole = CheckOrder(order=order, lease_id="lease-7", amends="o-0", parent=parent)
+    assert bus.asked == [whole]
 
 
 async def test_the_client_reads_and_updates_envelopes(world: World) -> None:

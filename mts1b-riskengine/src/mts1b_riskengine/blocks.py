@@ -66,7 +66,7 @@ class BlockBook:
         return {
             block.code: block
             for block in self._granted.get(terms_digest(order), ())
-            if now < _ends_at(block) and block.order.idempotency_key != order.idempotency_key
+            if now < _ends_at(block)
         }
 
     async def raise_(
