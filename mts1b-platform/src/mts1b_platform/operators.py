@@ -48,8 +48,8 @@ def operator_key(signed_by: str) -> str:
 
     :raises NotSigned: for anything else.
     """
-    kind, mark, name = signed_by.partition(":")
-    if kind != "operator" or not mark or not name:
+    kind, _, name = signed_by.partition(":")
+    if kind != "operator" or not name:
         raise NotSigned(
             f"this is signed by operator:NAME, not {signed_by!r}; create a key with "
             "`mts cmd operator-key NAME`"
