@@ -103,6 +103,24 @@ async def test_a_halt_record_of_before_the_halt_is_no_resume(desk: Desk) -> None
     assert await judged(desk, number=3) == PASSED
 
 
+async def test_a_halt_that_was_lifted_before_risk_looked_ends_its_own_loss_alone(
+    desk: Desk,
+) -> None:
+    later = AT + timedelta(days=1)
+    desk.clock.advance_to(later)
+    await desk.feed(make_nav("100000"), make_nav("96000", later), make_bar(at=later))
+    assert await judged(desk, number=1) == ("drawdown_halt", DenyCode.DAILY_LOSS)
+    (fund,) = desk.book.funds.pending()
+    assert fund.breach is not None
+    for halt_id, expected in (
+        ("another", ("drawdown_halt", DenyCode.DAILY_LOSS)),
+        (fund.breach.halt_id, PASSED),
+    ):
+        desk.halts.apply(make_halt("fund:alpha").with_(halt_id=halt_id))
+        desk.halts.lift("fund:alpha")
+        assert await judged(desk, number=halt_id) == expected
+
+
 async def test_a_limit_that_is_tightened_judges_the_nav_that_is_known(desk: Desk) -> None:
     await desk.hold("10")
     later = AT + timedelta(days=1)
