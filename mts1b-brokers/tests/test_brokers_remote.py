@@ -197,8 +197,17 @@ async def test_nobody_listening_is_no_evidence(desk, make_order):
         await venue.submit(make_order("k1"))
 
 
-@pytest.mark.parametrize("answer", [b"nonsense\n", b'{"number":1,"value":{"order_id":1}}\n'])
-async def test_an_answer_that_can_not_be_read_is_no_evidence(make_order, answer):
+@pytest.mark.parametrize(
+    ("answer", "begin"),
+    [
+        (b"nonsense\n", "submit"),
+        (b'{"number":1,"value":{"order_id":1}}\n', "submit"),
+        (b'{"number":1}\n', "ask"),
+        (b'{"number":1,"error":null}\n', "ask"),
+        (b'{"number":1,"value":null,"error":{"kind":"refused","code":"C","text":"t"}}\n', "ask"),
+    ],
+)
+async def test_an_answer_that_can_not_be_read_is_no_evidence(make_order, answer, begin):
     card = PaperClient().capabilities()
     greeting = b'{"card":' + card.model_dump_json().encode() + b"}\n"
 
@@ -218,7 +227,10 @@ async def test_an_answer_that_can_not_be_read_is_no_evidence(make_order, answer)
     server = await asyncio.start_server(talk, "127.0.0.1", 0)
     venue = RemoteVenue(f"127.0.0.1:{server.sockets[0].getsockname()[1]}", card=card)
     with pytest.raises(VenueUnavailable):
-        await venue.submit(make_order("k1"))
+        if begin == "submit":
+            await venue.submit(make_order("k1"))
+        else:
+            await venue.get_order_by_key("k1")
     await venue.close()
     await ended.wait()
     server.close()

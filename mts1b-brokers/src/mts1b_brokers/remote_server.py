@@ -200,7 +200,7 @@ class _Line(asyncio.Protocol):
             shown = wire.VALUES[type(ask)].dump_json(value).decode()
         except (BrokerError, ValueError, OSError) as error:
             failed = wire.Answer(number=ask.number, error=wire.failure_of(error))
-            self._write(failed.model_dump_json())
+            self._write(failed.model_dump_json(exclude_unset=True))
         else:
             self._write(f'{{"number":{ask.number},"value":{shown}}}')
 

@@ -7,14 +7,14 @@ any order: ``{"number": 7, "value": ...}`` or ``{"number": 7, "error": {"kind", 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from mts1b_foundation import Bar, Fill, Order, Position, Quote
 from mts1b_foundation.adjustments import AdjustBooks
 from mts1b_foundation.model import FiniteDecimal, FrozenModel, UtcDatetime
 from mts1b_foundation.orders import FillCorrection
 from mts1b_foundation.protocols import AccountSnapshot, VenueCard
-from pydantic import Field, TypeAdapter
+from pydantic import Field, TypeAdapter, model_validator
 
 from mts1b_brokers.errors import BrokerError, BrokerRefused, DuplicateOrderId, KeyReuseMismatch
 
@@ -65,11 +65,17 @@ class Failure(FrozenModel):
 
 
 class Answer(FrozenModel):
-    """The answer to one ask."""
+    """The answer to one ask: a value, which may be null, or an error; no answer has neither."""
 
     number: int
     value: Any = None
     error: Failure | None = None
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Self:
+        if ("value" in self.model_fields_set) == (self.error is not None):
+            raise ValueError("an answer has a value or an error")
+        return self
 
 
 class Greeting(FrozenModel):
