@@ -71,3 +71,30 @@ async def test_an_order_of_a_day_that_waited_for_risk_over_it_does_not_leave(
     desk.risk.down = 2
     over = await desk.orders.submit(resting(order, "k-1", TimeInForce.DAY))
     assert (over.status, desk.venue.submitted) == (OrderStatus.EXPIRED, [])
+
+
+@pytest.mark.parametrize("denied", [False, True])
+async def test_an_order_whose_time_ends_while_risk_is_asked_has_expired(
+    new_desk: Any, order: Any, denied: bool
+) -> None:
+    async def a_minute() -> None:
+        desk.clock.advance(60.0)
+
+    desk = await new_desk(wait=True, pause=a_minute)
+    asked = resting(order, "k-1", TimeInForce.GTC)
+    asked = asked.with_(tif=TimeInForce.GTD, expires_at=asked.created_at + timedelta(seconds=90))
+    desk.risk.down = 2
+    if denied:
+        desk.risk.denials["k-1"] = ("schema", "SCHEMA_INVALID")
+    over = await desk.orders.submit(asked)
+    assert (over.status, over.rejected_code) == (OrderStatus.EXPIRED, None)
+    assert desk.venue.submitted == []
+    assert (await desk.verbs())[-1] == "orders.expired"
+
+
+async def test_an_order_leaves_until_its_time_ends(new_desk: Any, order: Any) -> None:
+    desk = await new_desk()
+    asked = resting(order, "k-1", TimeInForce.GTC)
+    asked = asked.with_(tif=TimeInForce.GTD, expires_at=asked.created_at + timedelta(seconds=90))
+    desk.clock.advance(89.0)
+    assert (await desk.orders.submit(asked)).status is OrderStatus.ACCEPTED

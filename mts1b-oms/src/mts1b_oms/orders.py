@@ -32,7 +32,7 @@ from mts1b_oms.parents import PARENT, is_parent, why_no_child
 from mts1b_oms.record import OmsRecord
 from mts1b_oms.transitions import OrderEvent
 from mts1b_oms.unit import Unit
-from mts1b_oms.waiting import is_of_another_day
+from mts1b_oms.waiting import why_over
 
 __all__ = ["QUARANTINED", "OrderService", "RiskChecker"]
 
@@ -216,8 +216,8 @@ class OrderService:
                 return current
             if order.order_id in self.cancel_wanted:
                 return unit.change(current, OrderEvent.CANCEL_CONFIRMED)
-            if await is_of_another_day(unit, current):
-                return unit.change(current, OrderEvent.EXPIRY, detail="it waited for a day")
+            if over := await why_over(unit, current):
+                return unit.change(current, OrderEvent.EXPIRY, detail=over)
             if isinstance(admitted, Fenced):
                 return _deny(unit, current, admitted.code, admitted.reason)
             if not self._gate.is_open:  # it closed while risk was asked
