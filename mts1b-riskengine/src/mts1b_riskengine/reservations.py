@@ -25,6 +25,12 @@ ZERO = Decimal(0)
 _FIND = Prepared(
     sa.select(tables.reservations).where(tables.reservations.c.order_id == sa.bindparam("order_id"))
 )
+_DENIED = Prepared(
+    sa.select(tables.decisions.c.decision_id).where(
+        tables.decisions.c.order_id == sa.bindparam("order_id"),
+        sa.not_(tables.decisions.c.approved),
+    )
+)
 _UNSENT = frozenset({OrderStatus.CREATED, OrderStatus.PENDING_RISK, OrderStatus.APPROVED})
 
 
@@ -181,16 +187,27 @@ class ReservationLedger:
         await self._changed(tx, reservation)
 
     async def _adopt(self, tx: AsyncConnection, order: Order) -> None:
-        """Count an order that is at a venue although this engine never approved it.
+        """Count an order that is at a venue although this engine never approved it, or forgot it.
 
-        A parent is at no venue; its children are what trades.
+        Of one that is over it is kept that it is, for an older event of it may come yet. A parent
+        is at no venue; its children are what trades.
         """
-        if not order.is_terminal and not is_worked_here(order):
-            reservation = _reservation_of(order)
-            reservation.sent = True
-            reservation.filled = await self._seen_fills(tx, order.order_id)
-            self._begin(reservation)
-            await self._save(tx, reservation)
+        over = order.is_terminal
+        if is_worked_here(order) or (over and not await self._may_have_left(tx, order)):
+            return
+        reservation = _reservation_of(order)
+        reservation.sent, reservation.terminal = True, over
+        reservation.version = order.version
+        reservation.filled = await self._seen_fills(tx, order.order_id)
+        if over:
+            reservation.expected = order.filled_quantity
+        await self._changed(tx, reservation)
+
+    async def _may_have_left(self, tx: AsyncConnection, order: Order) -> bool:
+        """Return whether an order may have been approved: not where its denial is on record."""
+        if not self._keeps:
+            return False
+        return (await _DENIED.run(tx, {"order_id": order.order_id})).first() is None
 
     async def _seen_fills(self, tx: AsyncConnection, order_id: str) -> Decimal:
         where = tables.fills.c.order_id == order_id
