@@ -11,7 +11,7 @@ from mts1b_foundation.orders import CorrectionKind, FillCorrection
 from mts1b_platform.store import Store
 from mts1b_riskengine import metadata
 from mts1b_riskengine.tables import SCHEMA_VERSION
-from riskengine_desk import AT, Desk, MakeDesk, make_order
+from riskengine_desk import AT, Desk, MakeDesk, make_envelope, make_order
 
 CAP = 500
 """How many units the desk's envelope lets one position have at its price of 100."""
@@ -166,11 +166,12 @@ async def test_the_larger_reservation_outlives_a_restart(desk: Desk, make_desk: 
 
 @pytest.mark.parametrize(
     "foreign",
-    [{"strategy_id": "carry"}, {"symbol": "MSFT"}, {"side": "short"}],
+    [{"fund_id": "beta"}, {"strategy_id": "carry"}, {"symbol": "MSFT"}, {"side": "short"}],
 )
 async def test_only_an_order_of_the_same_owner_symbol_and_side_is_amended(
     desk: Desk, foreign: dict[str, str]
 ) -> None:
+    await desk.engine.seed_envelope(make_envelope(envelope_id="env-beta", fund_id="beta"))
     order = await _open(desk, 300)
     other = Order.model_validate(_changed(order, 10).model_dump() | foreign)
 

@@ -193,6 +193,8 @@ async def test_an_order_that_only_reduces_is_bound_by_what_its_card_says(
         ({"max_adv_pct": D("0.001")}, {"quantity": D(10)}),
         ({"max_displayed_pct": D("0.01")}, {}),
         ({"symbols": {AAPL: SymbolLimits(max_position_quantity=D(10))}}, {}),
+        ({"symbols": {AAPL: SymbolLimits(max_order_quantity=D(10))}}, {}),
+        ({"max_order_usd": D(1000), "soft_order_usd": None}, {}),
         ({"firm_max_gross_usd": D(1000), "firm_max_net_usd": D(1000)}, {}),
         ({"max_currency_pct": D("0.01")}, {}),
         ({"buying_power_multiple": D("0.010005")}, {}),

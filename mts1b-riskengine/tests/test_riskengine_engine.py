@@ -211,7 +211,11 @@ async def test_a_live_order_that_risk_never_approved_counts_too(desk: Desk) -> N
     await desk.feed(stray.with_(status=OrderStatus.ACCEPTED, filled_quantity=Decimal(3)))
     assert line(desk) == ("3", "7", "0")
     await desk.feed(make_order("never").with_(status=OrderStatus.REJECTED))
+    await desk.feed(make_order("parent").with_(status=OrderStatus.ACCEPTED, accepted_at=AT))
     assert desk.book.reservations.open_ids() == ["o-stray"]
+    await desk.feed(make_order("idle").with_(status=OrderStatus.ACCEPTED))
+    with pytest.raises(ReservationInUse):
+        await desk.engine.release("o-idle")
 
 
 async def test_a_stray_sale_counts_over_a_restart_and_is_not_given_back(

@@ -10,8 +10,11 @@ import pytest
 from mts1b_foundation import Fill, Side, Symbol
 from mts1b_foundation.nats import CMD_RISK_CHECK, OMS_FILLS_CREATED
 from mts1b_platform.eventbus.port import NoResponders
-from riskengine_desk import AT, FUND, make_envelope, make_order
+from mts1b_platform.logging import get_logger
+from mts1b_riskengine.limits_witness import LimitsWitness
+from riskengine_desk import AT, FUND, Desk, make_envelope, make_order
 from riskengine_world import World, until
+from structlog.testing import CapturingLogger
 
 KEY = ("trend", Symbol("AAPL"))
 
@@ -110,6 +113,29 @@ async def test_a_new_store_begins_with_its_configuration(world: World) -> None:
     shutil.rmtree(world.home / "db")
     await world.start_service()
     assert world.service.engine.book.envelopes.get(FUND) == make_envelope()
+
+
+async def test_d7_the_limits_of_every_fund_are_kept(desk: Desk, tmp_path: Path) -> None:
+    beta = make_envelope(envelope_id="env-beta", fund_id="beta")
+    await desk.engine.seed_envelope(beta)
+    later = [make_envelope(version=3), beta.with_(version=2)]
+    witness = LimitsWitness(tmp_path / "witness", get_logger("test"))
+    for envelope in later:
+        witness.keep(envelope)
+    again = LimitsWitness(tmp_path / "witness", get_logger("test"))
+    assert await again.restore(desk.engine) == later
+    assert await again.restore(desk.engine) == []
+
+
+def test_a_witness_that_can_not_be_written_is_told(tmp_path: Path) -> None:
+    (tmp_path / "witness").write_text("no folder")
+    log = CapturingLogger()
+    witness = LimitsWitness(tmp_path / "witness", log)
+    witness.keep(make_envelope())
+    assert [call.args for call in log.calls] == [("the witness of limits can not be written",)]
+    (tmp_path / "witness").unlink()
+    witness.keep(make_envelope())  # the same limits, sent again
+    assert (tmp_path / "witness" / "limits.json").exists()
 
 
 async def test_a_witness_that_can_not_be_read_is_no_reason_to_stop(world: World) -> None:

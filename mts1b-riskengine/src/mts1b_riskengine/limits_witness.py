@@ -46,9 +46,7 @@ class LimitsWitness:
         return taken
 
     def keep(self, envelope: RiskEnvelope) -> None:
-        """Write down that an envelope is in force, where that is new."""
-        if self._latest.get(envelope.fund_id) == envelope:
-            return
+        """Write down that an envelope is in force."""
         self._latest[envelope.fund_id] = envelope
         kept = {name: one.model_dump(mode="json") for name, one in self._latest.items()}
         try:
