@@ -156,7 +156,7 @@ def test_a_mended_record_counts_again(tmp_path: Path) -> None:
     assert stopped_by(store, fund="a") == "fund:a"
 
 
-def test_h4_a_halt_that_can_not_be_written_halts_everything(tmp_path: Path) -> None:
+def test_h1_a_halt_that_can_not_be_written_halts_everything(tmp_path: Path) -> None:
     store, other = HaltStore(tmp_path), HaltStore(tmp_path)
     store.apply(halt("fund:b"))
     assert stopped_by(other) is None
