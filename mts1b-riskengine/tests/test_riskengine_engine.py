@@ -235,6 +235,15 @@ async def test_a_stray_sale_counts_over_a_restart_and_is_not_given_back(
         desk = await make_desk(prices=False)
 
 
+async def test_what_is_filled_reserves_nothing_after_a_restart(make_desk: MakeDesk) -> None:
+    desk, order = await make_desk(), make_order()
+    assert (await desk.engine.check(order)).approved
+    await desk.fill(order)
+    await desk.store.close()
+    again = await make_desk(prices=False)
+    assert again.book.reservations.open_ids() == []
+
+
 async def test_a_stray_order_of_which_nobody_knows_whether_it_arrived_counts(desk: Desk) -> None:
     """It was neither sent nor accepted on record, and is no parent for that."""
     await desk.feed(make_order("stray", status=OrderStatus.UNKNOWN))

@@ -32,6 +32,13 @@ async def test_a_position_may_reach_its_limit_to_the_last_cent(make_desk: MakeDe
     assert Decimal(str(third.gates[-1].value)) == Decimal("10000.01")
 
 
+@pytest.mark.parametrize("side", [Side.BUY, Side.SHORT])
+async def test_a_net_limit_of_nothing_binds_both_sides(make_desk: MakeDesk, side: Side) -> None:
+    neutral = make_envelope(max_net_exposure_pct=0.0, enable_shorting=True)
+    desk = await make_desk(envelope=neutral, borrow=FixedBorrow())
+    assert await judged(desk, side=side) == ("position_risk", DenyCode.MAX_NET_EXPOSURE)
+
+
 async def test_a_position_limit_in_dollars(make_desk: MakeDesk) -> None:
     desk = await make_desk(envelope=make_envelope(max_position_usd=Decimal(1000)))
     assert await judged(desk, number=1, quantity=Decimal(11)) == (
