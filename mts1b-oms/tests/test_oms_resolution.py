@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -12,10 +12,12 @@ from mts1b_foundation.commands import Resolution, ResolveOrder
 from mts1b_oms.errors import ResolutionRefused, UnknownOrder
 from mts1b_oms.resolve import Resolver, sign_resolution
 from mts1b_oms.tables.books import BookedFill
+from mts1b_oms.tables.corrections import corrections_of
 from mts1b_platform.rng import SeededRng
 from mts1b_platform.signing import KeyRing
 
 LOST = ConnectionError("reset before anything arrived")
+TOLD = ("told-0", "told-1")
 
 
 class TestResolution:
@@ -114,7 +116,7 @@ class TestResolution:
                 price=Decimal(price),
                 fees=Decimal(1),
                 venue="paper",
-                timestamp=desk.clock.now(),
+                timestamp=desk.clock.now() - timedelta(seconds=number),
             )
             for number, (quantity, price) in enumerate(parts)
         ]
@@ -144,6 +146,11 @@ class TestResolution:
         assert [flags["told-0"], flags["told-1"]] == [(), ()]
         verbs = await desk.verbs()
         assert verbs.index("fills.created") < verbs.index("fills.corrected")
+        async with desk.record.store.read() as tx:
+            made = (await corrections_of(tx, [name for name in flags if name not in TOLD])).values()
+        times = [one.timestamp for told in made for one in told]
+        assert len(times) == 2
+        assert times[0] < times[1], "whoever follows them takes the last one for the last"
 
     async def test_a_part_that_is_told_leaves_the_rest_as_it_was_stated(
         self, new_desk: Any, order: Any

@@ -98,7 +98,9 @@ async def _book(unit: Unit, fill: Fill, *, stated: bool) -> BookedFill:
     earlier = await that_count(unit, items)
     owner = (order.fund_id, order.strategy_id) if order is not None else _stranger(fill)
     said = [] if stated else stated_in(items, earlier)
-    flags = (STATED,) if stated else _flags_of(order, fill, earlier, giving_way(said, fill))
+    place = len(items)
+    gives_way = giving_way(said, fill, place=place)
+    flags = (STATED,) if stated else _flags_of(order, fill, earlier, gives_way)
     item = BookedFill(fill, owner, flags)
     unit.book(item)
     if order is not None and order.status is not OrderStatus.CREATED:
@@ -116,7 +118,7 @@ async def _book(unit: Unit, fill: Fill, *, stated: bool) -> BookedFill:
         await settle_early(unit, item)
     for counts in await that_count(unit, [item]) if said else ():
         # Afterwards: whoever follows the events never counts less than there is.
-        await take_corrections(unit, giving_way(said, counts))
+        await take_corrections(unit, giving_way(said, counts, place=place))
     return item
 
 

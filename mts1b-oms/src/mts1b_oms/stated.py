@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from mts1b_foundation.orders import CorrectionKind, Fill, FillCorrection
 from mts1b_platform.ids import derive_id
@@ -25,8 +26,12 @@ def stated_in(items: Sequence[BookedFill], counted: Sequence[Fill]) -> list[Fill
     return [fill for fill in counted if fill.fill_id in names]
 
 
-def giving_way(stated: Sequence[Fill], told: Fill) -> list[FillCorrection]:
-    """Return the corrections that take as much of what was stated back as was told now."""
+def giving_way(stated: Sequence[Fill], told: Fill, *, place: int) -> list[FillCorrection]:
+    """Return the corrections that take as much of what was stated back as was told now.
+
+    :param place: how many executions of the order were booked before. Each correction restates
+        what is left, so their times tell which of them is the last: executions come in any order.
+    """
     left, made = told.quantity, []
     for fill in stated:
         gone = min(left, fill.quantity)
@@ -42,7 +47,7 @@ def giving_way(stated: Sequence[Fill], told: Fill) -> list[FillCorrection]:
                 quantity=rest or None,
                 price=fill.price if rest else None,
                 venue=fill.venue,
-                timestamp=told.timestamp,
+                timestamp=fill.timestamp + timedelta(microseconds=place),
                 reason=f"the venue has told of execution {told.fill_id}",
             )
         )
