@@ -93,7 +93,7 @@ def test_what_is_named_otherwise_is_refused(name: str) -> None:
 
 @pytest.mark.parametrize("name", PAIRS)
 def test_the_same_numbers_without_names_are_paired_by_position(name: str) -> None:
-    PAIRS[name](lambda make: make(FRAME).to_numpy())
+    assert PAIRS[name](lambda make: make(FRAME).to_numpy()) is not None
 
 
 def test_series_of_a_mapping_have_one_index() -> None:
