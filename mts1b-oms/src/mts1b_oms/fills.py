@@ -95,7 +95,7 @@ async def _book(unit: Unit, fill: Fill, *, stated: bool) -> BookedFill:
     order = await unit.order(fill.order_id)
     partly = order is not None and order.filled_quantity > 0
     items = await unit.fills_of(fill.order_id) if partly else []
-    earlier = await that_count(unit, items)
+    earlier = await that_count(unit, items) if items else []
     owner = (order.fund_id, order.strategy_id) if order is not None else _stranger(fill)
     said = [] if stated else stated_in(items, earlier)
     place = len(items)

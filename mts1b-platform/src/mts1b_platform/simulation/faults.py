@@ -39,10 +39,10 @@ class Faults:
     all, steps by up to ``clock_step_s``, back or forth, and is set right some time later.
     ``clock_drift``: seconds a second by which each process's wall clock may run wrong.
     ``venue_slow_s``: some orders are up to so many seconds on their way to the venue.
-    ``restore_per_min``: the store of the OMS is put back from a backup of some time ago.
-    ``limits_per_min``: an operator tightens or loosens the limits of a fund. ``resolve``: an
-    operator looks, each second, what became of an order in doubt, and resolves it.
-    ``risk_restore_per_min``: so is the store of risk.
+    ``restore_per_min``: the store of the OMS is put back from a backup of some time ago;
+    ``risk_restore_per_min``: that of risk is. ``limits_per_min``: an operator tightens or loosens
+    the limits of a fund. ``resolve``: an operator looks, each second, what became of an order in
+    doubt, and resolves it.
     """
 
     bus_loss: float = 0.0
